@@ -1,0 +1,376 @@
+//! The quantities that Plimsoll reads and writes, as Kubernetes and Prometheus spell them.
+//!
+//! Inside the program every quantity is a whole number of its smallest unit (bytes, millicores,
+//! seconds) or a plain `f64` named for what it is; the spelling (`512Mi`, `600m`, `5m`, `5%`) exists
+//! only here, at the door.
+//!
+//! Sources: Kubernetes `k8s.io/apimachinery/pkg/api/resource` (quantity grammar and canonical form),
+//! Prometheus `model.ParseDuration` (units in falling order, each at most once).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Why a text is not the quantity it should be; the message is lower case and names the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {expected}")]
+pub struct UnitError {
+    /// The text as it was written.
+    pub text: String,
+    /// What was expected, with an example: "a memory quantity such as `512Mi`".
+    pub expected: &'static str,
+}
+
+impl UnitError {
+    fn new(text: &str, expected: &'static str) -> Self {
+        Self {
+            text: text.to_owned(),
+            expected,
+        }
+    }
+}
+
+/// An amount of memory or storage, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes(pub u64);
+
+/// An amount of CPU, in thousandths of a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Millicores(pub u64);
+
+/// A length of time, in whole seconds, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Period(pub i64);
+
+/// A share of one: `5%` and `0.05` are the same.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Ratio(pub f64);
+
+/// Binary suffixes, largest first, as Kubernetes prints them.
+const BINARY: [(&str, u64); 6] = [
+    ("Ei", 1 << 60),
+    ("Pi", 1 << 50),
+    ("Ti", 1 << 40),
+    ("Gi", 1 << 30),
+    ("Mi", 1 << 20),
+    ("Ki", 1 << 10),
+];
+
+/// Decimal suffixes with their power of ten.
+const DECIMAL: [(&str, i32); 9] = [
+    ("n", -9),
+    ("u", -6),
+    ("m", -3),
+    ("k", 3),
+    ("M", 6),
+    ("G", 9),
+    ("T", 12),
+    ("P", 15),
+    ("E", 18),
+];
+
+/// Units of a Prometheus duration, in seconds, in the order they must be written.
+const DURATION: [(&str, i64); 6] = [
+    ("y", 31_536_000),
+    ("w", 604_800),
+    ("d", 86_400),
+    ("h", 3_600),
+    ("m", 60),
+    ("s", 1),
+];
+
+/// The value of a Kubernetes quantity in its base unit, by its grammar
+/// `<sign><digits>(.<digits>)?(<binary>|<decimal>|e<exponent>)?`; `None` where it does not fit.
+fn quantity(text: &str) -> Option<f64> {
+    let digits = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let number: f64 = number.parse().ok()?;
+    let scale = match suffix {
+        "" => 1.0,
+        _ => binary_scale(suffix)
+            .or_else(|| decimal_scale(suffix))
+            .or_else(|| exponent_scale(suffix))?,
+    };
+    Some(number * scale)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "powers of two are exact in f64")]
+fn binary_scale(suffix: &str) -> Option<f64> {
+    BINARY
+        .iter()
+        .find(|(unit, _)| *unit == suffix)
+        .map(|(_, scale)| *scale as f64)
+}
+
+fn decimal_scale(suffix: &str) -> Option<f64> {
+    DECIMAL
+        .iter()
+        .find(|(unit, _)| *unit == suffix)
+        .map(|(_, power)| 10f64.powi(*power))
+}
+
+fn exponent_scale(suffix: &str) -> Option<f64> {
+    let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
+    Some(10f64.powi(exponent))
+}
+
+/// A non-negative `f64` rounded up to a whole number, as Kubernetes rounds quantities; `None` past `u64`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked first"
+)]
+fn whole(value: f64) -> Option<u64> {
+    // 2^63 and above are refused as Kubernetes refuses them: its canonical form is an int64.
+    let rounded = (value - 1e-6).ceil().max(0.0);
+    (rounded < 9.2e18).then_some(rounded as u64)
+}
+
+impl FromStr for Bytes {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let error = || UnitError::new(text, "a memory quantity such as `512Mi`");
+        quantity(text).and_then(whole).map(Self).ok_or_else(error)
+    }
+}
+
+impl FromStr for Millicores {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let error = || UnitError::new(text, "a CPU quantity such as `600m`");
+        quantity(text)
+            .and_then(|cores| whole(cores * 1000.0))
+            .map(Self)
+            .ok_or_else(error)
+    }
+}
+
+impl FromStr for Ratio {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let value = match text.strip_suffix('%') {
+            Some(percent) => percent.trim_end().parse::<f64>().map(|p| p / 100.0),
+            None => text.parse(),
+        };
+        match value {
+            Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(Self(ratio)),
+            _ => Err(UnitError::new(text, "a share such as `5%` or `0.05`")),
+        }
+    }
+}
+
+impl FromStr for Period {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        duration(text)
+            .map(Self)
+            .ok_or_else(|| UnitError::new(text, "a duration such as `5m`, `36h` or `8w`"))
+    }
+}
+
+/// Seconds of a Prometheus duration; `None` where it does not parse, is zero or overflows.
+fn duration(text: &str) -> Option<i64> {
+    let mut rest = text;
+    let mut units = DURATION.iter();
+    let mut total = 0i64;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, tail) = rest.split_at(digits);
+        let (unit, seconds) = units.find(|(unit, _)| tail.starts_with(unit))?;
+        total = total.checked_add(number.parse::<i64>().ok()?.checked_mul(*seconds)?)?;
+        rest = &tail[unit.len()..];
+    }
+    (total > 0).then_some(total)
+}
+
+impl fmt::Display for Bytes {
+    /// The largest binary suffix that divides the value, as Kubernetes prints `BinarySI`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |(_, scale): &&(&str, u64)| self.0 >= *scale && self.0.is_multiple_of(*scale);
+        match BINARY.iter().find(fits) {
+            Some((unit, scale)) => write!(f, "{}{unit}", self.0 / scale),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Millicores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_multiple_of(1000) {
+            write!(f, "{}", self.0 / 1000)
+        } else {
+            write!(f, "{}m", self.0)
+        }
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", (self.0 * 10_000.0).round() / 100.0)
+    }
+}
+
+impl fmt::Display for Period {
+    /// The largest units first, a week never as days: `8w`, `1d12h`, `5m`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        // `y` is left out: 52w reads better than a year of 365 days that no calendar has.
+        for (unit, seconds) in &DURATION[1..] {
+            // A week is written only when it is whole, so that ten days are `10d` and not `1w3d`.
+            let count = if *unit == "w" && rest % seconds != 0 {
+                0
+            } else {
+                rest / seconds
+            };
+            if count > 0 {
+                write!(f, "{count}{unit}")?;
+            }
+            rest -= count * seconds;
+        }
+        Ok(())
+    }
+}
+
+impl Bytes {
+    /// Mebibytes for prose and axes: 512Mi is 512.0.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a readable figure, not an exact one"
+    )]
+    #[must_use]
+    pub fn mebibytes(self) -> f64 {
+        self.0 as f64 / 1_048_576.0
+    }
+
+    /// The smallest multiple of `step` that is not below `bytes`; negative and NaN become zero.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the range of u64"
+    )]
+    #[must_use]
+    pub fn at_least(bytes: f64, step: Self) -> Self {
+        let whole = bytes.max(0.0).min(9e18).ceil() as u64;
+        Self(whole.div_ceil(step.0).saturating_mul(step.0))
+    }
+}
+
+impl Period {
+    /// One hour, the grain of forecasts.
+    pub const HOUR: Self = Self(3_600);
+    /// One day.
+    pub const DAY: Self = Self(86_400);
+    /// Seven days.
+    pub const WEEK: Self = Self(604_800);
+
+    /// How many whole `step`s fit.
+    #[expect(
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "periods are positive"
+    )]
+    #[must_use]
+    pub fn steps(self, step: Self) -> usize {
+        (self.0 / step.0).max(0) as usize
+    }
+}
+
+/// Serde by the same spelling as `FromStr` and `Display`, so that a quantity reads as it is written.
+macro_rules! serde_as_text {
+    ($($unit:ty),*) => {$(
+        impl Serialize for $unit {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $unit {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+serde_as_text!(Bytes, Millicores, Period, Ratio);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn memory_is_read_as_kubernetes_reads_it() {
+        let read = |text: &str| text.parse::<Bytes>().map(|b| b.0).ok();
+        assert_eq!(read("512Mi"), Some(512 << 20));
+        assert_eq!(read("512M"), Some(512_000_000));
+        assert_eq!(read("0.5Gi"), Some(1 << 29));
+        assert_eq!(read("1e3"), Some(1000));
+        assert_eq!(read("262144k"), Some(262_144_000));
+        for bad in [
+            "", "Mi", "512MB", "512 Mi", "-1Mi", "1e99", "NaN", "inf", "1.2.3",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn memory_is_written_with_the_largest_binary_suffix_that_divides_it() {
+        assert_eq!(Bytes(1 << 30).to_string(), "1Gi");
+        assert_eq!(Bytes(1536 << 20).to_string(), "1536Mi");
+        assert_eq!(Bytes(1000).to_string(), "1000");
+    }
+
+    #[test]
+    fn cpu_is_whole_millicores_rounded_up() {
+        let read = |text: &str| text.parse::<Millicores>().map(|c| c.to_string()).ok();
+        assert_eq!(read("600m").as_deref(), Some("600m"));
+        assert_eq!(read("1.5").as_deref(), Some("1500m"));
+        assert_eq!(read("2").as_deref(), Some("2"));
+        // 100 microcores are a tenth of a millicore: up, never to zero
+        assert_eq!(read("100u").as_deref(), Some("1m"));
+    }
+
+    #[test]
+    fn durations_are_those_of_prometheus() {
+        let read = |text: &str| text.parse::<Period>().map(|p| p.0).ok();
+        assert_eq!(read("5m"), Some(300));
+        assert_eq!(read("36h"), Some(129_600));
+        assert_eq!(read("1d12h"), Some(129_600));
+        assert_eq!(read("8w"), Some(4_838_400));
+        for bad in [
+            "",
+            "5",
+            "m",
+            "1h1d",
+            "0s",
+            "-5m",
+            "1.5h",
+            "5 m",
+            "99999999999y",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_round_trip() {
+        for text in ["5m", "8w", "10d", "1d12h", "1h", "30s"] {
+            assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn shares_are_percent_or_plain_and_stay_within_one() {
+        assert_eq!("5%".parse::<Ratio>().unwrap(), Ratio(0.05));
+        assert_eq!("0.05".parse::<Ratio>().unwrap(), Ratio(0.05));
+        assert!("120%".parse::<Ratio>().is_err());
+        assert!("NaN".parse::<Ratio>().is_err());
+    }
+}
