@@ -1,1 +1,258 @@
-//! (to come)
+//! The command line exactly as it is typed. What the flags mean is decided in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+/// Capacity planning and autoscaling advice for services on Kubernetes.
+///
+/// Plimsoll reads load and resource history from Prometheus, forecasts it, holds it against your
+/// scaling-tier table, and says what to change, why, and how sure it is. It changes nothing itself.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on standard error; twice for every query
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing on standard error but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything at once on built-in synthetic history: no cluster, no network
+    Demo(DemoArgs),
+    /// Write a starter `plimsoll.yaml`
+    Init(InitArgs),
+    /// Check settings, connection, which metrics match, and what the queries cost
+    Check(RunArgs),
+    /// Bring the local history up to date
+    Pull(RunArgs),
+    /// Advise: what to change, and why
+    Plan(PlanArgs),
+    /// Write the weekly capacity review
+    Report(ReportArgs),
+    /// Print a Helm values overlay with the advised settings
+    Values(OutputArgs),
+    /// Print patches for HPAs, Deployments and StatefulSets
+    Patch(OutputArgs),
+    /// Show every step from samples to number for one component
+    Explain(ExplainArgs),
+    /// Show, check or import the scaling-tier table
+    Tiers(TiersArgs),
+    /// Score the forecast on past origins
+    Backtest(BacktestArgs),
+    /// Print the JSON Schema of `plimsoll.yaml` or of the plan
+    Schema(SchemaArgs),
+    /// Print a shell completion script
+    Completions {
+        /// The shell to complete for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where settings come from and which moment is looked at.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The settings file
+    #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
+    pub file: PathBuf,
+    /// Look at this moment instead of now (RFC 3339, such as 2026-11-23T01:00:00Z)
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// Address of the Prometheus, instead of the one in the settings
+    #[arg(long, value_name = "URL")]
+    pub prometheus_url: Option<String>,
+    /// Work on the local history as it is; ask nobody
+    #[arg(long)]
+    pub offline: bool,
+    /// Only services in this namespace
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Read what is in force from the cluster of this kubeconfig context
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig file to reach the cluster by
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Flags of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "reports/demo")]
+    pub out: PathBuf,
+    /// Look at this moment instead of the built-in Monday
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// Make another history
+    #[arg(long, default_value_t = crate::source::demo::SEED)]
+    pub seed: u64,
+    /// Write the charts as PNG too
+    #[arg(long)]
+    pub png: bool,
+    /// Exit with 2 when changes are recommended
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// The forms of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, at most 100 columns
+    Table,
+    /// For programs; see `plimsoll schema plan`
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// One line a recommendation
+    Csv,
+    /// For a pull request or a chat
+    Markdown,
+}
+
+/// Flags of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Settings and moment.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The form of the plan
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+    /// Exit with 2 when changes are recommended
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Settings and moment.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The folder to write to [default: reports/<date>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write the charts as PNG too
+    #[arg(long)]
+    pub png: bool,
+}
+
+/// Flags of `values` and `patch`.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Settings and moment.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Write here instead of printing (a file for `values`, a folder for `patch`)
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The component, as the table names it
+    pub component: String,
+    /// Settings and moment.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The service, where several have such a component
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+}
+
+/// Flags of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where to write the settings
+    #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
+    pub file: PathBuf,
+    /// The service's name
+    #[arg(long, value_name = "NAME", default_value = "my-service")]
+    pub service: String,
+    /// The namespace it runs in [default: the service's name]
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Address of the Prometheus
+    #[arg(long, value_name = "URL", default_value = "http://localhost:9090")]
+    pub prometheus_url: String,
+    /// Take the scaling-tier table from this Markdown runbook
+    #[arg(long, value_name = "FILE")]
+    pub tiers: Option<PathBuf>,
+    /// Overwrite the file if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The verbs of `tiers`.
+#[derive(Debug, Args)]
+pub struct TiersArgs {
+    /// What to do with the table.
+    #[command(subcommand)]
+    pub command: TiersCommand,
+}
+
+/// What to do with the table.
+#[derive(Debug, Subcommand)]
+pub enum TiersCommand {
+    /// Print the table as Plimsoll reads it
+    Show {
+        /// The settings file
+        #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
+        file: PathBuf,
+    },
+    /// Find gaps, overlaps, inverted ranges, falling rows and unknown units
+    Check {
+        /// The settings file, or a Markdown runbook
+        #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
+        file: PathBuf,
+    },
+    /// Read the table from a Markdown runbook and print it as YAML
+    Import {
+        /// The runbook
+        file: PathBuf,
+        /// Which table, counted from 1, where several look like one
+        #[arg(long, value_name = "N")]
+        table: Option<usize>,
+    },
+}
+
+/// Flags of `backtest`.
+#[derive(Debug, Args)]
+pub struct BacktestArgs {
+    /// A CSV of series: `series,timestamp,value`
+    #[arg(long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Origins to forecast from: `series,fold,origin,horizon`; without it, rolling origins
+    #[arg(long, value_name = "FILE")]
+    pub folds: Option<PathBuf>,
+    /// Write every forecast here, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub emit: Option<PathBuf>,
+}
+
+/// Flags of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Which schema
+    #[arg(default_value = "config")]
+    pub of: SchemaOf,
+}
+
+/// The documents that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// `plimsoll.yaml`
+    Config,
+    /// `plan -o json`
+    Plan,
+}

@@ -1,1 +1,3 @@
-//! (to come)
+//! Where history and live state come from.
+
+pub mod demo;
