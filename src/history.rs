@@ -5,10 +5,15 @@
 //! [`Evidence::NoSamples`], and a step without a sample is NaN, never 0.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::units::Period;
+use crate::service::{Calendar, Objectives, Service};
+use crate::units::{Period, Ratio};
+
+/// Share of throttled CFS periods above which CPU is taken to have limited the service, as in the kubernetes-mixin alert.
+const THROTTLED_SHARE: f64 = 0.25;
 
 /// A measured quantity of a service, one of its components, or one of its volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -206,4 +211,423 @@ pub enum MarkKind {
     Masked,
     /// Served load under a limit of our own (HPA at max, throttled, shedding): demand may be higher.
     Censored,
+}
+
+/// The window that is looked at, and its grain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The moment looked from; nothing after it exists.
+    pub at: Timestamp,
+    /// How far back.
+    pub lookback: Period,
+    /// Distance between values.
+    pub step: Period,
+}
+
+/// Every observed series as a [`History`], the load's with its marks.
+#[must_use]
+pub fn clean(
+    observed: &Observed,
+    service: &Service,
+    calendar: &Calendar,
+    window: &Window,
+) -> BTreeMap<SeriesKey, Evidence<History>> {
+    let mut histories: BTreeMap<_, _> = observed
+        .iter()
+        .map(|(key, evidence)| (key.clone(), regular(evidence, window)))
+        .collect();
+    let censored = censored_spans(&histories, service);
+    if let Some(Evidence::Series(load)) = histories.get_mut(&SeriesKey::service(Signal::Load)) {
+        load.marks.extend(calendar.past_events(window.at));
+        load.marks.extend(censored);
+        load.marks.sort_by_key(|mark| (mark.from, mark.kind));
+    }
+    histories
+}
+
+/// Samples on a regular grid that ends with the step that holds `window.at`; later samples do not exist.
+///
+/// Several samples in one step leave their maximum: averaging would hide the peak that capacity is for.
+fn regular(evidence: &Evidence<Samples>, window: &Window) -> Evidence<History> {
+    let samples = match evidence {
+        Evidence::Series(samples) => samples,
+        Evidence::NoSamples => return Evidence::NoSamples,
+        Evidence::NoSeries => return Evidence::NoSeries,
+        Evidence::Failed(why) => return Evidence::Failed(why.clone()),
+    };
+    let step = window.step.0;
+    let end = window.at.as_second().div_euclid(step);
+    let usable = |(at, value): &(&i64, &f64)| {
+        at.div_euclid(step) <= end
+            && at.div_euclid(step) > end - window.lookback.0 / step - 1
+            && value.is_finite()
+            && **value >= 0.0
+    };
+    let usable = || samples.at.iter().zip(&samples.value).filter(usable);
+    let Some((first, _)) = usable().next() else {
+        return Evidence::NoSamples;
+    };
+    let first = first.div_euclid(step);
+    let mut values = vec![f64::NAN; index(end - first) + 1];
+    let mut newest = 0;
+    for (at, value) in usable() {
+        let slot = &mut values[index(at.div_euclid(step) - first)];
+        *slot = slot.max(*value);
+        newest = newest.max(*at);
+    }
+    let start = second(first * step);
+    let mut history = History {
+        start,
+        step: window.step,
+        values,
+        marks: Vec::new(),
+        newest: second(newest),
+    };
+    history.marks = history.gaps();
+    Evidence::Series(history)
+}
+
+/// A timestamp from whole seconds; the range of `Timestamp` is wider than any sample that passed the window.
+fn second(at: i64) -> Timestamp {
+    Timestamp::from_second(at).unwrap_or(Timestamp::MIN)
+}
+
+/// A distance in steps as an index; negative distances are before the first value, which is 0.
+fn index(steps: i64) -> usize {
+    usize::try_from(steps).unwrap_or(0)
+}
+
+impl History {
+    /// The time of the value at `index`.
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "a history has far fewer than 2^63 steps"
+    )]
+    #[must_use]
+    pub fn time(&self, index: usize) -> Timestamp {
+        self.start + SignedDuration::from_secs(self.step.0 * index as i64)
+    }
+
+    /// The first moment after the last value's step.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        self.time(self.values.len())
+    }
+
+    /// The indices of the values whose time lies in the span, cut to what there is.
+    #[must_use]
+    pub fn span(&self, from: Timestamp, to: Timestamp) -> Range<usize> {
+        let ceil = |at: Timestamp| {
+            let seconds = at.as_second() - self.start.as_second();
+            index(seconds.div_euclid(self.step.0) + i64::from(seconds.rem_euclid(self.step.0) > 0))
+                .min(self.values.len())
+        };
+        let (from, to) = (ceil(from), ceil(to));
+        from..to.max(from)
+    }
+
+    /// The values of the last `period` up to the end.
+    #[must_use]
+    pub fn last(&self, period: Period) -> &[f64] {
+        &self.values[self.values.len().saturating_sub(period.steps(self.step))..]
+    }
+
+    /// The newest value there is; `None` where every step is a gap.
+    #[must_use]
+    pub fn newest_value(&self) -> Option<f64> {
+        self.values
+            .iter()
+            .rev()
+            .copied()
+            .find(|value| value.is_finite())
+    }
+
+    /// Share of steps that have a value, 0 to 1.
+    #[must_use]
+    pub fn coverage(&self) -> f64 {
+        coverage(&self.values)
+    }
+
+    /// The history as it was known at `at`: later values and marks do not exist, an ongoing mark ends there.
+    #[must_use]
+    pub fn until(&self, at: Timestamp) -> Self {
+        let keep = self.span(self.start, at).end;
+        let marks = self.marks.iter().filter(|mark| mark.from < at);
+        Self {
+            values: self.values[..keep].to_vec(),
+            marks: marks
+                .map(|mark| Mark {
+                    to: mark.to.min(at),
+                    ..mark.clone()
+                })
+                .collect(),
+            newest: self.newest.min(at),
+            ..*self
+        }
+    }
+
+    /// The highest value of every whole `grain` (UTC aligned): a service is sized for its peaks. A grain
+    /// that has begun and not ended is left out at the start and kept at the end.
+    #[must_use]
+    pub fn peaks(&self, grain: Period) -> Self {
+        let first = self.start.as_second().div_euclid(grain.0);
+        let mut values: Vec<f64> =
+            Vec::with_capacity(self.values.len() / grain.steps(self.step).max(1) + 2);
+        for (i, value) in self.values.iter().enumerate() {
+            let slot = index(self.time(i).as_second().div_euclid(grain.0) - first);
+            if slot == values.len() {
+                values.push(f64::NAN);
+            }
+            values[slot] = values[slot].max(*value);
+        }
+        Self {
+            start: second(first * grain.0),
+            step: grain,
+            values,
+            marks: self.marks.clone(),
+            newest: self.newest,
+        }
+    }
+
+    /// Whether a mark of this kind touches the span.
+    pub fn marked(
+        &self,
+        kind: MarkKind,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl Iterator<Item = &Mark> {
+        self.marks
+            .iter()
+            .filter(move |mark| mark.kind == kind && mark.from < to && mark.to > from)
+    }
+
+    fn gaps(&self) -> Vec<Mark> {
+        let why = |steps: usize| format!("{steps} steps without a sample");
+        runs(&self.values, |value| value.is_nan())
+            .into_iter()
+            .map(|run| self.mark(&run, MarkKind::Gap, why(run.len())))
+            .collect()
+    }
+
+    fn mark(&self, run: &Range<usize>, kind: MarkKind, why: String) -> Mark {
+        Mark {
+            from: self.time(run.start),
+            to: self.time(run.end),
+            kind,
+            why,
+        }
+    }
+}
+
+/// Share of values that are there, 0 for none at all.
+#[expect(clippy::cast_precision_loss, reason = "a share, not a count")]
+#[must_use]
+pub fn coverage(values: &[f64]) -> f64 {
+    let seen = values.iter().filter(|value| value.is_finite()).count();
+    seen as f64 / values.len().max(1) as f64
+}
+
+/// The largest value that is there; `None` where none is.
+#[must_use]
+pub fn peak(values: &[f64]) -> Option<f64> {
+    values
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .max_by(f64::total_cmp)
+}
+
+/// The maximal runs of values that satisfy `is`.
+fn runs(values: &[f64], is: impl Fn(f64) -> bool) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (i, _) in values.iter().enumerate().filter(|(_, value)| is(**value)) {
+        match runs.last_mut() {
+            Some(run) if run.end == i => run.end = i + 1,
+            _ => runs.push(i..i + 1),
+        }
+    }
+    runs
+}
+
+impl Calendar {
+    /// Events that have begun by `at` and changed the load, as masks.
+    fn past_events(&self, at: Timestamp) -> impl Iterator<Item = Mark> {
+        let mask = |event: &crate::service::Event| Mark {
+            from: event.from,
+            to: event.to,
+            kind: MarkKind::Masked,
+            why: event.name.clone(),
+        };
+        self.events
+            .iter()
+            .filter(move |event| event.from <= at)
+            .map(mask)
+    }
+}
+
+/// Spans in which the service's own limits shaped what was served.
+fn censored_spans(
+    histories: &BTreeMap<SeriesKey, Evidence<History>>,
+    service: &Service,
+) -> Vec<Mark> {
+    let series = |key: &SeriesKey| match histories.get(key) {
+        Some(Evidence::Series(history)) => Some(history),
+        _ => None,
+    };
+    let mut marks = Vec::new();
+    for component in &service.components {
+        let name = &component.name;
+        let of = |signal| series(&SeriesKey::of(name, signal));
+        if let (Some(replicas), Some(max)) = (of(Signal::Replicas), of(Signal::HpaMax)) {
+            marks.extend(at_maximum(name, replicas, max, of(Signal::HpaMin)));
+        }
+        if let Some(throttled) = of(Signal::Throttled) {
+            let why = format!(
+                "{name} throttled in more than {} of CFS periods",
+                Ratio(THROTTLED_SHARE)
+            );
+            marks.extend(
+                runs(&throttled.values, |share| share > THROTTLED_SHARE)
+                    .iter()
+                    .map(|run| throttled.mark(run, MarkKind::Censored, why.clone())),
+            );
+        }
+    }
+    marks.extend(
+        series(&SeriesKey::service(Signal::ErrorRate))
+            .into_iter()
+            .flat_map(|errors| shedding(errors, &service.objectives)),
+    );
+    marks
+}
+
+/// Spans in which the replicas stood at the HPA's maximum, where that is more than its minimum.
+fn at_maximum(name: &str, replicas: &History, max: &History, min: Option<&History>) -> Vec<Mark> {
+    let limit = |i: usize| {
+        let at = |history: &History| {
+            history
+                .values
+                .get(history.span(history.start, replicas.time(i)).end)
+                .copied()
+        };
+        let max = at(max).filter(|max| max.is_finite())?;
+        let fixed = min.and_then(at).is_some_and(|min| min >= max);
+        (!fixed).then_some(max)
+    };
+    let full: Vec<f64> = (0..replicas.values.len())
+        .map(|i| limit(i).map_or(f64::NAN, |max| replicas.values[i] - max))
+        .collect();
+    let why = format!("{name} at maxReplicas");
+    runs(&full, |over| over >= 0.0)
+        .iter()
+        .map(|run| replicas.mark(run, MarkKind::Censored, why.clone()))
+        .collect()
+}
+
+/// Spans in which more requests failed than the objectives allow.
+fn shedding(errors: &History, objectives: &Objectives) -> Vec<Mark> {
+    let why = format!("more than {} of requests failed", objectives.error_rate);
+    runs(&errors.values, |share| share > objectives.error_rate.0)
+        .iter()
+        .map(|run| errors.mark(run, MarkKind::Censored, why.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    fn window(at: i64) -> Window {
+        Window {
+            at: second(at),
+            lookback: Period(3600),
+            step: Period(300),
+        }
+    }
+
+    fn series(at: &[i64], value: &[f64]) -> Evidence<Samples> {
+        Evidence::Series(Samples {
+            at: at.to_vec(),
+            value: value.to_vec(),
+        })
+    }
+
+    fn history(evidence: &Evidence<Samples>, at: i64) -> History {
+        match regular(evidence, &window(at)) {
+            Evidence::Series(history) => history,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_step_without_a_sample_is_a_gap_and_not_zero() {
+        let history = history(&series(&[0, 300, 900], &[1.0, 0.0, 3.0]), 900);
+        assert!(history.values[2].is_nan());
+        assert_eq!(history.values[1].to_bits(), 0f64.to_bits());
+        // three of four steps are there
+        assert!((history.coverage() - 0.75).abs() < 1e-12);
+        assert_eq!(history.marks.len(), 1);
+        assert_eq!(
+            (history.marks[0].from, history.marks[0].to),
+            (second(600), second(900))
+        );
+    }
+
+    #[test]
+    fn samples_after_the_moment_do_not_exist() {
+        let history = history(&series(&[0, 300, 600], &[1.0, 2.0, 99.0]), 300);
+        assert_eq!(history.values, [1.0, 2.0]);
+    }
+
+    #[test]
+    fn what_cannot_be_a_measurement_is_a_gap() {
+        let bad = series(&[0, 300, 600, 900], &[1.0, -5.0, f64::INFINITY, f64::NAN]);
+        assert_eq!(
+            history(&bad, 900)
+                .values
+                .iter()
+                .filter(|v| v.is_finite())
+                .count(),
+            1
+        );
+        assert_eq!(
+            regular(&series(&[0], &[f64::NAN]), &window(0)),
+            Evidence::NoSamples
+        );
+    }
+
+    #[test]
+    fn absence_keeps_its_kind() {
+        assert_eq!(regular(&Evidence::NoSeries, &window(0)), Evidence::NoSeries);
+        assert_eq!(
+            regular(&Evidence::NoSamples, &window(0)),
+            Evidence::NoSamples
+        );
+        // the only sample is older than the hour looked back
+        assert_eq!(
+            regular(&series(&[0], &[1.0]), &window(7200)),
+            Evidence::NoSamples
+        );
+    }
+
+    #[test]
+    fn hourly_peaks_keep_the_highest_five_minutes() {
+        let at: Vec<i64> = (0..24).map(|i| i * 300).collect();
+        let mut value = vec![1.0; 24];
+        value[7] = 9.0;
+        let mut wide = window(23 * 300);
+        wide.lookback = Period(7200);
+        let Evidence::Series(history) = regular(&series(&at, &value), &wide) else {
+            panic!()
+        };
+        // step 7 is 00:35, in the first hour
+        assert_eq!(history.peaks(Period::HOUR).values, [9.0, 1.0]);
+    }
+
+    #[test]
+    fn history_cut_at_a_moment_knows_nothing_later() {
+        let whole = history(&series(&[0, 300, 600, 900], &[1.0, 2.0, 3.0, 4.0]), 900);
+        assert_eq!(whole.until(second(600)).values, [1.0, 2.0]);
+    }
 }

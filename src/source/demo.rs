@@ -71,7 +71,10 @@ struct Noise {
 
 impl Noise {
     fn new(seed: u64) -> Self {
-        Self { rng: ChaCha8Rng::seed_from_u64(seed), normal: Normal::standard() }
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            normal: Normal::standard(),
+        }
     }
 
     /// A draw from the standard normal distribution, by inversion.
@@ -88,8 +91,18 @@ impl World {
         let clock = clock(at);
         let load = demand(&clock, &mut noise);
         let ready = autoscaled(&load);
-        let strain = load.iter().zip(&ready).map(|(load, pods)| load / (pods * POD_CAPACITY_RPS)).collect();
-        Self { clock, load, ready, strain, seed }
+        let strain = load
+            .iter()
+            .zip(&ready)
+            .map(|(load, pods)| load / (pods * POD_CAPACITY_RPS))
+            .collect();
+        Self {
+            clock,
+            load,
+            ready,
+            strain,
+            seed,
+        }
     }
 
     fn service_signals(&self, out: &mut Observed) {
@@ -111,17 +124,37 @@ impl World {
 
     fn api_signals(&self, out: &mut Observed) {
         let mut noise = Noise::new(self.seed + 2);
-        let cpu: Vec<f64> = self.load.iter().map(|load| (load * CORES_PER_RPS + 0.05) * (1.0 + 0.03 * noise.draw())).collect();
-        let busiest = cpu.iter().zip(&self.ready).map(|(cpu, pods)| (cpu / pods * 1.12).min(1.0)).collect();
-        let memory = self.load.iter().zip(&self.ready).map(|(load, pods)| (236.0 + 4.0 * load / pods + 2.0 * noise.draw()) * MI);
+        let cpu: Vec<f64> = self
+            .load
+            .iter()
+            .map(|load| (load * CORES_PER_RPS + 0.05) * (1.0 + 0.03 * noise.draw()))
+            .collect();
+        let busiest = cpu
+            .iter()
+            .zip(&self.ready)
+            .map(|(cpu, pods)| (cpu / pods * 1.12).min(1.0))
+            .collect();
+        let memory = self
+            .load
+            .iter()
+            .zip(&self.ready)
+            .map(|(load, pods)| (236.0 + 4.0 * load / pods + 2.0 * noise.draw()) * MI);
         let memory = memory.collect();
-        self.put(out, SeriesKey::of("api", Signal::Replicas), self.ready.clone());
+        self.put(
+            out,
+            SeriesKey::of("api", Signal::Replicas),
+            self.ready.clone(),
+        );
         self.flat(out, SeriesKey::of("api", Signal::HpaMin), HPA_RANGE.0);
         self.flat(out, SeriesKey::of("api", Signal::HpaMax), HPA_RANGE.1);
         self.put(out, SeriesKey::of("api", Signal::Cpu), cpu);
         self.put(out, SeriesKey::of("api", Signal::CpuMax), busiest);
         self.put(out, SeriesKey::of("api", Signal::Memory), memory);
-        self.flat(out, SeriesKey::of("api", Signal::CpuRequest), API_CPU_REQUEST);
+        self.flat(
+            out,
+            SeriesKey::of("api", Signal::CpuRequest),
+            API_CPU_REQUEST,
+        );
         self.flat(out, SeriesKey::of("api", Signal::CpuLimit), 1.0);
         self.flat(out, SeriesKey::of("api", Signal::MemoryRequest), 384.0 * MI);
         self.flat(out, SeriesKey::of("api", Signal::MemoryLimit), 512.0 * MI);
@@ -132,9 +165,18 @@ impl World {
     /// The worker's pods are not scraped: kube-state-metrics knows their number, nobody their usage.
     fn worker_signals(&self, out: &mut Observed) {
         let before = date(2026, 11, 17).at(14, 20, 0, 0);
-        let replicas = self.clock.iter().map(|now| if now.datetime() < before { 2.0 } else { 3.0 }).collect();
+        let replicas = self
+            .clock
+            .iter()
+            .map(|now| if now.datetime() < before { 2.0 } else { 3.0 })
+            .collect();
         self.put(out, SeriesKey::of("worker", Signal::Replicas), replicas);
-        for missing in [Signal::Cpu, Signal::CpuMax, Signal::Memory, Signal::CpuRequest] {
+        for missing in [
+            Signal::Cpu,
+            Signal::CpuMax,
+            Signal::Memory,
+            Signal::CpuRequest,
+        ] {
             out.insert(SeriesKey::of("worker", missing), Evidence::NoSeries);
         }
     }
@@ -144,7 +186,12 @@ impl World {
         let mut cached = self.load[0];
         // a cache of about six hours of load: 72 steps
         let used = self.load.iter().map(|load| {
-            cached += (load - cached) * if *load > cached { 1.0 / 8.0 } else { 1.0 / 72.0 };
+            cached += (load - cached)
+                * if *load > cached {
+                    1.0 / 8.0
+                } else {
+                    1.0 / 72.0
+                };
             (96.0 + 4.9 * cached + noise.draw()) * MI
         });
         let used = used.collect();
@@ -165,17 +212,37 @@ impl World {
         let days = |i: usize| (i as f64 - last) / 288.0;
         // PostgreSQL grows by 0.17 GiB a day; a weekly vacuum gives back what the week had bloated
         let used = (0..self.clock.len())
-            .map(|i| (33.6 + 0.17 * days(i) + 0.08 * (days(i) + 70.0).rem_euclid(7.0) + 0.01 * noise.draw()) * GI)
+            .map(|i| {
+                (33.6
+                    + 0.17 * days(i)
+                    + 0.08 * (days(i) + 70.0).rem_euclid(7.0)
+                    + 0.01 * noise.draw())
+                    * GI
+            })
             .collect();
         let postgres = "data-jarvis-postgresql-0";
         self.put(out, SeriesKey::of(postgres, Signal::VolumeUsed), used);
-        self.flat(out, SeriesKey::of(postgres, Signal::VolumeCapacity), 50.0 * GI);
+        self.flat(
+            out,
+            SeriesKey::of(postgres, Signal::VolumeCapacity),
+            50.0 * GI,
+        );
         // Qdrant was moved to a new volume nine days ago
         let qdrant = "qdrant-storage-jarvis-qdrant-0";
         let born = self.clock.len() - 9 * 288;
-        let used = (0..self.clock.len()).map(|i| if i < born { f64::NAN } else { (6.1 + 0.21 * days(i)) * GI }).collect();
+        let used = (0..self.clock.len())
+            .map(|i| {
+                if i < born {
+                    f64::NAN
+                } else {
+                    (6.1 + 0.21 * days(i)) * GI
+                }
+            })
+            .collect();
         self.put(out, SeriesKey::of(qdrant, Signal::VolumeUsed), used);
-        let size = (0..self.clock.len()).map(|i| if i < born { f64::NAN } else { 20.0 * GI }).collect();
+        let size = (0..self.clock.len())
+            .map(|i| if i < born { f64::NAN } else { 20.0 * GI })
+            .collect();
         self.put(out, SeriesKey::of(qdrant, Signal::VolumeCapacity), size);
     }
 
@@ -188,9 +255,21 @@ impl World {
     }
 
     /// Stores what a source would give: no sample in the gaps, none where the value is NaN.
-    fn put_except(&self, out: &mut Observed, key: SeriesKey, values: Vec<f64>, gap: (Timestamp, Timestamp)) {
+    fn put_except(
+        &self,
+        out: &mut Observed,
+        key: SeriesKey,
+        values: Vec<f64>,
+        gap: (Timestamp, Timestamp),
+    ) {
         let seen = |now: &Zoned| !is_outage(now) && !(gap.0..gap.1).contains(&now.timestamp());
-        let (at, value) = self.clock.iter().zip(values).filter(|(now, value)| value.is_finite() && seen(now)).map(|(now, value)| (now.timestamp().as_second(), value)).unzip();
+        let (at, value) = self
+            .clock
+            .iter()
+            .zip(values)
+            .filter(|(now, value)| value.is_finite() && seen(now))
+            .map(|(now, value)| (now.timestamp().as_second(), value))
+            .unzip();
         out.insert(key, Evidence::Series(Samples { at, value }));
     }
 }
@@ -200,7 +279,9 @@ fn clock(at: Timestamp) -> Vec<Zoned> {
     // Tokyo has had no daylight saving since 1951: a fixed offset is the zone
     let tokyo = TimeZone::fixed(jiff::tz::offset(9));
     let steps = DAYS * 86_400 / STEP_S;
-    (0..=steps).map(|i| (at - ((steps - i) * STEP_S).seconds()).to_zoned(tokyo.clone())).collect()
+    (0..=steps)
+        .map(|i| (at - ((steps - i) * STEP_S).seconds()).to_zoned(tokyo.clone()))
+        .collect()
 }
 
 /// Requests per second at every step: growth times the hour, the weekday, the campaign, and noise.
@@ -213,7 +294,11 @@ fn demand(clock: &[Zoned], noise: &mut Noise) -> Vec<f64> {
         drift = 0.96 * drift + 0.007 * noise.draw();
         let days_ago = (last - i as f64) / 288.0;
         let growth = (-0.0105 * days_ago).exp();
-        36.5 * growth * weekday(now) * hour_shape(now) * campaign(now) * (1.0 + drift + 0.015 * noise.draw())
+        36.5 * growth
+            * weekday(now)
+            * hour_shape(now)
+            * campaign(now)
+            * (1.0 + drift + 0.015 * noise.draw())
     };
     clock.iter().enumerate().map(step).collect()
 }
@@ -231,13 +316,18 @@ fn weekday(now: &Zoned) -> f64 {
 /// The share of the day's peak at this time of day: night, two working humps, a quiet evening.
 fn hour_shape(now: &Zoned) -> f64 {
     let hour = f64::from(now.hour()) + f64::from(now.minute()) / 60.0;
-    let hump = |centre: f64, width: f64, height: f64| height * (-((hour - centre) / width).powi(4)).exp();
+    let hump =
+        |centre: f64, width: f64, height: f64| height * (-((hour - centre) / width).powi(4)).exp();
     0.13 + hump(10.4, 1.55, 0.78) + hump(15.0, 2.3, 0.87) + hump(20.5, 1.8, 0.16)
 }
 
 fn campaign(now: &Zoned) -> f64 {
     let days = date(2026, 11, 4)..date(2026, 11, 6);
-    if days.contains(&now.date()) { 1.45 } else { 1.0 }
+    if days.contains(&now.date()) {
+        1.45
+    } else {
+        1.0
+    }
 }
 
 /// A roll-out on Tuesday 17 November, 14:00 to 14:20.
@@ -254,12 +344,23 @@ fn is_outage(now: &Zoned) -> bool {
 
 /// Ready pods under an HPA on CPU: up at once (then the start-up time), down after five minutes' peace.
 fn autoscaled(load: &[f64]) -> Vec<f64> {
-    let wanted: Vec<f64> =
-        load.iter().map(|load| (load * CORES_PER_RPS / (API_CPU_REQUEST * HPA_TARGET)).ceil().clamp(HPA_RANGE.0, HPA_RANGE.1)).collect();
+    let wanted: Vec<f64> = load
+        .iter()
+        .map(|load| {
+            (load * CORES_PER_RPS / (API_CPU_REQUEST * HPA_TARGET))
+                .ceil()
+                .clamp(HPA_RANGE.0, HPA_RANGE.1)
+        })
+        .collect();
     let ready = |i: usize| {
         let newest = i.saturating_sub(START_UP_STEPS);
         // what was wanted before the pods started is there; what is wanted less for a step is still there
-        wanted[newest].max(wanted[newest..=i].iter().copied().fold(f64::INFINITY, f64::min))
+        wanted[newest].max(
+            wanted[newest..=i]
+                .iter()
+                .copied()
+                .fold(f64::INFINITY, f64::min),
+        )
     };
     (0..load.len()).map(ready).collect()
 }
@@ -293,7 +394,10 @@ mod tests {
     #[test]
     fn the_last_week_peaks_under_the_high_row_and_holds_the_hpa_at_its_maximum() {
         let load = series(SeriesKey::service(Signal::Load));
-        let peak = load.value[load.value.len() - 7 * 288..].iter().copied().fold(0.0, f64::max);
+        let peak = load.value[load.value.len() - 7 * 288..]
+            .iter()
+            .copied()
+            .fold(0.0, f64::max);
         assert!((42.0..50.0).contains(&peak), "{peak}");
     }
 }
