@@ -1,3 +1,4 @@
 //! Where history and live state come from.
 
 pub mod demo;
+pub mod prometheus;
