@@ -379,7 +379,13 @@ impl History {
             }
         }
         let start = second(first * grain.0);
-        Self { start, step: grain, values, marks: self.marks.clone(), newest: self.newest }
+        Self {
+            start,
+            step: grain,
+            values,
+            marks: self.marks.clone(),
+            newest: self.newest,
+        }
     }
 
     /// Whether a mark of this kind touches the span.

@@ -22,6 +22,7 @@ pub mod units;
 
 // the edges: they never import each other
 pub mod config;
+pub mod files;
 pub mod source;
 pub mod store;
 
@@ -35,7 +36,7 @@ use jiff::Timestamp;
 
 use jiff::SignedDuration;
 
-use crate::advise::plan::{Code, Reason, ServicePlan};
+use crate::advise::plan::{Action, Code, Plan, Reason, SCHEMA_VERSION, ServicePlan, Status};
 use crate::advise::{Known, current};
 use crate::capacity::{Capacity, RowVerdict};
 use crate::forecast::Forecast;
@@ -133,6 +134,37 @@ pub fn assess(
         rows,
         scorecard,
         plan,
+    }
+}
+
+/// The advice of one run over all services, by name.
+#[must_use]
+pub fn plan(at: Timestamp, settings: &str, assessments: &[Assessment]) -> Plan {
+    let mut services: Vec<ServicePlan> = assessments.iter().map(|one| one.plan.clone()).collect();
+    services.sort_by(|a, b| (&a.name, &a.namespace).cmp(&(&b.name, &b.namespace)));
+    let count = |wanted: &[Action]| -> usize {
+        let of = |service: &ServicePlan| {
+            service
+                .recommendations
+                .iter()
+                .filter(|one| wanted.contains(&one.action))
+                .count()
+        };
+        services.iter().map(of).sum()
+    };
+    // a service that was skipped before any setting was looked at counts as one
+    let bare = services
+        .iter()
+        .filter(|one| one.status == Status::Skipped && one.recommendations.is_empty())
+        .count();
+    Plan {
+        schema_version: SCHEMA_VERSION,
+        version: concat!("plimsoll ", env!("CARGO_PKG_VERSION")).to_owned(),
+        at,
+        settings: settings.to_owned(),
+        skipped: count(&[Action::Skipped]) + bare,
+        changes: count(&[Action::Raise, Action::Lower]),
+        services,
     }
 }
 
