@@ -68,22 +68,23 @@ pub(super) fn merge(old: &Samples, new: &Samples) -> Samples {
     merged
 }
 
-/// Writes the samples of a month into an open file.
-pub(super) fn write(file: &mut File, samples: &Samples) -> PolarsResult<()> {
+/// The samples of a month as the bytes of its file.
+pub(super) fn encode(samples: &Samples) -> PolarsResult<Vec<u8>> {
     let millis: Vec<i64> = samples.at.iter().map(|at| at * 1000).collect();
-    let time = Int64Chunked::from_vec("timestamp".into(), millis)
+    let time = Int64Chunked::new("timestamp".into(), &millis)
         .into_datetime(TimeUnit::Milliseconds, Some(polars::prelude::TimeZone::UTC));
     let value = Series::new("value".into(), &samples.value);
     let mut frame = DataFrame::new(
         samples.at.len(),
         vec![time.into_column(), value.into_column()],
     )?;
+    let mut bytes = Vec::new();
     // a month is small: one row group, and threads would only cost
-    ParquetWriter::new(file)
+    ParquetWriter::new(&mut bytes)
         .with_compression(ParquetCompression::Zstd(None))
         .set_parallel(false)
         .finish(&mut frame)?;
-    Ok(())
+    Ok(bytes)
 }
 
 /// Reads the samples of a month.

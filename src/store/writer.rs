@@ -4,10 +4,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-use tempfile::NamedTempFile;
-
 use super::manifest::{self, Manifest};
 use super::{FORMAT, Store, StoreError, columns, encode};
+use crate::files::write_whole;
 use crate::history::{Samples, SeriesKey};
 
 /// The right to write to a store, for as long as it lives.
@@ -115,9 +114,9 @@ impl Writer {
             } else {
                 new
             };
-            replace(&path, |file| {
-                columns::write(file, &merged).map_err(std::io::Error::other)
-            })?;
+            let content = columns::encode(&merged)
+                .map_err(|error| failed(&path, std::io::Error::other(error)))?;
+            replace(&path, &content)?;
         }
         manifest.series |= answer.series;
         manifest
@@ -152,26 +151,13 @@ fn failed(path: &Path, source: std::io::Error) -> StoreError {
 }
 
 fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
-    replace(path, |file| {
-        serde_json::to_writer_pretty(&mut *file, value)?;
-        file.write_all(b"\n")
-    })
+    let mut text = serde_json::to_vec_pretty(value).map_err(|error| failed(path, error.into()))?;
+    text.push(b'\n');
+    replace(path, &text)
 }
 
-/// Puts a whole new file in the place of `path`: beside it, synced, renamed.
-fn replace(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> std::io::Result<()>,
-) -> Result<(), StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        let mut file = NamedTempFile::new_in(folder)?;
-        fill(file.as_file_mut())?;
-        file.as_file().sync_data()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|source| failed(path, source))
+fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    write_whole(path, content).map_err(|error| failed(&error.path, error.source))
 }
 
 /// Renames a folder to the first free `<name>~<number>`.

@@ -34,7 +34,8 @@ pub struct Access {
     pub headers: BTreeMap<String, String>,
     /// Time that one request may take.
     pub timeout: Duration,
-    /// Time that all requests together may lose to a source that is away or busy, before it is given up.
+    /// Time that all requests together may lose to a source that is away or busy, from one answer to the next,
+    /// before it is given up for good.
     pub patience: Duration,
 }
 

@@ -54,7 +54,7 @@ pub struct Client {
     access: Access,
     /// The address as it may be shown: without user and password.
     shown: String,
-    /// Time still to be lost to a source that is away or busy.
+    /// Time that may still be lost before the next answer.
     patience: Mutex<Duration>,
 }
 
@@ -158,7 +158,10 @@ impl Client {
             }
             let started = Instant::now();
             let error = match self.once(query, question).await {
-                Ok(body) => return Ok(body),
+                Ok(body) => {
+                    self.restore_patience();
+                    return Ok(body);
+                }
                 Err(error) => error,
             };
             if !error.is_unavailable() {
@@ -186,6 +189,14 @@ impl Client {
             .patience
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// An answer shows that the source is there.
+    fn restore_patience(&self) {
+        *self
+            .patience
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = self.access.patience;
     }
 
     /// Takes `time` from the patience that all requests share; returns what is left.
