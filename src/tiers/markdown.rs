@@ -1,0 +1,1 @@
+//! The scaling table of a runbook: Markdown in, rows with their lines out.
