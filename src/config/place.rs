@@ -17,36 +17,47 @@ enum Node {
 
 /// The path of the last key or list item that begins at or before `place`; empty where there is none.
 pub(super) fn path_at(text: &str, place: Location) -> String {
+    let begun =
+        |(_, at): &(String, Location)| (at.line(), at.column()) <= (place.line(), place.column());
+    let last = places(text).into_iter().filter(begun).next_back();
+    last.map(|(path, _)| path).unwrap_or_default()
+}
+
+/// The line on which the key or list item of that path stands.
+pub(super) fn line_of(text: &str, path: &str) -> Option<usize> {
+    let found = places(text).into_iter().find(|(other, _)| other == path);
+    found.and_then(|(_, at)| usize::try_from(at.line()).ok())
+}
+
+/// Every key and list item with its path, in the order of the file; none where the text is not YAML.
+fn places(text: &str) -> Vec<(String, Location)> {
     // Keys may repeat here: that is what the error to be described may be about.
     let options = serde_saphyr::options! {
-        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
+        with_snippet: false,
     };
-    let Ok(root) = serde_saphyr::from_str_with_options::<Spanned<Node>>(text, options) else {
-        return String::new();
-    };
-    let mut found = String::new();
-    descend(&root.value, "", (place.line(), place.column()), &mut found);
+    let mut found = Vec::new();
+    if let Ok(root) = serde_saphyr::from_str_with_options::<Node>(text, options) {
+        descend(&root, "", &mut found);
+    }
     found
 }
 
-fn descend(node: &Node, path: &str, place: (u64, u64), found: &mut String) {
-    let begins_in_time = |at: Location| (at.line(), at.column()) <= place;
+fn descend(node: &Node, path: &str, found: &mut Vec<(String, Location)>) {
     match node {
         Node::Leaf => {}
         Node::List(items) => {
             for (index, item) in items.iter().enumerate() {
-                if begins_in_time(item.referenced) {
-                    *found = format!("{path}[{index}]");
-                    descend(&item.value, &found.clone(), place, found);
-                }
+                let path = format!("{path}[{index}]");
+                found.push((path.clone(), item.referenced));
+                descend(&item.value, &path, found);
             }
         }
         Node::Map(entries) => {
             for (key, value) in entries {
-                if begins_in_time(key.referenced) {
-                    *found = join(path, &key.value);
-                    descend(&value.value, &found.clone(), place, found);
-                }
+                let path = join(path, &key.value);
+                found.push((path.clone(), key.referenced));
+                descend(&value.value, &path, found);
             }
         }
     }

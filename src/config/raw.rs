@@ -14,7 +14,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Error, Spanned};
 
 use super::error::{Problem, nearest};
-use super::place::{join, path_at};
+use super::place::{join, line_of, path_at};
 
 /// A value and the line it stands on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -467,6 +467,7 @@ pub(super) fn parse(text: &str, name: &str) -> Result<File, Problem> {
 fn shape(text: &str, name: &str, error: &Error) -> Problem {
     let place = error.location();
     let path = place.map(|place| path_at(text, place)).unwrap_or_default();
+    let mut line = place.and_then(|place| usize::try_from(place.line()).ok());
     let (message, hint) = match error {
         Error::SerdeUnknownField {
             field, expected, ..
@@ -474,24 +475,98 @@ fn shape(text: &str, name: &str, error: &Error) -> Problem {
             format!("unknown key `{}`", leaf(&path, field)),
             known_keys(field, expected),
         ),
-        Error::SerdeMissingField { field, .. } => (
-            format!("missing key `{}`", join(&path, field)),
-            format!("add `{field}:`"),
-        ),
+        Error::SerdeMissingField { field, .. } => {
+            // the reader stops at the end of the mapping: the place to name is its begin
+            let parent = leading(&path, depth(field));
+            line = line_of(text, parent).or(line);
+            (
+                format!("missing key `{}`", join(parent, field)),
+                format!("add `{field}:`"),
+            )
+        }
         Error::DuplicateMappingKey { .. } => (
             format!("key `{path}` stands twice"),
             "keep one of them".to_owned(),
         ),
+        Error::NullIntoString { .. } | Error::Eof { .. } => (
+            format!("{} has no value", subject(&path)),
+            "write a value, or remove the key".to_owned(),
+        ),
+        Error::Unexpected { expected, .. } => (
+            format!("{} is not {}", subject(&path), kind(expected)),
+            SEE_SCHEMA.to_owned(),
+        ),
+        Error::SerdeInvalidType {
+            unexpected,
+            expected,
+            ..
+        } => (
+            format!("{} is {unexpected}, not {expected}", subject(&path)),
+            SEE_SCHEMA.to_owned(),
+        ),
+        // values are text here: what is left is about YAML itself
         other => (
-            format!("{path}: {other}"),
-            "see `plimsoll schema` for its shape".to_owned(),
+            format!("not YAML: {}", without_place(&other.to_string())),
+            "check indentation, quotes and brackets from this line upwards".to_owned(),
         ),
     };
     Problem {
         file: name.to_owned(),
-        line: place.and_then(|place| usize::try_from(place.line()).ok()),
+        line,
         message,
         hint,
+    }
+}
+
+const SEE_SCHEMA: &str = "`plimsoll schema` prints the shape of every key";
+
+fn subject(path: &str) -> String {
+    if path.is_empty() {
+        "the file".to_owned()
+    } else {
+        format!("`{path}`")
+    }
+}
+
+/// The reader's words for what it wanted to see, in ours.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "string scalar" | "scalar" => "a single value",
+        "mapping start" | "mapping" => "a mapping of keys and values",
+        "sequence start" | "sequence" => "a list",
+        other => other,
+    }
+}
+
+fn without_place(message: &str) -> String {
+    let end = message.find(" at line ").unwrap_or(message.len());
+    message[..end]
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_lowercase()
+}
+
+/// How many keys deep the mapping lies that needs `field`.
+fn depth(field: &str) -> usize {
+    match field {
+        "version" | "services" => 0,
+        "url" | "markdown" => 2,
+        "target" => 3,
+        _ => 1,
+    }
+}
+
+/// The first `depth` keys of a path.
+fn leading(path: &str, depth: usize) -> &str {
+    let end = path
+        .match_indices('.')
+        .nth(depth.wrapping_sub(1))
+        .map(|(end, _)| end);
+    match (depth, end) {
+        (0, _) => "",
+        (_, Some(end)) => &path[..end],
+        (_, None) => path,
     }
 }
 

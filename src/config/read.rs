@@ -13,7 +13,7 @@ pub(super) const PODS_MAX: u64 = 150_000;
 
 /// The file that is being read, and what was found wrong with it so far.
 pub(super) struct Reader<'a> {
-    file: &'a str,
+    pub(super) file: &'a str,
     pub(super) base: &'a Path,
     pub(super) problems: Vec<Problem>,
     /// The text of each runbook that was read, for the settings' hash.

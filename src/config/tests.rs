@@ -17,6 +17,21 @@ fn complaint(from: &str, to: &str) -> String {
 #[test]
 fn probe() {
     read(JARVIS).unwrap();
+    for text in [
+        "",
+        "# x",
+        "[]",
+        "hello",
+        "a: *x",
+        "a: &x [*x]",
+        "{{{",
+        "\u{0}",
+        "- - - :",
+        "version: 1\n---\nversion: 1\n",
+    ] {
+        let e = read(text).unwrap_err();
+        println!("--- {text:?}\n{e}\n{}", e.hint());
+    }
     for (from, to) in [
         ("services:", "serivces:"),
         ("namespace: jarvis", "namespac: jarvis"),
@@ -60,6 +75,16 @@ fn probe() {
         ("tiers:  ", "tiers: 5\n    x: "),
         ("- name: jarvis", "- &a\n    name: *b"),
         ("- name: jarvis", "- name: \"jar\\nvis\""),
+        ("        target: Deployment/jarvis-api\n", ""),
+        ("    url: http://prometheus.monitoring:9090\n", ""),
+        ("services:", "sorvices: 5\n\tx:"),
+        ("version: 1\n", ""),
+        ("volumes: [", "volumes: [~, "),
+        ("tiers:  ", "tiers: {table: 1}\n    x: "),
+        ("from: 2026-12-01, ", ""),
+        ("    load: {", "    loud: {"),
+        ("name: Low,", "nome: Low,"),
+        ("name: Low,", ""),
     ] {
         println!("--- {to}\n{}", complaint(from, to));
     }
