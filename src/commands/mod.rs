@@ -1,1 +1,73 @@
-//! (to come)
+//! One file per verb: reads the clock, joins the edges to the pure stages, writes what comes out.
+
+pub mod demo;
+pub mod explain;
+pub mod output;
+pub mod plan;
+pub mod report;
+pub mod run;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+/// How a run that could run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// Done, and changes are recommended (only where `--exit-code` asks for it).
+    Changes,
+    /// Ran, but something was skipped or refused.
+    Skipped,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Changes => 2,
+            Exit::Skipped => 3,
+        })
+    }
+}
+
+/// What to change so that the run can go on; printed after the error as `hint: …`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Hinted {
+    /// The error's own text.
+    pub message: String,
+    /// The flag, key or file to change.
+    pub hint: String,
+}
+
+/// Runs the command that was typed.
+///
+/// # Errors
+///
+/// Whatever kept it from running; [`Hinted`] in the chain carries the hint.
+pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Demo(_) => anyhow::bail!("soon"),
+        _ => anyhow::bail!("not yet"),
+    }
+}
+
+/// The text of a failure: `error: …` with its causes, then `hint: …` where one is known.
+#[must_use]
+pub fn failure(error: &anyhow::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let hint = error.chain().find_map(hint);
+    let hint = hint
+        .map(|hint| format!("hint: {hint}\n"))
+        .unwrap_or_default();
+    format!("error: {}\n{hint}", causes.join(": "))
+}
+
+/// The hint that an error of ours carries.
+fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    cause
+        .downcast_ref::<Hinted>()
+        .map(|hinted| hinted.hint.clone())
+}
