@@ -13,6 +13,7 @@ mod members;
 mod paths;
 mod peak;
 mod stats;
+mod trend;
 
 use jiff::Timestamp;
 
@@ -27,6 +28,7 @@ use self::members::{MEMBERS, Memory, Seasons};
 use self::paths::Ahead;
 pub use self::peak::Peak;
 use self::stats::count;
+use self::trend::Growth;
 
 /// The levels of every forecast's quantiles.
 pub const LEVELS: [f64; 7] = [0.025, 0.1, 0.5, 0.9, 0.95, 0.975, 0.99];
@@ -51,6 +53,8 @@ pub struct Forecast {
     pub mean: Vec<f64>,
     /// Sampled futures, all of one length: the quantile of a maximum comes from these.
     pub paths: Vec<Vec<f32>>,
+    /// Growth as a share of the level per day, as far as the past agrees on it; 0 where it does not.
+    pub growth_per_day: f64,
     /// The members of the ensemble and their weights, heaviest first; weights sum to 1.
     pub members: Vec<MemberWeight>,
     /// How the forecast did on its own past.
@@ -78,10 +82,11 @@ pub fn forecast(
     let seasons = grid.seasons;
     let learnt = clean::clip(&uncensored(&grid), seasons);
     let fit = Fit::new(&learnt, &grid, grid.reach());
-    let said = fit.past(seasons);
+    let growth = Growth::new(&clean::clip(&grid.seen, seasons), seasons);
+    let said = fit.past(seasons, growth);
     let naive = naive_error(&grid.seen, seasons);
     let spread = Spread::new(&fit.trials, &said, &grid.seen, seasons, grid.phase, naive);
-    let means = fit.ahead(seasons);
+    let means = fit.ahead(seasons, growth);
     let slot = |lead: usize| (grid.phase + grid.seen.len() + lead) % seasons.day;
     let ahead: Vec<Ahead> = grid
         .ahead
@@ -105,6 +110,7 @@ pub fn forecast(
             .collect(),
         mean: ahead.iter().map(|step| step.mean * step.factor).collect(),
         paths: paths::sample(&ahead, spread.memory, seed),
+        growth_per_day: growth.per_day,
         members: members(&fit, steps, seasons),
         score: own_score(&fit, &said, &grid, naive),
     })
