@@ -1,1 +1,2 @@
-//! (to come)
+//! Advice -> text: one file per form, all pure.
+pub mod explain;
