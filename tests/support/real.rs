@@ -25,7 +25,14 @@ impl OpenMetrics {
     }
 
     /// A sample every `every` seconds from `from` to `to`, both inclusive.
-    pub fn series(&mut self, series: &str, from: i64, to: i64, every: i64, value: impl Fn(i64) -> f64) {
+    pub fn series(
+        &mut self,
+        series: &str,
+        from: i64,
+        to: i64,
+        every: i64,
+        value: impl Fn(i64) -> f64,
+    ) {
         let mut at = from;
         while at <= to {
             self.sample(series, value(at), at);
@@ -37,13 +44,22 @@ impl OpenMetrics {
 /// Whether Prometheus can be run here. Where it cannot, that is said loudly, and in CI it is a failure.
 pub fn available(test: &str) -> bool {
     let there = ["prometheus", "promtool"].iter().all(|program| {
-        let ran = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let ran = Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         ran.is_ok_and(|status| status.success())
     });
     if !there {
         let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(!ci, "`prometheus` and `promtool` are missing, and CI skips nothing");
-        eprintln!("SKIPPED: {test}: `prometheus` and `promtool` are not there (Debian package `prometheus`)");
+        assert!(
+            !ci,
+            "`prometheus` and `promtool` are missing, and CI skips nothing"
+        );
+        eprintln!(
+            "SKIPPED: {test}: `prometheus` and `promtool` are not there (Debian package `prometheus`)"
+        );
     }
     there
 }
@@ -54,17 +70,35 @@ impl Prometheus {
         let data = tempfile::tempdir().unwrap();
         load(data.path(), metrics);
         std::fs::write(data.path().join("prometheus.yml"), "global: {}\n").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", data.path().join("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()))
+            .arg(format!(
+                "--config.file={}",
+                data.path().join("prometheus.yml").display()
+            ))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                data.path().join("tsdb").display()
+            ))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             // blocks of the past stay, and an instant query does not see the sample of a step ago
-            .args(["--storage.tsdb.retention.time=50y", "--query.lookback-delta=4m", "--log.level=error"])
+            .args([
+                "--storage.tsdb.retention.time=50y",
+                "--query.lookback-delta=4m",
+                "--log.level=error",
+            ])
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let prometheus = Self { process, url: format!("http://127.0.0.1:{port}"), _data: data };
+        let prometheus = Self {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+            _data: data,
+        };
         prometheus.wait(port);
         prometheus
     }
@@ -100,9 +134,19 @@ fn load(folder: &Path, metrics: &OpenMetrics) {
     std::fs::write(&text, format!("{}# EOF\n", metrics.0)).unwrap();
     let made = Command::new("promtool")
         // blocks of weeks: with those of two hours promtool reads the text once for each
-        .args(["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=2000h", "-q"])
+        .args([
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            "--max-block-duration=2000h",
+            "-q",
+        ])
         .args([&text, &folder.join("tsdb")])
         .output()
         .unwrap();
-    assert!(made.status.success(), "promtool: {}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "promtool: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 }
