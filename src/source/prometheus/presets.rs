@@ -738,3 +738,211 @@ fn volume_queries(service: &Service, volume: &str) -> [SignalQuery; 2] {
         }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::service::{Current, Objectives, Target};
+    use crate::tiers::TierTable;
+    use crate::units::Ratio;
+
+    fn component(name: &str, kind: &str, memory: bool) -> Component {
+        let target = Target {
+            kind: kind.to_owned(),
+            name: format!("shop-{name}"),
+        };
+        Component {
+            name: name.to_owned(),
+            target,
+            memory,
+            helm: None,
+            container: None,
+            current: Current::default(),
+            start_up: Period(60),
+        }
+    }
+
+    fn service(name: Option<&str>, selector: &[(&str, &str)]) -> Service {
+        let selector = selector
+            .iter()
+            .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
+            .collect();
+        Service {
+            name: "shop".to_owned(),
+            namespace: "shop".to_owned(),
+            load: LoadSource::Preset {
+                name: name.map(str::to_owned),
+                selector,
+            },
+            queries: BTreeMap::new(),
+            objectives: Objectives {
+                error_rate: Ratio(0.01),
+                p99_s: 2.0,
+                severity2_error_rate: Ratio(0.05),
+                severity2_p99_s: 5.0,
+            },
+            tiers: TierTable { rows: Vec::new() },
+            components: vec![
+                component("api", "Deployment", false),
+                component("redis", "StatefulSet", true),
+            ],
+            volumes: vec!["data-0".to_owned()],
+        }
+    }
+
+    fn promql(service: &Service, choice: Option<&Choice>, key: &str) -> String {
+        let list = queries(service, Period(300), choice).unwrap();
+        let found = list.into_iter().find(|query| query.key.to_string() == key);
+        found.unwrap_or_else(|| panic!("no query for {key}")).promql
+    }
+
+    #[test]
+    fn the_load_is_one_sum_selected_by_namespace_and_labels() {
+        let service = service(None, &[("service", "shop-api")]);
+        assert_eq!(
+            promql(&service, None, "load"),
+            r#"sum(max without (prometheus_replica) (rate(http_requests_total{namespace="shop",service="shop-api"}[5m])))"#
+        );
+    }
+
+    #[test]
+    fn every_series_is_asked_for_once() {
+        for preset in &PRESETS {
+            let service = service(Some(preset.name), &[("x", "y")]);
+            let keys: Vec<String> = queries(&service, Period(300), None)
+                .unwrap()
+                .iter()
+                .map(|query| query.key.to_string())
+                .collect();
+            let unique: std::collections::BTreeSet<_> = keys.iter().collect();
+            assert_eq!(unique.len(), keys.len(), "{keys:?}");
+            // load, errors, P99; twelve of api; eight of redis; two of the volume
+            assert_eq!(keys.len(), 3 + 12 + 8 + 2, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn case_35_a_mesh_is_counted_at_one_end() {
+        let istio = promql(
+            &service(Some("istio"), &[("destination_workload", "api")]),
+            None,
+            "load",
+        );
+        assert!(istio.contains(r#"{destination_service_namespace="shop",reporter="destination",destination_workload="api"}"#), "{istio}");
+        let linkerd = promql(&service(Some("linkerd"), &[]), None, "load");
+        assert!(linkerd.contains(r#"direction="inbound""#), "{linkerd}");
+    }
+
+    #[test]
+    fn no_failures_are_zero_only_where_failures_are_counted() {
+        let choice = Choice {
+            preset: "http_requests_total".to_owned(),
+            error_label: Some("status".to_owned()),
+            scrape_s: 60,
+        };
+        let service = service(None, &[]);
+        let rate = promql(&service, Some(&choice), "errorRate");
+        assert!(
+            rate.contains(r#"status=~"5..""#)
+                && rate.contains(r#"or 0 * sum("#)
+                && rate.contains(r#"status!="""#),
+            "{rate}"
+        );
+        // without such a label nothing is asked, and nothing is zero
+        let choice = Choice {
+            error_label: None,
+            ..choice
+        };
+        let list = queries(&service, Period(300), Some(&choice)).unwrap();
+        assert!(
+            list.iter()
+                .all(|query| query.key.signal != Signal::ErrorRate)
+        );
+    }
+
+    #[test]
+    fn a_rate_covers_the_step_and_four_scrapes() {
+        let service = service(None, &[]);
+        let choice = |scrape_s| Choice {
+            preset: "http_requests_total".to_owned(),
+            error_label: None,
+            scrape_s,
+        };
+        // 5 minutes hold four scrapes of a minute; of five minutes four are twenty
+        assert!(promql(&service, Some(&choice(60)), "load").contains("[5m]"));
+        assert!(promql(&service, Some(&choice(300)), "load").contains("[20m]"));
+        // the same samples, whether the left edge belongs to the range or not
+        assert!(promql(&service, Some(&choice(60)), "api.memory").contains("[4m59s]"));
+        // two scrapes more, so that no kill falls between two windows
+        assert!(promql(&service, Some(&choice(60)), "api.oomKills").contains("[7m]"));
+    }
+
+    #[test]
+    fn ones_own_query_stands_before_a_preset() {
+        let mut service = service(None, &[]);
+        service
+            .queries
+            .insert("api.cpu".to_owned(), "my_cpu".to_owned());
+        service
+            .queries
+            .insert("redis.volumeUsed".to_owned(), "my_disk".to_owned());
+        assert_eq!(promql(&service, None, "api.cpu"), "my_cpu");
+        assert_eq!(promql(&service, None, "redis.volumeUsed"), "my_disk");
+        service.load = LoadSource::Query("my_load".to_owned());
+        assert_eq!(promql(&service, None, "load"), "my_load");
+        for wrong in ["cpu", "api.load", "nobody.cpu", "api.nonsense", ""] {
+            service.queries = [(wrong.to_owned(), "x".to_owned())].into();
+            let error = queries(&service, Period(300), None).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("service `shop`: `queries.{wrong}` is no signal of it")
+            );
+        }
+    }
+
+    #[test]
+    fn a_preset_or_label_that_is_none_is_refused_with_a_suggestion() {
+        let error =
+            queries(&service(Some("http_request_total"), &[]), Period(300), None).unwrap_err();
+        assert!(
+            error
+                .hint()
+                .starts_with("did you mean `http_requests_total`?"),
+            "{}",
+            error.hint()
+        );
+        let error = queries(
+            &service(None, &[("app.kubernetes.io/name", "x")]),
+            Period(300),
+            None,
+        )
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("`app.kubernetes.io/name` is not a label name")
+        );
+    }
+
+    #[test]
+    fn case_33_the_cluster_of_the_load_holds_for_everything() {
+        let service = service(None, &[("cluster", "east")]);
+        let list = queries(&service, Period(300), None).unwrap();
+        assert!(
+            list.iter()
+                .all(|query| query.promql.contains(r#"cluster="east""#))
+        );
+    }
+
+    #[test]
+    fn pods_are_those_of_the_object_alone() {
+        assert!(pods(&component("api", "Deployment", false)).starts_with("shop-api-[bcdf"));
+        assert_eq!(
+            pods(&component("redis", "StatefulSet", true)),
+            "shop-redis-[0-9]+"
+        );
+    }
+}
