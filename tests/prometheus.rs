@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll::commands::pull::{bring_up_to_date, gather};
-use plimsoll::commands::{Hinted, failure};
+use plimsoll::commands::{Exit, Hinted, check, failure};
 use plimsoll::config::{self, Settings};
 use plimsoll::history::{Evidence, Samples, SeriesKey, Signal};
 use plimsoll::service::LoadSource;
@@ -930,7 +930,7 @@ async fn case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_
         ..Access::to(&url)
     };
     Client::new(&right).unwrap().greet(NOON).await.unwrap();
-    assert_eq!(Client::new(&right).unwrap().version().await.is_some(), true);
+    assert!(Client::new(&right).unwrap().version().await.is_some());
     // an authority we do not know
     let stranger = Access {
         ca_file: None,
@@ -951,4 +951,38 @@ async fn case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_
     };
     let error = Client::new(&nobody).unwrap().greet(NOON).await.unwrap_err();
     assert!(matches!(error, PrometheusError::Tls { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn check_says_which_label_is_wrong_and_what_values_there_are() {
+    if !available("check_says_which_label_is_wrong_and_what_values_there_are") {
+        return;
+    }
+    let prometheus = Prometheus::with(&shop());
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(&prometheus.url, folder.path());
+    let selector = [("service".to_owned(), "shop-apo".to_owned())].into();
+    settings.services[0].load = LoadSource::Preset {
+        name: None,
+        selector,
+    };
+    let mut text = Vec::new();
+    let exit = check::run(&settings, time(NOON), false, &mut text)
+        .await
+        .unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(exit, Exit::Skipped);
+    for line in [
+        "load by no preset: none has series for it",
+        "load, errorRate: `http_requests_total` has no series with {service=\"shop-apo\"}; there is shop-api\n",
+        "but there is `http_requests_total` (preset `http_requests_total`); compare `load.selector`",
+        "p99: no series of `http_request_duration_seconds_bucket`\n",
+        "api.cpuLimit: no series of `kube_pod_container_resource_limits`: is kube-state-metrics scraped?",
+        // seventeen series of a day and its first step
+        "a pull now asks for 4913 samples of ",
+    ] {
+        assert!(text.contains(line), "`{line}` is not in\n{text}");
+    }
+    // and it changed nothing
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
