@@ -89,7 +89,11 @@ impl Talk {
         use std::io::IsTerminal;
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let color = wanted && std::io::stdout().is_terminal();
-        Self { quiet: cli.quiet, verbose: cli.verbose, color }
+        Self {
+            quiet: cli.quiet,
+            verbose: cli.verbose,
+            color,
+        }
     }
 
     /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.
