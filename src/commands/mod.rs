@@ -4,6 +4,7 @@ pub mod demo;
 pub mod explain;
 pub mod output;
 pub mod plan;
+pub mod pull;
 pub mod report;
 pub mod run;
 
@@ -40,6 +41,19 @@ pub struct Hinted {
     pub message: String,
     /// The flag, key or file to change.
     pub hint: String,
+}
+
+impl Hinted {
+    /// The text of `error` with its causes, and what to do about it.
+    #[must_use]
+    pub fn because(error: &(dyn std::error::Error + 'static), hint: &str) -> Self {
+        let causes = std::iter::successors(Some(error), |cause| cause.source());
+        let causes: Vec<String> = causes.map(ToString::to_string).collect();
+        Self {
+            message: causes.join(": "),
+            hint: hint.to_owned(),
+        }
+    }
 }
 
 /// Runs the command that was typed.
