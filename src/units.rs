@@ -29,6 +29,80 @@ impl UnitError {
             expected,
         }
     }
+
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match respelled(&self.text, self.expected) {
+            Some(spelling) => format!("write `{spelling}`"),
+            None => format!("write {}", self.expected),
+        }
+    }
+}
+
+const A_MEMORY: &str = "a memory quantity such as `512Mi`";
+const A_CPU: &str = "a CPU quantity such as `600m`";
+const A_SHARE: &str = "a share such as `5%` or `0.05`";
+const A_DURATION: &str = "a duration such as `5m`, `36h` or `8w`";
+const A_LATENCY: &str = "a latency such as `800ms`, `2s` or `1.5s`";
+
+/// The spelling that was probably meant: `512Mi` for `512 MB`, `5m` for `5 min`.
+fn respelled(text: &str, expected: &str) -> Option<String> {
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let digits = compact.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+    let (number, unit) = compact.split_at(digits);
+    let unit = unit.to_ascii_lowercase();
+    let spelling = match expected {
+        A_MEMORY => {
+            let prefix = unit
+                .strip_suffix("ib")
+                .or(unit.strip_suffix('b'))
+                .unwrap_or(&unit);
+            let prefix = prefix.strip_suffix('i').unwrap_or(prefix);
+            format!("{number}{}i", prefix.to_ascii_uppercase())
+        }
+        A_DURATION => format!("{number}{}", unit.chars().next()?),
+        _ => format!("{number}{unit}"),
+    };
+    let reads = match expected {
+        A_MEMORY => spelling.parse::<Bytes>().is_ok(),
+        A_CPU => spelling.parse::<Millicores>().is_ok(),
+        A_SHARE => spelling.parse::<Ratio>().is_ok(),
+        A_LATENCY => spelling.parse::<Latency>().is_ok(),
+        _ => spelling.parse::<Period>().is_ok(),
+    };
+    (reads && spelling != text).then_some(spelling)
+}
+
+/// A time that a request takes, in seconds: finite, above zero.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Latency(pub f64);
+
+impl FromStr for Latency {
+    type Err = UnitError;
+
+    /// A number with `us`, `ms`, `s` or `m`; unlike a [`Period`] it may have a fraction.
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let digits = text
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let scale = match unit {
+            "us" => Some(1e-6),
+            "ms" => Some(1e-3),
+            "s" => Some(1.0),
+            "m" => Some(60.0),
+            _ => None,
+        };
+        number
+            .parse::<f64>()
+            .ok()
+            .zip(scale)
+            .map(|(number, scale)| number * scale)
+            .filter(|seconds| *seconds > 0.0 && seconds.is_finite())
+            .map(Self)
+            .ok_or_else(|| UnitError::new(text, A_LATENCY))
+    }
 }
 
 /// An amount of memory or storage, in bytes.
@@ -133,7 +207,7 @@ impl FromStr for Bytes {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let error = || UnitError::new(text, "a memory quantity such as `512Mi`");
+        let error = || UnitError::new(text, A_MEMORY);
         quantity(text).and_then(whole).map(Self).ok_or_else(error)
     }
 }
@@ -142,7 +216,7 @@ impl FromStr for Millicores {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let error = || UnitError::new(text, "a CPU quantity such as `600m`");
+        let error = || UnitError::new(text, A_CPU);
         quantity(text)
             .and_then(|cores| whole(cores * 1000.0))
             .map(Self)
@@ -160,7 +234,7 @@ impl FromStr for Ratio {
         };
         match value {
             Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(Self(ratio)),
-            _ => Err(UnitError::new(text, "a share such as `5%` or `0.05`")),
+            _ => Err(UnitError::new(text, A_SHARE)),
         }
     }
 }
@@ -171,7 +245,7 @@ impl FromStr for Period {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         duration(text)
             .map(Self)
-            .ok_or_else(|| UnitError::new(text, "a duration such as `5m`, `36h` or `8w`"))
+            .ok_or_else(|| UnitError::new(text, A_DURATION))
     }
 }
 

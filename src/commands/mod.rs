@@ -48,8 +48,9 @@ pub struct Hinted {
 ///
 /// Whatever kept it from running; [`Hinted`] in the chain carries the hint.
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let talk = Talk::from(&cli);
     match cli.command {
-        Command::Demo(_) => anyhow::bail!("soon"),
+        Command::Demo(args) => demo::run(&args, &talk),
         _ => anyhow::bail!("not yet"),
     }
 }
@@ -70,4 +71,31 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     cause
         .downcast_ref::<Hinted>()
         .map(|hinted| hinted.hint.clone())
+}
+
+/// What is said on standard error, and how standard output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Talk {
+    /// `--quiet`: errors only.
+    pub quiet: bool,
+    /// `-v` once or twice.
+    pub verbose: u8,
+    /// Whether standard output is a terminal that wants colour.
+    pub color: bool,
+}
+
+impl Talk {
+    fn from(cli: &Cli) -> Self {
+        use std::io::IsTerminal;
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let color = wanted && std::io::stdout().is_terminal();
+        Self { quiet: cli.quiet, verbose: cli.verbose, color }
+    }
+
+    /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{line}\n"));
+        }
+    }
 }

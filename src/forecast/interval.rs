@@ -27,8 +27,10 @@ const SHRINK_D: f64 = 3.0;
 const NORMAL_SHARE: f64 = 0.15;
 /// Mean absolute value of a standard normal variable: sqrt(2 / pi).
 const NORMAL_MAE: f64 = 0.797_884_560_802_865_4;
-/// Independent errors per day of weighted residuals, of which origins half a day apart show each twice.
-const INDEPENDENT_PER_DAY: f64 = 0.5;
+/// Share of the origins that are a day apart and so see different errors on their first day.
+const INDEPENDENT_SHARE: f64 = 0.5;
+/// Fewest degrees of freedom: at 2 the 97.5 % quantile is already twice the normal one.
+const FREEDOM_MIN: f64 = 2.0;
 /// Curves reach this many standard deviations either way, beyond which lies one path in 30,000.
 const SCORE_MAX: f64 = 4.0;
 /// Points of a curve per standard deviation.
@@ -122,8 +124,20 @@ impl Spread {
             step: correlation(&scaled, &weights, 1),
             day: correlation(&scaled, &weights, seasons.day),
         };
-        spread.curves = curves(&pools(scaled, &weights, seasons.day), seasons.day, naive);
+        let pools = pools(scaled, &weights, seasons.day);
+        let freedom = spread.freedom(trials);
+        spread.curves = curves(&pools, &freedom, seasons.day, naive);
         spread
+    }
+
+    /// Independent errors behind each pool: origins that reach its first lead, of which two stand half a day
+    /// apart, and the less the more of an error lasts from day to day.
+    fn freedom(&self, trials: &[Trial]) -> [f64; POOLS.len()] {
+        POOLS.map(|from| {
+            let reach = |trial: &&Trial| trial.rows[0].len() > from * self.seasons.day;
+            let weight: f64 = trials.iter().filter(reach).map(|trial| trial.weight).sum();
+            (INDEPENDENT_SHARE * weight * (1.0 - self.memory.day)).max(FREEDOM_MIN)
+        })
     }
 
     /// Typical size of an error at a slot of day, around a forecast.
@@ -208,7 +222,7 @@ fn pools(scaled: Vec<Vec<f64>>, weights: &[f64], day: usize) -> Vec<Vec<(f64, f6
     pools
 }
 
-fn curves(pools: &[Vec<(f64, f64)>], day: usize, naive: f64) -> Vec<Vec<f64>> {
+fn curves(pools: &[Vec<(f64, f64)>], freedom: &[f64], day: usize, naive: f64) -> Vec<Vec<f64>> {
     let scores: Vec<f64> = (0..POINTS)
         .map(|i| count(i) / count(PER_SCORE) - SCORE_MAX)
         .collect();
@@ -217,11 +231,11 @@ fn curves(pools: &[Vec<(f64, f64)>], day: usize, naive: f64) -> Vec<Vec<f64>> {
         .map(|&score| Normal::standard().cdf(score))
         .collect();
     let days = |pool: &[(f64, f64)]| pool.iter().map(|pair| pair.1).sum::<f64>() / count(day);
-    let freedom = (INDEPENDENT_PER_DAY * days(&pools[0])).max(2.0);
     let mut shorter: Option<Vec<f64>> = None;
     pools
         .iter()
-        .map(|pool| {
+        .zip(freedom)
+        .map(|(pool, &freedom)| {
             let own = weighted_quantiles(pool, &levels);
             let plain = match (own, shorter.take()) {
                 (Some(own), Some(shorter)) => {

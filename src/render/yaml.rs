@@ -122,8 +122,7 @@ impl Tree {
         self.lines("", "", &mut lines);
         let widest = lines.iter().filter(|(_, notes)| !notes.is_empty()).map(|(text, _)| width(text)).max();
         let columns = widest.unwrap_or(0) + 4;
-        let notes: Vec<&[String]> = lines.iter().map(|(_, notes)| notes.as_slice()).collect();
-        let padding = note_widths(&notes);
+        let padding = note_widths(lines.iter().map(|(_, notes)| *notes));
         let mut out = String::new();
         for (text, notes) in &lines {
             let _ = writeln!(out, "{}", annotated(text, columns, notes, &padding));
@@ -153,7 +152,8 @@ impl Tree {
     }
 }
 
-fn note_widths(lines: &[&[String]]) -> Vec<usize> {
+/// The width of each column of the comments.
+fn note_widths<'a>(lines: impl Iterator<Item = &'a [String]>) -> Vec<usize> {
     let mut widths = Vec::new();
     for notes in lines {
         for (at, note) in notes.iter().enumerate() {
