@@ -2,11 +2,14 @@
 
 pub mod demo;
 pub mod explain;
+pub mod init;
 pub mod output;
 pub mod plan;
 pub mod pull;
 pub mod report;
 pub mod run;
+pub mod schema;
+pub mod tiers;
 
 use std::process::ExitCode;
 
