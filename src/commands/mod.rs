@@ -1,5 +1,6 @@
 //! One file per verb: reads the clock, joins the edges to the pure stages, writes what comes out.
 
+pub mod backtest;
 pub mod demo;
 pub mod explain;
 pub mod init;

@@ -63,10 +63,9 @@ pub fn backtest(
     let day = Period::DAY.steps(load.step).max(1);
     let apart = (steps / 2).max(day);
     let actual = demand(load, calendar);
-    let mut tallies: Vec<(Voice, Tally)> = Voice::all()
-        .map(|voice| (voice, Tally::default()))
-        .collect();
-    let mut seen = Vec::new();
+    let mut tallies: Vec<(Voice, Tally)> =
+        Voice::all().map(|voice| (voice, Tally::default())).collect();
+    let mut done = Vec::new();
     for i in 0..origins {
         let Some(origin) = load.values.len().checked_sub(steps + i * apart) else {
             break;
@@ -74,27 +73,19 @@ pub fn backtest(
         let before = load.until(load.time(origin));
         let learnt = match Learnt::new(&before, calendar, steps) {
             Ok(learnt) => learnt,
-            Err(too_little) if seen.is_empty() => return Err(too_little),
+            Err(too_little) if done.is_empty() => return Err(too_little),
             Err(_) => break,
         };
         for (voice, tally) in &mut tallies {
             let forecast = learnt.speak(*voice, &before, calendar, seed);
-            tally.add(
-                &forecast,
-                &actual[origin..origin + steps],
-                day,
-                learnt.naive(),
-            );
+            tally.add(&forecast, &actual[origin..origin + steps], day, learnt.naive());
         }
-        seen.push(load.time(origin));
+        done.push(load.time(origin));
     }
-    seen.reverse();
+    done.reverse();
     Ok(Backtest {
-        origins: seen,
-        models: tallies
-            .into_iter()
-            .map(|(voice, tally)| tally.score(voice.name()))
-            .collect(),
+        origins: done,
+        models: tallies.into_iter().map(|(voice, tally)| tally.score(voice.name())).collect(),
     })
 }
 
@@ -118,11 +109,7 @@ impl Tally {
             let inside =
                 |[low, high]: [usize; 2]| usize::from(row[low] <= actual && actual <= row[high]);
             self.steps += 1;
-            self.scaled += if naive > 0.0 {
-                (mean - actual).abs() / naive
-            } else {
-                0.0
-            };
+            self.scaled += if naive > 0.0 { (mean - actual).abs() / naive } else { 0.0 };
             self.error += mean - actual;
             self.level += actual;
             self.inside80 += inside(INSIDE_80);
