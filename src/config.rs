@@ -142,10 +142,10 @@ fn hash(text: &str, runbooks: &[String]) -> String {
         hasher.update(runbook);
     }
     let digest = hasher.finalize();
-    digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
+    let hex = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
+    let digits = digest.iter().take(6);
+    digits
+        .flat_map(|byte| [hex(byte >> 4), hex(byte & 15)])
         .collect()
 }
 

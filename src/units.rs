@@ -339,7 +339,8 @@ impl Bytes {
     )]
     #[must_use]
     pub fn at_least(bytes: f64, step: Self) -> Self {
-        let whole = bytes.max(0.0).min(9e18).ceil() as u64;
+        let bytes = if bytes > 0.0 { bytes.min(9e18) } else { 0.0 };
+        let whole = bytes.ceil() as u64;
         Self(whole.div_ceil(step.0).saturating_mul(step.0))
     }
 }

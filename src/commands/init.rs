@@ -73,7 +73,8 @@ pub fn starter_text(starter: &Starter, table: &str) -> String {
         ..
     } = starter;
     let [service, namespace, url] = [service, namespace, prometheus_url].map(|text| quoted(text));
-    let table: String = table.lines().map(|line| format!("    {line}\n")).collect();
+    let table: Vec<String> = table.lines().map(|line| format!("    {line}\n")).collect();
+    let table = table.concat();
     format!(
         "\
 # Settings of Plimsoll. Every key: `plimsoll schema`. Try them: `plimsoll check`.

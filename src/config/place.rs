@@ -19,7 +19,7 @@ enum Node {
 pub(super) fn path_at(text: &str, place: Location) -> String {
     let begun =
         |(_, at): &(String, Location)| (at.line(), at.column()) <= (place.line(), place.column());
-    let last = places(text).into_iter().filter(begun).next_back();
+    let last = places(text).into_iter().rfind(begun);
     last.map(|(path, _)| path).unwrap_or_default()
 }
 

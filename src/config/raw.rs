@@ -295,6 +295,7 @@ struct Row {
 pub(super) struct Markdown {
     /// The Markdown file, relative to this file.
     #[schemars(with = "String")]
+    #[expect(clippy::struct_field_names, reason = "the key is called so")]
     pub(super) markdown: Text,
     /// Which of the scaling tables in it, from 1, where there are several.
     #[schemars(with = "Option<u32>", range(min = 1))]

@@ -172,14 +172,11 @@ impl Reader<'_> {
         let subjects: BTreeSet<&str> = components.chain(volumes).collect();
         let mut queries = BTreeMap::new();
         for (key, query) in raw.queries.as_ref().map_or(&[][..], |entries| &entries.0) {
-            match signal_fault(&key.value, &subjects) {
-                Some((what, hint)) => {
-                    self.problem(key.line, format!("`{path}`: `{}` {what}", key.value), hint);
-                }
-                None => {
-                    let query = self.query(&at(path, &key.value), query);
-                    queries.extend(query.map(|query| (key.value.clone(), query)));
-                }
+            if let Some((what, hint)) = signal_fault(&key.value, &subjects) {
+                self.problem(key.line, format!("`{path}`: `{}` {what}", key.value), hint);
+            } else {
+                let query = self.query(&at(path, &key.value), query);
+                queries.extend(query.map(|query| (key.value.clone(), query)));
             }
         }
         queries

@@ -600,3 +600,39 @@ fn the_schema_knows_every_key_of_the_example_and_refuses_others() {
         ["name", "namespace", "load", "tiers", "components"]
     );
 }
+
+#[test]
+fn deep_and_wide_yaml_is_refused_in_bounded_time() {
+    let deep = format!("a: {}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let mut laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (name, before) in ["b", "c", "d", "e", "f", "g", "h", "i"]
+        .iter()
+        .zip(["a", "b", "c", "d", "e", "f", "g", "h"])
+    {
+        let items = vec![format!("*{before}"); 9].join(", ");
+        laughs.extend([name, ": &", name, " [", &items, "]\n"]);
+    }
+    for text in [deep, "{a: ".repeat(900), laughs] {
+        assert!(read(&text).is_err());
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_change_of_the_example_makes_it_panic(
+        at in 0..JARVIS.len(),
+        length in 0..40usize,
+        text in "[-a-z0-9:{}\\[\\],&*!|>'\"%@`#. \n]{0,12}|\\PC{0,6}",
+    ) {
+        let end = (at + length).min(JARVIS.len());
+        if JARVIS.is_char_boundary(at) && JARVIS.is_char_boundary(end) {
+            let changed = format!("{}{text}{}", &JARVIS[..at], &JARVIS[end..]);
+            if let Err(error) = read(&changed) {
+                for problem in error.problems() {
+                    proptest::prop_assert!(!problem.hint.is_empty());
+                    proptest::prop_assert!(!problem.to_string().contains('\n'), "{problem}");
+                }
+            }
+        }
+    }
+}

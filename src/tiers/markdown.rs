@@ -130,6 +130,9 @@ pub fn read(text: &str, pick: Option<usize>) -> Result<RunbookTable, MarkdownFau
     chosen.read()
 }
 
+/// The load range of a row: found, absent, or of something else.
+type RowRange = Result<Option<Threshold>, OtherUnit>;
+
 /// Any table, as plain text with lines.
 #[derive(Debug, Default)]
 struct Table {
@@ -140,13 +143,7 @@ struct Table {
 
 /// Every table of a Markdown text, by CommonMark and GitHub's tables.
 fn tables(text: &str) -> Vec<Table> {
-    let line_of = |range: &Range<usize>| {
-        text.as_bytes()[..range.start]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1
-    };
+    let line_of = |range: &Range<usize>| text[..range.start].matches('\n').count() + 1;
     let mut tables: Vec<Table> = Vec::new();
     let mut inside = false;
     let mut row = (0, Vec::new());
@@ -209,7 +206,7 @@ impl Table {
     }
 
     /// The column of load ranges, the first or the second, and the range of each row.
-    fn ranges(&self) -> Option<(usize, Vec<Result<Option<Threshold>, OtherUnit>>)> {
+    fn ranges(&self) -> Option<(usize, Vec<RowRange>)> {
         (0..2).find_map(|column| {
             let ranges: Vec<_> = self
                 .rows
@@ -630,7 +627,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(cells in proptest::collection::vec("[-|<>(){}0-9a-zk~〜～未満以上から台Mi.,%/ \\\\`*０-９]{0,24}", 4..12)) {
-            let rows: String = cells.iter().map(|cell| format!("| {cell} (< 5 rps) | {cell} |\n")).collect();
+            let rows: Vec<String> = cells.iter().map(|cell| format!("| {cell} (< 5 rps) | {cell} |\n")).collect();
+            let rows = rows.concat();
             let text = format!("| a {} | b Pods {} |\n|-|-|\n{rows}", cells[0], cells[1]);
             if let Ok(table) = read(&text, None) {
                 let _ = check::build(&table.rows);

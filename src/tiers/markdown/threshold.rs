@@ -164,8 +164,8 @@ fn word(text: &str) -> (Option<Token>, usize) {
         "less" | "below" | "under" | "fewer" | "max" => Some(Token::Less),
         "more" | "above" | "over" | "greater" | "from" | "exceeds" | "min" => Some(Token::More),
         "to" | "and" | "until" | "through" => Some(Token::To),
-        "than" | "or" | "between" | "the" | "x" | "load" | "about" | "負荷" => None,
-        "req" | "reqs" | "requests" | "request" | "リクエスト" => None,
+        "than" | "or" | "between" | "the" | "x" | "load" | "about" | "負荷" | "req" | "reqs"
+        | "requests" | "request" | "リクエスト" => None,
         _ => Some(divisor(word).map_or_else(|| Token::Word(word.to_owned()), Token::Unit)),
     };
     (token, length)
