@@ -1,10 +1,12 @@
 //! One file per verb: reads the clock, joins the edges to the pure stages, writes what comes out.
 
+pub mod artifacts;
 pub mod demo;
 pub mod explain;
 pub mod init;
 pub mod output;
 pub mod plan;
+pub mod pull;
 pub mod report;
 pub mod run;
 pub mod schema;
@@ -12,7 +14,9 @@ pub mod tiers;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command, TiersCommand};
 
 /// How a run that could run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +49,56 @@ pub struct Hinted {
     pub hint: String,
 }
 
+impl Hinted {
+    /// The text of `error` with its causes, and what to do about it.
+    #[must_use]
+    pub fn because(error: &(dyn std::error::Error + 'static), hint: &str) -> Self {
+        let causes = std::iter::successors(Some(error), |cause| cause.source());
+        let causes: Vec<String> = causes.map(ToString::to_string).collect();
+        Self {
+            message: causes.join(": "),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
 /// Runs the command that was typed.
 ///
 /// # Errors
 ///
 /// Whatever kept it from running; [`Hinted`] in the chain carries the hint.
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let talk = Talk::from(&cli);
+    let out = &mut std::io::stdout().lock();
     match cli.command {
-        Command::Demo(_) => anyhow::bail!("soon"),
-        _ => anyhow::bail!("not yet"),
+        Command::Demo(args) => demo::run(&args, &talk, out),
+        Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
+        Command::Check(_) => anyhow::bail!("soon"),
+        Command::Pull(args) => pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await,
+        Command::Plan(args) => plan::run(&args, &talk, out).await,
+        Command::Report(args) => report::run(&args, &talk, out).await,
+        Command::Values(args) => artifacts::values(&args, &talk, out).await,
+        Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
+        Command::Explain(args) => explain::run(&args, &talk, out).await,
+        Command::Tiers(args) => tiers(args.command, out).map(done),
+        Command::Backtest(_) => anyhow::bail!("soon"),
+        Command::Schema(args) => schema::run(args.of, out).map(done),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "plimsoll", out);
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn done((): ()) -> Exit {
+    Exit::Done
+}
+
+fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<()> {
+    match command {
+        TiersCommand::Show { file } => tiers::show(&file, out),
+        TiersCommand::Check { file } => tiers::check(&file, out),
+        TiersCommand::Import { file, table } => tiers::import(&file, table, out),
     }
 }
 
@@ -73,4 +118,35 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     cause
         .downcast_ref::<Hinted>()
         .map(|hinted| hinted.hint.clone())
+}
+
+/// What is said on standard error, and how standard output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Talk {
+    /// `--quiet`: errors only.
+    pub quiet: bool,
+    /// `-v` once or twice.
+    pub verbose: u8,
+    /// Whether standard output is a terminal that wants colour.
+    pub color: bool,
+}
+
+impl Talk {
+    fn from(cli: &Cli) -> Self {
+        use std::io::IsTerminal;
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let color = wanted && std::io::stdout().is_terminal();
+        Self {
+            quiet: cli.quiet,
+            verbose: cli.verbose,
+            color,
+        }
+    }
+
+    /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{line}\n"));
+        }
+    }
 }

@@ -8,6 +8,7 @@
 use super::grid::Grid;
 use super::members::{COUNT, Memory, Seasons};
 use super::stats::{count, weighted_median};
+use super::trend::Growth;
 
 /// Most past origins at which the members are tried.
 const ORIGINS: usize = 42;
@@ -16,13 +17,16 @@ const ORIGINS_PER_DAY: usize = 2;
 /// After this many days a trial has half its weight.
 const HALF_LIFE_D: f64 = 8.0;
 /// Weight is the error relative to the best member, to this negative power.
-const POWER: i32 = 6;
+const POWER: i32 = 8;
 /// Members with more than this many times the best member's error have no say.
 const TRIM: f64 = 1.6;
 /// What the first day's errors count in the weights of later days, which have fewer trials.
 const NEAR_IN_FAR: f64 = 0.3;
 /// Share of the weighted median in the combination; the rest is the weighted mean.
 const MEDIAN_SHARE: f64 = 0.5;
+
+/// Days ahead from which growth is carried on.
+const GROWTH_FROM_D: f64 = 7.0;
 
 /// What the members said at one past origin.
 #[derive(Debug, Clone)]
@@ -79,17 +83,24 @@ impl Fit {
     }
 
     /// The combination from the end of the series on.
-    pub(super) fn ahead(&self, seasons: Seasons) -> Vec<f64> {
-        self.weights.combine(&self.rows, seasons)
+    pub(super) fn ahead(&self, seasons: Seasons, growth: Growth) -> Vec<f64> {
+        grown(self.weights.combine(&self.rows, seasons), seasons, growth)
     }
 
     /// The combination at every past origin.
-    pub(super) fn past(&self, seasons: Seasons) -> Vec<Vec<f64>> {
-        self.trials
-            .iter()
-            .map(|trial| self.weights.combine(&trial.rows, seasons))
-            .collect()
+    pub(super) fn past(&self, seasons: Seasons, growth: Growth) -> Vec<Vec<f64>> {
+        let said =
+            |trial: &Trial| grown(self.weights.combine(&trial.rows, seasons), seasons, growth);
+        self.trials.iter().map(said).collect()
     }
+}
+
+/// Members know the level of today; growth carries it on from [`GROWTH_FROM_D`].
+fn grown(mut forecast: Vec<f64>, seasons: Seasons, growth: Growth) -> Vec<f64> {
+    for (h, value) in forecast.iter_mut().enumerate() {
+        *value *= growth.factor(seasons.hours_in(h) / 24.0 - GROWTH_FROM_D);
+    }
+    forecast
 }
 
 /// Past origins, oldest first: none before two days, or half of a shorter history, have been seen.

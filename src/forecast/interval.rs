@@ -1,7 +1,7 @@
 //! Intervals from how far the truth lay from the combination at past origins, not from a model's variance.
 //!
 //! Residuals are brought to one scale (half by hour of day, half overall, and by the forecast's level to
-//! the power 0.3: between additive and multiplicative noise), pooled by lead, weighted by recency; their
+//! the power 0.15: nearly additive, a little multiplicative), pooled by lead, weighted by recency; their
 //! quantiles, scaled back, are the interval (split conformal prediction; Lei et al., *JASA* 113, 2018).
 //! Two things are added for what a short past cannot show: a Student factor for the number of
 //! independent days behind the quantile, and a small share of a normal distribution of the seasonal naive error.
@@ -18,17 +18,19 @@ use super::stats::{count, weighted_quantiles};
 /// Share of the hour of day in the scale; the rest is overall.
 const SLOT_SHARE: f64 = 0.5;
 /// Noise grows with the level to this power.
-const LEVEL_POWER: f64 = 0.3;
+const LEVEL_POWER: f64 = 0.15;
 /// Levels below this share of the mean do not shrink the noise any further.
 const LEVEL_FLOOR: f64 = 0.05;
 /// Days of residuals at which a lead's own quantiles have half the say, against those of shorter leads.
 const SHRINK_D: f64 = 3.0;
 /// Share of the normal distribution of the naive error.
-const NORMAL_SHARE: f64 = 0.15;
+const NORMAL_SHARE: f64 = 0.2;
 /// Mean absolute value of a standard normal variable: sqrt(2 / pi).
 const NORMAL_MAE: f64 = 0.797_884_560_802_865_4;
-/// Independent errors per day of weighted residuals, of which origins half a day apart show each twice.
-const INDEPENDENT_PER_DAY: f64 = 0.5;
+/// Share of the origins that are a day apart and so see different errors on their first day.
+const INDEPENDENT_SHARE: f64 = 0.5;
+/// Fewest degrees of freedom: at 2 the 97.5 % quantile is already twice the normal one.
+const FREEDOM_MIN: f64 = 2.0;
 /// Curves reach this many standard deviations either way, beyond which lies one path in 30,000.
 const SCORE_MAX: f64 = 4.0;
 /// Points of a curve per standard deviation.
@@ -122,8 +124,20 @@ impl Spread {
             step: correlation(&scaled, &weights, 1),
             day: correlation(&scaled, &weights, seasons.day),
         };
-        spread.curves = curves(&pools(scaled, &weights, seasons.day), seasons.day, naive);
+        let pools = pools(scaled, &weights, seasons.day);
+        let freedom = spread.freedom(trials);
+        spread.curves = curves(&pools, &freedom, seasons.day, naive);
         spread
+    }
+
+    /// Independent errors behind each pool: origins that reach its first lead, of which two stand half a day
+    /// apart, and the less the more of an error lasts from day to day.
+    fn freedom(&self, trials: &[Trial]) -> [f64; POOLS.len()] {
+        POOLS.map(|from| {
+            let reach = |trial: &&Trial| trial.rows[0].len() > from * self.seasons.day;
+            let weight: f64 = trials.iter().filter(reach).map(|trial| trial.weight).sum();
+            (INDEPENDENT_SHARE * weight * (1.0 - self.memory.day)).max(FREEDOM_MIN)
+        })
     }
 
     /// Typical size of an error at a slot of day, around a forecast.
@@ -208,7 +222,7 @@ fn pools(scaled: Vec<Vec<f64>>, weights: &[f64], day: usize) -> Vec<Vec<(f64, f6
     pools
 }
 
-fn curves(pools: &[Vec<(f64, f64)>], day: usize, naive: f64) -> Vec<Vec<f64>> {
+fn curves(pools: &[Vec<(f64, f64)>], freedom: &[f64], day: usize, naive: f64) -> Vec<Vec<f64>> {
     let scores: Vec<f64> = (0..POINTS)
         .map(|i| count(i) / count(PER_SCORE) - SCORE_MAX)
         .collect();
@@ -217,11 +231,11 @@ fn curves(pools: &[Vec<(f64, f64)>], day: usize, naive: f64) -> Vec<Vec<f64>> {
         .map(|&score| Normal::standard().cdf(score))
         .collect();
     let days = |pool: &[(f64, f64)]| pool.iter().map(|pair| pair.1).sum::<f64>() / count(day);
-    let freedom = (INDEPENDENT_PER_DAY * days(&pools[0])).max(2.0);
     let mut shorter: Option<Vec<f64>> = None;
     pools
         .iter()
-        .map(|pool| {
+        .zip(freedom)
+        .map(|(pool, &freedom)| {
             let own = weighted_quantiles(pool, &levels);
             let plain = match (own, shorter.take()) {
                 (Some(own), Some(shorter)) => {
