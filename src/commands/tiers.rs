@@ -65,10 +65,7 @@ pub fn import(file: &Path, table: Option<usize>, out: &mut dyn Write) -> Result<
     let (tiers, odd) = build(file, &runbook)?;
     let source = plain(&file.display().to_string());
     let line = runbook.line;
-    writeln!(
-        out,
-        "# plimsoll.yaml from the scaling table of {source}, line {line}"
-    )?;
+    writeln!(out, "# plimsoll.yaml from the scaling table of {source}, line {line}")?;
     for (what, line) in &runbook.left_out {
         writeln!(out, "# line {line}, left out: {}", plain(what))?;
     }
@@ -118,11 +115,7 @@ pub fn hinted(error: ConfigError) -> Hinted {
     message.extend(messages.last().map(String::as_str));
     Hinted {
         message,
-        hint: error
-            .problems()
-            .last()
-            .map(|problem| problem.hint.clone())
-            .unwrap_or_default(),
+        hint: error.problems().last().map(|problem| problem.hint.clone()).unwrap_or_default(),
     }
 }
 
@@ -150,11 +143,7 @@ fn read_runbook(file: &Path, table: Option<usize>) -> Result<RunbookTable> {
 fn build(file: &Path, runbook: &RunbookTable) -> Result<(TierTable, Vec<Problem>)> {
     let problem = |fault: Fault| Problem {
         file: file.display().to_string(),
-        line: Some(if fault.line == 0 {
-            runbook.line
-        } else {
-            fault.line
-        }),
+        line: Some(if fault.line == 0 { runbook.line } else { fault.line }),
         message: fault.message,
         hint: fault.hint,
     };
@@ -172,32 +161,17 @@ fn verdict(name: &str, table: &TierTable) -> String {
     let components = table.rows.first().map_or(0, |row| row.sizes.len());
     let plural =
         |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    let size = format!(
-        "{}, {}",
-        plural(table.rows.len(), "row"),
-        plural(components, "component")
-    );
+    let size = format!("{}, {}", plural(table.rows.len(), "row"), plural(components, "component"));
     format!("{name}: {size}: no gap, no overlap, and no row gives less than the one before it")
 }
 
 fn table_text(service: &Service) -> String {
-    let components = service
-        .components
-        .iter()
-        .map(|component| component.name.as_str());
-    let header = ["TIER", "RPS"]
-        .into_iter()
-        .chain(components)
-        .map(str::to_owned);
+    let components = service.components.iter().map(|component| component.name.as_str());
+    let header = ["TIER", "RPS"].into_iter().chain(components).map(str::to_owned);
     let mut lines: Vec<Vec<String>> = vec![header.collect()];
     for row in &service.tiers.rows {
         let sizes = row.sizes.iter().map(|(_, size)| size.to_string());
-        lines.push(
-            [row.name.clone(), row.range()]
-                .into_iter()
-                .chain(sizes)
-                .collect(),
-        );
+        lines.push([row.name.clone(), row.range()].into_iter().chain(sizes).collect());
     }
     let width = |column: usize| {
         let cells = lines.iter().map(|line| line[column].chars().count());
@@ -205,10 +179,7 @@ fn table_text(service: &Service) -> String {
     };
     let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
     let padded = lines.iter().map(|line| {
-        let cells = line
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("  {cell:<width$}"));
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("  {cell:<width$}"));
         cells.collect::<Vec<_>>().concat().trim_end().to_owned()
     });
     let body: Vec<String> = padded.collect();
@@ -236,16 +207,9 @@ fn components(runbook: &RunbookTable, service: &str) -> String {
     ];
     for column in &runbook.columns {
         let name = &column.component;
-        let (kind, memory) = if column.memory {
-            ("StatefulSet", ", memory: true")
-        } else {
-            ("Deployment", "")
-        };
-        let set = if column.named {
-            ""
-        } else {
-            "set the name, here and above: "
-        };
+        let (kind, memory) =
+            if column.memory { ("StatefulSet", ", memory: true") } else { ("Deployment", "") };
+        let set = if column.named { "" } else { "set the name, here and above: " };
         let header = plain(&column.header);
         let key = scalar(name);
         lines.push(format!(
@@ -260,9 +224,7 @@ fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || " _-".contains(c);
     let word =
         text.starts_with(char::is_alphabetic) && text.chars().all(plain) && !text.ends_with(' ');
-    let keyword = [
-        "true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan",
-    ];
+    let keyword = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan"];
     if word && !keyword.contains(&text.to_lowercase().as_str()) {
         text.to_owned()
     } else {
@@ -272,9 +234,7 @@ fn scalar(text: &str) -> String {
 
 /// Text for a comment: on one line, whatever it holds.
 fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -345,11 +305,7 @@ services:
         let rows = &settings.services[0].tiers.rows;
         assert_eq!(rows[0].name, "no");
         assert_eq!(rows[1].name, "高");
-        let names: Vec<&str> = rows[0]
-            .sizes
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let names: Vec<&str> = rows[0].sizes.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["worker", "column-3"]);
         assert!(yaml.contains("left out: column `Note`"), "{yaml}");
     }
@@ -372,14 +328,8 @@ jarvis
     #[test]
     fn a_sound_table_is_said_to_hold() {
         let holds = ": 4 rows, 3 components: no gap, no overlap, and no row gives less than the one before it\n";
-        assert_eq!(
-            printed(|out| check(Path::new(SETTINGS), out)),
-            format!("jarvis{holds}")
-        );
-        assert_eq!(
-            printed(|out| check(Path::new(RUNBOOK), out)),
-            format!("{RUNBOOK}{holds}")
-        );
+        assert_eq!(printed(|out| check(Path::new(SETTINGS), out)), format!("jarvis{holds}"));
+        assert_eq!(printed(|out| check(Path::new(RUNBOOK), out)), format!("{RUNBOOK}{holds}"));
     }
 
     #[test]
@@ -423,13 +373,7 @@ hint: let `api` never shrink as the load grows
             yaml.contains("# odd: tier `High` gives `api` 2, less than `Low` with 4"),
             "{yaml}"
         );
-        assert_eq!(
-            config::parse(&yaml, "x.yaml", Path::new(""))
-                .unwrap()
-                .warnings
-                .len(),
-            1
-        );
+        assert_eq!(config::parse(&yaml, "x.yaml", Path::new("")).unwrap().warnings.len(), 1);
     }
 
     #[test]

@@ -26,10 +26,7 @@ impl fmt::Display for Problem {
     /// ``unknown key `serivces` in `plimsoll.yaml`, line 7``, or, after a sentence of its own,
     /// ``… (`plimsoll.yaml`, line 16)``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self
-            .line
-            .map(|line| format!(", line {line}"))
-            .unwrap_or_default();
+        let line = self.line.map(|line| format!(", line {line}")).unwrap_or_default();
         let about_a_key = ["unknown key", "missing key", "key"]
             .iter()
             .any(|start| self.message.starts_with(start));
@@ -80,9 +77,7 @@ impl ConfigError {
 
 impl From<Problem> for ConfigError {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem.on_one_line()],
-        }
+        Self { problems: vec![problem.on_one_line()] }
     }
 }
 

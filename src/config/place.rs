@@ -79,11 +79,7 @@ fn descend(node: &Node, path: &str, found: &mut Vec<(String, Location)>) {
 
 /// `services[0]` and `load` are `services[0].load`.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -75,11 +75,7 @@ impl Fit {
             memory.see(grid.phase + t, value);
         }
         let weights = Weights::new(&trials, &grid.seen, seasons);
-        Self {
-            trials,
-            rows: memory.expect(grid.phase + n, steps),
-            weights,
-        }
+        Self { trials, rows: memory.expect(grid.phase + n, steps), weights }
     }
 
     /// The combination from the end of the series on.
@@ -129,10 +125,7 @@ impl Weights {
         for (far, near) in far.iter_mut().zip(near) {
             *far += NEAR_IN_FAR * near;
         }
-        Self {
-            near: shares(near),
-            far: shares(far),
-        }
+        Self { near: shares(near), far: shares(far) }
     }
 
     /// Half the weighted mean, half the weighted median of the members at each step.
@@ -141,11 +134,7 @@ impl Weights {
         let steps = rows.first().map_or(0, Vec::len);
         (0..steps)
             .map(|h| {
-                let weights = if h < seasons.day {
-                    &self.near
-                } else {
-                    &self.far
-                };
+                let weights = if h < seasons.day { &self.near } else { &self.far };
                 speaking.clear();
                 speaking.extend(
                     rows.iter()
@@ -168,12 +157,7 @@ impl Weights {
 
 /// Sum of absolute errors over the steps that were seen.
 fn absolute_error(forecast: &[f64], actual: &[f64]) -> f64 {
-    forecast
-        .iter()
-        .zip(actual)
-        .map(|(f, y)| (f - y).abs())
-        .filter(|error| !error.is_nan())
-        .sum()
+    forecast.iter().zip(actual).map(|(f, y)| (f - y).abs()).filter(|error| !error.is_nan()).sum()
 }
 
 fn shares(errors: [f64; COUNT]) -> [f64; COUNT] {

@@ -100,26 +100,14 @@ impl Spread {
             sizes,
             level,
             curves: Vec::new(),
-            memory: ErrorMemory {
-                step: 0.0,
-                day: 0.0,
-            },
+            memory: ErrorMemory { step: 0.0, day: 0.0 },
         };
         let scaled: Vec<Vec<f64>> = residuals
             .iter()
-            .map(|trial| {
-                trial
-                    .iter()
-                    .map(|r| r.error / spread.size(r.slot, r.said))
-                    .collect()
-            })
+            .map(|trial| trial.iter().map(|r| r.error / spread.size(r.slot, r.said)).collect())
             .collect();
         let overall = spread.sizes.iter().sum::<f64>() / count(seasons.day);
-        let naive = if overall > 0.0 {
-            naive / NORMAL_MAE / overall
-        } else {
-            0.0
-        };
+        let naive = if overall > 0.0 { naive / NORMAL_MAE / overall } else { 0.0 };
         spread.memory = ErrorMemory {
             step: correlation(&scaled, &weights, 1),
             day: correlation(&scaled, &weights, seasons.day),
@@ -162,11 +150,7 @@ pub(super) fn score(level: f64) -> f64 {
 }
 
 /// The value of a curve at a standard normal score.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the curve"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the curve")]
 pub(super) fn read(curve: &[f64], score: f64) -> f64 {
     let place = ((score + SCORE_MAX) * count(PER_SCORE)).clamp(0.0, count(POINTS - 1));
     let left = (place as usize).min(POINTS - 2);
@@ -174,10 +158,7 @@ pub(super) fn read(curve: &[f64], score: f64) -> f64 {
 }
 
 fn pool(lead: usize, day: usize) -> usize {
-    POOLS
-        .iter()
-        .rposition(|&from| lead >= from * day)
-        .unwrap_or(0)
+    POOLS.iter().rposition(|&from| lead >= from * day).unwrap_or(0)
 }
 
 /// Mean absolute error by slot, mixed with the overall one, and the mean of what was said.
@@ -208,11 +189,7 @@ fn sizes(residuals: &[Vec<Residual>], weights: &[f64], day: usize, naive: f64) -
 fn pools(scaled: Vec<Vec<f64>>, weights: &[f64], day: usize) -> Vec<Vec<(f64, f64)>> {
     let mut pools = vec![Vec::new(); POOLS.len()];
     for (trial, &weight) in scaled.into_iter().zip(weights) {
-        for (lead, error) in trial
-            .into_iter()
-            .enumerate()
-            .filter(|(_, error)| !error.is_nan())
-        {
+        for (lead, error) in trial.into_iter().enumerate().filter(|(_, error)| !error.is_nan()) {
             pools[pool(lead, day)].push((error, weight));
         }
     }
@@ -223,13 +200,8 @@ fn pools(scaled: Vec<Vec<f64>>, weights: &[f64], day: usize) -> Vec<Vec<(f64, f6
 }
 
 fn curves(pools: &[Vec<(f64, f64)>], freedom: &[f64], day: usize, naive: f64) -> Vec<Vec<f64>> {
-    let scores: Vec<f64> = (0..POINTS)
-        .map(|i| count(i) / count(PER_SCORE) - SCORE_MAX)
-        .collect();
-    let levels: Vec<f64> = scores
-        .iter()
-        .map(|&score| Normal::standard().cdf(score))
-        .collect();
+    let scores: Vec<f64> = (0..POINTS).map(|i| count(i) / count(PER_SCORE) - SCORE_MAX).collect();
+    let levels: Vec<f64> = scores.iter().map(|&score| Normal::standard().cdf(score)).collect();
     let days = |pool: &[(f64, f64)]| pool.iter().map(|pair| pair.1).sum::<f64>() / count(day);
     let mut shorter: Option<Vec<f64>> = None;
     pools
@@ -283,10 +255,8 @@ fn correlation(scaled: &[Vec<f64>], weights: &[f64], lag: usize) -> f64 {
     let cut = |error: f64| error.clamp(-3.0, 3.0);
     let (mut product, mut left, mut right) = (0.0, 0.0, 0.0);
     for (trial, weight) in scaled.iter().zip(weights) {
-        for (&a, &b) in trial
-            .iter()
-            .zip(trial.iter().skip(lag))
-            .filter(|(a, b)| !a.is_nan() && !b.is_nan())
+        for (&a, &b) in
+            trial.iter().zip(trial.iter().skip(lag)).filter(|(a, b)| !a.is_nan() && !b.is_nan())
         {
             product += weight * cut(a) * cut(b);
             left += weight * cut(a) * cut(a);
@@ -294,9 +264,5 @@ fn correlation(scaled: &[Vec<f64>], weights: &[f64], lag: usize) -> f64 {
         }
     }
     let scale = (left * right).sqrt();
-    if scale > 0.0 {
-        (product / scale).clamp(0.0, 1.0)
-    } else {
-        0.0
-    }
+    if scale > 0.0 { (product / scale).clamp(0.0, 1.0) } else { 0.0 }
 }

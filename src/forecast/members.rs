@@ -21,10 +21,7 @@ pub(super) struct Seasons {
 impl Seasons {
     /// Seasons of a series with `day` steps in a day.
     pub(super) fn new(day: usize) -> Self {
-        Self {
-            day,
-            hours: 24.0 / count(day),
-        }
+        Self { day, hours: 24.0 / count(day) }
     }
 
     /// Length of `steps`, in hours.
@@ -59,28 +56,13 @@ pub(super) const MEMBERS: [(&str, &str); COUNT] = [
     ("last-day-level", "yesterday's shape at the current level"),
     ("last-week-level", "last week's shape at the current level"),
     ("daily-profile", "the usual day, recent days counting most"),
-    (
-        "weekly-profile",
-        "the usual week, recent weeks counting most",
-    ),
+    ("weekly-profile", "the usual week, recent weeks counting most"),
     ("daily-median", "the median of the last seven days"),
     ("weekly-median", "the median of the last eight weeks"),
-    (
-        "weekly-profile-shift",
-        "the usual week, moved by how far the last hours lay from it",
-    ),
-    (
-        "weekly-profile-ratio",
-        "the usual week, scaled to the level of the last days",
-    ),
-    (
-        "daily-profile-shift",
-        "the usual day, moved by how far the last hours lay from it",
-    ),
-    (
-        "seasonal-level",
-        "a smoothed level with the usual day's shape",
-    ),
+    ("weekly-profile-shift", "the usual week, moved by how far the last hours lay from it"),
+    ("weekly-profile-ratio", "the usual week, scaled to the level of the last days"),
+    ("daily-profile-shift", "the usual day, moved by how far the last hours lay from it"),
+    ("seasonal-level", "a smoothed level with the usual day's shape"),
     ("level", "a smoothed level, the same at all hours"),
     ("recent-median", "the median of the last three days"),
     ("last-value", "the last value again"),
@@ -127,11 +109,7 @@ struct Rings {
 
 impl Rings {
     fn new(slots: usize, kept: usize) -> Self {
-        Self {
-            kept,
-            values: vec![0.0; slots * kept],
-            seen: vec![0; slots],
-        }
+        Self { kept, values: vec![0.0; slots * kept], seen: vec![0; slots] }
     }
 
     fn add(&mut self, slot: usize, value: f64) {
@@ -163,12 +141,7 @@ struct Smoothed<const N: usize> {
 
 impl<const N: usize> Smoothed<N> {
     fn new(alphas: [f64; N]) -> Self {
-        Self {
-            alphas,
-            levels: [0.0; N],
-            errors: [0.0; N],
-            started: false,
-        }
+        Self { alphas, levels: [0.0; N], errors: [0.0; N], started: false }
     }
 
     fn add(&mut self, value: f64) {
@@ -184,13 +157,8 @@ impl<const N: usize> Smoothed<N> {
     }
 
     fn level(&self) -> f64 {
-        let best = (1..N).fold(0, |best, i| {
-            if self.errors[i] < self.errors[best] {
-                i
-            } else {
-                best
-            }
-        });
+        let best =
+            (1..N).fold(0, |best, i| if self.errors[i] < self.errors[best] { i } else { best });
         self.levels[best]
     }
 }
@@ -273,14 +241,10 @@ impl Memory {
         let usual_day = self.usual_day(day);
         let usual_week = self.usual_week(week);
         let fades = self.fades;
-        self.day_shift
-            .add(value - self.days.last(day).unwrap_or(value), fades.shift);
-        self.week_shift
-            .add(value - self.last_week(week).unwrap_or(value), fades.shift);
-        self.day_profile_shift
-            .add(value - usual_day.unwrap_or(value), fades.shift);
-        self.week_profile_shift
-            .add(value - usual_week.unwrap_or(value), fades.shift);
+        self.day_shift.add(value - self.days.last(day).unwrap_or(value), fades.shift);
+        self.week_shift.add(value - self.last_week(week).unwrap_or(value), fades.shift);
+        self.day_profile_shift.add(value - usual_day.unwrap_or(value), fades.shift);
+        self.week_profile_shift.add(value - usual_week.unwrap_or(value), fades.shift);
         self.ratio_seen = self.ratio_seen * fades.ratio + value;
         self.ratio_usual = self.ratio_usual * fades.ratio + usual_week.unwrap_or(value);
         self.overall.add(value, fades.overall);
@@ -301,15 +265,11 @@ impl Memory {
 
     /// The usual week at a slot; the usual day where that slot of the week was never seen.
     fn usual_week(&self, week: usize) -> Option<f64> {
-        self.week_profile[week]
-            .mean()
-            .or_else(|| self.usual_day(week % self.seasons.day))
+        self.week_profile[week].mean().or_else(|| self.usual_day(week % self.seasons.day))
     }
 
     fn last_week(&self, week: usize) -> Option<f64> {
-        self.weeks
-            .last(week)
-            .or_else(|| self.days.last(week % self.seasons.day))
+        self.weeks.last(week).or_else(|| self.days.last(week % self.seasons.day))
     }
 
     /// How far the usual day at a slot lies from the level.
@@ -329,8 +289,7 @@ impl Memory {
 
     /// What the usual week at today's level would say of one step; `None` before anything was seen.
     pub(super) fn usual(&self, step: usize) -> Option<f64> {
-        self.usual_week(step % self.seasons.week())
-            .map(|usual| usual * self.ratio())
+        self.usual_week(step % self.seasons.week()).map(|usual| usual * self.ratio())
     }
 
     /// Every member's forecast for `steps` steps from `origin` on, one row per member, never negative.
@@ -340,16 +299,11 @@ impl Memory {
         let seasonal = self.seasonal.level();
         let recent = self.recent_median().unwrap_or(plain);
         let ratio = self.ratio();
-        let [day_shift, week_shift, day_profile_shift, week_profile_shift] = [
-            self.day_shift,
-            self.week_shift,
-            self.day_profile_shift,
-            self.week_profile_shift,
-        ]
-        .map(|shift| shift.mean().unwrap_or(0.0));
-        let medians: Vec<f64> = (0..self.seasons.day)
-            .map(|day| self.days.median(day).unwrap_or(plain))
-            .collect();
+        let [day_shift, week_shift, day_profile_shift, week_profile_shift] =
+            [self.day_shift, self.week_shift, self.day_profile_shift, self.week_profile_shift]
+                .map(|shift| shift.mean().unwrap_or(0.0));
+        let medians: Vec<f64> =
+            (0..self.seasons.day).map(|day| self.days.median(day).unwrap_or(plain)).collect();
         let (mut fast, mut slow) = (1.0, 1.0);
         for step in origin..origin + steps {
             let (day, week) = (step % self.seasons.day, step % self.seasons.week());

@@ -110,10 +110,7 @@ pub fn forecast(
         start: load.end(),
         step: load.step,
         levels: LEVELS.to_vec(),
-        quantiles: ahead
-            .iter()
-            .map(|step| scores.map(|score| step.at(score)).to_vec())
-            .collect(),
+        quantiles: ahead.iter().map(|step| scores.map(|score| step.at(score)).to_vec()).collect(),
         mean: ahead.iter().map(|step| step.mean * step.factor).collect(),
         paths: paths::sample(&ahead, spread.memory, seed),
         growth_per_day: growth.per_day,
@@ -124,10 +121,7 @@ pub fn forecast(
 
 /// The product of the factors of all events in force at a moment.
 fn event_factor(calendar: &Calendar, at: Timestamp) -> f64 {
-    let in_force = calendar
-        .events
-        .iter()
-        .filter(|event| event.from <= at && at < event.to);
+    let in_force = calendar.events.iter().filter(|event| event.from <= at && at < event.to);
     in_force.map(|event| event.multiply).product()
 }
 
@@ -138,11 +132,7 @@ fn members(fit: &Fit, steps: usize, seasons: Seasons) -> Vec<MemberWeight> {
         .iter()
         .zip(weights)
         .filter(|(_, weight)| *weight > 0.0)
-        .map(|(&(name, means), weight)| MemberWeight {
-            name,
-            means,
-            weight,
-        })
+        .map(|(&(name, means), weight)| MemberWeight { name, means, weight })
         .collect();
     members.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     members
@@ -158,33 +148,18 @@ fn uncensored(grid: &Grid) -> Vec<f64> {
             seen
         } else {
             // `f64::max` prefers the number to NaN
-            memory
-                .usual(step)
-                .map_or(bound, |usual| usual.max(bound))
-                .max(seen)
+            memory.usual(step).map_or(bound, |usual| usual.max(bound)).max(seen)
         };
         memory.see(step, value);
         value
     };
-    grid.seen
-        .iter()
-        .zip(&grid.bounds)
-        .enumerate()
-        .map(demand)
-        .collect()
+    grid.seen.iter().zip(&grid.bounds).enumerate().map(demand).collect()
 }
 
 /// Mean absolute error of "last week again", or of "yesterday again" under two weeks of history.
 fn naive_error(seen: &[f64], seasons: Seasons) -> f64 {
-    let lag = if seen.len() >= 2 * seasons.week() {
-        seasons.week()
-    } else {
-        seasons.day
-    };
-    let errors = seen
-        .iter()
-        .zip(seen.iter().skip(lag))
-        .map(|(before, now)| (now - before).abs());
+    let lag = if seen.len() >= 2 * seasons.week() { seasons.week() } else { seasons.day };
+    let errors = seen.iter().zip(seen.iter().skip(lag)).map(|(before, now)| (now - before).abs());
     let (sum, n) = errors
         .filter(|error| !error.is_nan())
         .fold((0.0, 0), |(sum, n), error| (sum + error, n + 1));
@@ -194,11 +169,7 @@ fn naive_error(seen: &[f64], seasons: Seasons) -> f64 {
 fn enough(load: &History, grid: &Grid, steps: usize) -> Result<(), TooLittle> {
     let day = grid.seasons.day;
     let week_or_more = steps >= grid.seasons.week();
-    let needed = if week_or_more {
-        DAYS_MIN_FOR_WEEK
-    } else {
-        DAYS_MIN
-    } * day;
+    let needed = if week_or_more { DAYS_MIN_FOR_WEEK } else { DAYS_MIN } * day;
     let have = grid
         .seen
         .iter()
@@ -213,20 +184,13 @@ fn enough(load: &History, grid: &Grid, steps: usize) -> Result<(), TooLittle> {
     Err(TooLittle {
         have: span(count(have) / count(day)),
         need: span(count(needed) / count(day)),
-        enough_at: load
-            .end()
-            .checked_add(jiff::SignedDuration::from_secs(seconds))
-            .ok(),
+        enough_at: load.end().checked_add(jiff::SignedDuration::from_secs(seconds)).ok(),
     })
 }
 
 /// `7 days`, `36 hours`.
 fn span(days: f64) -> String {
-    if days >= 2.0 {
-        format!("{days:.0} days")
-    } else {
-        format!("{:.0} hours", days * 24.0)
-    }
+    if days >= 2.0 { format!("{days:.0} days") } else { format!("{:.0} hours", days * 24.0) }
 }
 
 /// How the combination did at past origins. The intervals that are counted here come from the older half of the

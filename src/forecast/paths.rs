@@ -23,9 +23,7 @@ const SCORE_BITS: u32 = 12;
 /// Scores of 4,096 equally likely slices of the normal distribution, at their middles.
 static SCORES: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let slices = 1usize << SCORE_BITS;
-    (0..slices)
-        .map(|i| score((count(i) + 0.5) / count(slices)))
-        .collect()
+    (0..slices).map(|i| score((count(i) + 0.5) / count(slices))).collect()
 });
 
 /// One step ahead: what is expected, and the errors around it.
@@ -47,10 +45,7 @@ impl Ahead<'_> {
 }
 
 /// A thousand futures; the same seed gives the same ones.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "paths are kept in single precision"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "paths are kept in single precision")]
 pub(super) fn sample(ahead: &[Ahead], memory: ErrorMemory, seed: u64) -> Vec<Vec<f32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut normal = move || SCORES[(rng.next_u32() >> (32 - SCORE_BITS)) as usize];
@@ -61,11 +56,8 @@ pub(super) fn sample(ahead: &[Ahead], memory: ErrorMemory, seed: u64) -> Vec<Vec
     } else {
         0.0
     };
-    let (lasting_size, fading_size, fresh_size) = (
-        lasting.sqrt(),
-        (1.0 - lasting).sqrt(),
-        (1.0 - fading * fading).sqrt(),
-    );
+    let (lasting_size, fading_size, fresh_size) =
+        (lasting.sqrt(), (1.0 - lasting).sqrt(), (1.0 - fading * fading).sqrt());
     (0..PATHS)
         .map(|_| {
             let level = lasting_size * normal();

@@ -56,12 +56,7 @@ fn lasting_ratio(seen: &[f64], at: usize, seasons: Seasons) -> Option<f64> {
     let first_day = at..at + seasons.day;
     // the first day and the last decide quickly in the usual case that there is no shift
     one_sided(ratios(seen, first_day, at, seasons))?;
-    one_sided(ratios(
-        seen,
-        seen.len() - seasons.day..seen.len(),
-        at,
-        seasons,
-    ))?;
+    one_sided(ratios(seen, seen.len() - seasons.day..seen.len(), at, seasons))?;
     one_sided(ratios(seen, at..seen.len(), at, seasons))
 }
 

@@ -3,10 +3,7 @@
 //! Source: Hyndman & Fan, "Sample quantiles in statistical packages", *The American Statistician* 50 (1996), rule 5.
 
 /// A number of steps as a factor.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of steps stay far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "counts of steps stay far below 2^53")]
 pub(super) fn count(n: usize) -> f64 {
     n as f64
 }
@@ -35,9 +32,7 @@ pub(super) fn weighted_median(pairs: &mut [(f64, f64)]) -> f64 {
             return value;
         }
         if below > 0.5 - 1e-12 {
-            return pairs
-                .get(i + 1)
-                .map_or(value, |next| 0.5 * (value + next.0));
+            return pairs.get(i + 1).map_or(value, |next| 0.5 * (value + next.0));
         }
     }
     pairs.last().map_or(f64::NAN, |pair| pair.0)

@@ -48,13 +48,8 @@ impl Growth {
             }
         }
         let pairs = count(slopes.len());
-        let mut recent: Vec<f64> = days
-            .iter()
-            .rev()
-            .take(7)
-            .copied()
-            .filter(|day| !day.is_nan())
-            .collect();
+        let mut recent: Vec<f64> =
+            days.iter().rev().take(7).copied().filter(|day| !day.is_nan()).collect();
         let level = median(&mut recent).unwrap_or(0.0);
         let slope = median(&mut slopes).unwrap_or(0.0);
         if days.len() < DAYS_MIN || level <= 0.0 || pairs < 7.0 {
@@ -62,9 +57,7 @@ impl Growth {
         }
         let belief =
             ((f64::abs(rises) / pairs - TAU_CHANCE) / (TAU_FULL - TAU_CHANCE)).clamp(0.0, 1.0);
-        Self {
-            per_day: (belief * slope / level).clamp(-FASTEST, FASTEST),
-        }
+        Self { per_day: (belief * slope / level).clamp(-FASTEST, FASTEST) }
     }
 
     /// The factor on a forecast `days` ahead that knows the level of today; never negative.
@@ -83,11 +76,7 @@ fn day_means(seen: &[f64], seasons: Seasons) -> Vec<f64> {
                 .iter()
                 .filter(|value| !value.is_nan())
                 .fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
-            if 2 * n >= seasons.day {
-                sum / count(n)
-            } else {
-                f64::NAN
-            }
+            if 2 * n >= seasons.day { sum / count(n) } else { f64::NAN }
         })
         .collect();
     days.reverse();
