@@ -56,10 +56,7 @@ impl Hinted {
     pub fn because(error: &(dyn std::error::Error + 'static), hint: &str) -> Self {
         let causes = std::iter::successors(Some(error), |cause| cause.source());
         let causes: Vec<String> = causes.map(ToString::to_string).collect();
-        Self {
-            message: causes.join(": "),
-            hint: hint.to_owned(),
-        }
+        Self { message: causes.join(": "), hint: hint.to_owned() }
     }
 }
 
@@ -75,7 +72,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args, &talk, out),
         Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
         Command::Check(_) => anyhow::bail!("soon"),
-        Command::Pull(args) => pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await,
+        Command::Pull(args) => {
+            pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await
+        }
         Command::Plan(args) => plan::run(&args, &talk, out).await,
         Command::Report(args) => report::run(&args, &talk, out).await,
         Command::Values(args) => artifacts::values(&args, &talk, out).await,
@@ -108,17 +107,13 @@ fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<
 pub fn failure(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     let hint = error.chain().find_map(hint);
-    let hint = hint
-        .map(|hint| format!("hint: {hint}\n"))
-        .unwrap_or_default();
+    let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
     format!("error: {}\n{hint}", causes.join(": "))
 }
 
 /// The hint that an error of ours carries.
 fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    cause
-        .downcast_ref::<Hinted>()
-        .map(|hinted| hinted.hint.clone())
+    cause.downcast_ref::<Hinted>().map(|hinted| hinted.hint.clone())
 }
 
 /// What is said on standard error, and how standard output is coloured.
@@ -137,11 +132,7 @@ impl Talk {
         use std::io::IsTerminal;
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let color = wanted && std::io::stdout().is_terminal();
-        Self {
-            quiet: cli.quiet,
-            verbose: cli.verbose,
-            color,
-        }
+        Self { quiet: cli.quiet, verbose: cli.verbose, color }
     }
 
     /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.

@@ -37,7 +37,8 @@ pub fn prepare(out: &Path) -> Result<(), WriteError> {
 #[must_use]
 pub fn listing(out: &Path, written: &[Written]) -> String {
     let width = written.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines: String = written.iter().map(|(name, what)| format!("  {name:<width$}  {what}\n")).collect();
+    let lines: String =
+        written.iter().map(|(name, what)| format!("  {name:<width$}  {what}\n")).collect();
     format!("wrote {}\n{lines}", out.display())
 }
 
@@ -53,7 +54,10 @@ impl Review<'_> {
         files::write_whole(&out.join("plan.json"), json::json(&self.run.plan)?.as_bytes())?;
         files::write_whole(&out.join("values-capacity.yaml"), overlay.as_bytes())?;
         for patch in &patches {
-            files::write_whole(&out.join("patches").join(&patch.file_name), patch.content.as_bytes())?;
+            files::write_whole(
+                &out.join("patches").join(&patch.file_name),
+                patch.content.as_bytes(),
+            )?;
         }
         Ok(vec![
             ("plan.json", "the advice as data".to_owned()),

@@ -68,8 +68,15 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
     if let Some(namespace) = &args.namespace {
         settings.services.retain(|service| service.namespace == *namespace);
         if settings.services.is_empty() {
-            let message = format!("no service of `{}` is in the namespace `{namespace}`", args.file.display());
-            return Err(Hinted { message, hint: "see `services[].namespace`, or leave `--namespace` away".to_owned() }.into());
+            let message = format!(
+                "no service of `{}` is in the namespace `{namespace}`",
+                args.file.display()
+            );
+            return Err(Hinted {
+                message,
+                hint: "see `services[].namespace`, or leave `--namespace` away".to_owned(),
+            }
+            .into());
         }
     }
     Ok(settings)
@@ -94,11 +101,8 @@ impl Run {
         queries: Option<usize>,
         mut observe: impl FnMut(&crate::service::Service) -> Result<Observed>,
     ) -> Result<Self> {
-        let window = Window {
-            at,
-            lookback: settings.history.lookback,
-            step: settings.history.step,
-        };
+        let window =
+            Window { at, lookback: settings.history.lookback, step: settings.history.step };
         let mut assessments = Vec::with_capacity(settings.services.len());
         let mut evidence = Fingerprint::default();
         for service in &settings.services {
@@ -119,15 +123,7 @@ impl Run {
         }
         let plan = crate::plan(at, &settings.hash, &assessments);
         let (samples, history_hash) = evidence.finish();
-        Ok(Self {
-            settings,
-            at,
-            assessments,
-            plan,
-            samples,
-            history_hash,
-            queries,
-        })
+        Ok(Self { settings, at, assessments, plan, samples, history_hash, queries })
     }
 
     /// How the run ended: skipped before changed, since what is missing is the worse surprise.
@@ -162,14 +158,8 @@ impl Fingerprint {
             self.hash.update(format!("{service}/{key}\n"));
             if let Evidence::Series(samples) = evidence {
                 self.samples += samples.at.len();
-                samples
-                    .at
-                    .iter()
-                    .for_each(|at| self.hash.update(at.to_le_bytes()));
-                samples
-                    .value
-                    .iter()
-                    .for_each(|value| self.hash.update(value.to_le_bytes()));
+                samples.at.iter().for_each(|at| self.hash.update(at.to_le_bytes()));
+                samples.value.iter().for_each(|value| self.hash.update(value.to_le_bytes()));
             }
         }
     }
@@ -177,11 +167,7 @@ impl Fingerprint {
     fn finish(self) -> (usize, String) {
         use sha2::Digest;
         let digest = self.hash.finalize();
-        let hex: String = digest
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         (self.samples, hex)
     }
 }

@@ -4,7 +4,9 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::advise::plan::{Action, Crossing, Finding, Plan, Reason, Recommendation, ServicePlan, Severity, Status};
+use crate::advise::plan::{
+    Action, Crossing, Finding, Plan, Reason, Recommendation, ServicePlan, Severity, Status,
+};
 use crate::render::text::{left, right, visible, width, wrap};
 use crate::units::Period;
 
@@ -35,7 +37,11 @@ const SEVERITY_COLUMNS: usize = 8;
 pub fn table(plan: &Plan, zone: &TimeZone, style: Style) -> String {
     let style = Style { columns: style.columns.max(60), ..style };
     let moment = plan.at.to_zoned(zone.clone());
-    let page = Page { style, today: moment.date(), moment: moment.strftime("%a %-d %b %Y %H:%M %Z").to_string() };
+    let page = Page {
+        style,
+        today: moment.date(),
+        moment: moment.strftime("%a %-d %b %Y %H:%M %Z").to_string(),
+    };
     let mut lines = Vec::new();
     for service in &plan.services {
         page.service(service, &mut lines);
@@ -82,7 +88,10 @@ impl Page {
         if taken + GAP + width(&self.moment) <= self.style.columns {
             lines.push(format!("{text}{}", right(&self.moment, self.style.columns - taken)));
         } else {
-            lines.extend(wrap(&format!("{name}   {}", visible(&standing(service))), self.style.columns));
+            lines.extend(wrap(
+                &format!("{name}   {}", visible(&standing(service))),
+                self.style.columns,
+            ));
             lines.push(self.moment.clone());
         }
     }
@@ -115,8 +124,9 @@ impl Page {
             for at in 0..names.len().max(reasons.len()) {
                 let name = names.get(at).cloned().unwrap_or_default();
                 let rest = if at == 0 { &row[1..] } else { &[const { String::new() }; 4][..] };
-                let cells: [String; 5] =
-                    std::array::from_fn(|cell| if cell == 0 { name.clone() } else { rest[cell - 1].clone() });
+                let cells: [String; 5] = std::array::from_fn(|cell| {
+                    if cell == 0 { name.clone() } else { rest[cell - 1].clone() }
+                });
                 let text = self.colored(columns(&cells, &widths), one.action, &cells[4]);
                 lines.push(format!("  {text}  {}", reasons.get(at).map_or("", String::as_str)));
             }
@@ -131,7 +141,11 @@ impl Page {
             let parts = wrap(&format!("{code} \u{a0}{}", visible(&reason.message)), columns);
             for (at, part) in parts.iter().enumerate() {
                 let part = part.replace('\u{a0}', " ");
-                lines.push(if at == 0 { part.replacen(&code, &self.paint(Ink::Faint, &code), 1) } else { part });
+                lines.push(if at == 0 {
+                    part.replacen(&code, &self.paint(Ink::Faint, &code), 1)
+                } else {
+                    part
+                });
             }
         }
         lines
@@ -165,13 +179,19 @@ impl Page {
             Action::Skipped => Ink::Red,
         };
         match row.rfind(word).filter(|_| !word.is_empty()) {
-            Some(at) => format!("{}{}{}", &row[..at], self.paint(ink, word), &row[at + word.len()..]),
+            Some(at) => {
+                format!("{}{}{}", &row[..at], self.paint(ink, word), &row[at + word.len()..])
+            }
             None => row,
         }
     }
 
     fn paint(&self, ink: Ink, text: &str) -> String {
-        if self.style.color { format!("\u{1b}[{}m{text}\u{1b}[0m", ink as u8) } else { text.to_owned() }
+        if self.style.color {
+            format!("\u{1b}[{}m{text}\u{1b}[0m", ink as u8)
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -189,7 +209,9 @@ enum Ink {
 fn standing(service: &ServicePlan) -> String {
     match (&service.tier, service.status) {
         (_, Status::Skipped) => "skipped".to_owned(),
-        (Some(tier), _) if tier.current == tier.planning => format!("{} now and planned", tier.current),
+        (Some(tier), _) if tier.current == tier.planning => {
+            format!("{} now and planned", tier.current)
+        }
         (Some(tier), _) => format!("{} now, {} planned", tier.current, tier.planning),
         (None, _) => "load unknown".to_owned(),
     }
@@ -203,7 +225,9 @@ fn facts(service: &ServicePlan, today: Date) -> Vec<(String, String)> {
         let window = load.horizon.parse::<Period>().map_or_else(|_| load.horizon.clone(), window);
         let (now, peak, planned) = (rps(load.current), rps(load.observed_peak), rps(load.planning));
         let risk = (load.risk * 1000.0).round() / 10.0;
-        let text = format!("{now} rps now, {peak} last week's peak, {planned} planned ({window}, {risk} % risk)");
+        let text = format!(
+            "{now} rps now, {peak} last week's peak, {planned} planned ({window}, {risk} % risk)"
+        );
         facts.push(("load".to_owned(), text));
     }
     let dated = |one: &&Crossing| one.p50.is_some() || one.p90.is_some();
@@ -213,10 +237,14 @@ fn facts(service: &ServicePlan, today: Date) -> Vec<(String, String)> {
 }
 
 fn crossing(crossing: &Crossing, today: Date) -> (String, String) {
-    let odds = |date: Option<Date>, odds: &str| date.map(|date| format!("{odds} by {}", day(date, today)));
-    let dates: Vec<String> =
-        [odds(crossing.p90, "1 in 10"), odds(crossing.p50, "even odds")].into_iter().flatten().collect();
-    let when = if dates.is_empty() { "not inside the outlook".to_owned() } else { dates.join(", ") };
+    let odds =
+        |date: Option<Date>, odds: &str| date.map(|date| format!("{odds} by {}", day(date, today)));
+    let dates: Vec<String> = [odds(crossing.p90, "1 in 10"), odds(crossing.p50, "even odds")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let when =
+        if dates.is_empty() { "not inside the outlook".to_owned() } else { dates.join(", ") };
     (format!("{} rps", crossing.boundary), format!("into {}: {when}", crossing.tier))
 }
 
@@ -246,10 +274,17 @@ fn window(period: Period) -> String {
 }
 
 fn cells(one: &Recommendation) -> [String; 5] {
-    let amount = |amount: Option<_>| amount.map_or_else(|| "-".to_owned(), |amount| format!("{amount}"));
+    let amount =
+        |amount: Option<_>| amount.map_or_else(|| "-".to_owned(), |amount| format!("{amount}"));
     let current = amount(one.current);
     let target = amount(one.target);
-    [visible(&one.component), one.setting.name().to_owned(), current, target, action(one.action).to_owned()]
+    [
+        visible(&one.component),
+        one.setting.name().to_owned(),
+        current,
+        target,
+        action(one.action).to_owned(),
+    ]
 }
 
 /// The action as the table says it.
@@ -278,7 +313,10 @@ fn summary(plan: &Plan) -> String {
     let all = plan.services.iter().flat_map(|service| &service.recommendations);
     let kept = all.filter(|one| one.action == Action::Keep).count();
     let plural = if plan.changes == 1 { "" } else { "s" };
-    format!("{} change{plural}, {kept} kept, {} skipped; nothing applied", plan.changes, plan.skipped)
+    format!(
+        "{} change{plural}, {kept} kept, {} skipped; nothing applied",
+        plan.changes, plan.skipped
+    )
 }
 
 /// What one would want to see after this: the changes as files, or what stands behind the first number.
@@ -368,21 +406,32 @@ next: `plimsoll values`, `plimsoll report`, `plimsoll explain api`
         let mut skipped = example::service_plan(Vec::new());
         skipped.name = "friday".to_owned();
         skipped.status = Status::Skipped;
-        skipped.reasons = vec![example::because(Code::NoSeries, "no series for `load`; this is not zero")];
+        skipped.reasons =
+            vec![example::because(Code::NoSeries, "no series for `load`; this is not zero")];
         (skipped.load, skipped.tier) = (None, None);
         skipped.crossings.clear();
         skipped.findings.clear();
         let advised = example::service_plan(example::recommendations());
-        let text = table(&example::plan_of(vec![skipped, advised]), &TimeZone::UTC, Style::default());
+        let text =
+            table(&example::plan_of(vec![skipped, advised]), &TimeZone::UTC, Style::default());
         assert!(text.starts_with("friday   skipped"), "{text}");
-        assert!(text.contains("\n  NO_SERIES  no series for `load`; this is not zero\n\njarvis   "), "{text}");
+        assert!(
+            text.contains("\n  NO_SERIES  no series for `load`; this is not zero\n\njarvis   "),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_name_cannot_draw_on_the_terminal() {
         let evil = ("api\u{1b}]0;owned\u{7}", "Deployment/api");
         let reasons = vec![example::because(Code::TierRow, "two\nlines\u{1b}[2J")];
-        let one = example::setting(evil, Setting::Replicas, example::count(1), example::count(2), reasons);
+        let one = example::setting(
+            evil,
+            Setting::Replicas,
+            example::count(1),
+            example::count(2),
+            reasons,
+        );
         let plan = example::plan_of(vec![example::service_plan(vec![one])]);
         let text = table(&plan, &TimeZone::UTC, Style::default());
         assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");

@@ -10,7 +10,8 @@ pub fn visible(text: &str) -> String {
 }
 
 fn acts(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The columns that a text takes on a terminal: 2 for each of 高負荷.
@@ -91,7 +92,10 @@ mod tests {
     #[test]
     fn lines_break_at_spaces_and_long_names_after_a_dash() {
         assert_eq!(wrap("10 pods sustain 114 rps", 12), ["10 pods", "sustain 114", "rps"]);
-        assert_eq!(wrap("qdrant-storage-jarvis-qdrant-0", 20), ["qdrant-storage-", "jarvis-qdrant-0"]);
+        assert_eq!(
+            wrap("qdrant-storage-jarvis-qdrant-0", 20),
+            ["qdrant-storage-", "jarvis-qdrant-0"]
+        );
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("", 4), [""]);
     }
