@@ -33,6 +33,8 @@ pub struct Settings {
     pub services: Vec<Service>,
     /// Risk, horizon, bounds.
     pub policy: Policy,
+    /// What is odd but can be used: a tier row that gives less than the row before it.
+    pub warnings: Vec<Problem>,
 }
 
 /// Where history comes from and where it is kept.
@@ -109,7 +111,10 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     let services = reader.services(&file.services);
     let policy = reader.policy(file.policy.as_ref(), history.step);
     let Reader {
-        problems, runbooks, ..
+        problems,
+        warnings,
+        runbooks,
+        ..
     } = reader;
     match ConfigError::of(problems) {
         Some(error) => Err(error),
@@ -119,6 +124,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
             calendar: Calendar { zone, events },
             services,
             policy,
+            warnings,
         }),
     }
 }

@@ -164,27 +164,19 @@ fn outlook<'a>(known: &Known<'a>) -> Result<Outlook<'a>, Reason> {
 
 /// The load's history, if it is there and fresh.
 fn load<'a>(known: &Known<'a>) -> Result<&'a History, Reason> {
-    let key = SeriesKey::service(Signal::Load);
-    let load = series(known, &key)?;
-    let age = known.at.duration_since(load.newest).as_secs();
-    if age > known.policy.max_age.0 + load.step.0 {
-        let message = format!(
-            "the newest sample of `load` is {} old, {} allowed",
-            Period(age),
-            known.policy.max_age
-        );
-        return Err(Reason {
-            code: Code::Stale,
-            message,
-        });
-    }
-    Ok(load)
+    series(known, &SeriesKey::service(Signal::Load))
 }
 
-/// The history behind `key`, or the kind of its absence as a reason.
+/// The history behind `key` if it is there and fresh; otherwise the kind of its absence as a reason.
 fn series<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason> {
     let (code, message) = match known.history.get(key) {
-        Some(Evidence::Series(history)) => return Ok(history),
+        Some(Evidence::Series(history)) => match stale(known, history) {
+            None => return Ok(history),
+            Some(how) => (
+                Code::Stale,
+                format!("the newest sample of `{key}` is {how}"),
+            ),
+        },
         Some(Evidence::NoSamples) => (
             Code::NoSamples,
             format!("`{key}` has no sample in the window"),
@@ -196,6 +188,14 @@ fn series<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason>
         ),
     };
     Err(Reason { code, message })
+}
+
+/// How old the newest sample is, where that is too old.
+fn stale(known: &Known<'_>, history: &History) -> Option<String> {
+    let age = known.at.duration_since(history.newest).as_secs();
+    let allowed = known.policy.max_age;
+    (age > allowed.0 + history.step.0)
+        .then(|| format!("{} old, {allowed} allowed (`policy.maxAge`)", Period(age)))
 }
 
 fn load_figures(known: &Known<'_>, outlook: &Outlook<'_>) -> LoadFigures {

@@ -125,7 +125,9 @@ fn one(
     Recommendation {
         target: Some(amount(decision.target)),
         uncapped_target: Some(amount(wanted)),
-        lower_bound: Some(amount(need.used.min(decision.target))),
+        lower_bound: Some(amount(
+            setting_step(setting, need.used).min(decision.target),
+        )),
         upper_bound: Some(amount(need.figure.max(decision.target))),
         action: decision.action,
         reasons,
@@ -134,6 +136,16 @@ fn one(
             message: String::new(),
         })
     }
+}
+
+/// A bare figure rounded up to the step in which its setting is advised.
+fn setting_step(setting: Setting, figure: u64) -> u64 {
+    let step = if setting == Setting::CpuRequest {
+        CPU_STEP
+    } else {
+        MEMORY_STEP.0
+    };
+    figure.div_ceil(step) * step
 }
 
 /// Lowering a request needs the same complete, healthy, uncensored week as lowering anything else.

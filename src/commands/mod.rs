@@ -2,10 +2,14 @@
 
 pub mod demo;
 pub mod explain;
+pub mod init;
 pub mod output;
 pub mod plan;
+pub mod pull;
 pub mod report;
 pub mod run;
+pub mod schema;
+pub mod tiers;
 
 use std::process::ExitCode;
 
@@ -40,6 +44,19 @@ pub struct Hinted {
     pub message: String,
     /// The flag, key or file to change.
     pub hint: String,
+}
+
+impl Hinted {
+    /// The text of `error` with its causes, and what to do about it.
+    #[must_use]
+    pub fn because(error: &(dyn std::error::Error + 'static), hint: &str) -> Self {
+        let causes = std::iter::successors(Some(error), |cause| cause.source());
+        let causes: Vec<String> = causes.map(ToString::to_string).collect();
+        Self {
+            message: causes.join(": "),
+            hint: hint.to_owned(),
+        }
+    }
 }
 
 /// Runs the command that was typed.
@@ -89,7 +106,11 @@ impl Talk {
         use std::io::IsTerminal;
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let color = wanted && std::io::stdout().is_terminal();
-        Self { quiet: cli.quiet, verbose: cli.verbose, color }
+        Self {
+            quiet: cli.quiet,
+            verbose: cli.verbose,
+            color,
+        }
     }
 
     /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.

@@ -27,7 +27,10 @@ pub struct Review<'a> {
 ///
 /// Where the folder cannot be made.
 pub fn prepare(out: &Path) -> Result<(), WriteError> {
-    std::fs::create_dir_all(out).map_err(|source| WriteError { path: out.to_owned(), source })
+    std::fs::create_dir_all(out).map_err(|source| WriteError {
+        path: out.to_owned(),
+        source,
+    })
 }
 
 /// temporary
@@ -35,25 +38,44 @@ pub fn table(run: &Run, _talk: &Talk) -> String {
     use crate::render::explain::explain;
     let mut s = String::new();
     for a in &run.assessments {
-        for c in ["api", "worker", "redis", "data-jarvis-postgresql-0", "qdrant-storage-jarvis-qdrant-0"] {
+        for c in [
+            "api",
+            "worker",
+            "redis",
+            "data-jarvis-postgresql-0",
+            "qdrant-storage-jarvis-qdrant-0",
+        ] {
             s += &explain(a, c).unwrap_or_default();
         }
         for f in &a.plan.findings {
-            s += &format!("{:?} {} {} | {}\n", f.severity, f.code.name(), f.message, f.remedy);
+            s += &format!(
+                "{:?} {} {} | {}\n",
+                f.severity,
+                f.code.name(),
+                f.message,
+                f.remedy
+            );
         }
-        for w in &a.scorecard { s += &format!("{w:?}\n"); }
+        for w in &a.scorecard {
+            s += &format!("{w:?}\n");
+        }
         s += &format!("{:?}", a.plan.crossings);
     }
     s
 }
 
 /// temporary
-pub fn listing(_out: &Path, _w: &[String]) -> String { String::new() }
+pub fn listing(_out: &Path, _w: &[String]) -> String {
+    String::new()
+}
 
 impl Review<'_> {
     /// temporary
     pub fn write(&self, out: &Path) -> Result<Vec<String>> {
-        files::write_whole(&out.join("plan.json"), serde_json::to_string_pretty(&serde_json::to_value(&self.run.plan)?)?.as_bytes())?;
+        files::write_whole(
+            &out.join("plan.json"),
+            serde_json::to_string_pretty(&serde_json::to_value(&self.run.plan)?)?.as_bytes(),
+        )?;
         Ok(vec![])
     }
 }

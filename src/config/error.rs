@@ -23,12 +23,22 @@ pub struct Problem {
 }
 
 impl fmt::Display for Problem {
-    /// ``unknown key `serivces` in `plimsoll.yaml`, line 7``.
+    /// ``unknown key `serivces` in `plimsoll.yaml`, line 7``, or, after a sentence of its own,
+    /// ``… (`plimsoll.yaml`, line 16)``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in `{}`", self.message, self.file)?;
-        match self.line {
-            Some(line) => write!(f, ", line {line}"),
-            None => Ok(()),
+        let line = self
+            .line
+            .map(|line| format!(", line {line}"))
+            .unwrap_or_default();
+        let about_a_key = ["unknown key", "missing key", "key"]
+            .iter()
+            .any(|start| self.message.starts_with(start));
+        if self.line.is_none() && self.message.contains(&self.file) {
+            f.write_str(&self.message)
+        } else if about_a_key {
+            write!(f, "{} in `{}`{line}", self.message, self.file)
+        } else {
+            write!(f, "{} (`{}`{line})", self.message, self.file)
         }
     }
 }

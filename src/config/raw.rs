@@ -14,7 +14,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Error, Spanned};
 
 use super::error::{Problem, nearest};
-use super::place::{join, line_of, path_at};
+use super::place::{self, join, line_of, path_at};
 
 /// A value and the line it stands on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -460,7 +460,10 @@ pub(super) fn parse(text: &str, name: &str) -> Result<File, Problem> {
         with_snippet: false,
         strict_booleans: true,
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| shape(text, name, &error))
+    let problem = |error: &Error| shape(text, name, error);
+    // YAML first: only in a whole tree can a fault of shape be given its path
+    place::check(text).map_err(|error| problem(&error))?;
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(&error))
 }
 
 /// A problem of the file's shape in our words.
@@ -478,7 +481,7 @@ fn shape(text: &str, name: &str, error: &Error) -> Problem {
         Error::SerdeMissingField { field, .. } => {
             // the reader stops at the end of the mapping: the place to name is its begin
             let parent = leading(&path, depth(field));
-            line = line_of(text, parent).or(line);
+            line = line_of(text, parent).or(Some(1));
             (
                 format!("missing key `{}`", join(parent, field)),
                 format!("add `{field}:`"),

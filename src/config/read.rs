@@ -16,6 +16,8 @@ pub(super) struct Reader<'a> {
     pub(super) file: &'a str,
     pub(super) base: &'a Path,
     pub(super) problems: Vec<Problem>,
+    /// What is odd but can be used.
+    pub(super) warnings: Vec<Problem>,
     /// The text of each runbook that was read, for the settings' hash.
     pub(super) runbooks: Vec<String>,
 }
@@ -26,6 +28,7 @@ impl<'a> Reader<'a> {
             file,
             base,
             problems: Vec::new(),
+            warnings: Vec::new(),
             runbooks: Vec::new(),
         }
     }

@@ -24,21 +24,22 @@ impl Reader<'_> {
             return None;
         }
         let (table, faults) = check::build(&drafts);
-        for fault in faults
-            .into_iter()
-            .filter(|fault| fault.level == Level::Error)
-        {
+        for fault in faults {
             let line = if fault.line == 0 {
                 service.tiers.line
             } else {
                 fault.line
             };
-            self.problems.push(Problem {
+            let problem = Problem {
                 file: runbook.clone().unwrap_or_else(|| self.file.to_owned()),
                 line: Some(line),
                 message: fault.message,
                 hint: fault.hint,
-            });
+            };
+            match fault.level {
+                Level::Error => self.problems.push(problem),
+                Level::Warning => self.warnings.push(problem),
+            }
         }
         table
     }
@@ -216,5 +217,6 @@ fn is_memory(service: &raw::Service, component: &str) -> bool {
     components
         .find(|(name, _)| name.value == component)
         .and_then(|(_, component)| component.value.memory.as_ref())
-        .is_some_and(|memory| memory.value == "true")
+        // a word that is neither is complained of once, not in every row
+        .is_some_and(|memory| memory.value != "false")
 }

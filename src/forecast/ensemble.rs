@@ -17,7 +17,7 @@ const ORIGINS_PER_DAY: usize = 2;
 /// After this many days a trial has half its weight.
 const HALF_LIFE_D: f64 = 8.0;
 /// Weight is the error relative to the best member, to this negative power.
-const POWER: i32 = 6;
+const POWER: i32 = 8;
 /// Members with more than this many times the best member's error have no say.
 const TRIM: f64 = 1.6;
 /// What the first day's errors count in the weights of later days, which have fewer trials.

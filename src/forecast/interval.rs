@@ -1,7 +1,7 @@
 //! Intervals from how far the truth lay from the combination at past origins, not from a model's variance.
 //!
 //! Residuals are brought to one scale (half by hour of day, half overall, and by the forecast's level to
-//! the power 0.3: between additive and multiplicative noise), pooled by lead, weighted by recency; their
+//! the power 0.15: nearly additive, a little multiplicative), pooled by lead, weighted by recency; their
 //! quantiles, scaled back, are the interval (split conformal prediction; Lei et al., *JASA* 113, 2018).
 //! Two things are added for what a short past cannot show: a Student factor for the number of
 //! independent days behind the quantile, and a small share of a normal distribution of the seasonal naive error.
@@ -18,13 +18,13 @@ use super::stats::{count, weighted_quantiles};
 /// Share of the hour of day in the scale; the rest is overall.
 const SLOT_SHARE: f64 = 0.5;
 /// Noise grows with the level to this power.
-const LEVEL_POWER: f64 = 0.3;
+const LEVEL_POWER: f64 = 0.15;
 /// Levels below this share of the mean do not shrink the noise any further.
 const LEVEL_FLOOR: f64 = 0.05;
 /// Days of residuals at which a lead's own quantiles have half the say, against those of shorter leads.
 const SHRINK_D: f64 = 3.0;
 /// Share of the normal distribution of the naive error.
-const NORMAL_SHARE: f64 = 0.15;
+const NORMAL_SHARE: f64 = 0.2;
 /// Mean absolute value of a standard normal variable: sqrt(2 / pi).
 const NORMAL_MAE: f64 = 0.797_884_560_802_865_4;
 /// Share of the origins that are a day apart and so see different errors on their first day.

@@ -12,6 +12,7 @@ mod interval;
 mod members;
 mod paths;
 mod peak;
+mod shift;
 mod stats;
 mod trend;
 
@@ -27,6 +28,7 @@ use self::interval::Spread;
 use self::members::{MEMBERS, Memory, Seasons};
 use self::paths::Ahead;
 pub use self::peak::Peak;
+use self::shift::Shift;
 use self::stats::count;
 use self::trend::Growth;
 
@@ -77,9 +79,13 @@ pub fn forecast(
     steps: usize,
     seed: u64,
 ) -> Result<Forecast, TooLittle> {
-    let grid = Grid::new(load, calendar, steps);
+    let mut grid = Grid::new(load, calendar, steps);
     enough(load, &grid, steps)?;
     let seasons = grid.seasons;
+    if let Some(shift) = Shift::find(&grid.seen, seasons) {
+        shift.carry(&mut grid.seen);
+        shift.carry(&mut grid.bounds);
+    }
     let learnt = clean::clip(&uncensored(&grid), seasons);
     let fit = Fit::new(&learnt, &grid, grid.reach());
     let growth = Growth::new(&clean::clip(&grid.seen, seasons), seasons);

@@ -117,13 +117,8 @@ fn ranges(rows: &[DraftRow], faults: &mut Vec<Fault>) -> Vec<(f64, Option<f64>)>
         let next = rows.get(index + 1);
         let below = row.below.or_else(|| next.and_then(|next| next.from));
         let from = row.from.unwrap_or(reached);
-        faults.extend(range_fault(
-            row,
-            before,
-            (from, below),
-            reached,
-            next.is_none(),
-        ));
+        faults.extend(range_fault(row, before, (from, below), reached));
+        faults.extend(end_fault(row, (from, below), next.is_none()));
         ranges.push((from, below));
         reached = below.unwrap_or(reached).max(reached);
         before = Some(row);
@@ -137,7 +132,6 @@ fn range_fault(
     before: Option<&DraftRow>,
     (from, below): (f64, Option<f64>),
     reached: f64,
-    last: bool,
 ) -> Option<Fault> {
     let name = &row.name;
     let fault = |message: String, hint: String| Some(Fault::error(row.line, message, hint));
@@ -180,15 +174,23 @@ fn range_fault(
             format!("let `{before}` end where `{name}` begins"),
         );
     }
+    None
+}
+
+/// Every row but the last ends, and the last does not.
+fn end_fault(row: &DraftRow, (from, below): (f64, Option<f64>), last: bool) -> Option<Fault> {
+    let name = &row.name;
     match (below, last) {
-        (None, false) => fault(
+        (None, false) => Some(Fault::error(
+            row.line,
             format!("row `{name}` is not the last and does not say where it ends"),
-            "add `below:` with the load at which the next row begins".to_owned(),
-        ),
-        (Some(below), true) => fault(
+            "add `below:` with the load at which the next row begins",
+        )),
+        (Some(below), true) => Some(Fault::error(
+            row.line,
             format!("no row holds from {below} rps up: the last row `{name}` ends there"),
             format!("leave the last row open: `> {from}`, or no `below:`"),
-        ),
+        )),
         _ => None,
     }
 }
@@ -319,7 +321,7 @@ fn mixed_units(rows: &[DraftRow], faults: &mut Vec<Fault>) {
                 faults.push(Fault::error(
                     cell.line,
                     format!(
-                        "tier `{}`: `{}: {}` is decimal, other rows are binary",
+                        "tier `{}`: `{}: {}` is decimal, the other rows are binary",
                         row.name, cell.component, cell.text
                     ),
                     format!("write `{}i`", cell.text),

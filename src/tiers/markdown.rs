@@ -44,7 +44,7 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MarkdownFault {
     /// No table has load ranges and sizes.
-    #[error("no scaling table found: {tables} tables looked at")]
+    #[error("no scaling table found: {tables} {} looked at", if *tables == 1 { "table" } else { "tables" })]
     NotFound {
         /// How many tables there are at all.
         tables: usize,
@@ -199,8 +199,13 @@ fn tables(text: &str) -> Vec<Table> {
 impl Table {
     /// Whether it has load ranges and sizes.
     fn is_scaling(&self) -> bool {
-        self.ranges()
-            .is_some_and(|(column, _)| !self.sizes(column).is_empty())
+        let Some((column, ranges)) = self.ranges() else {
+            return false;
+        };
+        // ranges of something else are worth a complaint only where the header speaks of sizes
+        let of_load = ranges.iter().any(|range| matches!(range, Ok(Some(_))));
+        let headed = self.header.iter().any(|header| speaks_of_sizes(header));
+        (of_load || headed) && !self.sizes(column).is_empty()
     }
 
     /// The column of load ranges, the first or the second, and the range of each row.
@@ -429,6 +434,14 @@ fn column(header: &str, position: usize, cells: &[String]) -> Option<Column> {
     })
 }
 
+fn speaks_of_sizes(header: &str) -> bool {
+    let text = plain(header);
+    let ascii =
+        words(&text).any(|word| REPLICA_WORDS.contains(&word) || MEMORY_WORDS.contains(&word));
+    let mut japanese = REPLICA_WORDS_JA.iter().chain(&MEMORY_WORDS_JA);
+    ascii || japanese.any(|word| text.contains(word))
+}
+
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -472,4 +485,157 @@ fn is_replicas(text: &str) -> bool {
 
 fn is_memory(text: &str) -> bool {
     text.ends_with(|c: char| "ikMGTPE".contains(c)) && text.parse::<Bytes>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tiers::check;
+
+    const JARVIS: &str = include_str!("../../data/operations.md");
+
+    fn sizes(table: &RunbookTable) -> Vec<String> {
+        let row = |row: &DraftRow| {
+            let cells: Vec<&str> = row.cells.iter().map(|cell| cell.text.as_str()).collect();
+            format!(
+                "{} {:?} {:?} {}",
+                row.name,
+                row.from,
+                row.below,
+                cells.join(" ")
+            )
+        };
+        table.rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_japanese_runbook_is_read_as_it_stands() {
+        let table = read(JARVIS, None).unwrap();
+        assert_eq!(table.line, 192);
+        assert_eq!(table.rows[0].line, 194);
+        let columns: Vec<(&str, bool)> = table
+            .columns
+            .iter()
+            .map(|c| (c.component.as_str(), c.memory))
+            .collect();
+        assert_eq!(
+            columns,
+            [("api", false), ("worker", false), ("redis", true)]
+        );
+        assert_eq!(
+            sizes(&table),
+            [
+                "Low None Some(10.0) 2 1 256Mi",
+                "Medium Some(10.0) Some(50.0) 3-5 2-3 512Mi",
+                "High Some(50.0) Some(200.0) 5-10 3-5 1Gi",
+                "Peak Some(200.0) None 10-20 5-10 2Gi",
+            ]
+        );
+        assert!(table.left_out.is_empty());
+    }
+
+    #[test]
+    fn full_width_and_marked_up_cells_are_read() {
+        let text = "
+> | 負荷 | APIレプリカ数 | Redisメモリ | 備考 |
+> |---|---|---|---|
+> | **低**（１０ rps 未満） | ２ 台 | `256 Mi` | 夜間 |
+> | 中（１０～５０ rps） | ３〜５ 台 | 512&nbsp;Mi | 平日 |
+> | 高（50 rps 以上） | 5 to 10 | 1Gi | |
+";
+        let table = read(text, None).unwrap();
+        let columns: Vec<(&str, bool)> = table
+            .columns
+            .iter()
+            .map(|c| (c.component.as_str(), c.memory))
+            .collect();
+        assert_eq!(columns, [("api", false), ("redis", true)]);
+        assert_eq!(
+            sizes(&table),
+            [
+                "低 None Some(10.0) 2 256Mi",
+                "中 Some(10.0) Some(50.0) 3-5 512Mi",
+                "高 Some(50.0) None 5-10 1Gi",
+            ]
+        );
+        assert_eq!(table.left_out.len(), 1);
+    }
+
+    #[test]
+    fn the_range_may_stand_in_a_column_of_its_own() {
+        let text = "| Level | Load | web instances |\n|-|-|-|\n| Calm | < 600 rpm | 2 |\n| Busy | 600 rpm+ | 4 pods |\n";
+        let table = read(text, None).unwrap();
+        assert_eq!(
+            sizes(&table),
+            ["Calm None Some(10.0) 2", "Busy Some(10.0) None 4"]
+        );
+        assert_eq!(table.columns[0].component, "web");
+    }
+
+    #[test]
+    fn tables_in_code_and_tables_of_other_things_are_passed_over() {
+        let table = "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| High (> 10 rps) | 4 |\n";
+        let text = format!(
+            "```\n{table}```\n\n<!--\n{table}-->\n\n| Severity | Wait |\n|-|-|\n| 1 (< 5 s) | 5 |\n\n{table}"
+        );
+        assert_eq!(read(&text, None).unwrap().line, 19);
+    }
+
+    #[test]
+    fn a_row_without_a_range_is_left_out_and_named() {
+        let text = "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| as agreed | 3 |\n| High (> 10 rps) | 4 |\n";
+        let table = read(text, None).unwrap();
+        assert_eq!(table.rows.len(), 2);
+        assert_eq!(
+            table.left_out,
+            [("row `as agreed`: it has no load range".to_owned(), 4)]
+        );
+    }
+
+    #[test]
+    fn ranges_of_something_else_are_refused_with_their_unit() {
+        let text =
+            "| Load | API Pods |\n|-|-|\n| Low (< 10 users) | 2 |\n| High (> 10 users) | 4 |\n";
+        assert_eq!(
+            read(text, None),
+            Err(MarkdownFault::Unit {
+                row: "Low (< 10 users)".to_owned(),
+                unit: "users".to_owned(),
+                line: 3
+            })
+        );
+    }
+
+    #[test]
+    fn one_of_several_tables_is_chosen_by_number() {
+        let table =
+            "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| High (> 10 rps) | 4 |\n\n";
+        let text = table.repeat(2);
+        assert_eq!(
+            read(&text, None),
+            Err(MarkdownFault::Several { lines: vec![1, 6] })
+        );
+        assert_eq!(read(&text, Some(2)).unwrap().line, 6);
+        assert!(matches!(
+            read(&text, Some(3)),
+            Err(MarkdownFault::NoSuch { asked: 3, .. })
+        ));
+        assert!(matches!(
+            read(&text, Some(0)),
+            Err(MarkdownFault::NoSuch { asked: 0, .. })
+        ));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(cells in proptest::collection::vec("[-|<>(){}0-9a-zk~〜～未満以上から台Mi.,%/ \\\\`*０-９]{0,24}", 4..12)) {
+            let rows: String = cells.iter().map(|cell| format!("| {cell} (< 5 rps) | {cell} |\n")).collect();
+            let text = format!("| a {} | b Pods {} |\n|-|-|\n{rows}", cells[0], cells[1]);
+            if let Ok(table) = read(&text, None) {
+                let _ = check::build(&table.rows);
+            }
+            let _ = threshold(&cells.concat());
+        }
+    }
 }

@@ -216,6 +216,12 @@ impl LoadPreset {
             .find(|preset| preset.name == name || preset.requests == name)
     }
 
+    /// Whether its series tell the namespace of the service.
+    #[must_use]
+    pub fn knows_namespace(&self) -> bool {
+        self.namespace.is_some()
+    }
+
     /// The series that count the requests of `service`.
     ///
     /// # Errors
