@@ -79,6 +79,31 @@ pub struct PrometheusSettings {
     pub timeout: Period,
 }
 
+impl Settings {
+    /// Pulls from another Prometheus than the file names, or from one where it names none.
+    ///
+    /// # Errors
+    ///
+    /// Where `url` is no base address.
+    pub fn set_prometheus_url(&mut self, url: &str) -> Result<(), ConfigError> {
+        let raw = raw::Prometheus {
+            url: raw::Text { value: url.to_owned(), line: 0 },
+            ..raw::Prometheus::default()
+        };
+        let mut reader = Reader::new("--prometheus-url", Path::new(""));
+        let given = reader.prometheus(&raw);
+        if let Some(error) = ConfigError::of(reader.problems) {
+            return Err(error);
+        }
+        let Some(given) = given else { return Ok(()) };
+        match &mut self.history.prometheus {
+            Some(known) => known.url = given.url,
+            none => *none = Some(given),
+        }
+        Ok(())
+    }
+}
+
 /// Settings files are written by people; past this size it is another file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
@@ -89,7 +114,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Where the file cannot be read, or where anything in it is wrong: with the key, the line and the remedy.
 pub fn load(path: &Path) -> Result<Settings, ConfigError> {
     let name = path.display().to_string();
-    let hint = "name it with `--config FILE`, or write a first one with `plimsoll init`";
+    let hint = "name it with `--file FILE`, or write a first one with `plimsoll init`";
     let text = read_text(path, &name, None, hint)?;
     let base = path.parent().unwrap_or(Path::new(""));
     parse(&text, &name, base)

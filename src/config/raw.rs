@@ -17,7 +17,7 @@ use super::error::{Problem, nearest};
 use super::place::{self, join, line_of, path_at};
 
 /// A value and the line it stands on, from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct At<T> {
     pub(super) value: T,
     pub(super) line: usize,
@@ -152,7 +152,7 @@ pub(super) struct History {
 }
 
 /// How to reach a Prometheus. Secrets stand in files, never here.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Prometheus {
     /// Base address, with its path if there is one.
