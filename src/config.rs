@@ -1,16 +1,29 @@
 //! `plimsoll.yaml` -> validated [`Settings`]. Every key is checked; an unknown one is an error with a
 //! suggestion and its line.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod error;
+mod history;
+mod place;
+mod policy;
+mod raw;
+mod read;
+mod service;
+mod table;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+pub use self::error::{ConfigError, Problem, nearest};
+use self::read::Reader;
 use crate::service::{Calendar, Policy, Service};
 use crate::units::Period;
 
 /// A whole `plimsoll.yaml`, validated.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// First 12 hex digits of the SHA-256 of the file's bytes.
+    /// First 12 hex digits of the SHA-256 of the file's bytes, and of the runbooks' that it names.
     pub hash: String,
     /// Where history comes from and where it is kept.
     pub history: HistorySettings,
@@ -20,6 +33,8 @@ pub struct Settings {
     pub services: Vec<Service>,
     /// Risk, horizon, bounds.
     pub policy: Policy,
+    /// What is odd but can be used: a tier row that gives less than the row before it.
+    pub warnings: Vec<Problem>,
 }
 
 /// Where history comes from and where it is kept.
@@ -63,3 +78,114 @@ pub struct PrometheusSettings {
     /// Time that one request may take, retries not counted.
     pub timeout: Period,
 }
+
+/// Settings files are written by people; past this size it is another file.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Reads and validates a settings file.
+///
+/// # Errors
+///
+/// Where the file cannot be read, or where anything in it is wrong: with the key, the line and the remedy.
+pub fn load(path: &Path) -> Result<Settings, ConfigError> {
+    let name = path.display().to_string();
+    let hint = "name it with `--config FILE`, or write a first one with `plimsoll init`";
+    let text = read_text(path, &name, None, hint)?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    parse(&text, &name, base)
+}
+
+/// Validates settings given as `text`; `name` is the file's name in messages, and paths in it are
+/// relative to `base`.
+///
+/// # Errors
+///
+/// Where anything in it is wrong: with the key, the line and the remedy.
+pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigError> {
+    let file = raw::parse(text, name)?;
+    let mut reader = Reader::new(name, base);
+    reader.version(&file.version);
+    let zone = reader.zone(file.timezone.as_ref());
+    let history = reader.history(file.history.as_ref());
+    let events = reader.events(file.events.as_deref().unwrap_or_default(), &zone);
+    let services = reader.services(&file.services);
+    let policy = reader.policy(file.policy.as_ref(), history.step);
+    let Reader {
+        problems,
+        warnings,
+        runbooks,
+        ..
+    } = reader;
+    match ConfigError::of(problems) {
+        Some(error) => Err(error),
+        None => Ok(Settings {
+            hash: hash(text, &runbooks),
+            history,
+            calendar: Calendar { zone, events },
+            services,
+            policy,
+            warnings,
+        }),
+    }
+}
+
+/// The JSON Schema of `plimsoll.yaml`.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(raw::File)
+}
+
+fn hash(text: &str, runbooks: &[String]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(text);
+    for runbook in runbooks {
+        hasher.update(runbook);
+    }
+    let digest = hasher.finalize();
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The text of a file; `line` is where a settings file names it.
+pub(crate) fn read_text(
+    path: &Path,
+    name: &str,
+    line: Option<usize>,
+    hint: &str,
+) -> Result<String, Problem> {
+    let problem = |message: String| Problem {
+        file: name.to_owned(),
+        line,
+        message,
+        hint: hint.to_owned(),
+    };
+    let shown = path.display();
+    let large = std::fs::metadata(path).is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
+    if large {
+        return Err(problem(format!("cannot read `{shown}`: larger than 4 MiB")));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| problem(format!("cannot read `{shown}`: {}", reason(&error))))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .split(|byte| *byte == b'\n')
+            .count();
+        problem(format!("cannot read `{shown}`: not UTF-8 at line {line}"))
+    })
+}
+
+/// Why a file cannot be read, in words that are the same on every system.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string().to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

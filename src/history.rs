@@ -366,22 +366,21 @@ impl History {
         }
     }
 
-    /// The highest value of every whole `grain` (UTC aligned): a service is sized for its peaks. A grain
-    /// that has begun and not ended is left out at the start and kept at the end.
+    /// The highest value of every `grain` (UTC aligned): a service is sized for its peaks. A grain that
+    /// has not ended yet is left out: its peak is still to come.
     #[must_use]
     pub fn peaks(&self, grain: Period) -> Self {
-        let first = self.start.as_second().div_euclid(grain.0);
-        let mut values: Vec<f64> =
-            Vec::with_capacity(self.values.len() / grain.steps(self.step).max(1) + 2);
+        let slot = |at: Timestamp| at.as_second().div_euclid(grain.0);
+        let first = slot(self.start);
+        let mut values = vec![f64::NAN; index(slot(self.end()) - first)];
         for (i, value) in self.values.iter().enumerate() {
-            let slot = index(self.time(i).as_second().div_euclid(grain.0) - first);
-            if slot == values.len() {
-                values.push(f64::NAN);
+            if let Some(highest) = values.get_mut(index(slot(self.time(i)) - first)) {
+                *highest = highest.max(*value);
             }
-            values[slot] = values[slot].max(*value);
         }
+        let start = second(first * grain.0);
         Self {
-            start: second(first * grain.0),
+            start,
             step: grain,
             values,
             marks: self.marks.clone(),

@@ -22,6 +22,7 @@ pub mod units;
 
 // the edges: they never import each other
 pub mod config;
+pub mod files;
 pub mod source;
 pub mod store;
 
@@ -33,11 +34,20 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::advise::plan::ServicePlan;
+use jiff::SignedDuration;
+
+use crate::advise::plan::{Action, Code, Plan, Reason, SCHEMA_VERSION, ServicePlan, Status};
+use crate::advise::{Known, current};
 use crate::capacity::{Capacity, RowVerdict};
 use crate::forecast::Forecast;
-use crate::history::{Evidence, History, Observed, SeriesKey};
+use crate::history::{Evidence, History, MarkKind, Observed, SeriesKey, Signal, Window};
 use crate::service::{Calendar, Current, Policy, Service};
+use crate::units::Period;
+
+/// Seed of the sampled paths: any would do, one keeps the bytes the same.
+const PATHS_SEED: u64 = 1876;
+/// Past weeks that the scorecard grades.
+const SCORED_WEEKS: i32 = 5;
 
 /// Everything that one run knows and says of one service: what the renderers read.
 #[derive(Debug, Clone)]
@@ -52,8 +62,10 @@ pub struct Assessment {
     pub at: Timestamp,
     /// Every series asked for: cleaned, or the kind of its absence.
     pub history: BTreeMap<SeriesKey, Evidence<History>>,
-    /// The load's forecast in hourly peaks over the outlook; `Err` says in a sentence why there is none.
-    pub forecast: Result<Forecast, String>,
+    /// The load's forecast in hourly peaks over the outlook, or the reason why there is none.
+    pub forecast: Result<Forecast, Reason>,
+    /// What is in force by component, from the cluster, the metrics, or the settings.
+    pub current: BTreeMap<String, Current>,
     /// Measured capacity by component.
     pub capacity: BTreeMap<String, Capacity>,
     /// The table's rows against the measurement, by component.
@@ -79,4 +91,208 @@ pub struct WeekScore {
     pub inside95: f64,
     /// Names of events and marks that fell into the week.
     pub notes: Vec<String>,
+}
+
+/// The pipeline for one service: from what was observed to the advice.
+///
+/// `live` is the cluster's word on what is in force, by component; it may be empty.
+#[must_use]
+pub fn assess(
+    service: &Service,
+    calendar: &Calendar,
+    policy: &Policy,
+    window: &Window,
+    observed: &Observed,
+    live: &BTreeMap<String, Current>,
+) -> Assessment {
+    let history = history::clean(observed, service, calendar, window);
+    let forecast = expected_load(&history, calendar, policy.outlook);
+    let scorecard = scorecard(&history, calendar, policy, window.at);
+    let capacity = capacity::measure(service, &history);
+    let rows = rows(service, &capacity);
+    let current = current::in_force(service, &history, live);
+    let plan = advise::advise(&Known {
+        service,
+        calendar,
+        policy,
+        at: window.at,
+        history: &history,
+        forecast: &forecast,
+        capacity: &capacity,
+        rows: &rows,
+        current: &current,
+    });
+    Assessment {
+        service: service.clone(),
+        calendar: calendar.clone(),
+        policy: *policy,
+        at: window.at,
+        history,
+        forecast,
+        current,
+        capacity,
+        rows,
+        scorecard,
+        plan,
+    }
+}
+
+/// The advice of one run over all services, by name.
+#[must_use]
+pub fn plan(at: Timestamp, settings: &str, assessments: &[Assessment]) -> Plan {
+    let mut services: Vec<ServicePlan> = assessments.iter().map(|one| one.plan.clone()).collect();
+    services.sort_by(|a, b| (&a.name, &a.namespace).cmp(&(&b.name, &b.namespace)));
+    let count = |wanted: &[Action]| -> usize {
+        let of = |service: &ServicePlan| {
+            service
+                .recommendations
+                .iter()
+                .filter(|one| wanted.contains(&one.action))
+                .count()
+        };
+        services.iter().map(of).sum()
+    };
+    // a service that was skipped before any setting was looked at counts as one
+    let bare = services
+        .iter()
+        .filter(|one| one.status == Status::Skipped && one.recommendations.is_empty())
+        .count();
+    Plan {
+        schema_version: SCHEMA_VERSION,
+        version: concat!("plimsoll ", env!("CARGO_PKG_VERSION")).to_owned(),
+        at,
+        settings: settings.to_owned(),
+        skipped: count(&[Action::Skipped]) + bare,
+        changes: count(&[Action::Raise, Action::Lower]),
+        services,
+    }
+}
+
+/// The forecast of the load's hourly peaks over the outlook.
+fn expected_load(
+    history: &BTreeMap<SeriesKey, Evidence<History>>,
+    calendar: &Calendar,
+    outlook: Period,
+) -> Result<Forecast, Reason> {
+    let absent = |code, message: &str| Reason {
+        code,
+        message: message.to_owned(),
+    };
+    match history.get(&SeriesKey::service(Signal::Load)) {
+        Some(Evidence::Series(load)) => peaks_ahead(load, calendar, outlook),
+        Some(Evidence::NoSamples) => Err(absent(
+            Code::NoSamples,
+            "`load` has no sample in the window",
+        )),
+        Some(Evidence::Failed(why)) => Err(absent(Code::SourceFailed, &format!("`load`: {why}"))),
+        Some(Evidence::NoSeries) | None => Err(absent(
+            Code::NoSeries,
+            "no series for `load`; this is not zero",
+        )),
+    }
+}
+
+fn peaks_ahead(load: &History, calendar: &Calendar, outlook: Period) -> Result<Forecast, Reason> {
+    let hourly = load.peaks(Period::HOUR);
+    forecast::forecast(&hourly, calendar, outlook.steps(Period::HOUR), PATHS_SEED).map_err(
+        |too_little| {
+            let enough = too_little
+                .enough_at
+                .map(|at| at.to_zoned(calendar.zone.clone()).date());
+            let enough = enough
+                .map(|date| format!("; enough on {date}"))
+                .unwrap_or_default();
+            Reason {
+                code: Code::TooLittleHistory,
+                message: format!("{too_little}{enough}"),
+            }
+        },
+    )
+}
+
+/// The rows of the table against every measured capacity.
+fn rows(
+    service: &Service,
+    capacity: &BTreeMap<String, Capacity>,
+) -> BTreeMap<String, Vec<RowVerdict>> {
+    let verdicts = |(component, capacity): (&String, &Capacity)| {
+        (
+            component.clone(),
+            capacity::verdicts(&service.tiers, component, capacity),
+        )
+    };
+    capacity.iter().map(verdicts).collect()
+}
+
+/// What each of the last weeks would have been planned at, by the same forecast from what was known then.
+fn scorecard(
+    history: &BTreeMap<SeriesKey, Evidence<History>>,
+    calendar: &Calendar,
+    policy: &Policy,
+    at: Timestamp,
+) -> Vec<WeekScore> {
+    let Some(Evidence::Series(load)) = history.get(&SeriesKey::service(Signal::Load)) else {
+        return Vec::new();
+    };
+    let week = SignedDuration::from_secs(Period::WEEK.0);
+    let origins = (1..=SCORED_WEEKS).rev().map(|weeks| at - week * weeks);
+    origins
+        .filter_map(|origin| week_score(load, calendar, policy, origin, origin + week))
+        .collect()
+}
+
+fn week_score(
+    load: &History,
+    calendar: &Calendar,
+    policy: &Policy,
+    from: Timestamp,
+    to: Timestamp,
+) -> Option<WeekScore> {
+    let forecast = peaks_ahead(&load.until(from), calendar, Period::WEEK).ok()?;
+    let planned = forecast
+        .peak(0..forecast.quantiles.len())
+        .quantile(1.0 - policy.risk.0);
+    let seen = load.until(to).peaks(Period::HOUR);
+    let values = &seen.values[seen.span(forecast.start, to)];
+    let inside = |low: f64, high: f64| share_inside(&forecast, values, low, high);
+    let marks = load
+        .marks
+        .iter()
+        .filter(|mark| mark.kind != MarkKind::Gap && mark.from < to && mark.to > from);
+    let mut notes: Vec<String> = marks.map(|mark| mark.why.clone()).collect();
+    notes.dedup();
+    Some(WeekScore {
+        from,
+        planned,
+        seen: history::peak(values).unwrap_or(f64::NAN),
+        inside80: inside(0.1, 0.9),
+        inside95: inside(0.025, 0.975),
+        notes,
+    })
+}
+
+/// Share of seen values between two quantiles of the forecast.
+#[expect(clippy::cast_precision_loss, reason = "a share")]
+fn share_inside(forecast: &Forecast, values: &[f64], low: f64, high: f64) -> f64 {
+    let at = |level: f64| {
+        forecast
+            .levels
+            .iter()
+            .position(|known| (known - level).abs() < 1e-9)
+    };
+    let (Some(low), Some(high)) = (at(low), at(high)) else {
+        return f64::NAN;
+    };
+    let pairs = forecast
+        .quantiles
+        .iter()
+        .zip(values)
+        .filter(|(_, seen)| seen.is_finite());
+    let (inside, all) = pairs.fold((0usize, 0usize), |(inside, all), (quantiles, seen)| {
+        (
+            inside + usize::from((quantiles[low]..=quantiles[high]).contains(seen)),
+            all + 1,
+        )
+    });
+    inside as f64 / all.max(1) as f64
 }

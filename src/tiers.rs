@@ -4,6 +4,9 @@
 //! Medium where Medium begins at 10. The last row is open. Reading a table, from settings or from a
 //! runbook's Markdown, and checking it live in the submodules.
 
+pub mod check;
+pub mod markdown;
+
 use crate::units::Bytes;
 
 /// A validated table: at least one row, rows in rising order without gap or overlap, the last one open.
@@ -85,6 +88,17 @@ impl Tier {
             (from, Some(below)) if from <= 0.0 => format!("< {below}"),
             (from, Some(below)) => format!("{from}-{below}"),
             (from, None) => format!("> {from}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Size {
+    /// `3`, `3-5`, `512Mi`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Replicas { min, max } if min == max => write!(f, "{min}"),
+            Self::Replicas { min, max } => write!(f, "{min}-{max}"),
+            Self::Memory(bytes) => write!(f, "{bytes}"),
         }
     }
 }

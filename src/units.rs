@@ -29,6 +29,80 @@ impl UnitError {
             expected,
         }
     }
+
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match respelled(&self.text, self.expected) {
+            Some(spelling) => format!("write `{spelling}`"),
+            None => format!("write {}", self.expected),
+        }
+    }
+}
+
+const A_MEMORY: &str = "a memory quantity such as `512Mi`";
+const A_CPU: &str = "a CPU quantity such as `600m`";
+const A_SHARE: &str = "a share such as `5%` or `0.05`";
+const A_DURATION: &str = "a duration such as `5m`, `36h` or `8w`";
+const A_LATENCY: &str = "a latency such as `800ms`, `2s` or `1.5s`";
+
+/// The spelling that was probably meant: `512Mi` for `512 MB`, `5m` for `5 min`.
+fn respelled(text: &str, expected: &str) -> Option<String> {
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let digits = compact.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+    let (number, unit) = compact.split_at(digits);
+    let unit = unit.to_ascii_lowercase();
+    let spelling = match expected {
+        A_MEMORY => {
+            let prefix = unit
+                .strip_suffix("ib")
+                .or(unit.strip_suffix('b'))
+                .unwrap_or(&unit);
+            let prefix = prefix.strip_suffix('i').unwrap_or(prefix);
+            format!("{number}{}i", prefix.to_ascii_uppercase())
+        }
+        A_DURATION => format!("{number}{}", unit.chars().next()?),
+        _ => format!("{number}{unit}"),
+    };
+    let reads = match expected {
+        A_MEMORY => spelling.parse::<Bytes>().is_ok(),
+        A_CPU => spelling.parse::<Millicores>().is_ok(),
+        A_SHARE => spelling.parse::<Ratio>().is_ok(),
+        A_LATENCY => spelling.parse::<Latency>().is_ok(),
+        _ => spelling.parse::<Period>().is_ok(),
+    };
+    (reads && spelling != text).then_some(spelling)
+}
+
+/// A time that a request takes, in seconds: finite, above zero.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Latency(pub f64);
+
+impl FromStr for Latency {
+    type Err = UnitError;
+
+    /// A number with `us`, `ms`, `s` or `m`; unlike a [`Period`] it may have a fraction.
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let digits = text
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let scale = match unit {
+            "us" => Some(1e-6),
+            "ms" => Some(1e-3),
+            "s" => Some(1.0),
+            "m" => Some(60.0),
+            _ => None,
+        };
+        number
+            .parse::<f64>()
+            .ok()
+            .zip(scale)
+            .map(|(number, scale)| number * scale)
+            .filter(|seconds| *seconds > 0.0 && seconds.is_finite())
+            .map(Self)
+            .ok_or_else(|| UnitError::new(text, A_LATENCY))
+    }
 }
 
 /// An amount of memory or storage, in bytes.
@@ -80,61 +154,69 @@ const DURATION: [(&str, i64); 6] = [
     ("s", 1),
 ];
 
-/// The value of a Kubernetes quantity in its base unit, by its grammar
-/// `<sign><digits>(.<digits>)?(<binary>|<decimal>|e<exponent>)?`; `None` where it does not fit.
-fn quantity(text: &str) -> Option<f64> {
+/// A Kubernetes quantity in thousandths (`milli`) or whole units, rounded up as Kubernetes rounds, by its grammar
+/// `<digits>(.<digits>)?(<binary>|<decimal>|(e|E)<exponent>)?`; `None` where it does not fit or is past 2^63.
+///
+/// In whole numbers throughout: an `f64` would lose bytes above 2^53 and make `0.1Gi` a matter of luck.
+fn quantity(text: &str, milli: bool) -> Option<u64> {
     let digits = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
-    let number: f64 = number.parse().ok()?;
-    let scale = match suffix {
-        "" => 1.0,
-        _ => binary_scale(suffix)
-            .or_else(|| decimal_scale(suffix))
-            .or_else(|| exponent_scale(suffix))?,
+    let (mantissa, fraction) = mantissa(number)?;
+    let (binary, power) = scale(suffix)?;
+    let power = power.checked_sub(fraction)? + if milli { 3 } else { 0 };
+    let scaled = mantissa.checked_mul(u128::from(binary))?;
+    let ten = 10u128.checked_pow(power.unsigned_abs());
+    let value = match ten {
+        Some(ten) if power >= 0 => scaled.checked_mul(ten)?,
+        Some(ten) => scaled.div_ceil(ten),
+        // past 10^38: nothing stays nothing, and any tiny amount rounds up to one
+        None if power < 0 || scaled == 0 => scaled.min(1),
+        None => return None,
     };
-    Some(number * scale)
+    u64::try_from(value)
+        .ok()
+        .filter(|value| i64::try_from(*value).is_ok())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "powers of two are exact in f64")]
-fn binary_scale(suffix: &str) -> Option<f64> {
-    BINARY
-        .iter()
-        .find(|(unit, _)| *unit == suffix)
-        .map(|(_, scale)| *scale as f64)
+/// `1.50` is 15 with one digit after the point; 18 digits at most, which keeps every product within `u128`.
+fn mantissa(number: &str) -> Option<(u128, i32)> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let digits = format!("{whole}{fraction}");
+    if number.matches('.').count() > 1 || number.trim_matches('.').is_empty() || digits.len() > 19 {
+        return None;
+    }
+    let mantissa = if digits.is_empty() {
+        0
+    } else {
+        digits.parse().ok()?
+    };
+    Some((mantissa, i32::try_from(fraction.len()).ok()?))
 }
 
-fn decimal_scale(suffix: &str) -> Option<f64> {
-    DECIMAL
-        .iter()
-        .find(|(unit, _)| *unit == suffix)
-        .map(|(_, power)| 10f64.powi(*power))
-}
-
-fn exponent_scale(suffix: &str) -> Option<f64> {
+/// A suffix as a binary factor and a power of ten. `E` alone is exa, `E3` is an exponent, `Ei` is binary.
+fn scale(suffix: &str) -> Option<(u64, i32)> {
+    if suffix.is_empty() {
+        return Some((1, 0));
+    }
+    if let Some((_, factor)) = BINARY.iter().find(|(unit, _)| *unit == suffix) {
+        return Some((*factor, 0));
+    }
+    if let Some((_, power)) = DECIMAL.iter().find(|(unit, _)| *unit == suffix) {
+        return Some((1, *power));
+    }
     let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
-    Some(10f64.powi(exponent))
-}
-
-/// A non-negative `f64` rounded up to a whole number, as Kubernetes rounds quantities; `None` past `u64`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the range is checked first"
-)]
-fn whole(value: f64) -> Option<u64> {
-    // 2^63 and above are refused as Kubernetes refuses them: its canonical form is an int64.
-    let rounded = (value - 1e-6).ceil().max(0.0);
-    (rounded < 9.2e18).then_some(rounded as u64)
+    (-1000..=1000).contains(&exponent).then_some((1, exponent))
 }
 
 impl FromStr for Bytes {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let error = || UnitError::new(text, "a memory quantity such as `512Mi`");
-        quantity(text).and_then(whole).map(Self).ok_or_else(error)
+        let error = || UnitError::new(text, A_MEMORY);
+        quantity(text, false).map(Self).ok_or_else(error)
     }
 }
 
@@ -142,11 +224,8 @@ impl FromStr for Millicores {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let error = || UnitError::new(text, "a CPU quantity such as `600m`");
-        quantity(text)
-            .and_then(|cores| whole(cores * 1000.0))
-            .map(Self)
-            .ok_or_else(error)
+        let error = || UnitError::new(text, A_CPU);
+        quantity(text, true).map(Self).ok_or_else(error)
     }
 }
 
@@ -160,7 +239,7 @@ impl FromStr for Ratio {
         };
         match value {
             Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(Self(ratio)),
-            _ => Err(UnitError::new(text, "a share such as `5%` or `0.05`")),
+            _ => Err(UnitError::new(text, A_SHARE)),
         }
     }
 }
@@ -171,9 +250,12 @@ impl FromStr for Period {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         duration(text)
             .map(Self)
-            .ok_or_else(|| UnitError::new(text, "a duration such as `5m`, `36h` or `8w`"))
+            .ok_or_else(|| UnitError::new(text, A_DURATION))
     }
 }
+
+/// Prometheus counts in an int64 of nanoseconds: 292 years.
+const DURATION_MAX: i64 = i64::MAX / 1_000_000_000;
 
 /// Seconds of a Prometheus duration; `None` where it does not parse, is zero or overflows.
 fn duration(text: &str) -> Option<i64> {
@@ -187,7 +269,7 @@ fn duration(text: &str) -> Option<i64> {
         total = total.checked_add(number.parse::<i64>().ok()?.checked_mul(*seconds)?)?;
         rest = &tail[unit.len()..];
     }
-    (total > 0).then_some(total)
+    (1..=DURATION_MAX).contains(&total).then_some(total)
 }
 
 impl fmt::Display for Bytes {
@@ -363,6 +445,85 @@ mod tests {
     fn durations_round_trip() {
         for text in ["5m", "8w", "10d", "1d12h", "1h", "30s"] {
             assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn quantities_are_exact_where_floats_are_not() {
+        let read = |text: &str| text.parse::<Bytes>().map(|b| b.0).ok();
+        // 2^53 + 1, the first whole number that an f64 cannot hold
+        assert_eq!(read("9007199254740993"), Some(9_007_199_254_740_993));
+        // 0.1 GiB is 107374182.4 bytes
+        assert_eq!(read("0.1Gi"), Some(107_374_183));
+        assert_eq!(read("1E"), Some(1_000_000_000_000_000_000));
+        assert_eq!(read("1E3"), Some(1000));
+        assert_eq!(read("1Ei"), Some(1 << 60));
+        assert_eq!(read("8Ei"), None);
+        assert_eq!(read("9223372036854775807"), Some(i64::MAX.unsigned_abs()));
+        assert_eq!(read("9223372036854775808"), None);
+        assert_eq!(read("1e-3"), Some(1));
+        assert_eq!(read("0e9"), Some(0));
+        assert_eq!(read(".5Gi"), Some(1 << 29));
+        for bad in [".", "1e", "1e1.5", "+1", "1mi", "1K", "0x10", "1_000", "１"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_latency_may_have_a_fraction_and_needs_a_unit() {
+        let read = |text: &str| text.parse::<Latency>().map(|l| l.0).ok();
+        assert_eq!(read("1.5s"), Some(1.5));
+        assert_eq!(read("250ms"), Some(0.25));
+        for bad in ["2", "0s", "-1s", "NaNs", "infs", "1h", "s", "1e400s"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_near_miss_is_told_its_spelling() {
+        let hint = |error: UnitError| error.hint();
+        assert_eq!(
+            "512 MB".parse::<Bytes>().map_err(hint),
+            Err("write `512Mi`".to_owned())
+        );
+        assert_eq!(
+            "1gib".parse::<Bytes>().map_err(hint),
+            Err("write `1Gi`".to_owned())
+        );
+        assert_eq!(
+            "36 hours".parse::<Period>().map_err(hint),
+            Err("write `36h`".to_owned())
+        );
+        assert_eq!("5 %".parse::<Ratio>().map_err(hint), Ok(Ratio(0.05)));
+        assert_eq!(
+            "no".parse::<Bytes>().map_err(hint),
+            Err("write a memory quantity such as `512Mi`".to_owned())
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_amount_reads_back_as_it_was_written(bytes in 0..=i64::MAX.unsigned_abs(), cpu in 0..=1u64 << 50, seconds in 1..=DURATION_MAX, points in 0..=10_000u32) {
+            proptest::prop_assert_eq!(Bytes(bytes).to_string().parse(), Ok(Bytes(bytes)));
+            proptest::prop_assert_eq!(Millicores(cpu).to_string().parse(), Ok(Millicores(cpu)));
+            proptest::prop_assert_eq!(Period(seconds).to_string().parse(), Ok(Period(seconds)));
+            // shares are written to a hundredth of a percent
+            let share = Ratio(f64::from(points) / 10_000.0);
+            let back: Ratio = share.to_string().parse().unwrap();
+            proptest::prop_assert!((back.0 - share.0).abs() < 1e-12);
+        }
+
+        #[test]
+        fn no_text_makes_a_quantity_panic(text in "[0-9.eEkKMGTPiumnhdwys% +-]{0,40}|\\PC{0,12}") {
+            for result in [
+                text.parse::<Bytes>().err(),
+                text.parse::<Millicores>().err(),
+                text.parse::<Period>().err(),
+                text.parse::<Ratio>().err(),
+                text.parse::<Latency>().err(),
+            ] {
+                proptest::prop_assert!(result.is_none_or(|error| !error.hint().is_empty()));
+            }
         }
     }
 

@@ -1,3 +1,282 @@
 //! Everything known -> recommendations. Pure, and the only place where a number is decided.
+//!
+//! One idea runs through it: a setting is a rising function of load ([`sizing`]), the planning load may
+//! only raise it, and only observed load may lower it ([`decide`]).
 
+pub mod current;
+pub mod decide;
+mod findings;
+mod memory;
 pub mod plan;
+mod replicas;
+mod requests;
+pub mod sizing;
+mod trend;
+mod volumes;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::advise::decide::Lowering;
+use crate::advise::plan::{
+    Action, Code, Crossing, LoadFigures, Reason, Recommendation, Runway, ServicePlan, Status,
+    TierFigures,
+};
+use crate::capacity::{Capacity, RowVerdict};
+use crate::forecast::{Forecast, Peak};
+use crate::history::{self, Evidence, History, SeriesKey, Signal};
+use crate::service::{Calendar, Component, Current, Policy, Service};
+use crate::units::Period;
+
+/// Chance at which a runway is called "1 in 10".
+const ONE_IN_TEN: f64 = 0.1;
+/// Chance at which a runway is called "even odds".
+const EVEN_ODDS: f64 = 0.5;
+/// Quantiles of the window's peak that bound a recommendation: even odds, and 1 in 100.
+const BOUND_LEVELS: (f64, f64) = (0.5, 0.99);
+
+/// All that is known of one service when it is advised on.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The service as its team describes it.
+    pub service: &'a Service,
+    /// Clock and events.
+    pub calendar: &'a Calendar,
+    /// Risk and bounds.
+    pub policy: &'a Policy,
+    /// The moment of the advice.
+    pub at: Timestamp,
+    /// Every series asked for.
+    pub history: &'a BTreeMap<SeriesKey, Evidence<History>>,
+    /// The load's forecast in hourly peaks, or the reason why there is none.
+    pub forecast: &'a Result<Forecast, Reason>,
+    /// Measured capacity by component.
+    pub capacity: &'a BTreeMap<String, Capacity>,
+    /// The table's rows against the measurement.
+    pub rows: &'a BTreeMap<String, Vec<RowVerdict>>,
+    /// What is in force, by component; see [`current::in_force`].
+    pub current: &'a BTreeMap<String, Current>,
+}
+
+/// The load that settings are sized for.
+#[derive(Debug, Clone)]
+pub struct Outlook<'a> {
+    /// The forecast itself.
+    pub forecast: &'a Forecast,
+    /// The peak of the horizon.
+    pub peak: Peak,
+    /// The newest load, in rps.
+    pub current: f64,
+    /// The highest load of the last seven days, in rps.
+    pub observed_peak: f64,
+    /// The load that may raise settings: the planning load, or today's where that is higher, in rps.
+    pub planning: f64,
+    /// Whether observed load may lower settings, and for which load they must then still do.
+    pub lowering: Lowering,
+}
+
+/// The advice for one service.
+#[must_use]
+pub fn advise(known: &Known<'_>) -> ServicePlan {
+    let outlook = outlook(known);
+    let mut recommendations: Vec<Recommendation> = known
+        .service
+        .components
+        .iter()
+        .flat_map(|component| of_component(known, component, outlook.as_ref()))
+        .collect();
+    recommendations.extend(
+        known
+            .service
+            .volumes
+            .iter()
+            .map(|volume| volumes::storage(known, volume)),
+    );
+    recommendations.sort_by(|a, b| (&a.component, a.setting).cmp(&(&b.component, b.setting)));
+    let reasons = outlook.as_ref().err().cloned().into_iter().collect();
+    let outlook = outlook.ok();
+    ServicePlan {
+        name: known.service.name.clone(),
+        namespace: known.service.namespace.clone(),
+        status: status(&recommendations, outlook.is_some()),
+        reasons,
+        load: outlook.as_ref().map(|outlook| load_figures(known, outlook)),
+        tier: outlook.as_ref().map(|outlook| tier_figures(known, outlook)),
+        crossings: outlook
+            .as_ref()
+            .map(|outlook| crossings(known, outlook))
+            .unwrap_or_default(),
+        findings: findings::all(known, outlook.as_ref(), &recommendations),
+        recommendations,
+    }
+}
+
+fn of_component(
+    known: &Known<'_>,
+    component: &Component,
+    outlook: Result<&Outlook<'_>, &Reason>,
+) -> Vec<Recommendation> {
+    let current = known
+        .current
+        .get(&component.name)
+        .copied()
+        .unwrap_or_default();
+    if component.memory {
+        return vec![memory::of_table(known, component, current, outlook)];
+    }
+    let mut all = replicas::of_table(known, component, current, outlook);
+    all.extend(requests::of_usage(known, component, current));
+    all
+}
+
+fn status(recommendations: &[Recommendation], has_load: bool) -> Status {
+    let skipped = recommendations
+        .iter()
+        .filter(|one| one.action == Action::Skipped)
+        .count();
+    match skipped {
+        0 if has_load => Status::Advised,
+        _ if skipped == recommendations.len() || !has_load => Status::Skipped,
+        _ => Status::Partial,
+    }
+}
+
+/// The loads that the service is sized for; the reason where its load cannot carry advice.
+fn outlook<'a>(known: &Known<'a>) -> Result<Outlook<'a>, Reason> {
+    let load = load(known)?;
+    let forecast = known.forecast.as_ref().map_err(Clone::clone)?;
+    let current = load.newest_value().unwrap_or_default();
+    let observed_peak = history::peak(load.last(Period::WEEK)).unwrap_or(current);
+    let peak = forecast.peak(0..known.policy.horizon.steps(forecast.step));
+    let planning = peak.quantile(1.0 - known.policy.risk.0).max(current);
+    let lowering = Lowering::from(known, load, planning);
+    Ok(Outlook {
+        forecast,
+        peak,
+        current,
+        observed_peak,
+        planning,
+        lowering,
+    })
+}
+
+/// The load's history, if it is there and fresh.
+fn load<'a>(known: &Known<'a>) -> Result<&'a History, Reason> {
+    series(known, &SeriesKey::service(Signal::Load))
+}
+
+/// The history behind `key` if it is there and fresh; otherwise the kind of its absence as a reason.
+fn series<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason> {
+    let (code, message) = match known.history.get(key) {
+        Some(Evidence::Series(history)) => match stale(known, history) {
+            None => return Ok(history),
+            Some(how) => (
+                Code::Stale,
+                format!("the newest sample of `{key}` is {how}"),
+            ),
+        },
+        Some(Evidence::NoSamples) => (
+            Code::NoSamples,
+            format!("`{key}` has no sample in the window"),
+        ),
+        Some(Evidence::Failed(why)) => (Code::SourceFailed, format!("`{key}`: {why}")),
+        Some(Evidence::NoSeries) | None => (
+            Code::NoSeries,
+            format!("no series for `{key}`; this is not zero"),
+        ),
+    };
+    Err(Reason { code, message })
+}
+
+/// How old the newest sample is, where that is too old.
+fn stale(known: &Known<'_>, history: &History) -> Option<String> {
+    let age = known.at.duration_since(history.newest).as_secs();
+    let allowed = known.policy.max_age;
+    (age > allowed.0 + history.step.0)
+        .then(|| format!("{} old, {allowed} allowed (`policy.maxAge`)", Period(age)))
+}
+
+fn load_figures(known: &Known<'_>, outlook: &Outlook<'_>) -> LoadFigures {
+    LoadFigures {
+        current: rounded(outlook.current),
+        observed_peak: rounded(outlook.observed_peak),
+        planning: rounded(outlook.planning),
+        risk: known.policy.risk.0,
+        horizon: known.policy.horizon.to_string(),
+    }
+}
+
+/// Three decimals: far below what any load figure is good for, and short in the file.
+fn rounded(load: f64) -> f64 {
+    (load * 1000.0).round() / 1000.0
+}
+
+fn tier_figures(known: &Known<'_>, outlook: &Outlook<'_>) -> TierFigures {
+    let name = |load| known.service.tiers.row(load).name.clone();
+    TierFigures {
+        current: name(outlook.current),
+        planning: name(outlook.planning),
+    }
+}
+
+/// When each row above today's is entered.
+fn crossings(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Crossing> {
+    let above = known
+        .service
+        .tiers
+        .rows
+        .iter()
+        .filter(|row| row.from > outlook.current);
+    let crossing = |row: &crate::tiers::Tier| {
+        let Runway { p50, p90 } = runway(known, outlook, row.from);
+        Crossing {
+            tier: row.name.clone(),
+            boundary: row.from,
+            p50,
+            p90,
+        }
+    };
+    above.map(crossing).collect()
+}
+
+/// The local dates by which the load reaches `level`.
+fn runway(known: &Known<'_>, outlook: &Outlook<'_>, level: f64) -> Runway {
+    let date = |chance| {
+        outlook
+            .forecast
+            .first_reaching(level, chance)
+            .map(|at| local_date(known, at))
+    };
+    Runway {
+        p50: date(EVEN_ODDS),
+        p90: date(ONE_IN_TEN),
+    }
+}
+
+fn local_date(known: &Known<'_>, at: Timestamp) -> Date {
+    at.to_zoned(known.calendar.zone.clone()).date()
+}
+
+/// A recommendation that abstains, with its reason.
+fn skipped(
+    component: &str,
+    object: String,
+    setting: plan::Setting,
+    reason: Reason,
+) -> Recommendation {
+    Recommendation {
+        component: component.to_owned(),
+        object,
+        setting,
+        current: None,
+        target: None,
+        uncapped_target: None,
+        lower_bound: None,
+        upper_bound: None,
+        action: Action::Skipped,
+        reasons: vec![reason],
+        lasts_until: None,
+    }
+}

@@ -1,1 +1,122 @@
-//! (to come)
+//! One file per verb: reads the clock, joins the edges to the pure stages, writes what comes out.
+
+pub mod demo;
+pub mod explain;
+pub mod init;
+pub mod output;
+pub mod plan;
+pub mod pull;
+pub mod report;
+pub mod run;
+pub mod schema;
+pub mod tiers;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+/// How a run that could run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// Done, and changes are recommended (only where `--exit-code` asks for it).
+    Changes,
+    /// Ran, but something was skipped or refused.
+    Skipped,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Changes => 2,
+            Exit::Skipped => 3,
+        })
+    }
+}
+
+/// What to change so that the run can go on; printed after the error as `hint: …`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Hinted {
+    /// The error's own text.
+    pub message: String,
+    /// The flag, key or file to change.
+    pub hint: String,
+}
+
+impl Hinted {
+    /// The text of `error` with its causes, and what to do about it.
+    #[must_use]
+    pub fn because(error: &(dyn std::error::Error + 'static), hint: &str) -> Self {
+        let causes = std::iter::successors(Some(error), |cause| cause.source());
+        let causes: Vec<String> = causes.map(ToString::to_string).collect();
+        Self {
+            message: causes.join(": "),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
+/// Runs the command that was typed.
+///
+/// # Errors
+///
+/// Whatever kept it from running; [`Hinted`] in the chain carries the hint.
+pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let talk = Talk::from(&cli);
+    match cli.command {
+        Command::Demo(args) => demo::run(&args, &talk),
+        _ => anyhow::bail!("not yet"),
+    }
+}
+
+/// The text of a failure: `error: …` with its causes, then `hint: …` where one is known.
+#[must_use]
+pub fn failure(error: &anyhow::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let hint = error.chain().find_map(hint);
+    let hint = hint
+        .map(|hint| format!("hint: {hint}\n"))
+        .unwrap_or_default();
+    format!("error: {}\n{hint}", causes.join(": "))
+}
+
+/// The hint that an error of ours carries.
+fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    cause
+        .downcast_ref::<Hinted>()
+        .map(|hinted| hinted.hint.clone())
+}
+
+/// What is said on standard error, and how standard output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Talk {
+    /// `--quiet`: errors only.
+    pub quiet: bool,
+    /// `-v` once or twice.
+    pub verbose: u8,
+    /// Whether standard output is a terminal that wants colour.
+    pub color: bool,
+}
+
+impl Talk {
+    fn from(cli: &Cli) -> Self {
+        use std::io::IsTerminal;
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let color = wanted && std::io::stdout().is_terminal();
+        Self {
+            quiet: cli.quiet,
+            verbose: cli.verbose,
+            color,
+        }
+    }
+
+    /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{line}\n"));
+        }
+    }
+}

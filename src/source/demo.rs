@@ -33,8 +33,8 @@ const API_CPU_REQUEST: f64 = 0.6;
 const HPA_TARGET: f64 = 0.7;
 /// The HPA's range in force.
 const HPA_RANGE: (f64, f64) = (3.0, 5.0);
-/// Steps until a new pod serves: ten minutes.
-const START_UP_STEPS: usize = 2;
+/// Steps from more load to a pod that serves: the HPA, the scheduler, the image, warm caches; 15 minutes.
+const START_UP_STEPS: usize = 3;
 /// One mebibyte.
 const MI: f64 = 1_048_576.0;
 /// One gibibyte.
@@ -109,7 +109,7 @@ impl World {
         let mut noise = Noise::new(self.seed + 1);
         let p99 = self.strain.iter().zip(&self.clock).map(|(strain, now)| {
             let rollout = if is_rollout(now) { 0.6 } else { 0.0 };
-            (0.28 + 0.25 * strain + 1.47 * strain.powi(8)) * (1.0 + 0.04 * noise.draw()) + rollout
+            (0.28 + 0.25 * strain + 1.47 * strain.powi(6)) * (1.0 + 0.04 * noise.draw()) + rollout
         });
         let p99 = p99.collect();
         let errors = self.strain.iter().zip(&self.clock).map(|(strain, now)| {
@@ -294,7 +294,7 @@ fn demand(clock: &[Zoned], noise: &mut Noise) -> Vec<f64> {
         drift = 0.96 * drift + 0.007 * noise.draw();
         let days_ago = (last - i as f64) / 288.0;
         let growth = (-0.0105 * days_ago).exp();
-        36.5 * growth
+        38.5 * growth
             * weekday(now)
             * hour_shape(now)
             * campaign(now)
@@ -313,12 +313,14 @@ fn weekday(now: &Zoned) -> f64 {
     }
 }
 
-/// The share of the day's peak at this time of day: night, two working humps, a quiet evening.
+/// The share of the day's peak at this time of day: night, two working humps, a quiet evening. People
+/// arrive all at once in the morning (the twelfth power makes steep edges), and leave when they like.
 fn hour_shape(now: &Zoned) -> f64 {
     let hour = f64::from(now.hour()) + f64::from(now.minute()) / 60.0;
-    let hump =
-        |centre: f64, width: f64, height: f64| height * (-((hour - centre) / width).powi(4)).exp();
-    0.13 + hump(10.4, 1.55, 0.78) + hump(15.0, 2.3, 0.87) + hump(20.5, 1.8, 0.16)
+    let hump = |centre: f64, width: f64, power: i32, height: f64| {
+        height * (-((hour - centre) / width).powi(power)).exp()
+    };
+    0.13 + hump(10.6, 1.7, 12, 0.80) + hump(15.0, 2.3, 4, 0.87) + hump(20.5, 1.8, 4, 0.16)
 }
 
 fn campaign(now: &Zoned) -> f64 {

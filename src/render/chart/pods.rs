@@ -41,7 +41,6 @@ type Range = (u32, u32);
 
 struct View<'a> {
     a: &'a Assessment,
-
     ready: BTreeMap<i64, f64>,
     seen: BTreeMap<i64, f64>,
     /// Time and need at even odds and at 95 %.
@@ -91,7 +90,6 @@ impl<'a> View<'a> {
         let to = a.at.as_second() + if ahead.is_empty() { 0 } else { WEEK_S };
         Some(Self {
             a,
-
             ready,
             seen,
             ahead,

@@ -94,57 +94,11 @@ pub fn within(forecast: &Forecast, seconds: i64) -> usize {
     steps.min(forecast.quantiles.len())
 }
 
-/// The peak of a window in every sampled future, rising.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Peaks(Vec<f64>);
-
-impl Peaks {
-    /// The peaks over steps `[from, to)`.
-    pub fn over(forecast: &Forecast, from: usize, to: usize) -> Self {
-        let peak = |path: &Vec<f32>| {
-            let window = path.get(from..to.min(path.len())).unwrap_or(&[]);
-            window.iter().copied().fold(f32::NEG_INFINITY, f32::max)
-        };
-        let mut peaks: Vec<f64> = forecast.paths.iter().map(peak).map(f64::from).collect();
-        peaks.retain(|peak| peak.is_finite());
-        peaks.sort_by(f64::total_cmp);
-        Self(peaks)
-    }
-
-    /// Whether there is no future to speak of.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The level that a share `p` of the futures stays under.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index into some thousand futures"
-    )]
-    pub fn quantile(&self, p: f64) -> f64 {
-        let place = p * (self.0.len() as f64 - 1.0);
-        let (low, high) = (place.floor() as usize, place.ceil() as usize);
-        let share = place - place.floor();
-        self.0[low] * (1.0 - share) + self.0[high] * share
-    }
-
-    /// The share of futures whose peak reaches `load`.
-    #[expect(clippy::cast_precision_loss, reason = "some thousand futures")]
-    pub fn chance_above(&self, load: f64) -> f64 {
-        let below = self.0.partition_point(|peak| *peak < load);
-        (self.0.len() - below) as f64 / self.0.len() as f64
-    }
-}
-
 /// One day ahead and the spread of its peak.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DayAhead {
     /// The local day.
     pub date: Date,
-    /// Its first and last forecast step.
-    pub steps: (usize, usize),
     /// The peak's quantiles at 2.5, 10, 50, 90 and 97.5 %.
     pub peak: [f64; 5],
 }
@@ -161,12 +115,9 @@ pub fn days_ahead(forecast: &Forecast, seconds: i64, zone: &TimeZone) -> Vec<Day
     }
     days.into_iter()
         .filter_map(|(date, steps)| {
-            let peaks = Peaks::over(forecast, steps.0, steps.1 + 1);
-            (!peaks.is_empty()).then(|| DayAhead {
-                date,
-                steps,
-                peak: [0.025, 0.1, 0.5, 0.9, 0.975].map(|p| peaks.quantile(p)),
-            })
+            let peak = forecast.peak(steps.0..steps.1 + 1);
+            let peak = [0.025, 0.1, 0.5, 0.9, 0.975].map(|p| peak.quantile(p));
+            peak[0].is_finite().then_some(DayAhead { date, peak })
         })
         .collect()
 }

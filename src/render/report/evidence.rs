@@ -3,7 +3,7 @@
 use crate::advise::plan::{Action, Runway};
 use crate::history::Signal;
 use crate::render::chart::memory::{self, Memory};
-use crate::render::chart::series::{self, Peaks};
+use crate::render::chart::series;
 use crate::render::need::Need;
 use crate::render::wording as w;
 use crate::tiers::Size;
@@ -26,7 +26,7 @@ pub fn load_answer(a: &Assessment) -> String {
         parts.push(format!("Last week’s mean load was {way} the week before."));
     }
     if let Err(why) = &a.forecast {
-        parts.push(format!("There is no forecast: {why}."));
+        parts.push(format!("There is no forecast: {}.", why.message));
     }
     if let Some(next) = a.plan.crossings.first() {
         let line = format!("the {} rps line into {}", w::boundary(next.boundary), next.tier);
@@ -62,10 +62,7 @@ pub fn chances(a: &Assessment) -> Vec<(String, String, String)> {
     let Ok(forecast) = &a.forecast else {
         return Vec::new();
     };
-    let peaks = Peaks::over(forecast, 0, series::within(forecast, a.policy.horizon.0));
-    if peaks.is_empty() {
-        return Vec::new();
-    }
+    let peaks = forecast.peak(0..series::within(forecast, a.policy.horizon.0));
     let mut loads: Vec<(f64, String, String)> = Vec::new();
     for row in a.service.tiers.rows.iter().filter(|row| row.from > 0.0) {
         loads.push((row.from, format!("{} rps", w::boundary(row.from)), format!("the {} tier", row.name)));

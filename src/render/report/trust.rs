@@ -249,7 +249,7 @@ pub fn method(page: &Page, a: &Assessment) -> Vec<(&'static str, String)> {
                 ),
             ));
         }
-        Err(why) => rows.push(("Forecast", format!("none: {why}"))),
+        Err(why) => rows.push(("Forecast", format!("none: {}", why.message))),
     }
     let step = histories(a).map(|(_, history)| history.step).min();
     let step = step.map_or_else(String::new, |step| format!(", step {step}"));

@@ -76,7 +76,7 @@ pub fn title(a: &Assessment) -> String {
 pub fn lead(a: &Assessment) -> String {
     let Some(load) = &a.plan.load else {
         let reasons: Vec<String> = a.plan.reasons.iter().map(|r| w::sentence(&r.message)).collect();
-        let why = if reasons.is_empty() { a.forecast.clone().err().unwrap_or_default() } else { reasons.join(". ") };
+        let why = if reasons.is_empty() { a.forecast.as_ref().err().map(|why| why.message.clone()).unwrap_or_default() } else { reasons.join(". ") };
         return format!("{}. Every setting stays as it is; nothing is lowered for want of data.", w::sentence(&why));
     };
     let what = match a.policy.horizon.0 {

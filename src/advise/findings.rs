@@ -1,0 +1,313 @@
+//! What there is to know beside the recommendations, worst first.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::advise::memory::MAXMEMORY_SHARE;
+use crate::advise::plan::{Action, Amount, Code, Finding, Recommendation, Setting, Severity};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, local_date, series};
+use crate::history::{MarkKind, SeriesKey, Signal};
+use crate::units::{Bytes, Period, Ratio};
+
+/// A row gives much more than is needed when its replicas sustain this multiple of its top.
+const GENEROUS: f64 = 2.0;
+/// Rows of at most this many replicas are there for availability, not for load.
+const AVAILABILITY_REPLICAS: u32 = 2;
+/// Newest steps that must all violate an objective before it counts as violated now: 15 minutes at 5 m.
+const STEPS_NOW: usize = 3;
+
+/// Everything found, worst first.
+pub fn all(
+    known: &Known<'_>,
+    outlook: Option<&Outlook<'_>>,
+    recommendations: &[Recommendation],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(severity2(known));
+    findings.extend(objectives(known));
+    findings.extend(missing(known));
+    findings.extend(coverage(known));
+    findings.extend(censored(known));
+    findings.extend(rows(known));
+    findings.extend(recommendations.iter().filter_map(|one| coupled(known, one)));
+    if let Some(outlook) = outlook {
+        findings.extend(beyond_table(known, outlook));
+        findings.extend(uncertain(known, outlook));
+        findings.extend(events(known));
+    }
+    findings
+        .sort_by(|a, b| (a.severity, a.code, &a.message).cmp(&(b.severity, b.code, &b.message)));
+    findings
+}
+
+fn finding(severity: Severity, code: Code, message: String, remedy: &str) -> Finding {
+    Finding {
+        severity,
+        code,
+        message,
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// The newest value of a health signal that every one of the last steps violates.
+fn violated(known: &Known<'_>, signal: Signal, limit: f64) -> Option<f64> {
+    let history = series(known, &SeriesKey::service(signal)).ok()?;
+    let newest = &history.values[history.values.len().saturating_sub(STEPS_NOW)..];
+    let all = newest.len() == STEPS_NOW && newest.iter().all(|value| *value > limit);
+    all.then(|| newest[STEPS_NOW - 1])
+}
+
+/// The runbook's Severity 2 holds now: nothing is lowered, and its emergency size is offered.
+fn severity2(known: &Known<'_>) -> Option<Finding> {
+    let objectives = &known.service.objectives;
+    let errors = violated(known, Signal::ErrorRate, objectives.severity2_error_rate.0)
+        .map(|share| format!("{} of requests fail", Ratio(share)));
+    let slow = violated(known, Signal::P99, objectives.severity2_p99_s)
+        .map(|p99| format!("P99 is {p99:.1} s"));
+    let what = errors.or(slow)?;
+    let component = known
+        .service
+        .components
+        .iter()
+        .find(|component| !component.memory)?;
+    let last = known.service.tiers.rows.last()?;
+    let emergency = match last.size(&component.name) {
+        Some(crate::tiers::Size::Replicas { min, .. }) => min,
+        _ => return None,
+    };
+    let remedy = format!(
+        "the last row begins at {emergency}: scale {} to {emergency}, then find the cause",
+        component.target
+    );
+    Some(finding(
+        Severity::Critical,
+        Code::Severity2,
+        format!("Severity 2: {what}"),
+        &remedy,
+    ))
+}
+
+fn objectives(known: &Known<'_>) -> Vec<Finding> {
+    let limits = &known.service.objectives;
+    let errors = violated(known, Signal::ErrorRate, limits.error_rate.0).map(|share| {
+        format!(
+            "{} of requests fail, {} is the objective",
+            Ratio(share),
+            limits.error_rate
+        )
+    });
+    let slow = violated(known, Signal::P99, limits.p99_s)
+        .map(|p99| format!("P99 is {p99:.1} s, {} s is the objective", limits.p99_s));
+    let found = errors.into_iter().chain(slow);
+    found
+        .map(|message| {
+            finding(
+                Severity::Warning,
+                Code::Objectives,
+                message,
+                "nothing is lowered while this holds",
+            )
+        })
+        .collect()
+}
+
+/// Health signals that are not there: without them nothing is ever lowered.
+fn missing(known: &Known<'_>) -> Vec<Finding> {
+    let absent = |signal: &Signal| series(known, &SeriesKey::service(*signal)).err();
+    let found = [Signal::ErrorRate, Signal::P99];
+    let reasons = found.iter().filter_map(absent);
+    reasons
+        .map(|reason| {
+            finding(
+                Severity::Info,
+                reason.code,
+                reason.message,
+                "`plimsoll check` lists what matches; nothing is lowered without it",
+            )
+        })
+        .collect()
+}
+
+fn coverage(known: &Known<'_>) -> Option<Finding> {
+    let load = series(known, &SeriesKey::service(Signal::Load)).ok()?;
+    let coverage = load.coverage();
+    let steps = load.values.iter().filter(|value| value.is_nan()).count();
+    let message = format!(
+        "`load` is {:.1} % complete: {steps} of {} steps are missing",
+        coverage * 100.0,
+        load.values.len()
+    );
+    let severity = if coverage < known.policy.min_coverage.0 {
+        Severity::Warning
+    } else {
+        Severity::Info
+    };
+    (steps > 0).then(|| finding(severity, Code::Coverage, message, ""))
+}
+
+/// The spans of the last week in which demand may have been higher than what was served.
+fn censored(known: &Known<'_>) -> Option<Finding> {
+    let load = series(known, &SeriesKey::service(Signal::Load)).ok()?;
+    let from = known.at - SignedDuration::from_secs(Period::WEEK.0);
+    let marks: Vec<_> = load.marked(MarkKind::Censored, from, known.at).collect();
+    let first = marks.first()?;
+    let seconds: i64 = marks
+        .iter()
+        .map(|mark| mark.to.duration_since(mark.from).as_secs())
+        .sum();
+    let mut days: Vec<String> = marks.iter().map(|mark| day(known, mark.from)).collect();
+    days.dedup();
+    let message = format!(
+        "{}, {} in all: {}; demand may be higher than what was served",
+        days.join(", "),
+        Period(seconds.max(1)),
+        first.why
+    );
+    Some(finding(Severity::Info, Code::Censored, message, ""))
+}
+
+fn day(known: &Known<'_>, at: Timestamp) -> String {
+    at.to_zoned(known.calendar.zone.clone())
+        .strftime("%a %-d %b")
+        .to_string()
+}
+
+/// Rows that promise more than was measured, or give far more than is needed.
+fn rows(known: &Known<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (component, verdicts) in known.rows {
+        if !known
+            .capacity
+            .get(component)
+            .is_some_and(|capacity| capacity.saturated)
+        {
+            continue;
+        }
+        for row in verdicts {
+            let Some(promised) = row.promised else {
+                continue;
+            };
+            let sustained = row.sustained;
+            let says = format!(
+                "{component}, {}: {} pods sustain {sustained:.0} rps, the row goes to {promised:.0}",
+                row.tier, row.replicas
+            );
+            if sustained < promised {
+                found.push(finding(
+                    Severity::Warning,
+                    Code::TableRowTooSmall,
+                    says,
+                    "raise the row's upper number, or find what slows a pod",
+                ));
+            } else if sustained > GENEROUS * promised && row.replicas > AVAILABILITY_REPLICAS {
+                found.push(finding(
+                    Severity::Info,
+                    Code::TableRowGenerous,
+                    says,
+                    "the table stands; fewer pods would do",
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// New memory that Redis would not use until its own limit follows.
+fn coupled(known: &Known<'_>, one: &Recommendation) -> Option<Finding> {
+    let Some(Amount::Bytes(target)) = one
+        .target
+        .filter(|_| one.setting == Setting::Memory && one.action == Action::Raise)
+    else {
+        return None;
+    };
+    let maximum = series(known, &SeriesKey::of(&one.component, Signal::RedisMax))
+        .ok()?
+        .newest_value()?;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "memory limits lie far below 2^53"
+    )]
+    let next = target.0 as f64 * MAXMEMORY_SHARE;
+    let mebi = |bytes: f64| Bytes::at_least(bytes, Bytes(1)).mebibytes();
+    let message = format!(
+        "{}: raise `maxmemory` from {:.0}mb to {:.0}mb in the same change",
+        one.component,
+        mebi(maximum),
+        mebi(next)
+    );
+    (maximum > 0.0 && maximum < next).then(|| {
+        finding(
+            Severity::Warning,
+            Code::Coupled,
+            message,
+            "or the new memory stays unused",
+        )
+    })
+}
+
+fn beyond_table(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Finding> {
+    let beyond = |component: &crate::service::Component| {
+        let capacity = known.capacity.get(&component.name);
+        let sizing = crate::advise::sizing::Sizing {
+            table: &known.service.tiers,
+            component: &component.name,
+            capacity,
+        };
+        let asked = sizing
+            .replicas(outlook.planning)
+            .filter(|asked| asked.need > asked.ceiling)?;
+        let message = format!(
+            "{}: {:.1} rps ask for {} replicas, the table ends at {}",
+            component.name, outlook.planning, asked.need, asked.ceiling
+        );
+        Some(finding(
+            Severity::Critical,
+            Code::BeyondTable,
+            message,
+            "add a row, or find what slows a pod",
+        ))
+    };
+    known.service.components.iter().filter_map(beyond).collect()
+}
+
+/// The interval of the window's peak spans three rows or more: no row is a safe word.
+fn uncertain(known: &Known<'_>, outlook: &Outlook<'_>) -> Option<Finding> {
+    let tiers = &known.service.tiers;
+    let (low, high) = (
+        outlook.peak.quantile(1.0 - BOUND_LEVELS.1),
+        outlook.peak.quantile(BOUND_LEVELS.1),
+    );
+    let (first, last) = (tiers.index(low), tiers.index(high));
+    let message = format!(
+        "the peak may lie anywhere from {low:.1} to {high:.1} rps (98 %): from {} to {}",
+        tiers.rows[first].name, tiers.rows[last].name
+    );
+    (last >= first + 2).then(|| {
+        finding(
+            Severity::Warning,
+            Code::Uncertain,
+            message,
+            "more history narrows it",
+        )
+    })
+}
+
+/// Events ahead, inside the outlook.
+fn events(known: &Known<'_>) -> Vec<Finding> {
+    let end = known.at + SignedDuration::from_secs(known.policy.outlook.0);
+    let ahead = known
+        .calendar
+        .events
+        .iter()
+        .filter(|event| event.to > known.at && event.from < end);
+    ahead
+        .map(|event| {
+            let message = format!(
+                "{} from {}: load x {}",
+                event.name,
+                local_date(known, event.from),
+                event.multiply
+            );
+            finding(Severity::Info, Code::Event, message, "")
+        })
+        .collect()
+}

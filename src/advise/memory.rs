@@ -1,0 +1,255 @@
+//! Memory of a component that the table sizes by memory: the row's amount, raised by evidence.
+//!
+//! For Redis the evidence is the used memory that the planning load would bring (a robust line through
+//! daily peaks of load and use), evictions, and kills. `maxmemory` should be at most three quarters of
+//! the container's limit: the rest is for the copy-on-write of a fork, buffers and fragmentation
+//! (Redis documentation, "Memory optimization" and "Persistence").
+
+use crate::advise::decide::{Decision, Lowering, decide};
+use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
+use crate::advise::sizing::Sizing;
+use crate::advise::trend::Line;
+use crate::advise::{BOUND_LEVELS, Known, Outlook, runway, series, skipped};
+use crate::history::{self, History, SeriesKey, Signal};
+use crate::service::{Component, Current};
+use crate::units::{Bytes, Period};
+
+/// Share of the container's limit that `maxmemory` may take.
+pub const MAXMEMORY_SHARE: f64 = 0.75;
+/// Memory is advised in steps of this size: finer ones are noise in a pull request.
+pub const STEP: Bytes = Bytes(64 << 20);
+/// What a kill or evictions add to the limit: they show that the need is higher, not how much.
+const PRESSURE_MARGIN: f64 = 1.25;
+
+/// What is known of the component's use of memory.
+struct Use {
+    /// Peak of the last seven days, in bytes.
+    peak: f64,
+    /// Daily peak use against daily peak load.
+    line: Option<Line>,
+    /// A floor from evictions or kills, in bytes.
+    pressed: Option<(f64, Reason)>,
+}
+
+impl Use {
+    /// The bytes in use at `load` rps: at least what was seen.
+    fn at(&self, load: f64) -> f64 {
+        self.line
+            .as_ref()
+            .map_or(0.0, |line| line.intercept + line.slope.max(0.0) * load)
+            .max(self.peak)
+    }
+
+    /// The limit that this use asks for at `load` rps.
+    fn limit(&self, load: f64) -> Bytes {
+        let pressed = self.pressed.as_ref().map_or(0.0, |(floor, _)| *floor);
+        Bytes::at_least((self.at(load) / MAXMEMORY_SHARE).max(pressed), STEP)
+    }
+}
+
+/// The memory of a component that the table gives memory.
+pub fn of_table(
+    known: &Known<'_>,
+    component: &Component,
+    current: Current,
+    outlook: Result<&Outlook<'_>, &Reason>,
+) -> Recommendation {
+    let name = component.name.as_str();
+    let in_force = current.memory_limit;
+    let skip = |reason| Recommendation {
+        current: in_force.map(Amount::Bytes),
+        ..skipped(name, component.target.to_string(), Setting::Memory, reason)
+    };
+    let outlook = match outlook {
+        Ok(outlook) => outlook,
+        Err(reason) => return skip(reason.clone()),
+    };
+    let sizing = Sizing {
+        table: &known.service.tiers,
+        component: name,
+        capacity: None,
+    };
+    let Some(row) = sizing.memory(outlook.planning) else {
+        return skip(Reason {
+            code: Code::TierRow,
+            message: format!("the table has no memory for `{name}`"),
+        });
+    };
+    let used = observed_use(known, name, in_force);
+    let at = |load: f64| {
+        let by_use = used.as_ref().map_or(Bytes(0), |used| used.limit(load));
+        sizing.memory(load).unwrap_or(row).max(by_use)
+    };
+    let Some(limit) = in_force else {
+        let message = format!(
+            "{row} by the table; what is in force is not known: set `components.{name}.current.memoryLimit`, or let a cluster or kube-state-metrics say"
+        );
+        return Recommendation {
+            uncapped_target: Some(Amount::Bytes(at(outlook.planning))),
+            ..skip(Reason {
+                code: Code::CurrentUnknown,
+                message,
+            })
+        };
+    };
+    let lowering = lowering(outlook, used.as_ref().err());
+    let decision = decide(
+        limit.0,
+        at(outlook.planning).0,
+        at(outlook.lowering.load).0,
+        &lowering,
+        known.policy.max_step,
+    );
+    let target = Bytes(decision.target);
+    let bound = |level| at(outlook.peak.quantile(level));
+    Recommendation {
+        component: name.to_owned(),
+        object: component.target.to_string(),
+        setting: Setting::Memory,
+        current: Some(Amount::Bytes(limit)),
+        target: Some(Amount::Bytes(target)),
+        uncapped_target: Some(Amount::Bytes(at(outlook.planning))),
+        lower_bound: Some(Amount::Bytes(bound(BOUND_LEVELS.0).min(target))),
+        upper_bound: Some(Amount::Bytes(bound(BOUND_LEVELS.1).max(target))),
+        action: decision.action,
+        reasons: reasons(known, row, outlook, used.as_ref(), decision),
+        lasts_until: sizing
+            .lasts_to(|load| at(load) <= limit)
+            .map(|level| runway(known, outlook, level)),
+    }
+}
+
+/// Lowering is forbidden where the use itself is not known.
+fn lowering(outlook: &Outlook<'_>, missing: Option<&Reason>) -> Lowering {
+    let forbidden = outlook
+        .lowering
+        .forbidden
+        .clone()
+        .or_else(|| missing.cloned());
+    Lowering {
+        forbidden,
+        ..outlook.lowering.clone()
+    }
+}
+
+fn observed_use(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Result<Use, Reason> {
+    let used = series(known, &SeriesKey::of(name, Signal::RedisUsed)).or_else(|missing| {
+        series(known, &SeriesKey::of(name, Signal::Memory)).map_err(|_| missing)
+    })?;
+    let load = series(known, &SeriesKey::service(Signal::Load))?;
+    let peak = history::peak(used.last(Period::WEEK)).ok_or_else(|| Reason {
+        code: Code::NoSamples,
+        message: format!("`{name}` has no sample of used memory in the last week"),
+    })?;
+    let (loads, uses) = (load.peaks(Period::DAY), used.peaks(Period::DAY));
+    let days: Vec<(f64, f64)> = (0..loads.values.len())
+        .filter_map(|i| Some((loads.values[i], value_at(&uses, loads.time(i))?)))
+        .filter(|(load, used)| load.is_finite() && used.is_finite())
+        .collect();
+    Ok(Use {
+        peak,
+        line: Line::fit(&days),
+        pressed: pressed(known, name, limit),
+    })
+}
+
+fn value_at(history: &History, at: jiff::Timestamp) -> Option<f64> {
+    (history.start <= at)
+        .then(|| {
+            history
+                .values
+                .get(history.span(history.start, at).end)
+                .copied()
+        })
+        .flatten()
+}
+
+/// The floor that evictions or kills in the last week set, above the limit under which they happened.
+fn pressed(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Option<(f64, Reason)> {
+    let floor =
+        |signal| Some(limit_under(known, name, signal, limit, Period::WEEK)? * PRESSURE_MARGIN);
+    let killed = "a container was killed for memory in the last week";
+    let evicted = "keys were evicted in the last week: the need is higher than the use";
+    let reason = |code, message: &str| Reason {
+        code,
+        message: message.to_owned(),
+    };
+    let killed = floor(Signal::OomKills).map(|floor| (floor, reason(Code::OomKilled, killed)));
+    killed.or_else(|| {
+        Some((
+            floor(Signal::RedisEvictions)?,
+            reason(Code::RedisMaxmemory, evicted),
+        ))
+    })
+}
+
+/// The memory limit that was in force, in bytes, when `pressure` was last above zero within `period`;
+/// today's where its history is not known. Taking today's always would add the margin anew at each run.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "memory limits lie far below 2^53"
+)]
+pub fn limit_under(
+    known: &Known<'_>,
+    name: &str,
+    pressure: Signal,
+    today: Option<Bytes>,
+    period: Period,
+) -> Option<f64> {
+    let history = series(known, &SeriesKey::of(name, pressure)).ok()?;
+    let recent = history.values.len() - history.last(period).len();
+    let last = (recent..history.values.len())
+        .rev()
+        .find(|i| history.values[*i] > 0.0)?;
+    let limits = series(known, &SeriesKey::of(name, Signal::MemoryLimit)).ok();
+    let then = limits
+        .and_then(|limits| value_at(limits, history.time(last)))
+        .filter(|limit| limit.is_finite());
+    then.or(today.map(|limit| limit.0 as f64))
+}
+
+fn reasons(
+    known: &Known<'_>,
+    row: Bytes,
+    outlook: &Outlook<'_>,
+    used: Result<&Use, &Reason>,
+    decision: Decision,
+) -> Vec<Reason> {
+    let tier = known.service.tiers.row(outlook.planning);
+    let message = format!(
+        "{:.1} rps at {} risk is {} ({}): {row}",
+        outlook.planning,
+        known.policy.risk,
+        tier.name,
+        tier.range()
+    );
+    let mut reasons = vec![Reason {
+        code: Code::TierRow,
+        message,
+    }];
+    match used {
+        Ok(used) => {
+            let message = format!(
+                "{:.0}Mi used at {:.1} rps; {:.0}Mi was the last week's peak",
+                used.at(outlook.planning) / 1_048_576.0,
+                outlook.planning,
+                used.peak / 1_048_576.0
+            );
+            reasons.push(Reason {
+                code: Code::RedisMaxmemory,
+                message,
+            });
+            reasons.extend(used.pressed.as_ref().map(|(_, reason)| reason.clone()));
+        }
+        Err(missing) => reasons.push(Reason {
+            code: missing.code,
+            message: format!("{}; checked against the table only", missing.message),
+        }),
+    }
+    match decision.reason {
+        Some(reason) if decision.action == Action::Keep => reasons.insert(0, reason),
+        Some(reason) => reasons.push(reason),
+        None => {}
+    }
+    reasons
+}

@@ -1,0 +1,202 @@
+//! Replica counts: min and max beside an HPA, the count itself where there is none.
+
+use crate::advise::decide::{Decision, decide};
+use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
+use crate::advise::sizing::{Asked, Sizing};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, runway, skipped};
+use crate::service::{Component, Current};
+
+/// The count that one setting wants of a load.
+type Want = fn(&Asked) -> u32;
+
+/// The settings of a component that the table counts in replicas.
+pub fn of_table(
+    known: &Known<'_>,
+    component: &Component,
+    current: Current,
+    outlook: Result<&Outlook<'_>, &Reason>,
+) -> Vec<Recommendation> {
+    let settings: &[(Setting, Option<u32>, Want)] = if current.has_hpa() {
+        &[
+            (
+                Setting::MinReplicas,
+                current.min_replicas.or(Some(1)),
+                |asked| asked.row_min,
+            ),
+            (Setting::MaxReplicas, current.max_replicas, |asked| {
+                asked.row_max.max(asked.capped())
+            }),
+        ]
+    } else {
+        &[(Setting::Replicas, current.replicas, Asked::capped)]
+    };
+    let one = |(setting, in_force, want): &(Setting, Option<u32>, Want)| {
+        one(known, component, (*setting, *in_force, *want), outlook)
+    };
+    settings.iter().map(one).collect()
+}
+
+fn one(
+    known: &Known<'_>,
+    component: &Component,
+    (setting, in_force, want): (Setting, Option<u32>, Want),
+    outlook: Result<&Outlook<'_>, &Reason>,
+) -> Recommendation {
+    let name = component.name.as_str();
+    let skip = |reason| skipped(name, component.target.to_string(), setting, reason);
+    let outlook = match outlook {
+        Ok(outlook) => outlook,
+        Err(reason) => {
+            return Recommendation {
+                current: in_force.map(Amount::Count),
+                ..skip(reason.clone())
+            };
+        }
+    };
+    let sizing = Sizing {
+        table: &known.service.tiers,
+        component: name,
+        capacity: known.capacity.get(name),
+    };
+    let Some(asked) = sizing.replicas(outlook.planning) else {
+        return skip(Reason {
+            code: Code::TierRow,
+            message: format!("the table has no replicas for `{name}`"),
+        });
+    };
+    let uncapped = if want(&asked) < asked.need && setting != Setting::MinReplicas {
+        asked.need
+    } else {
+        want(&asked)
+    };
+    let Some(current) = in_force else {
+        let unknown = skip(current_unknown(known, name, &asked, outlook));
+        return Recommendation {
+            uncapped_target: Some(Amount::Count(uncapped)),
+            ..unknown
+        };
+    };
+    let at = |load: f64| sizing.replicas(load).map_or(u32::MAX, |asked| want(&asked));
+    let decision = decide(
+        u64::from(current),
+        u64::from(want(&asked)),
+        u64::from(at(outlook.lowering.load)),
+        &outlook.lowering,
+        known.policy.max_step,
+    );
+    let target = u32::try_from(decision.target).unwrap_or(u32::MAX);
+    let bound = |level| at(outlook.peak.quantile(level));
+    let lasts_to = sizing.lasts_to(|load| at(load) <= current);
+    Recommendation {
+        component: name.to_owned(),
+        object: component.target.to_string(),
+        setting,
+        current: Some(Amount::Count(current)),
+        target: Some(Amount::Count(target)),
+        uncapped_target: Some(Amount::Count(uncapped)),
+        lower_bound: Some(Amount::Count(bound(BOUND_LEVELS.0).min(target))),
+        upper_bound: Some(Amount::Count(bound(BOUND_LEVELS.1).max(target))),
+        action: decision.action,
+        reasons: reasons(known, name, setting, &asked, outlook, decision),
+        lasts_until: lasts_to.map(|level| runway(known, outlook, level)),
+    }
+}
+
+fn current_unknown(known: &Known<'_>, name: &str, asked: &Asked, outlook: &Outlook<'_>) -> Reason {
+    let row = known.service.tiers.row(outlook.planning);
+    let message = format!(
+        "{:.1} rps is {} ({}): {}; what is in force is not known: set `components.{name}.current`, or let a cluster or kube-state-metrics say",
+        outlook.planning,
+        row.name,
+        row.range(),
+        range(asked),
+    );
+    Reason {
+        code: Code::CurrentUnknown,
+        message,
+    }
+}
+
+fn reasons(
+    known: &Known<'_>,
+    name: &str,
+    setting: Setting,
+    asked: &Asked,
+    outlook: &Outlook<'_>,
+    decision: Decision,
+) -> Vec<Reason> {
+    let mut reasons = vec![tier_row(known, setting, asked, outlook)];
+    reasons.extend(capacity(known, name, setting, asked, outlook));
+    if asked.need > asked.ceiling {
+        let message = format!(
+            "{} asked for; the table ends at {}",
+            asked.need, asked.ceiling
+        );
+        reasons.push(Reason {
+            code: Code::BeyondTable,
+            message,
+        });
+    }
+    // what bound the change comes first where it kept the setting from moving
+    match decision.reason {
+        Some(reason) if decision.action == Action::Keep => reasons.insert(0, reason),
+        Some(reason) => reasons.push(reason),
+        None => {}
+    }
+    reasons
+}
+
+fn tier_row(known: &Known<'_>, setting: Setting, asked: &Asked, outlook: &Outlook<'_>) -> Reason {
+    let row = known.service.tiers.row(outlook.planning);
+    let place = if setting == Setting::Replicas && asked.row_min < asked.row_max {
+        format!(", {:.2} at this load", asked.by_row)
+    } else {
+        String::new()
+    };
+    let message = format!(
+        "{:.1} rps at {} risk is {} ({}): {}{place}",
+        outlook.planning,
+        known.policy.risk,
+        row.name,
+        row.range(),
+        range(asked),
+    );
+    Reason {
+        code: Code::TierRow,
+        message,
+    }
+}
+
+/// The measured need, where the setting depends on it.
+fn capacity(
+    known: &Known<'_>,
+    name: &str,
+    setting: Setting,
+    asked: &Asked,
+    outlook: &Outlook<'_>,
+) -> Option<Reason> {
+    let capacity = known
+        .capacity
+        .get(name)
+        .filter(|capacity| capacity.saturated)?;
+    let by_capacity = asked
+        .by_capacity
+        .filter(|_| setting != Setting::MinReplicas)?;
+    let message = format!(
+        "{} needed for {:.1} rps at {:.1} rps a pod",
+        by_capacity.ceil(),
+        outlook.planning,
+        capacity.per_replica
+    );
+    Some(Reason {
+        code: Code::Capacity,
+        message,
+    })
+}
+
+fn range(asked: &Asked) -> String {
+    match (asked.row_min, asked.row_max) {
+        (min, max) if min == max => format!("{min} pods"),
+        (min, max) => format!("{min}-{max} pods"),
+    }
+}

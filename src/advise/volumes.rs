@@ -1,0 +1,151 @@
+//! Volumes: when they are full, and by how much to expand them. Never shrunk.
+//!
+//! Growth is a robust line through daily peaks, so that a sawtooth (retention, vacuum) counts by its
+//! crests. "1 in 10" uses the upper end of the slope's interval.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Runway, Setting};
+use crate::advise::trend::Line;
+use crate::advise::{Known, local_date, series, skipped};
+use crate::history::{SeriesKey, Signal};
+use crate::units::{Bytes, Period};
+
+/// Days of use that a growth estimate needs.
+const DAYS_MIN: usize = 14;
+/// Share of a volume that should not be passed.
+const FULL: f64 = 0.8;
+/// How long an expansion is to last: volumes are expanded rarely.
+const EXPANSION_DAYS: f64 = 90.0;
+/// Volumes are expanded in whole gibibytes.
+const STEP: Bytes = Bytes(1 << 30);
+/// One gibibyte, for prose.
+const GI: f64 = 1_073_741_824.0;
+
+/// The size of one persistent volume claim.
+pub fn storage(known: &Known<'_>, volume: &str) -> Recommendation {
+    let object = format!("PersistentVolumeClaim/{volume}");
+    match grown(known, volume) {
+        Ok(growth) => advised(known, volume, object, &growth),
+        Err(reason) => skipped(volume, object, Setting::Storage, reason),
+    }
+}
+
+/// What is known of a volume's growth, in bytes and days from now.
+struct Growth {
+    size: f64,
+    used: f64,
+    line: Line,
+}
+
+fn grown(known: &Known<'_>, volume: &str) -> Result<Growth, Reason> {
+    let used = series(known, &SeriesKey::of(volume, Signal::VolumeUsed))?;
+    let capacity = series(known, &SeriesKey::of(volume, Signal::VolumeCapacity))?;
+    let newest = |history: &crate::history::History| history.newest_value().unwrap_or_default();
+    let daily = used.peaks(Period::DAY);
+    let day = |at: Timestamp| at.duration_since(known.at).as_secs_f64() / 86_400.0;
+    let points: Vec<(f64, f64)> = (0..daily.values.len())
+        .map(|i| (day(daily.time(i)), daily.values[i]))
+        .filter(|(_, used)| used.is_finite())
+        .collect();
+    let too_little = || too_little(known, points.len());
+    if points.len() < DAYS_MIN {
+        return Err(too_little());
+    }
+    let line = Line::fit(&points).ok_or_else(too_little)?;
+    Ok(Growth {
+        size: newest(capacity),
+        used: newest(used),
+        line,
+    })
+}
+
+fn too_little(known: &Known<'_>, days: usize) -> Reason {
+    let missing = i64::try_from(DAYS_MIN.saturating_sub(days)).unwrap_or_default();
+    let enough = local_date(known, known.at + SignedDuration::from_hours(24 * missing));
+    Reason {
+        code: Code::TooLittleHistory,
+        message: format!("{days} of {DAYS_MIN} days; enough on {enough}"),
+    }
+}
+
+fn advised(known: &Known<'_>, volume: &str, object: String, growth: &Growth) -> Recommendation {
+    let runway = |share| Runway {
+        p50: full_on(known, growth, growth.line.slope, share),
+        p90: full_on(known, growth, growth.line.slope_at(0.9), share),
+    };
+    let (to_full, to_end) = (runway(FULL), runway(1.0));
+    let size = Bytes::at_least(growth.size, Bytes(1));
+    let grown = growth.used + growth.line.slope.max(0.0) * EXPANSION_DAYS;
+    // within the outlook at even odds: late enough not to cry wolf, early enough for a change window
+    let target = if to_full.p50.is_some() {
+        Bytes::at_least(grown / FULL, STEP).max(size)
+    } else {
+        size
+    };
+    let message = format!(
+        "{:.1} of {:.1}Gi used, {:+.2}Gi a day; 80 % {}, 100 % {}",
+        growth.used / GI,
+        growth.size / GI,
+        growth.line.slope / GI,
+        when(known, to_full.p50),
+        when(known, to_end.p50),
+    );
+    Recommendation {
+        current: Some(Amount::Bytes(size)),
+        target: Some(Amount::Bytes(target)),
+        uncapped_target: Some(Amount::Bytes(target)),
+        lower_bound: Some(Amount::Bytes(size)),
+        upper_bound: Some(Amount::Bytes(
+            Bytes::at_least(grown / FULL, STEP).max(target),
+        )),
+        action: if target > size {
+            Action::Raise
+        } else {
+            Action::Keep
+        },
+        lasts_until: Some(to_full),
+        ..skipped(
+            volume,
+            object,
+            Setting::Storage,
+            Reason {
+                code: Code::Runway,
+                message,
+            },
+        )
+    }
+}
+
+/// The local date at which `share` of the volume is used, growing by `slope` bytes a day; `None`: not
+/// inside the outlook.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "clamped to the outlook first"
+)]
+fn full_on(
+    known: &Known<'_>,
+    growth: &Growth,
+    slope: f64,
+    share: f64,
+) -> Option<jiff::civil::Date> {
+    let missing = (share * growth.size - growth.used).max(0.0);
+    let days = if missing > 0.0 { missing / slope } else { 0.0 };
+    let outlook = known.policy.outlook.0 as f64 / 86_400.0;
+    let inside = (0.0..=outlook).contains(&days);
+    inside.then(|| {
+        local_date(
+            known,
+            known.at + SignedDuration::from_secs((days * 86_400.0) as i64),
+        )
+    })
+}
+
+fn when(known: &Known<'_>, date: Option<jiff::civil::Date>) -> String {
+    let end = local_date(
+        known,
+        known.at + SignedDuration::from_secs(known.policy.outlook.0),
+    );
+    date.map_or_else(|| format!("after {end}"), |date| format!("on {date}"))
+}

@@ -1,0 +1,302 @@
+//! Intervals from how far the truth lay from the combination at past origins, not from a model's variance.
+//!
+//! Residuals are brought to one scale (half by hour of day, half overall, and by the forecast's level to
+//! the power 0.15: nearly additive, a little multiplicative), pooled by lead, weighted by recency; their
+//! quantiles, scaled back, are the interval (split conformal prediction; Lei et al., *JASA* 113, 2018).
+//! Two things are added for what a short past cannot show: a Student factor for the number of
+//! independent days behind the quantile, and a small share of a normal distribution of the seasonal naive error.
+//!
+//! A quantile is looked up by its standard normal score, so that sampled paths and stated quantiles
+//! come from one and the same curve.
+
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::ensemble::Trial;
+use super::members::Seasons;
+use super::stats::{count, weighted_quantiles};
+
+/// Share of the hour of day in the scale; the rest is overall.
+const SLOT_SHARE: f64 = 0.5;
+/// Noise grows with the level to this power.
+const LEVEL_POWER: f64 = 0.15;
+/// Levels below this share of the mean do not shrink the noise any further.
+const LEVEL_FLOOR: f64 = 0.05;
+/// Days of residuals at which a lead's own quantiles have half the say, against those of shorter leads.
+const SHRINK_D: f64 = 3.0;
+/// Share of the normal distribution of the naive error.
+const NORMAL_SHARE: f64 = 0.2;
+/// Mean absolute value of a standard normal variable: sqrt(2 / pi).
+const NORMAL_MAE: f64 = 0.797_884_560_802_865_4;
+/// Share of the origins that are a day apart and so see different errors on their first day.
+const INDEPENDENT_SHARE: f64 = 0.5;
+/// Fewest degrees of freedom: at 2 the 97.5 % quantile is already twice the normal one.
+const FREEDOM_MIN: f64 = 2.0;
+/// Curves reach this many standard deviations either way, beyond which lies one path in 30,000.
+const SCORE_MAX: f64 = 4.0;
+/// Points of a curve per standard deviation.
+const PER_SCORE: usize = 32;
+const POINTS: usize = 8 * PER_SCORE + 1;
+/// Days ahead at which a new pool of residuals begins.
+const POOLS: [usize; 5] = [0, 1, 3, 7, 14];
+
+/// The distribution of errors around the combination.
+#[derive(Debug, Clone)]
+pub(super) struct Spread {
+    seasons: Seasons,
+    /// Typical size of an error by slot of day, at `level`.
+    sizes: Vec<f64>,
+    level: f64,
+    /// Error in units of its size against the standard normal score, per pool of leads.
+    curves: Vec<Vec<f64>>,
+    /// How errors hang together along a path.
+    pub memory: ErrorMemory,
+}
+
+/// Correlation of errors along one forecast.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct ErrorMemory {
+    /// From one step to the next.
+    pub step: f64,
+    /// From one day to the next.
+    pub day: f64,
+}
+
+/// Errors at past origins: what came minus what was said, NaN where nothing was seen.
+struct Residual {
+    slot: usize,
+    said: f64,
+    error: f64,
+}
+
+impl Spread {
+    /// From the `said` combinations of the `trials`, what was `actual`ly seen, and the mean absolute error
+    /// of the seasonal naive forecast.
+    pub(super) fn new(
+        trials: &[Trial],
+        said: &[Vec<f64>],
+        actual: &[f64],
+        seasons: Seasons,
+        phase: usize,
+        naive: f64,
+    ) -> Self {
+        let residuals: Vec<Vec<Residual>> = trials
+            .iter()
+            .zip(said)
+            .map(|(trial, said)| {
+                said.iter()
+                    .enumerate()
+                    .map(|(h, &said)| Residual {
+                        slot: (phase + trial.origin + h) % seasons.day,
+                        said,
+                        error: actual[trial.origin + h] - said,
+                    })
+                    .collect()
+            })
+            .collect();
+        let weights: Vec<f64> = trials.iter().map(|trial| trial.weight).collect();
+        let (sizes, level) = sizes(&residuals, &weights, seasons.day, naive);
+        let mut spread = Self {
+            seasons,
+            sizes,
+            level,
+            curves: Vec::new(),
+            memory: ErrorMemory {
+                step: 0.0,
+                day: 0.0,
+            },
+        };
+        let scaled: Vec<Vec<f64>> = residuals
+            .iter()
+            .map(|trial| {
+                trial
+                    .iter()
+                    .map(|r| r.error / spread.size(r.slot, r.said))
+                    .collect()
+            })
+            .collect();
+        let overall = spread.sizes.iter().sum::<f64>() / count(seasons.day);
+        let naive = if overall > 0.0 {
+            naive / NORMAL_MAE / overall
+        } else {
+            0.0
+        };
+        spread.memory = ErrorMemory {
+            step: correlation(&scaled, &weights, 1),
+            day: correlation(&scaled, &weights, seasons.day),
+        };
+        let pools = pools(scaled, &weights, seasons.day);
+        let freedom = spread.freedom(trials);
+        spread.curves = curves(&pools, &freedom, seasons.day, naive);
+        spread
+    }
+
+    /// Independent errors behind each pool: origins that reach its first lead, of which two stand half a day
+    /// apart, and the less the more of an error lasts from day to day.
+    fn freedom(&self, trials: &[Trial]) -> [f64; POOLS.len()] {
+        POOLS.map(|from| {
+            let reach = |trial: &&Trial| trial.rows[0].len() > from * self.seasons.day;
+            let weight: f64 = trials.iter().filter(reach).map(|trial| trial.weight).sum();
+            (INDEPENDENT_SHARE * weight * (1.0 - self.memory.day)).max(FREEDOM_MIN)
+        })
+    }
+
+    /// Typical size of an error at a slot of day, around a forecast.
+    pub(super) fn size(&self, slot: usize, said: f64) -> f64 {
+        let relative = if self.level > 0.0 {
+            (said / self.level).max(LEVEL_FLOOR).powf(LEVEL_POWER)
+        } else {
+            1.0
+        };
+        (self.sizes[slot % self.seasons.day] * relative).max(f64::MIN_POSITIVE)
+    }
+
+    /// The curve that holds `lead` steps ahead, 0 for the first.
+    pub(super) fn curve(&self, lead: usize) -> &[f64] {
+        &self.curves[pool(lead, self.seasons.day)]
+    }
+}
+
+/// The standard normal score of a level.
+pub(super) fn score(level: f64) -> f64 {
+    Normal::standard().inverse_cdf(level)
+}
+
+/// The value of a curve at a standard normal score.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the curve"
+)]
+pub(super) fn read(curve: &[f64], score: f64) -> f64 {
+    let place = ((score + SCORE_MAX) * count(PER_SCORE)).clamp(0.0, count(POINTS - 1));
+    let left = (place as usize).min(POINTS - 2);
+    curve[left] + (place - count(left)) * (curve[left + 1] - curve[left])
+}
+
+fn pool(lead: usize, day: usize) -> usize {
+    POOLS
+        .iter()
+        .rposition(|&from| lead >= from * day)
+        .unwrap_or(0)
+}
+
+/// Mean absolute error by slot, mixed with the overall one, and the mean of what was said.
+fn sizes(residuals: &[Vec<Residual>], weights: &[f64], day: usize, naive: f64) -> (Vec<f64>, f64) {
+    let mut slots = vec![(0.0, 0.0); day];
+    let (mut error, mut said, mut total) = (0.0, 0.0, 0.0);
+    for (trial, weight) in residuals.iter().zip(weights) {
+        for r in trial.iter().filter(|r| !r.error.is_nan()) {
+            slots[r.slot].0 += weight * r.error.abs();
+            slots[r.slot].1 += weight;
+            error += weight * r.error.abs();
+            said += weight * r.said;
+            total += weight;
+        }
+    }
+    if error <= 0.0 {
+        return (vec![naive; day], 0.0);
+    }
+    let overall = error / total;
+    let size = |(sum, weight): (f64, f64)| {
+        let own = if weight > 0.0 { sum / weight } else { overall };
+        SLOT_SHARE * own + (1.0 - SLOT_SHARE) * overall
+    };
+    (slots.into_iter().map(size).collect(), said / total)
+}
+
+/// Scaled errors with their weights, sorted, by lead.
+fn pools(scaled: Vec<Vec<f64>>, weights: &[f64], day: usize) -> Vec<Vec<(f64, f64)>> {
+    let mut pools = vec![Vec::new(); POOLS.len()];
+    for (trial, &weight) in scaled.into_iter().zip(weights) {
+        for (lead, error) in trial
+            .into_iter()
+            .enumerate()
+            .filter(|(_, error)| !error.is_nan())
+        {
+            pools[pool(lead, day)].push((error, weight));
+        }
+    }
+    for pool in &mut pools {
+        pool.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    pools
+}
+
+fn curves(pools: &[Vec<(f64, f64)>], freedom: &[f64], day: usize, naive: f64) -> Vec<Vec<f64>> {
+    let scores: Vec<f64> = (0..POINTS)
+        .map(|i| count(i) / count(PER_SCORE) - SCORE_MAX)
+        .collect();
+    let levels: Vec<f64> = scores
+        .iter()
+        .map(|&score| Normal::standard().cdf(score))
+        .collect();
+    let days = |pool: &[(f64, f64)]| pool.iter().map(|pair| pair.1).sum::<f64>() / count(day);
+    let mut shorter: Option<Vec<f64>> = None;
+    pools
+        .iter()
+        .zip(freedom)
+        .map(|(pool, &freedom)| {
+            let own = weighted_quantiles(pool, &levels);
+            let plain = match (own, shorter.take()) {
+                (Some(own), Some(shorter)) => {
+                    let share = days(pool) / (days(pool) + SHRINK_D);
+                    own.iter()
+                        .zip(shorter)
+                        .map(|(own, shorter)| share * own + (1.0 - share) * shorter)
+                        .collect()
+                }
+                (Some(curve), None) | (None, Some(curve)) => curve,
+                (None, None) => scores.iter().map(|score| naive * score).collect(),
+            };
+            let curve = plain.iter().zip(&scores).map(|(plain, &score)| {
+                (1.0 - NORMAL_SHARE) * student(score, freedom) * plain
+                    + NORMAL_SHARE * naive * score
+            });
+            let curve = rising(curve);
+            shorter = Some(plain);
+            curve
+        })
+        .collect()
+}
+
+/// Quantile of Student's t over that of the normal distribution at the same level
+/// (Abramowitz & Stegun 26.7.5, two terms).
+fn student(score: f64, freedom: f64) -> f64 {
+    let square = score * score;
+    1.0 + (square + 1.0) / (4.0 * freedom)
+        + ((5.0 * square + 16.0) * square + 3.0) / (96.0 * freedom * freedom)
+}
+
+fn rising(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut highest = f64::NEG_INFINITY;
+    values
+        .map(|value| {
+            highest = highest.max(value);
+            highest
+        })
+        .collect()
+}
+
+/// Correlation of scaled errors `lag` steps apart within the same forecast, 0 to 1. Errors are cut at
+/// three times their typical size, so that one spike does not speak for all.
+fn correlation(scaled: &[Vec<f64>], weights: &[f64], lag: usize) -> f64 {
+    let cut = |error: f64| error.clamp(-3.0, 3.0);
+    let (mut product, mut left, mut right) = (0.0, 0.0, 0.0);
+    for (trial, weight) in scaled.iter().zip(weights) {
+        for (&a, &b) in trial
+            .iter()
+            .zip(trial.iter().skip(lag))
+            .filter(|(a, b)| !a.is_nan() && !b.is_nan())
+        {
+            product += weight * cut(a) * cut(b);
+            left += weight * cut(a) * cut(a);
+            right += weight * cut(b) * cut(b);
+        }
+    }
+    let scale = (left * right).sqrt();
+    if scale > 0.0 {
+        (product / scale).clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,392 @@
+//! The members of the ensemble: cheap closed forms, each a line of arithmetic over what has been seen so far.
+//!
+//! [`Memory`] walks the series once and keeps what the members need: the last value, recency-weighted
+//! means and medians per slot of day and week, levels, and recent deviations. At any step it can
+//! [`Memory::expect`] every member's forecast, so that a backtest costs one walk and not one per origin.
+//!
+//! Sources: seasonal naive and exponential smoothing as in Hyndman & Athanasopoulos, *Forecasting:
+//! Principles and Practice* (3rd ed.), sections 5.2 and 8.1.
+
+use super::stats::{count, median};
+
+/// The seasons of a series, in steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seasons {
+    /// Steps in a day.
+    pub day: usize,
+    /// Length of one step, in hours.
+    pub hours: f64,
+}
+
+impl Seasons {
+    /// Seasons of a series with `day` steps in a day.
+    pub(super) fn new(day: usize) -> Self {
+        Self {
+            day,
+            hours: 24.0 / count(day),
+        }
+    }
+
+    /// Length of `steps`, in hours.
+    pub(super) fn hours_in(self, steps: usize) -> f64 {
+        self.hours * count(steps)
+    }
+
+    /// Steps in a week.
+    pub(super) fn week(self) -> usize {
+        7 * self.day
+    }
+
+    /// Forgetting per step that amounts to `per_hour` over an hour.
+    fn hourly(self, per_hour: f64) -> f64 {
+        per_hour.powf(self.hours)
+    }
+
+    /// Forgetting per step that amounts to `per_day` over a day.
+    fn daily(self, per_day: f64) -> f64 {
+        per_day.powf(self.hours / 24.0)
+    }
+}
+
+/// Number of members.
+pub(super) const COUNT: usize = 16;
+
+/// Stable name of each member, and what it says in words.
+pub(super) const MEMBERS: [(&str, &str); COUNT] = [
+    ("last-day", "yesterday again"),
+    ("last-week", "the same hours of last week again"),
+    ("last-day-and-week", "half yesterday, half last week"),
+    ("last-day-level", "yesterday's shape at the current level"),
+    ("last-week-level", "last week's shape at the current level"),
+    ("daily-profile", "the usual day, recent days counting most"),
+    (
+        "weekly-profile",
+        "the usual week, recent weeks counting most",
+    ),
+    ("daily-median", "the median of the last seven days"),
+    ("weekly-median", "the median of the last eight weeks"),
+    (
+        "weekly-profile-shift",
+        "the usual week, moved by how far the last hours lay from it",
+    ),
+    (
+        "weekly-profile-ratio",
+        "the usual week, scaled to the level of the last days",
+    ),
+    (
+        "daily-profile-shift",
+        "the usual day, moved by how far the last hours lay from it",
+    ),
+    (
+        "seasonal-level",
+        "a smoothed level with the usual day's shape",
+    ),
+    ("level", "a smoothed level, the same at all hours"),
+    ("recent-median", "the median of the last three days"),
+    ("last-value", "the last value again"),
+];
+
+/// Days kept for the median of a slot of day.
+const DAYS_KEPT: usize = 7;
+/// Weeks kept for the median of a slot of week.
+const WEEKS_KEPT: usize = 8;
+/// Weight of a day against the one after it in the usual day.
+const DAY_FADE: f64 = 0.7;
+/// Weight of a week against the one after it in the usual week.
+const WEEK_FADE: f64 = 0.6;
+/// Smoothing constants tried for the level with a day's shape; the one with the least error so far is used.
+const SEASONAL_ALPHAS: [f64; 5] = [0.02, 0.05, 0.1, 0.3, 0.6];
+/// Smoothing constants tried for the plain level.
+const LEVEL_ALPHAS: [f64; 3] = [0.05, 0.2, 0.5];
+
+/// A recency-weighted mean: every visit multiplies the weight of all earlier ones by `fade`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fading {
+    sum: f64,
+    weight: f64,
+}
+
+impl Fading {
+    fn add(&mut self, value: f64, fade: f64) {
+        self.sum = self.sum * fade + value;
+        self.weight = self.weight * fade + 1.0;
+    }
+
+    fn mean(self) -> Option<f64> {
+        (self.weight > 0.0).then(|| self.sum / self.weight)
+    }
+}
+
+/// The last values of one slot, newest overwriting oldest.
+#[derive(Debug, Clone)]
+struct Rings {
+    kept: usize,
+    values: Vec<f64>,
+    seen: Vec<usize>,
+}
+
+impl Rings {
+    fn new(slots: usize, kept: usize) -> Self {
+        Self {
+            kept,
+            values: vec![0.0; slots * kept],
+            seen: vec![0; slots],
+        }
+    }
+
+    fn add(&mut self, slot: usize, value: f64) {
+        self.values[slot * self.kept + self.seen[slot] % self.kept] = value;
+        self.seen[slot] += 1;
+    }
+
+    fn median(&self, slot: usize) -> Option<f64> {
+        let have = self.seen[slot].min(self.kept);
+        let mut buffer = [0.0; 8];
+        buffer[..have].copy_from_slice(&self.values[slot * self.kept..][..have]);
+        median(&mut buffer[..have])
+    }
+
+    fn last(&self, slot: usize) -> Option<f64> {
+        let newest = self.seen[slot].checked_sub(1)?;
+        Some(self.values[slot * self.kept + newest % self.kept])
+    }
+}
+
+/// Exponential smoothing with several constants at once; the one with the least absolute error so far speaks.
+#[derive(Debug, Clone)]
+struct Smoothed<const N: usize> {
+    alphas: [f64; N],
+    levels: [f64; N],
+    errors: [f64; N],
+    started: bool,
+}
+
+impl<const N: usize> Smoothed<N> {
+    fn new(alphas: [f64; N]) -> Self {
+        Self {
+            alphas,
+            levels: [0.0; N],
+            errors: [0.0; N],
+            started: false,
+        }
+    }
+
+    fn add(&mut self, value: f64) {
+        if !self.started {
+            self.levels = [value; N];
+            self.started = true;
+        }
+        for i in 0..N {
+            let error = value - self.levels[i];
+            self.errors[i] += error.abs();
+            self.levels[i] += self.alphas[i] * error;
+        }
+    }
+
+    fn level(&self) -> f64 {
+        let best = (1..N).fold(0, |best, i| {
+            if self.errors[i] < self.errors[best] {
+                i
+            } else {
+                best
+            }
+        });
+        self.levels[best]
+    }
+}
+
+/// What the members remember of the series up to a step.
+#[derive(Debug, Clone)]
+pub(super) struct Memory {
+    seasons: Seasons,
+    fades: Fades,
+    days: Rings,
+    weeks: Rings,
+    day_profile: Vec<Fading>,
+    week_profile: Vec<Fading>,
+    /// Seen minus yesterday, last week, the usual day and the usual week: each over the last hours.
+    day_shift: Fading,
+    week_shift: Fading,
+    day_profile_shift: Fading,
+    week_profile_shift: Fading,
+    /// Seen, and the usual week at the same steps, over the last days: their quotient is the level ratio.
+    ratio_seen: f64,
+    ratio_usual: f64,
+    seasonal: Smoothed<5>,
+    plain: Smoothed<3>,
+    overall: Fading,
+    recent: Rings,
+    last: f64,
+}
+
+/// Forgetting per step, worked out once.
+#[derive(Debug, Clone, Copy)]
+struct Fades {
+    /// 0.93 per hour: a deviation counts for the better part of a day.
+    shift: f64,
+    /// 0.85 per day: the level ratio looks back about a week.
+    ratio: f64,
+    /// 0.8 per day for the level that a day's shape is held against.
+    overall: f64,
+    /// 0.97 per hour of lead: a day's deviation is gone after about two days.
+    lead_fast: f64,
+    /// 0.97 per day of lead: a week's deviation stays for the horizon.
+    lead_slow: f64,
+}
+
+impl Memory {
+    pub(super) fn new(seasons: Seasons) -> Self {
+        let week = seasons.week();
+        Self {
+            seasons,
+            fades: Fades {
+                shift: seasons.hourly(0.93),
+                ratio: seasons.daily(0.85),
+                overall: seasons.daily(0.8),
+                lead_fast: seasons.hourly(0.97),
+                lead_slow: seasons.daily(0.97),
+            },
+            days: Rings::new(seasons.day, DAYS_KEPT),
+            weeks: Rings::new(week, WEEKS_KEPT),
+            day_profile: vec![Fading::default(); seasons.day],
+            week_profile: vec![Fading::default(); week],
+            day_shift: Fading::default(),
+            week_shift: Fading::default(),
+            day_profile_shift: Fading::default(),
+            week_profile_shift: Fading::default(),
+            ratio_seen: 0.0,
+            ratio_usual: 0.0,
+            seasonal: Smoothed::new(SEASONAL_ALPHAS),
+            plain: Smoothed::new(LEVEL_ALPHAS),
+            overall: Fading::default(),
+            recent: Rings::new(1, 3 * seasons.day),
+            last: 0.0,
+        }
+    }
+
+    /// Takes in the value of one step of local time; NaN teaches nothing.
+    pub(super) fn see(&mut self, step: usize, value: f64) {
+        if value.is_nan() {
+            return;
+        }
+        let (day, week) = (step % self.seasons.day, step % self.seasons.week());
+        let usual_day = self.usual_day(day);
+        let usual_week = self.usual_week(week);
+        let fades = self.fades;
+        self.day_shift
+            .add(value - self.days.last(day).unwrap_or(value), fades.shift);
+        self.week_shift
+            .add(value - self.last_week(week).unwrap_or(value), fades.shift);
+        self.day_profile_shift
+            .add(value - usual_day.unwrap_or(value), fades.shift);
+        self.week_profile_shift
+            .add(value - usual_week.unwrap_or(value), fades.shift);
+        self.ratio_seen = self.ratio_seen * fades.ratio + value;
+        self.ratio_usual = self.ratio_usual * fades.ratio + usual_week.unwrap_or(value);
+        self.overall.add(value, fades.overall);
+        self.days.add(day, value);
+        self.weeks.add(week, value);
+        self.day_profile[day].add(value, DAY_FADE);
+        self.week_profile[week].add(value, WEEK_FADE);
+        let season = self.season(day);
+        self.seasonal.add(value - season);
+        self.plain.add(value);
+        self.recent.add(0, value);
+        self.last = value;
+    }
+
+    fn usual_day(&self, day: usize) -> Option<f64> {
+        self.day_profile[day].mean()
+    }
+
+    /// The usual week at a slot; the usual day where that slot of the week was never seen.
+    fn usual_week(&self, week: usize) -> Option<f64> {
+        self.week_profile[week]
+            .mean()
+            .or_else(|| self.usual_day(week % self.seasons.day))
+    }
+
+    fn last_week(&self, week: usize) -> Option<f64> {
+        self.weeks
+            .last(week)
+            .or_else(|| self.days.last(week % self.seasons.day))
+    }
+
+    /// How far the usual day at a slot lies from the level.
+    fn season(&self, day: usize) -> f64 {
+        let overall = self.overall.mean().unwrap_or(0.0);
+        self.usual_day(day).unwrap_or(overall) - overall
+    }
+
+    /// The level ratio, kept within a factor of five either way.
+    fn ratio(&self) -> f64 {
+        if self.ratio_usual > 0.0 {
+            (self.ratio_seen / self.ratio_usual).clamp(0.2, 5.0)
+        } else {
+            1.0
+        }
+    }
+
+    /// What the usual week at today's level would say of one step; `None` before anything was seen.
+    pub(super) fn usual(&self, step: usize) -> Option<f64> {
+        self.usual_week(step % self.seasons.week())
+            .map(|usual| usual * self.ratio())
+    }
+
+    /// Every member's forecast for `steps` steps from `origin` on, one row per member, never negative.
+    pub(super) fn expect(&self, origin: usize, steps: usize) -> Vec<Vec<f64>> {
+        let mut rows: Vec<Vec<f64>> = (0..COUNT).map(|_| Vec::with_capacity(steps)).collect();
+        let plain = self.plain.level();
+        let seasonal = self.seasonal.level();
+        let recent = self.recent_median().unwrap_or(plain);
+        let ratio = self.ratio();
+        let [day_shift, week_shift, day_profile_shift, week_profile_shift] = [
+            self.day_shift,
+            self.week_shift,
+            self.day_profile_shift,
+            self.week_profile_shift,
+        ]
+        .map(|shift| shift.mean().unwrap_or(0.0));
+        let medians: Vec<f64> = (0..self.seasons.day)
+            .map(|day| self.days.median(day).unwrap_or(plain))
+            .collect();
+        let (mut fast, mut slow) = (1.0, 1.0);
+        for step in origin..origin + steps {
+            let (day, week) = (step % self.seasons.day, step % self.seasons.week());
+            fast *= self.fades.lead_fast;
+            slow *= self.fades.lead_slow;
+            let last_day = self.days.last(day).unwrap_or(plain);
+            let last_week = self.last_week(week).unwrap_or(plain);
+            let usual_day = self.usual_day(day).unwrap_or(plain);
+            let usual_week = self.usual_week(week).unwrap_or(plain);
+            let values: [f64; COUNT] = [
+                last_day,
+                last_week,
+                0.5 * (last_day + last_week),
+                last_day + fast * day_shift,
+                last_week + slow * week_shift,
+                usual_day,
+                usual_week,
+                medians[day],
+                self.weeks.median(week).unwrap_or(medians[day]),
+                usual_week + slow * week_profile_shift,
+                usual_week * ratio,
+                usual_day + fast * day_profile_shift,
+                seasonal + self.season(day),
+                plain,
+                recent,
+                self.last,
+            ];
+            for (row, value) in rows.iter_mut().zip(values) {
+                row.push(value.max(0.0));
+            }
+        }
+        rows
+    }
+
+    fn recent_median(&self) -> Option<f64> {
+        let have = self.recent.seen[0].min(self.recent.kept);
+        let mut buffer = self.recent.values[..have].to_vec();
+        median(&mut buffer)
+    }
+}

@@ -1,0 +1,82 @@
+//! Sampled futures, for everything that is not a single step: the peak of a window, the date of a crossing.
+//!
+//! A path is a standard normal score per step, read on the step's own error curve (a Gaussian copula;
+//! Nelsen, *An Introduction to Copulas*, 2006), so that at every step the paths are distributed as the stated
+//! quantiles. The scores hang together as past errors did: a part that stays for the whole path (the level
+//! was misjudged) and a part that fades from step to step.
+
+use std::sync::LazyLock;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::interval::{ErrorMemory, read, score};
+use super::stats::count;
+
+/// Number of sampled futures: the chance of a peak is known to about 1.5 percentage points at worst.
+pub(super) const PATHS: usize = 1_000;
+/// Highest correlation from one step to the next, so that a path always moves.
+const STICKIEST: f64 = 0.98;
+/// Bits of a random number that choose a normal score.
+const SCORE_BITS: u32 = 12;
+
+/// Scores of 4,096 equally likely slices of the normal distribution, at their middles.
+static SCORES: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let slices = 1usize << SCORE_BITS;
+    (0..slices)
+        .map(|i| score((count(i) + 0.5) / count(slices)))
+        .collect()
+});
+
+/// One step ahead: what is expected, and the errors around it.
+pub(super) struct Ahead<'a> {
+    pub mean: f64,
+    /// Typical size of an error.
+    pub size: f64,
+    /// Error in sizes against the standard normal score.
+    pub curve: &'a [f64],
+    /// Factor of the events in force.
+    pub factor: f64,
+}
+
+impl Ahead<'_> {
+    /// The value at a standard normal score; never negative.
+    pub(super) fn at(&self, score: f64) -> f64 {
+        ((self.mean + self.size * read(self.curve, score)) * self.factor).max(0.0)
+    }
+}
+
+/// A thousand futures; the same seed gives the same ones.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "paths are kept in single precision"
+)]
+pub(super) fn sample(ahead: &[Ahead], memory: ErrorMemory, seed: u64) -> Vec<Vec<f32>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut normal = move || SCORES[(rng.next_u32() >> (32 - SCORE_BITS)) as usize];
+    let lasting = memory.day.min(1.0);
+    // what is left of the correlation from step to step when the lasting part is taken out
+    let fading = if lasting < 1.0 {
+        ((memory.step - lasting) / (1.0 - lasting)).clamp(0.0, STICKIEST)
+    } else {
+        0.0
+    };
+    let (lasting_size, fading_size, fresh_size) = (
+        lasting.sqrt(),
+        (1.0 - lasting).sqrt(),
+        (1.0 - fading * fading).sqrt(),
+    );
+    (0..PATHS)
+        .map(|_| {
+            let level = lasting_size * normal();
+            let mut moving = normal();
+            ahead
+                .iter()
+                .map(|step| {
+                    moving = fading * moving + fresh_size * normal();
+                    step.at(level + fading_size * moving) as f32
+                })
+                .collect()
+        })
+        .collect()
+}

@@ -1,0 +1,241 @@
+//! From samples to number, for one component: every step in the order of the pipeline, as plain text.
+
+use std::fmt::Write;
+
+use crate::Assessment;
+use crate::advise::plan::{Amount, Recommendation};
+use crate::history::{Evidence, History, MarkKind, SeriesKey};
+use crate::units::Period;
+
+/// Quantiles of the horizon's peak that are shown.
+const SHOWN: [f64; 4] = [0.5, 0.8, 0.95, 0.99];
+
+/// The whole way for `component`; `None` where the plan does not know it.
+#[must_use]
+pub fn explain(assessment: &Assessment, component: &str) -> Option<String> {
+    let mine: Vec<&Recommendation> = assessment
+        .plan
+        .recommendations
+        .iter()
+        .filter(|one| one.component == component)
+        .collect();
+    if mine.is_empty() {
+        return None;
+    }
+    let mut text = format!("{component} of {}\n", assessment.service.name);
+    samples(&mut text, assessment, component);
+    // a volume is sized by its own growth, not by load
+    if assessment
+        .service
+        .components
+        .iter()
+        .any(|one| one.name == component)
+    {
+        forecast(&mut text, assessment);
+        planning(&mut text, assessment);
+        capacity(&mut text, assessment, component);
+    }
+    mine.iter().for_each(|one| decision(&mut text, one));
+    Some(text)
+}
+
+/// A heading and its lines; writing to a `String` cannot fail.
+fn section(text: &mut String, title: &str, lines: &[String]) {
+    let _ = writeln!(text, "\n{title}");
+    for line in lines {
+        let _ = writeln!(text, "  {line}");
+    }
+}
+
+fn samples(text: &mut String, assessment: &Assessment, component: &str) {
+    let of_it =
+        |key: &&SeriesKey| key.subject.is_none() || key.subject.as_deref() == Some(component);
+    let keys: Vec<&SeriesKey> = assessment.history.keys().filter(of_it).collect();
+    let width = keys
+        .iter()
+        .map(|key| key.to_string().len())
+        .max()
+        .unwrap_or(0);
+    let line = |key: &&SeriesKey| {
+        format!(
+            "{:<width$}  {}",
+            key.to_string(),
+            seen(&assessment.history[*key])
+        )
+    };
+    section(
+        text,
+        "Samples: what was seen",
+        &keys.iter().map(line).collect::<Vec<_>>(),
+    );
+}
+
+fn seen(evidence: &Evidence<History>) -> String {
+    match evidence {
+        Evidence::Series(history) => history_words(history),
+        Evidence::NoSamples => "no samples in the window".to_owned(),
+        Evidence::NoSeries => "no series (this is not zero)".to_owned(),
+        Evidence::Failed(why) => format!("failed: {why}"),
+    }
+}
+
+fn history_words(history: &History) -> String {
+    let count = |kind| {
+        history
+            .marks
+            .iter()
+            .filter(|mark| mark.kind == kind)
+            .count()
+    };
+    let marks = [
+        (MarkKind::Gap, "gaps"),
+        (MarkKind::Masked, "masked"),
+        (MarkKind::Censored, "censored"),
+    ]
+    .map(|(kind, word)| (count(kind), word));
+    let marks: String = marks
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!(", {count} {word}"))
+        .collect();
+    format!(
+        "{} steps of {}, {:.1} % complete, newest {}{marks}",
+        history.values.len(),
+        history.step,
+        history.coverage() * 100.0,
+        history.newest
+    )
+}
+
+fn forecast(text: &mut String, assessment: &Assessment) {
+    let lines = match &assessment.forecast {
+        Err(reason) => vec![format!("none: {}", reason.message)],
+        Ok(forecast) => {
+            let score = &forecast.score;
+            let members = forecast
+                .members
+                .iter()
+                .map(|member| format!("{:>4.0} %  {}", member.weight * 100.0, member.means));
+            let backtest = format!(
+                "backtest over {} origins: MASE {:.2}, bias {:+.1} %, {:.0} % inside the 80 % band, {:.0} % inside the 95 % band",
+                score.origins,
+                score.mase,
+                score.bias * 100.0,
+                score.inside80 * 100.0,
+                score.inside95 * 100.0
+            );
+            members.chain([backtest]).collect()
+        }
+    };
+    section(
+        text,
+        "Forecast: hourly peaks, as a weighted mean of",
+        &lines,
+    );
+}
+
+fn planning(text: &mut String, assessment: &Assessment) {
+    let lines = match (
+        &assessment.forecast,
+        &assessment.plan.load,
+        &assessment.plan.tier,
+    ) {
+        (Ok(forecast), Some(load), Some(tier)) => {
+            let peak = forecast.peak(0..assessment.policy.horizon.steps(Period::HOUR));
+            let quantiles: Vec<String> = SHOWN
+                .iter()
+                .map(|level| format!("{:.0} %: {:.1}", level * 100.0, peak.quantile(*level)))
+                .collect();
+            vec![
+                format!(
+                    "now {:.1} rps ({}), last week's peak {:.1}",
+                    load.current, tier.current, load.observed_peak
+                ),
+                format!(
+                    "peak of the next {} stays under, in rps: {}",
+                    load.horizon,
+                    quantiles.join(", ")
+                ),
+                format!(
+                    "planning load at {} risk: {:.1} rps, which is {}",
+                    assessment.policy.risk, load.planning, tier.planning
+                ),
+            ]
+        }
+        _ => assessment
+            .plan
+            .reasons
+            .iter()
+            .map(|reason| format!("{}: {}", reason.code.name(), reason.message))
+            .collect(),
+    };
+    section(text, "Planning load: from sampled futures", &lines);
+}
+
+fn capacity(text: &mut String, assessment: &Assessment, component: &str) {
+    let mut lines = Vec::new();
+    match assessment.capacity.get(component) {
+        Some(capacity) if capacity.saturated => lines.push(format!(
+            "{:.1} rps a pod ({:.1}-{:.1}) keep P99 at {} s, from {} steps",
+            capacity.per_replica,
+            capacity.low,
+            capacity.high,
+            assessment.service.objectives.p99_s,
+            capacity.steps
+        )),
+        Some(capacity) => lines.push(format!(
+            "never seen at its limit: {:.1} rps a pod were sustained; the table alone decides",
+            capacity.per_replica
+        )),
+        None => lines.push("not measured: the table alone decides".to_owned()),
+    }
+    let rows = assessment.rows.get(component).into_iter().flatten();
+    lines.extend(rows.map(|row| {
+        let promised = row
+            .promised
+            .map_or_else(|| "open".to_owned(), |load| format!("{load} rps"));
+        format!(
+            "{:<10} {} pods sustain {:.0} rps; the row goes to {promised}",
+            row.tier, row.replicas, row.sustained
+        )
+    }));
+    section(
+        text,
+        "Capacity: what one pod sustains, and whether the table is true",
+        &lines,
+    );
+}
+
+fn decision(text: &mut String, one: &Recommendation) {
+    let shown =
+        |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
+    let mut lines = vec![format!(
+        "today {}, target {} ({:?}), uncapped {}, bounds {} to {}",
+        shown(one.current),
+        shown(one.target),
+        one.action,
+        shown(one.uncapped_target),
+        shown(one.lower_bound),
+        shown(one.upper_bound)
+    )];
+    lines.extend(
+        one.reasons
+            .iter()
+            .map(|reason| format!("{}: {}", reason.code.name(), reason.message)),
+    );
+    if let Some(lasts) = one.lasts_until {
+        let date = |date: Option<jiff::civil::Date>| {
+            date.map_or_else(|| "after the outlook".to_owned(), |date| date.to_string())
+        };
+        lines.push(format!(
+            "today's value lasts until {} (1 in 10), {} (even odds)",
+            date(lasts.p90),
+            date(lasts.p50)
+        ));
+    }
+    section(
+        text,
+        &format!("Decision: {} of {}", one.setting.name(), one.object),
+        &lines,
+    );
+}

@@ -1,0 +1,303 @@
+//! History from files: CSV and Parquet with the columns `timestamp` and `value`, and where there is more
+//! than the load, `series` (or `signal`): `load`, `p99`, `api.cpu`. A column `service` tells services apart.
+//!
+//! Times are RFC 3339 or Unix seconds. Rows may come in any order; of two at one time the larger value is
+//! kept, and a value that is empty, NaN or infinite is no sample. Errors name the file and the line.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use polars::prelude::{
+    Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsResult, SerReader, TimeUnit,
+};
+
+use crate::history::{Evidence, Observed, Samples, SeriesKey, Signal};
+use crate::service::Service;
+
+/// Why a file gives no history.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be opened.
+    #[error("cannot read `{path}`")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// It is neither CSV nor Parquet, or damaged.
+    #[error("`{path}` cannot be read as {format}: {why}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// "CSV" or "Parquet".
+        format: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A column is missing.
+    #[error("`{path}` has no column `{column}`; it has {found}")]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The name looked for.
+        column: &'static str,
+        /// The names found.
+        found: String,
+    },
+    /// A row says something that is not understood.
+    #[error("`{path}`, line {line}: `{text}` is not {expected}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The line in a CSV file, counted from 1; in a Parquet file the row.
+        line: usize,
+        /// What stands there.
+        text: String,
+        /// What should.
+        expected: String,
+    },
+}
+
+impl FileError {
+    /// What to change.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "correct `history.files`; paths are relative to the settings file",
+            Self::Format { .. } => {
+                "files are CSV with a header, or Parquet when their name ends in `.parquet`"
+            }
+            Self::Column { .. } => {
+                "the columns are `timestamp,value`, and `series` (such as `load` or `api.cpu`) where there is more than the load"
+            }
+            Self::Row { .. } => "correct the row",
+        }
+    }
+}
+
+/// What a file knows, by service.
+///
+/// # Errors
+///
+/// A file that cannot be read, lacks a column, or has a row that is not understood.
+pub fn read(path: &Path, services: &[Service]) -> Result<BTreeMap<String, Observed>, FileError> {
+    let table = Table::read(path)?;
+    let mut found: BTreeMap<(usize, SeriesKey), BTreeMap<i64, f64>> = BTreeMap::new();
+    for row in 0..table.at.len() {
+        let service = table.service(row, services)?;
+        let key = table.key(row, &services[service])?;
+        let samples = found.entry((service, key)).or_default();
+        let (at, value) = (table.time(row)?, table.value(row)?);
+        if value.is_finite() {
+            let kept = samples.entry(at).or_insert(value);
+            *kept = kept.max(value);
+        }
+    }
+    let mut observed: BTreeMap<String, Observed> = BTreeMap::new();
+    for ((service, key), samples) in found {
+        let (at, value): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
+        let evidence = if at.is_empty() {
+            Evidence::NoSamples
+        } else {
+            Evidence::Series(Samples { at, value })
+        };
+        observed
+            .entry(services[service].name.clone())
+            .or_default()
+            .insert(key, evidence);
+    }
+    Ok(observed)
+}
+
+/// The columns of a file as text; `None` where a cell is empty.
+struct Table {
+    path: PathBuf,
+    /// What comes before the first row: the header, in a CSV file.
+    lines_before: usize,
+    at: Vec<Option<String>>,
+    value: Vec<Option<String>>,
+    series: Option<Vec<Option<String>>>,
+    service: Option<Vec<Option<String>>>,
+}
+
+impl Table {
+    fn read(path: &Path) -> Result<Self, FileError> {
+        let parquet = path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+        let file = File::open(path).map_err(|source| FileError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        let format = if parquet { "Parquet" } else { "CSV" };
+        let unreadable = |why: String| FileError::Format {
+            path: path.to_owned(),
+            format,
+            why,
+        };
+        // on some damaged files polars panics instead of failing
+        let frame = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            if parquet {
+                ParquetReader::new(file).finish()
+            } else {
+                csv(file)
+            }
+        }));
+        let frame = frame
+            .map_err(|_| unreadable("it is damaged".to_owned()))?
+            .map_err(|error| unreadable(error.to_string()))?;
+        let text = |names: [&str; 2]| -> Result<Option<Vec<Option<String>>>, FileError> {
+            let column = frame
+                .columns()
+                .iter()
+                .find(|column| names.contains(&column.name().trim()));
+            column
+                .map(as_text)
+                .transpose()
+                .map_err(|error| unreadable(error.to_string()))
+        };
+        let missing = |column| {
+            let found: Vec<_> = frame
+                .get_column_names()
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect();
+            FileError::Column {
+                path: path.to_owned(),
+                column,
+                found: found.join(", "),
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            lines_before: usize::from(!parquet),
+            at: text(["timestamp", "time"])?.ok_or_else(|| missing("timestamp"))?,
+            value: text(["value", "value"])?.ok_or_else(|| missing("value"))?,
+            series: text(["series", "signal"])?,
+            service: text(["service", "service"])?,
+        })
+    }
+
+    fn wrong(&self, row: usize, text: &str, expected: impl Into<String>) -> FileError {
+        FileError::Row {
+            path: self.path.clone(),
+            line: row + 1 + self.lines_before,
+            text: text.to_owned(),
+            expected: expected.into(),
+        }
+    }
+
+    fn time(&self, row: usize) -> Result<i64, FileError> {
+        let text = self.at[row].as_deref().unwrap_or_default().trim();
+        let second = text.parse::<f64>().ok().and_then(whole_seconds);
+        let second = second.or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::as_second));
+        second.ok_or_else(|| {
+            self.wrong(
+                row,
+                text,
+                "a time such as `2026-11-23T01:00:00Z` or Unix seconds",
+            )
+        })
+    }
+
+    fn value(&self, row: usize) -> Result<f64, FileError> {
+        match self.value[row].as_deref().map(str::trim) {
+            None | Some("") => Ok(f64::NAN),
+            Some(text) => text.parse().map_err(|_| self.wrong(row, text, "a number")),
+        }
+    }
+
+    fn service(&self, row: usize, services: &[Service]) -> Result<usize, FileError> {
+        let cell = self
+            .service
+            .as_ref()
+            .and_then(|column| column[row].as_deref());
+        let found = match cell {
+            Some(name) => services.iter().position(|service| service.name == name),
+            None if services.len() == 1 => Some(0),
+            None => None,
+        };
+        let names: Vec<_> = services
+            .iter()
+            .map(|service| format!("`{}`", service.name))
+            .collect();
+        found.ok_or_else(|| {
+            self.wrong(
+                row,
+                cell.unwrap_or_default(),
+                format!(
+                    "a service of the settings in the column `service`: {}",
+                    names.join(", ")
+                ),
+            )
+        })
+    }
+
+    fn key(&self, row: usize, service: &Service) -> Result<SeriesKey, FileError> {
+        let Some(column) = &self.series else {
+            return Ok(SeriesKey::service(Signal::Load));
+        };
+        let text = column[row].as_deref().unwrap_or_default().trim();
+        let known = |subject: &str| {
+            service.components.iter().any(|one| one.name == subject)
+                || service.volumes.iter().any(|one| one == subject)
+        };
+        let key = match text.rsplit_once('.') {
+            None => Signal::from_name(text)
+                .filter(|signal| signal.of_service())
+                .map(SeriesKey::service),
+            Some((subject, signal)) => {
+                let signal = Signal::from_name(signal)
+                    .filter(|signal| !signal.of_service() && known(subject));
+                signal.map(|signal| SeriesKey::of(subject, signal))
+            }
+        };
+        key.ok_or_else(|| {
+            self.wrong(
+                row,
+                text,
+                format!("a series of `{}` such as `load` or `api.cpu`", service.name),
+            )
+        })
+    }
+}
+
+/// Whole seconds; `None` for what can only be milliseconds (beyond the year 5000) or is no time at all.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the range is checked first"
+)]
+fn whole_seconds(at: f64) -> Option<i64> {
+    (at.abs() < 1e11).then_some(at.floor() as i64)
+}
+
+/// Every column as text: what a cell means is decided here, with its line, not guessed per column.
+fn csv(file: File) -> PolarsResult<DataFrame> {
+    CsvReadOptions::default()
+        .with_has_header(true)
+        .with_infer_schema_length(Some(0))
+        .into_reader_with_file_handle(file)
+        .finish()
+}
+
+fn as_text(column: &Column) -> PolarsResult<Vec<Option<String>>> {
+    let column = match column.dtype() {
+        // Unix seconds, whatever unit the file has
+        DataType::Datetime(..) => {
+            column
+                .cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?
+                .cast(&DataType::Int64)?
+                / 1000
+        }
+        _ => column.clone(),
+    };
+    let text = column.cast(&DataType::String)?;
+    Ok(text
+        .str()?
+        .iter()
+        .map(|cell| cell.map(str::to_owned))
+        .collect())
+}
