@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command, TiersCommand};
+use crate::cli::{BacktestArgs, Cli, Command, TiersCommand};
 
 /// How a run that could run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,13 +81,21 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
-        Command::Backtest(_) => anyhow::bail!("soon"),
+        Command::Backtest(args) => backtested(&args, &talk, out),
         Command::Schema(args) => schema::run(args.of, out).map(done),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "plimsoll", out);
             Ok(Exit::Done)
         }
     }
+}
+
+fn backtested(args: &BacktestArgs, talk: &Talk, out: &mut dyn std::io::Write) -> anyhow::Result<Exit> {
+    let zone = jiff::tz::TimeZone::UTC;
+    let outcome = backtest::run(&args.file, args.folds.as_deref(), args.emit.as_deref(), &zone)?;
+    out.write_all(outcome.text.as_bytes())?;
+    outcome.skipped.iter().for_each(|skipped| talk.say(&format!("skipped: {skipped}")));
+    Ok(if outcome.skipped.is_empty() { Exit::Done } else { Exit::Skipped })
 }
 
 fn done((): ()) -> Exit {

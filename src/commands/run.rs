@@ -12,6 +12,7 @@ use crate::commands::{Exit, Hinted, Talk, pull, tiers};
 use crate::config::{self, Settings};
 use crate::history::{Evidence, Observed, Window};
 use crate::service::Current;
+use crate::source::kubernetes::{self, ClusterOptions};
 
 /// The settings in force by service and component.
 pub type Live = BTreeMap<(String, String), Current>;
@@ -82,10 +83,18 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
     Ok(settings)
 }
 
-/// The cluster's word on what is in force; empty where no flag names a cluster.
+/// The cluster's word on what is in force; empty where no flag names a cluster. What a cluster will not
+/// tell is said, and left to the metrics and the settings: it is never read as "there is none".
 async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
-    let _ = (settings, args, talk);
-    Ok(Live::new())
+    if args.context.is_none() && args.kubeconfig.is_none() {
+        return Ok(Live::new());
+    }
+    let options = ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
+    let readings = kubernetes::live_state(&settings.services, &options).await;
+    let readings = readings.map_err(|error| Hinted::because(&error, &error.hint()))?;
+    let problems = readings.values().flat_map(|reading| &reading.problems);
+    problems.for_each(|problem| talk.say(&format!("warning: {problem}\nhint: {}", problem.hint())));
+    Ok(readings.into_iter().map(|(of, reading)| (of, reading.current)).collect())
 }
 
 impl Run {
