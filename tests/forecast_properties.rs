@@ -1,6 +1,6 @@
 //! What must hold of every forecast, whatever the series: bounds ordered, nothing below zero, no NaN, units
 //! that carry through, the future never looked at, and the same bytes for the same seed.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, clippy::float_cmp)]
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};

@@ -1,6 +1,7 @@
 //! One file per verb: reads the clock, joins the edges to the pure stages, writes what comes out.
 
 pub mod artifacts;
+pub mod backtest;
 pub mod demo;
 pub mod explain;
 pub mod init;

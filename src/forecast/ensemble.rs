@@ -6,6 +6,7 @@
 //! over 64 real load series and are flat around their values: half or double changes the error by under 2 %.
 
 use super::grid::Grid;
+use super::learnt::Voice;
 use super::members::{COUNT, Memory, Seasons};
 use super::stats::{count, weighted_median};
 use super::trend::Growth;
@@ -78,16 +79,22 @@ impl Fit {
         Self { trials, rows: memory.expect(grid.phase + n, steps), weights }
     }
 
-    /// The combination from the end of the series on.
-    pub(super) fn ahead(&self, seasons: Seasons, growth: Growth) -> Vec<f64> {
-        grown(self.weights.combine(&self.rows, seasons), seasons, growth)
+    /// What `voice` says from the end of the series on.
+    pub(super) fn ahead(&self, voice: Voice, seasons: Seasons, growth: Growth) -> Vec<f64> {
+        grown(self.say(voice, &self.rows, seasons), seasons, growth)
     }
 
-    /// The combination at every past origin.
-    pub(super) fn past(&self, seasons: Seasons, growth: Growth) -> Vec<Vec<f64>> {
-        let said =
-            |trial: &Trial| grown(self.weights.combine(&trial.rows, seasons), seasons, growth);
+    /// What `voice` said at every past origin.
+    pub(super) fn past(&self, voice: Voice, seasons: Seasons, growth: Growth) -> Vec<Vec<f64>> {
+        let said = |trial: &Trial| grown(self.say(voice, &trial.rows, seasons), seasons, growth);
         self.trials.iter().map(said).collect()
+    }
+
+    fn say(&self, voice: Voice, rows: &[Vec<f64>], seasons: Seasons) -> Vec<f64> {
+        match voice {
+            Voice::Ensemble => self.weights.combine(rows, seasons),
+            Voice::Member(member) => rows[member].clone(),
+        }
     }
 }
 
@@ -129,7 +136,7 @@ impl Weights {
     }
 
     /// Half the weighted mean, half the weighted median of the members at each step.
-    pub(super) fn combine(&self, rows: &[Vec<f64>], seasons: Seasons) -> Vec<f64> {
+    fn combine(&self, rows: &[Vec<f64>], seasons: Seasons) -> Vec<f64> {
         let mut speaking = Vec::with_capacity(COUNT);
         let steps = rows.first().map_or(0, Vec::len);
         (0..steps)

@@ -70,6 +70,14 @@ enum Lesson {
     None,
 }
 
+/// The values of `load` that are plain demand; NaN for gaps and whatever a mark or an event explains.
+pub(super) fn demand(load: &History, calendar: &Calendar) -> Vec<f64> {
+    let plain = |(kind, &value)| {
+        if kind == Lesson::Demand { value } else { f64::NAN }
+    };
+    kinds(load, calendar).into_iter().zip(&load.values).map(plain).collect()
+}
+
 fn kinds(load: &History, calendar: &Calendar) -> Vec<Lesson> {
     let mut kinds = vec![Lesson::Demand; load.values.len()];
     let mut set = |from: Timestamp, to: Timestamp, lesson| {

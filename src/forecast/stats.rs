@@ -52,7 +52,7 @@ pub(super) fn weighted_quantiles(sorted: &[(f64, f64)], levels: &[f64]) -> Optio
         loop {
             match right {
                 Some((middle, _)) if middle < target => {
-                    left = (middle, right.take().map_or(left.1, |r| r.1))
+                    left = (middle, right.take().map_or(left.1, |r| r.1));
                 }
                 Some((middle, value)) if middle > left.0 => {
                     let share = ((target - left.0) / (middle - left.0)).max(0.0);

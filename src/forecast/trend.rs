@@ -4,7 +4,7 @@
 //! decline; the median of those slopes shrugs off campaigns and outages (Hirsch, Slack & Smith, "Techniques of
 //! trend analysis for monthly water quality data", *Water Resources Research* 18, 1982). The growth is
 //! believed as far as the pairs agree on its sign (Kendall's tau), and fades with the lead: a damped trend
-//! (Gardner & McKenzie 1985), since nothing grows steadily for ever.
+//! (Gardner 1985), since nothing grows steadily for ever.
 
 use super::members::Seasons;
 use super::stats::{count, median};

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use crate::advise::plan::{
     Action, Crossing, Finding, Plan, Reason, Recommendation, ServicePlan, Severity, Status,
 };
-use crate::render::text::{left, right, visible, width, wrap};
+use crate::render::text::{hanging, left, right, visible, width, wrap};
 use crate::units::Period;
 
 /// How the table is dressed.
@@ -15,7 +15,7 @@ use crate::units::Period;
 pub struct Style {
     /// Whether words are coloured too; the caller knows of terminals and `NO_COLOR`.
     pub color: bool,
-    /// Columns that no line exceeds; below 60 counts as 60.
+    /// Columns that no line exceeds; below 80 counts as 80.
     pub columns: usize,
 }
 
@@ -29,13 +29,15 @@ impl Default for Style {
 const COMPONENT_COLUMNS: usize = 20;
 /// Spaces between columns.
 const GAP: usize = 2;
+/// With less room than this beside the figures, the reasons stand below them.
+const WHY_COLUMNS: usize = 28;
 /// Findings are indented by a severity's longest word: `critical`.
 const SEVERITY_COLUMNS: usize = 8;
 
 /// The plan as a table; dates are those of `zone`.
 #[must_use]
 pub fn table(plan: &Plan, zone: &TimeZone, style: Style) -> String {
-    let style = Style { columns: style.columns.max(60), ..style };
+    let style = Style { columns: style.columns.max(80), ..style };
     let moment = plan.at.to_zoned(zone.clone());
     let page = Page {
         style,
@@ -117,20 +119,32 @@ impl Page {
         let mut widths: [usize; 5] = std::array::from_fn(widest);
         widths[0] = widths[0].min(COMPONENT_COLUMNS);
         let why = 2 + widths.iter().map(|width| width + GAP).sum::<usize>();
-        lines.push(format!("  {}  WHY", columns(&heads, &widths)));
-        for (one, row) in recommendations.iter().zip(&rows) {
-            let names = wrap(&row[0], widths[0]);
-            let reasons = self.reasons(&one.reasons, self.style.columns - why);
-            for at in 0..names.len().max(reasons.len()) {
-                let name = names.get(at).cloned().unwrap_or_default();
-                let rest = if at == 0 { &row[1..] } else { &[const { String::new() }; 4][..] };
-                let cells: [String; 5] = std::array::from_fn(|cell| {
-                    if cell == 0 { name.clone() } else { rest[cell - 1].clone() }
-                });
-                let text = self.colored(columns(&cells, &widths), one.action, &cells[4]);
-                lines.push(format!("  {text}  {}", reasons.get(at).map_or("", String::as_str)));
+        let beside = self.style.columns.saturating_sub(why) >= WHY_COLUMNS;
+        let head = columns(&heads, &widths);
+        lines.push(if beside { format!("  {head}  WHY") } else { format!("  {head}") });
+        for (one, cells) in recommendations.iter().zip(&rows) {
+            let row = self.row(one.action, cells, &widths);
+            if beside {
+                lines.extend(side_by_side(
+                    &row,
+                    why,
+                    &self.reasons(&one.reasons, self.style.columns - why),
+                ));
+            } else {
+                lines.extend(row);
+                let reasons = self.reasons(&one.reasons, self.style.columns - 6);
+                lines.extend(reasons.iter().map(|reason| format!("      {reason}")));
             }
         }
+    }
+
+    /// The cells of one recommendation; more lines where the component's name is long.
+    fn row(&self, what: Action, cells: &[String; 5], widths: &[usize; 5]) -> Vec<String> {
+        let names = wrap(&cells[0], widths[0]);
+        let mut cells = cells.clone();
+        cells[0].clone_from(&names[0]);
+        let first = format!("  {}", self.colored(columns(&cells, widths), what, &cells[4]));
+        std::iter::once(first).chain(names[1..].iter().map(|name| format!("  {name}"))).collect()
     }
 
     /// One reason a line: its code, its sentence, and more lines where it is long.
@@ -138,15 +152,9 @@ impl Page {
         let mut lines = Vec::new();
         for reason in reasons {
             let code = reason.code.name();
-            let parts = wrap(&format!("{code} \u{a0}{}", visible(&reason.message)), columns);
-            for (at, part) in parts.iter().enumerate() {
-                let part = part.replace('\u{a0}', " ");
-                lines.push(if at == 0 {
-                    part.replacen(&code, &self.paint(Ink::Faint, &code), 1)
-                } else {
-                    part
-                });
-            }
+            let mut parts = hanging(&code, &visible(&reason.message), columns);
+            parts[0] = parts[0].replacen(&code, &self.paint(Ink::Faint, &code), 1);
+            lines.append(&mut parts);
         }
         lines
     }
@@ -158,16 +166,13 @@ impl Page {
             Severity::Info => ("info", Ink::Blue),
         };
         let indent = 2 + SEVERITY_COLUMNS + GAP;
-        let text = format!("{}  {}", finding.code.name(), visible(&finding.message));
-        let mut head = format!("  {}  ", self.paint(ink, &left(word, SEVERITY_COLUMNS)));
-        for part in wrap(&text, self.style.columns - indent) {
-            lines.push(format!("{head}{part}"));
-            head = " ".repeat(indent);
-        }
+        let columns = self.style.columns - indent;
+        let mut text = hanging(&finding.code.name(), &visible(&finding.message), columns);
         if !finding.remedy.is_empty() {
-            let parts = wrap(&visible(&finding.remedy), self.style.columns - indent);
-            lines.extend(parts.iter().map(|part| format!("{head}{part}")));
+            text.extend(wrap(&visible(&finding.remedy), columns));
         }
+        let head = format!("  {}  ", self.paint(ink, &left(word, SEVERITY_COLUMNS)));
+        lines.extend(side_by_side(&[head], indent, &text));
     }
 
     /// The row with its action in colour; the word is in the last column.
@@ -193,6 +198,23 @@ impl Page {
             text.to_owned()
         }
     }
+}
+
+/// Two texts in columns, the right one from column `at`.
+fn side_by_side(first: &[String], at: usize, second: &[String]) -> Vec<String> {
+    let line = |index: usize| {
+        let text = first.get(index).map_or("", String::as_str);
+        let gap = " ".repeat(at.saturating_sub(shown(text)));
+        format!("{text}{gap}{}", second.get(index).map_or("", String::as_str))
+    };
+    (0..first.len().max(second.len())).map(line).collect()
+}
+
+/// The columns of a text that may hold colours, which take none.
+fn shown(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let plain = parts.next().map_or(0, width);
+    plain + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| width(rest))).sum::<usize>()
 }
 
 /// Colours of the terminal's own palette (ECMA-48, Select Graphic Rendition).
@@ -346,7 +368,7 @@ mod tests {
     use crate::render::example;
 
     const EXPECTED: &str = "\
-jarvis   Medium now, High planned                                           Mon 23 Nov 2026 10:00 JST
+jarvis   Medium now, High planned                                          Mon 23 Nov 2026 10:00 JST
 
   load    31.4 rps now, 47.9 last week's peak, 58.2 planned (7 days, 5 % risk)
   50 rps  into High: 1 in 10 by Fri 27 Nov, even odds by Tue 1 Dec
@@ -394,7 +416,7 @@ next: `plimsoll values`, `plimsoll report`, `plimsoll explain api`
         plan.services[0].recommendations[0].component = "a".repeat(63);
         plan.services[0].recommendations[0].reasons[0].message = "x".repeat(300);
         plan.services[0].findings[0].message = "word ".repeat(80);
-        for columns in [60, 80, 100, 140] {
+        for columns in [80, 100, 140] {
             let text = table(&plan, &example::tokyo(), Style { color: false, columns });
             let widest = text.lines().map(width).max().unwrap();
             assert!(widest <= columns, "{widest} > {columns}\n{text}");
