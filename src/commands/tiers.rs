@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     const RUNBOOK: &str = "data/operations.md";
-    const SETTINGS: &str = "data/plimsoll.yaml";
+    const SETTINGS: &str = "tests/cmd/settings/sound.yaml";
 
     fn printed(run: impl FnOnce(&mut dyn Write) -> Result<()>) -> String {
         let mut out = Vec::new();

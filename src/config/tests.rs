@@ -4,7 +4,7 @@ use crate::service::LoadSource;
 use crate::tiers::Size;
 use crate::units::{Bytes, Period, Ratio};
 
-const JARVIS: &str = include_str!("../../data/plimsoll.yaml");
+const JARVIS: &str = include_str!("../../tests/cmd/settings/sound.yaml");
 
 fn read(text: &str) -> Result<Settings, ConfigError> {
     parse(text, "plimsoll.yaml", Path::new("data"))
@@ -47,6 +47,13 @@ fn the_example_is_read_in_full() {
     assert_eq!(service.components[0].current.max_replicas, Some(5));
     assert_eq!(service.components[2].current.memory_limit, Some(Bytes(512 << 20)));
     assert_eq!(service.components[2].target.to_string(), "StatefulSet/jarvis-redis-master");
+    assert!(settings.warnings.is_empty());
+}
+
+#[test]
+fn the_settings_of_the_demo_hold() {
+    let settings = load(Path::new("data/plimsoll.yaml")).unwrap();
+    assert_eq!(settings.services[0].name, "jarvis");
     assert!(settings.warnings.is_empty());
 }
 
