@@ -17,8 +17,6 @@ use super::stats::{count, weighted_quantiles};
 
 /// Share of the hour of day in the scale; the rest is overall.
 const SLOT_SHARE: f64 = 0.5;
-/// Noise grows with the level to this power.
-const LEVEL_POWER: f64 = 0.15;
 /// Levels below this share of the mean do not shrink the noise any further.
 const LEVEL_FLOOR: f64 = 0.05;
 /// Days of residuals at which a lead's own quantiles have half the say, against those of shorter leads.
@@ -131,7 +129,7 @@ impl Spread {
     /// Typical size of an error at a slot of day, around a forecast.
     pub(super) fn size(&self, slot: usize, said: f64) -> f64 {
         let relative = if self.level > 0.0 {
-            (said / self.level).max(LEVEL_FLOOR).powf(LEVEL_POWER)
+            (said / self.level).max(LEVEL_FLOOR).sqrt().sqrt().sqrt()
         } else {
             1.0
         };

@@ -72,6 +72,9 @@ pub(super) const MEMBERS: [(&str, &str); COUNT] = [
 const DAYS_KEPT: usize = 7;
 /// Weeks kept for the median of a slot of week.
 const WEEKS_KEPT: usize = 8;
+const KEPT_MAX: usize = if DAYS_KEPT > WEEKS_KEPT { DAYS_KEPT } else { WEEKS_KEPT };
+/// Days of the median that knows no hour.
+const RECENT_D: usize = 3;
 /// Weight of a day against the one after it in the usual day.
 const DAY_FADE: f64 = 0.7;
 /// Weight of a week against the one after it in the usual week.
@@ -99,29 +102,38 @@ impl Fading {
     }
 }
 
-/// The last values of one slot, newest overwriting oldest.
+/// The last values of each slot, newest overwriting oldest, and their median, kept up to date because it is
+/// asked for far more often than a value comes.
 #[derive(Debug, Clone)]
 struct Rings {
     kept: usize,
     values: Vec<f64>,
     seen: Vec<usize>,
+    medians: Vec<f64>,
 }
 
 impl Rings {
     fn new(slots: usize, kept: usize) -> Self {
-        Self { kept, values: vec![0.0; slots * kept], seen: vec![0; slots] }
+        Self {
+            kept,
+            values: vec![0.0; slots * kept],
+            seen: vec![0; slots],
+            medians: vec![0.0; slots],
+        }
     }
 
     fn add(&mut self, slot: usize, value: f64) {
-        self.values[slot * self.kept + self.seen[slot] % self.kept] = value;
+        let ring = &mut self.values[slot * self.kept..][..self.kept];
+        ring[self.seen[slot] % self.kept] = value;
         self.seen[slot] += 1;
+        let have = self.seen[slot].min(self.kept);
+        let mut buffer = [0.0; KEPT_MAX];
+        buffer[..have].copy_from_slice(&ring[..have]);
+        self.medians[slot] = median(&mut buffer[..have]).unwrap_or(value);
     }
 
     fn median(&self, slot: usize) -> Option<f64> {
-        let have = self.seen[slot].min(self.kept);
-        let mut buffer = [0.0; 8];
-        buffer[..have].copy_from_slice(&self.values[slot * self.kept..][..have]);
-        median(&mut buffer[..have])
+        (self.seen[slot] > 0).then(|| self.medians[slot])
     }
 
     fn last(&self, slot: usize) -> Option<f64> {
@@ -183,7 +195,9 @@ pub(super) struct Memory {
     seasonal: Smoothed<5>,
     plain: Smoothed<3>,
     overall: Fading,
-    recent: Rings,
+    /// The values of the last days, newest overwriting oldest.
+    recent: Vec<f64>,
+    seen: usize,
     last: f64,
 }
 
@@ -227,7 +241,8 @@ impl Memory {
             seasonal: Smoothed::new(SEASONAL_ALPHAS),
             plain: Smoothed::new(LEVEL_ALPHAS),
             overall: Fading::default(),
-            recent: Rings::new(1, 3 * seasons.day),
+            recent: vec![0.0; RECENT_D * seasons.day],
+            seen: 0,
             last: 0.0,
         }
     }
@@ -255,7 +270,9 @@ impl Memory {
         let season = self.season(day);
         self.seasonal.add(value - season);
         self.plain.add(value);
-        self.recent.add(0, value);
+        let oldest = self.seen % self.recent.len();
+        self.recent[oldest] = value;
+        self.seen += 1;
         self.last = value;
     }
 
@@ -339,8 +356,8 @@ impl Memory {
     }
 
     fn recent_median(&self) -> Option<f64> {
-        let have = self.recent.seen[0].min(self.recent.kept);
-        let mut buffer = self.recent.values[..have].to_vec();
+        let have = self.seen.min(self.recent.len());
+        let mut buffer = self.recent[..have].to_vec();
         median(&mut buffer)
     }
 }
