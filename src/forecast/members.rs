@@ -361,3 +361,76 @@ impl Memory {
         median(&mut buffer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::float_cmp)]
+    use super::*;
+
+    fn after(values: impl IntoIterator<Item = f64>) -> Memory {
+        let mut memory = Memory::new(Seasons::new(24));
+        for (step, value) in values.into_iter().enumerate() {
+            memory.see(step, value);
+        }
+        memory
+    }
+
+    fn row(memory: &Memory, origin: usize, steps: usize, name: &str) -> Vec<f64> {
+        let member = MEMBERS.iter().position(|(known, _)| *known == name).unwrap();
+        memory.expect(origin, steps)[member].clone()
+    }
+
+    #[test]
+    fn smoothing_gives_the_numbers_of_statsmodels() {
+        // data/reference/forecast.py; tolerance 1e-9 of about 100. Alpha 0.2 has the least error of the three.
+        let mut smoothed = Smoothed::new([0.05, 0.2, 0.5]);
+        for t in 0..40 {
+            smoothed.add(f64::from(100 + t * 37 % 23) + 0.5 * f64::from(t));
+        }
+        let levels = [120.918_863_172_746_37, 129.181_934_631_103_64, 131.645_166_950_832_4];
+        let errors = [420.327_198_938_649_93, 270.387_936_727_566_55, 300.372_522_689_556_7];
+        for i in 0..3 {
+            assert!((smoothed.levels[i] - levels[i]).abs() < 1e-9);
+            assert!((smoothed.errors[i] - errors[i]).abs() < 1e-9);
+        }
+        assert_eq!(smoothed.level(), smoothed.levels[1]);
+    }
+
+    #[test]
+    fn the_naive_members_repeat_what_was_seen() {
+        // the value names its step, so that a forecast shows where it comes from
+        let memory = after((0..400).map(f64::from));
+        assert_eq!(row(&memory, 400, 3, "last-day"), [376.0, 377.0, 378.0]);
+        assert_eq!(row(&memory, 400, 3, "last-week"), [232.0, 233.0, 234.0]);
+        assert_eq!(row(&memory, 400, 1, "last-day-and-week"), [0.5 * (376.0 + 232.0)]);
+        assert_eq!(row(&memory, 400, 2, "last-value"), [399.0, 399.0]);
+        // beyond a week last week comes again
+        assert_eq!(row(&memory, 400, 169, "last-week")[168], 232.0);
+        // the last seven days at hour 16: 232, 256, ..., 376
+        assert_eq!(row(&memory, 400, 1, "daily-median"), [304.0]);
+        // 64 and 232 at the same hour of the two weeks before
+        assert_eq!(row(&memory, 400, 1, "weekly-median"), [148.0]);
+    }
+
+    #[test]
+    fn the_usual_day_weighs_each_day_by_seven_tenths_of_the_next() {
+        let memory = after((0..72).map(|t| f64::from(t / 24)));
+        // (0 * 0.49 + 1 * 0.7 + 2) / (0.49 + 0.7 + 1) = 2.7 / 2.19
+        assert!((row(&memory, 72, 1, "daily-profile")[0] - 2.7 / 2.19).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_gap_teaches_nothing() {
+        let with_gap = after(
+            (0..100).map(|t| if (40..50).contains(&t) { f64::NAN } else { f64::from(t % 24) }),
+        );
+        assert_eq!(row(&with_gap, 100, 1, "last-day"), [4.0]);
+        assert!(with_gap.expect(100, 48).iter().flatten().all(|value| value.is_finite()));
+    }
+
+    #[test]
+    fn nothing_seen_is_nothing_expected() {
+        assert!(after([]).expect(0, 5).iter().flatten().all(|value| *value == 0.0));
+        assert_eq!(after([]).usual(3), None);
+    }
+}
