@@ -82,3 +82,41 @@ fn day_means(seen: &[f64], seasons: Seasons) -> Vec<f64> {
     days.reverse();
     days
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::float_cmp)]
+    use super::*;
+
+    fn growth(days: impl Iterator<Item = f64>) -> Growth {
+        Growth::new(&days.collect::<Vec<f64>>(), Seasons::new(1))
+    }
+
+    #[test]
+    fn the_slope_is_that_of_pymannkendall() {
+        // data/reference/forecast.py: 5.6 per week at tau 0.949, over a level of 250.8; tolerance 1e-12
+        let days = (0..56).map(|t| {
+            let outlier = if t == 20 { 400.0 } else { 0.0 };
+            f64::from(200 + 3 * (t * 5 % 7) + t * 11 % 5) + 0.8 * f64::from(t) + outlier
+        });
+        assert!((growth(days).per_day - 5.6 / 7.0 / 250.8).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_weekend_is_no_decline_and_noise_is_no_growth() {
+        assert_eq!(growth((0..55).map(|t| if t % 7 >= 5 { 50.0 } else { 100.0 })).per_day, 0.0);
+        assert_eq!(growth((0..56).map(|t| f64::from(100 + t * 37 % 23))).per_day, 0.0);
+        assert_eq!(growth((0..13).map(f64::from)).per_day, 0.0);
+    }
+
+    #[test]
+    fn growth_fades_and_never_turns_a_forecast_negative() {
+        let growth = Growth { per_day: 0.01 };
+        assert_eq!(growth.factor(-3.0), 1.0);
+        // (1 - 0.98^21) / -ln 0.98 = 17.11 days' worth
+        assert!((growth.factor(21.0) - 1.1711).abs() < 1e-3);
+        // however far: 1 / -ln 0.98 = 49.5 days' worth
+        assert!(growth.factor(1e9) < 1.4951);
+        assert_eq!(Growth { per_day: -0.07 }.factor(1e9), 0.0);
+    }
+}
