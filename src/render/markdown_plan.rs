@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::advise::plan::{Action, Amount, Plan, Recommendation, ServicePlan, Severity, Status};
-use crate::render::table::action;
+use crate::render::table::{action, in_reading_order};
 use crate::render::text::visible;
 
 /// The plan as Markdown; the moment is dated in `zone`.
@@ -63,7 +63,8 @@ fn section(service: &ServicePlan) -> String {
     if !service.recommendations.is_empty() {
         out += "| Component | Setting | Today | To | Action | Until (P90) | Why |\n";
         out += "| --- | --- | ---: | ---: | --- | --- | --- |\n";
-        let rows: String = service.recommendations.iter().map(row).collect();
+        let rows: String =
+            in_reading_order(&service.recommendations).into_iter().map(row).collect();
         out += &block(&rows);
     }
     let findings: String = service

@@ -26,7 +26,7 @@ impl Default for Style {
 }
 
 /// Longest name of a component or volume on one line.
-const COMPONENT_COLUMNS: usize = 20;
+const COMPONENT_COLUMNS: usize = 16;
 /// Spaces between columns.
 const GAP: usize = 2;
 /// With less room than this beside the figures, the reasons stand below them.
@@ -71,7 +71,7 @@ impl Page {
             lines.push(String::new());
         }
         if !service.recommendations.is_empty() {
-            self.rows(&service.recommendations, lines);
+            self.rows(&in_reading_order(&service.recommendations), lines);
             lines.push(String::new());
         }
         if !service.findings.is_empty() {
@@ -109,9 +109,9 @@ impl Page {
         }
     }
 
-    fn rows(&self, recommendations: &[Recommendation], lines: &mut Vec<String>) {
+    fn rows(&self, recommendations: &[&Recommendation], lines: &mut Vec<String>) {
         let heads = ["COMPONENT", "SETTING", "TODAY", "TARGET", "ACTION"].map(str::to_owned);
-        let rows: Vec<[String; 5]> = recommendations.iter().map(cells).collect();
+        let rows: Vec<[String; 5]> = recommendations.iter().map(|one| cells(one)).collect();
         let widest = |column: usize| {
             let cells = rows.iter().chain([&heads]).map(|row| width(&row[column]));
             cells.max().unwrap_or(0)
@@ -295,6 +295,29 @@ fn window(period: Period) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// What changes first, then what was kept, then what was skipped; `minReplicas` before `maxReplicas`. The
+/// plan's own order, by component and setting, is for programs.
+#[must_use]
+pub fn in_reading_order(all: &[Recommendation]) -> Vec<&Recommendation> {
+    let rank = |action| match action {
+        Action::Raise | Action::Lower => 0,
+        Action::Keep => 1,
+        Action::Skipped => 2,
+    };
+    let place = |setting| match setting {
+        Setting::MinReplicas => 0,
+        Setting::MaxReplicas => 1,
+        Setting::Replicas => 2,
+        Setting::Memory => 3,
+        _ => 4,
+    };
+    let mut sorted: Vec<&Recommendation> = all.iter().collect();
+    sorted.sort_by_key(|one| {
+        (rank(one.action), one.component.as_str(), place(one.setting), one.setting)
+    });
+    sorted
+}
+
 fn cells(one: &Recommendation) -> [String; 5] {
     let amount =
         |amount: Option<_>| amount.map_or_else(|| "-".to_owned(), |amount| format!("{amount}"));
@@ -364,7 +387,7 @@ fn next(plan: &Plan) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::advise::plan::{Code, Setting};
+    use crate::advise::plan::Code;
     use crate::render::example;
 
     const EXPECTED: &str = "\
@@ -373,18 +396,17 @@ jarvis   Medium now, High planned                                          Mon 2
   load    31.4 rps now, 47.9 last week's peak, 58.2 planned (7 days, 5 % risk)
   50 rps  into High: 1 in 10 by Fri 27 Nov, even odds by Tue 1 Dec
 
-  COMPONENT             SETTING      TODAY  TARGET  ACTION  WHY
-  api                   minReplicas      3       5  raise   TIER_ROW  High (50-200): 5-10 pods
-  api                   maxReplicas      5      10  raise   TIER_ROW  High ends at 10 pods
-                                                            CAPACITY  6 needed at 11.4 rps a pod
-  worker                replicas         3       4  raise   TIER_ROW  High: 3-5, 3.11 rounded up
-  redis                 memory       512Mi     1Gi  raise   TIER_ROW  High: 1Gi
-                                                            REDIS_MAXMEMORY  381Mi of 384Mi at 58.2
-                                                            rps
-  data-jarvis-          storage       50Gi    50Gi  keep    RUNWAY  80 % after 21 Dec
+  COMPONENT         SETTING      TODAY  TARGET  ACTION  WHY
+  api               minReplicas      3       5  raise   TIER_ROW  High (50-200): 5-10 pods
+  api               maxReplicas      5      10  raise   TIER_ROW  High ends at 10 pods
+                                                        CAPACITY  6 needed at 11.4 rps a pod
+  redis             memory       512Mi     1Gi  raise   TIER_ROW  High: 1Gi
+                                                        REDIS_MAXMEMORY  381Mi of 384Mi at 58.2 rps
+  worker            replicas         3       4  raise   TIER_ROW  High: 3-5, 3.11 rounded up
+  data-jarvis-      storage       50Gi    50Gi  keep    RUNWAY  80 % after 21 Dec
   postgresql-0
-  worker                cpuRequest       -       -  skip    NO_SERIES  no series for `worker.cpu`;
-                                                            this is not zero
+  worker            cpuRequest       -       -  skip    NO_SERIES  no series for `worker.cpu`; this is
+                                                        not zero
 
   warning   TABLE_ROW_TOO_SMALL  api, High: 10 pods sustain 114 rps, not 200
             see `plimsoll tiers fit`

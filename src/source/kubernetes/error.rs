@@ -102,7 +102,10 @@ impl KubernetesError {
     /// Whether nothing else of this cluster can be read either.
     #[must_use]
     pub fn is_of_the_cluster(&self) -> bool {
-        matches!(self, Self::Kubeconfig { .. } | Self::Unreachable { .. } | Self::Unauthenticated { .. })
+        matches!(
+            self,
+            Self::Kubeconfig { .. } | Self::Unreachable { .. } | Self::Unauthenticated { .. }
+        )
     }
 
     pub(super) fn kubeconfig(error: impl std::error::Error) -> Self {

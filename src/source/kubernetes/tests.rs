@@ -81,7 +81,8 @@ const API: &str = "/apis/apps/v1/namespaces/jarvis/deployments/jarvis-api";
 const HPAS: &str = "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500";
 
 fn deployment(replicas: u32) -> Value {
-    let resources = json!({"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}});
+    let resources =
+        json!({"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}});
     let pod = json!({"containers": [{"name": "sidecar"}, {"name": "jarvis-api", "resources": resources}]});
     json!({"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "jarvis-api"}, "spec": {
         "replicas": replicas, "selector": {"matchLabels": {"a": "b"}},
@@ -110,7 +111,8 @@ async fn read(cluster: &Cluster) -> Reading {
 async fn a_component_is_read_with_its_hpa_and_its_container() {
     let other = hpa("other", "somebody-else", Some(1), 99);
     let items = [other, hpa("jarvis-api", "jarvis-api", Some(3), 5)];
-    let cluster = Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&items, ""))]);
+    let cluster =
+        Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&items, ""))]);
     let reading = read(&cluster).await;
     assert_eq!(reading.problems, []);
     let expected = Current {
@@ -136,7 +138,8 @@ async fn the_defaults_of_the_api_are_known() {
 
 #[tokio::test]
 async fn an_hpa_on_the_second_page_is_found() {
-    const NEXT: &str = "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500&continue=more";
+    const NEXT: &str =
+        "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500&continue=more";
     let cluster = Cluster::answering(vec![
         (API, 200, deployment(4)),
         (HPAS, 200, hpas(&[hpa("other", "somebody-else", Some(1), 99)], "more")),
@@ -148,8 +151,10 @@ async fn an_hpa_on_the_second_page_is_found() {
 #[tokio::test]
 async fn denied_hpas_are_not_taken_for_none() {
     let message = "horizontalpodautoscalers.autoscaling is forbidden";
-    let cluster =
-        Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 403, status(403, "Forbidden", message))]);
+    let cluster = Cluster::answering(vec![
+        (API, 200, deployment(4)),
+        (HPAS, 403, status(403, "Forbidden", message)),
+    ]);
     let reading = read(&cluster).await;
     let text = format!("HorizontalPodAutoscalers in namespace `jarvis` may not be read: {message}");
     assert_eq!(reading.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);
@@ -171,9 +176,12 @@ async fn an_object_that_is_not_there_is_a_problem_and_not_zero_replicas() {
 #[tokio::test]
 async fn two_hpas_on_one_object_are_a_problem() {
     let items = [hpa("a", "jarvis-api", Some(1), 5), hpa("b", "jarvis-api", Some(2), 9)];
-    let cluster = Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&items, ""))]);
+    let cluster =
+        Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&items, ""))]);
     let reading = read(&cluster).await;
-    assert!(matches!(&reading.problems[..], [KubernetesError::SeveralHpas { names, .. }] if names == &["a", "b"]));
+    assert!(
+        matches!(&reading.problems[..], [KubernetesError::SeveralHpas { names, .. }] if names == &["a", "b"])
+    );
     assert_eq!((reading.current.replicas, reading.current.max_replicas), (None, None));
 }
 
@@ -194,12 +202,16 @@ async fn a_cluster_that_is_not_there_ends_it() {
     let options = ClusterOptions { context: None, kubeconfig: Some(file.path().to_owned()) };
     let services = [service_of(vec![component("api", "Deployment/jarvis-api", None)])];
     let error = live_state(&services, &options).await.unwrap_err();
-    assert!(matches!(&error, KubernetesError::Unreachable { why, .. } if why.contains("refused")), "{error}");
+    assert!(
+        matches!(&error, KubernetesError::Unreachable { why, .. } if why.contains("refused")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn refused_credentials_end_it() {
-    let cluster = Cluster::answering(vec![(HPAS, 401, status(401, "Unauthorized", "Unauthorized"))]);
+    let cluster =
+        Cluster::answering(vec![(HPAS, 401, status(401, "Unauthorized", "Unauthorized"))]);
     let services = [service_of(vec![component("api", "Deployment/jarvis-api", None)])];
     let error = live_state(&services, &cluster.options()).await.unwrap_err();
     assert_eq!(error, KubernetesError::Unauthenticated { message: "Unauthorized".to_owned() });
