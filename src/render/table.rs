@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::advise::plan::{
-    Action, Crossing, Finding, Plan, Reason, Recommendation, ServicePlan, Severity, Status,
+    Action, Crossing, Finding, Plan, Reason, Recommendation, ServicePlan, Setting, Severity, Status,
 };
 use crate::render::text::{hanging, left, right, visible, width, wrap};
 use crate::units::Period;
