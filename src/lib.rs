@@ -170,17 +170,7 @@ fn expected_load(
     calendar: &Calendar,
     outlook: Period,
 ) -> Result<Forecast, Reason> {
-    let absent = |code, message: &str| Reason { code, message: message.to_owned() };
-    match history.get(&SeriesKey::service(Signal::Load)) {
-        Some(Evidence::Series(load)) => peaks_ahead(load, calendar, outlook),
-        Some(Evidence::NoSamples) => {
-            Err(absent(Code::NoSamples, "`load` has no sample in the window"))
-        }
-        Some(Evidence::Failed(why)) => Err(absent(Code::SourceFailed, &format!("`load`: {why}"))),
-        Some(Evidence::NoSeries) | None => {
-            Err(absent(Code::NoSeries, "no series for `load`; this is not zero"))
-        }
-    }
+    peaks_ahead(advise::evidence(history, &SeriesKey::service(Signal::Load))?, calendar, outlook)
 }
 
 fn peaks_ahead(load: &History, calendar: &Calendar, outlook: Period) -> Result<Forecast, Reason> {

@@ -147,24 +147,32 @@ fn load<'a>(known: &Known<'a>) -> Result<&'a History, Reason> {
 
 /// The history behind `key` if it is there and fresh; otherwise the kind of its absence as a reason.
 fn series<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason> {
-    let (code, message) = match known.history.get(key) {
-        Some(Evidence::Series(history)) => match stale(known, history) {
-            None => return Ok(history),
-            Some(how) => (Code::Stale, format!("the newest sample of `{key}` is {how}")),
-        },
-        Some(Evidence::NoSamples) => {
-            (Code::NoSamples, format!("`{key}` has no sample in the window"))
-        }
+    let history = evidence(known.history, key)?;
+    let stale = |how| Reason { code: Code::Stale, message: format!("the newest sample of `{key}` is {how}") };
+    stale_by(known, history).map_or(Ok(history), |how| Err(stale(how)))
+}
+
+/// The history behind `key` if it is there; otherwise the kind of its absence as a reason.
+///
+/// # Errors
+///
+/// The kind of absence: never asked for, no series, no samples, or failed. None of them is zero.
+pub fn evidence<'a>(
+    histories: &'a BTreeMap<SeriesKey, Evidence<History>>,
+    key: &SeriesKey,
+) -> Result<&'a History, Reason> {
+    let (code, message) = match histories.get(key) {
+        Some(Evidence::Series(history)) => return Ok(history),
+        Some(Evidence::NoSamples) => (Code::NoSamples, format!("`{key}` has no sample in the window")),
         Some(Evidence::Failed(why)) => (Code::SourceFailed, format!("`{key}`: {why}")),
-        Some(Evidence::NoSeries) | None => {
-            (Code::NoSeries, format!("no series for `{key}`; this is not zero"))
-        }
+        Some(Evidence::NoSeries) => (Code::NoSeries, format!("no series for `{key}`; this is not zero")),
+        None => (Code::NoSeries, format!("`{key}` was never asked for; this is not zero")),
     };
     Err(Reason { code, message })
 }
 
 /// How old the newest sample is, where that is too old.
-fn stale(known: &Known<'_>, history: &History) -> Option<String> {
+fn stale_by(known: &Known<'_>, history: &History) -> Option<String> {
     let age = known.at.duration_since(history.newest).as_secs();
     let allowed = known.policy.max_age;
     (age > allowed.0 + history.step.0)

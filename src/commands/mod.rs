@@ -105,7 +105,7 @@ fn done((): ()) -> Exit {
 fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<()> {
     match command {
         TiersCommand::Show { file } => tiers::show(&file, out),
-        TiersCommand::Check { file } => tiers::check(&file, out),
+        TiersCommand::Check { file, table } => tiers::check(&file, table, out),
         TiersCommand::Import { file, table } => tiers::import(&file, table, out),
     }
 }

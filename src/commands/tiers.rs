@@ -33,9 +33,9 @@ pub fn show(file: &Path, out: &mut dyn Write) -> Result<()> {
 /// # Errors
 ///
 /// Everything that is wrong or odd with it, each with file, line and remedy.
-pub fn check(file: &Path, out: &mut dyn Write) -> Result<()> {
+pub fn check(file: &Path, table: Option<usize>, out: &mut dyn Write) -> Result<()> {
     let (tables, odd) = if is_markdown(file) {
-        let runbook = read_runbook(file, None)?;
+        let runbook = read_runbook(file, table)?;
         let (table, odd) = build(file, &runbook)?;
         (vec![(file.display().to_string(), table)], odd)
     } else {
@@ -256,7 +256,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let error = check(&path, &mut Vec::new()).unwrap_err();
+        let error = check(&path, None, &mut Vec::new()).unwrap_err();
         let hinted = error.downcast::<Hinted>().unwrap();
         let shown = format!("error: {}\nhint: {}\n", hinted.message, hinted.hint);
         shown.replace(&format!("{}/", folder.path().display()), "")
