@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod backtest;
+pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod init;
@@ -71,7 +72,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Demo(args) => demo::run(&args, &talk, out),
         Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
-        Command::Check(_) => anyhow::bail!("soon"),
+        Command::Check(args) => check::run(&run::settings(&args)?, run::moment(&args), args.offline, out).await,
         Command::Pull(args) => {
             pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await
         }

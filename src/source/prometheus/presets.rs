@@ -204,6 +204,12 @@ impl LoadPreset {
         PRESETS.iter().find(|preset| preset.name == name || preset.requests == name)
     }
 
+    /// The counter of requests.
+    #[must_use]
+    pub fn requests(&self) -> &'static str {
+        self.requests
+    }
+
     /// Whether its series tell the namespace of the service.
     #[must_use]
     pub fn knows_namespace(&self) -> bool {
