@@ -37,6 +37,10 @@ const POINTS: usize = 8 * PER_SCORE + 1;
 /// Days ahead at which a new pool of residuals begins.
 const POOLS: [usize; 5] = [0, 1, 3, 7, 14];
 
+/// Error in units of its size at evenly spaced standard normal scores. Of known length, so that reading needs no
+/// bounds check: a forecast reads some hundred thousand times.
+pub(super) type Curve = [f64; POINTS];
+
 /// The distribution of errors around the combination.
 #[derive(Debug, Clone)]
 pub(super) struct Spread {
@@ -45,7 +49,7 @@ pub(super) struct Spread {
     sizes: Vec<f64>,
     level: f64,
     /// Error in units of its size against the standard normal score, per pool of leads.
-    curves: Vec<Vec<f64>>,
+    curves: Vec<Curve>,
     /// How errors hang together along a path.
     pub memory: ErrorMemory,
 }
@@ -137,7 +141,7 @@ impl Spread {
     }
 
     /// The curve that holds `lead` steps ahead, 0 for the first.
-    pub(super) fn curve(&self, lead: usize) -> &[f64] {
+    pub(super) fn curve(&self, lead: usize) -> &Curve {
         &self.curves[pool(lead, self.seasons.day)]
     }
 }
@@ -149,9 +153,9 @@ pub(super) fn score(level: f64) -> f64 {
 
 /// The value of a curve at a standard normal score.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the curve")]
-pub(super) fn read(curve: &[f64], score: f64) -> f64 {
+pub(super) fn read(curve: &Curve, score: f64) -> f64 {
     let place = ((score + SCORE_MAX) * count(PER_SCORE)).clamp(0.0, count(POINTS - 1));
-    let left = (place as usize).min(POINTS - 2);
+    let left = (place as u32 as usize).min(POINTS - 2);
     curve[left] + (place - count(left)) * (curve[left + 1] - curve[left])
 }
 
@@ -197,7 +201,7 @@ fn pools(scaled: Vec<Vec<f64>>, weights: &[f64], day: usize) -> Vec<Vec<(f64, f6
     pools
 }
 
-fn curves(pools: &[Vec<(f64, f64)>], freedom: &[f64], day: usize, naive: f64) -> Vec<Vec<f64>> {
+fn curves(pools: &[Vec<(f64, f64)>], freedom: &[f64], day: usize, naive: f64) -> Vec<Curve> {
     let scores: Vec<f64> = (0..POINTS).map(|i| count(i) / count(PER_SCORE) - SCORE_MAX).collect();
     let levels: Vec<f64> = scores.iter().map(|&score| Normal::standard().cdf(score)).collect();
     let days = |pool: &[(f64, f64)]| pool.iter().map(|pair| pair.1).sum::<f64>() / count(day);
@@ -237,14 +241,14 @@ fn student(score: f64, freedom: f64) -> f64 {
         + ((5.0 * square + 16.0) * square + 3.0) / (96.0 * freedom * freedom)
 }
 
-fn rising(values: impl Iterator<Item = f64>) -> Vec<f64> {
+fn rising(values: impl Iterator<Item = f64>) -> Curve {
+    let mut curve = [f64::NEG_INFINITY; POINTS];
     let mut highest = f64::NEG_INFINITY;
-    values
-        .map(|value| {
-            highest = highest.max(value);
-            highest
-        })
-        .collect()
+    for (point, value) in curve.iter_mut().zip(values) {
+        highest = highest.max(value);
+        *point = highest;
+    }
+    curve
 }
 
 /// Correlation of scaled errors `lag` steps apart within the same forecast, 0 to 1. Errors are cut at
