@@ -223,7 +223,8 @@ pub fn staff_labels(
         middles.sort_by_key(|y| (y - i32::midpoint(top, bottom)).abs());
         if let Some(y) = middles.into_iter().find(|y| free(y - height / 2, y + height / 2)) {
             let first = if pods.is_some() { y - 16 } else { y };
-            sketch.bold(&*row.name, (x, first), Anchor::Start, Ink::Ink);
+            let (x, anchor) = if wide { (x, Anchor::Start) } else { (sketch.width, Anchor::End) };
+            sketch.bold(&*row.name, (x, first), anchor, Ink::Ink);
             if let Some(pods) = pods {
                 sketch.label(pods, (x, y + 17), Anchor::Start, Ink::Muted);
             }
@@ -240,8 +241,7 @@ fn pods(row: &Tier) -> Option<String> {
     })
 }
 
-/// The axis of days below a frame. Labels stand at midnights that are `every` days apart, or under the
-/// middle of their day, as far as they have room.
+/// The axis of weeks below a frame: a tick and a date every seven days, as far as they have room.
 pub fn weeks(sketch: &mut Sketch, frame: Frame, time: &TimeScale, zone: &TimeZone) {
     let first = time.from.to_zoned(zone.clone()).weekday();
     let mut free_from = i32::MIN;

@@ -60,7 +60,8 @@ impl<'a> View<'a> {
         let fan = forecast.map(|f| (0..ahead).map(|i| level(f, i, 0.975)).fold(0.0, f64::max));
         let planned = a.plan.load.as_ref().map(|load| load.planning);
         let high = [seen, fan, planned].into_iter().flatten().fold(0.0, f64::max);
-        let end = axes::nice(high * 1.04);
+        // room above the planning load for the name of its row
+        let end = axes::nice(high * 1.12);
         Some(Self {
             a,
             history,
@@ -199,12 +200,15 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Labels above the plot: at most one over another, longest spans first.
+    /// Labels above the plot, none over another: by kind, longest spans first.
     fn marks(&self, s: &mut Sketch) {
         let now = self.time.at(self.a.at);
         let mut taken = vec![(now - if self.wide { 110 } else { 4 }, now + 130), (0, self.frame.left + 4)];
         let mut marks: Vec<&Mark> = self.visible_marks().collect();
-        marks.sort_by_key(|mark| mark.from.as_second() - mark.to.as_second());
+        marks.sort_by_key(|mark| (mark.kind, mark.from.as_second() - mark.to.as_second()));
+        // a limit that binds often is named once, over its longest span
+        let mut censored = false;
+        marks.retain(|mark| mark.kind != MarkKind::Censored || !std::mem::replace(&mut censored, true));
         for mark in marks {
             let (text, ink) = match mark.kind {
                 MarkKind::Gap => ("no data".to_owned(), Ink::Muted),

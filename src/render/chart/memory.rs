@@ -10,7 +10,6 @@ use crate::Assessment;
 use crate::advise::plan::{Amount, Setting};
 use crate::history::{History, Signal};
 use crate::render::wording as w;
-use crate::units::Bytes;
 
 /// How much history is drawn, in days.
 const DAYS: i64 = 21;
@@ -63,7 +62,7 @@ pub fn sketch(a: &Assessment, component: &str, wide: bool) -> Option<Sketch> {
     let frame = if wide {
         Frame { left: 92, top: 60, right: 1520, bottom: 460 }
     } else {
-        Frame { left: 84, top: 60, right: 560, bottom: 424 }
+        Frame { left: 84, top: 60, right: 708, bottom: 424 }
     };
     let hours = series::hourly_max(history, from, a.at);
     let seen = hours.values().copied();
@@ -110,7 +109,7 @@ fn ground(s: &mut Sketch, frame: Frame, scale: &Scale, (end, step): (f64, f64)) 
 
 /// The limits as dashed lines with their names at the right; where two are near, the lower one's name moves down.
 fn limits(s: &mut Sketch, frame: Frame, scale: &Scale, known: &Memory, wide: bool) {
-    let words = if wide { ["maxmemory", "limit today", "recommended"] } else { ["maxmem.", "limit", "to"] };
+    let words = ["maxmemory", "limit today", "recommended"];
     let mut lines: Vec<(f64, &str, Ink)> = [
         (known.maxmemory, words[0], Ink::Muted),
         (known.limit, words[1], Ink::Muted),
@@ -124,13 +123,14 @@ fn limits(s: &mut Sketch, frame: Frame, scale: &Scale, known: &Memory, wide: boo
     for (bytes, word, ink) in lines {
         let y = scale.at(bytes / MI);
         s.dashed((frame.left, y), (frame.right, y), if ink == Ink::Plan { 4 } else { 2 }, ink);
-        let label = y.max(below);
-        let at = (frame.right + 16, label);
+        // on a phone the name stands on its line, elsewhere beside it
+        let label = if wide { y } else { y - 18 }.max(below);
+        let (at, anchor) = if wide { ((frame.right + 16, label), Anchor::Start) } else { ((frame.right, label), Anchor::End) };
         let text = format!("{word} {}", w::bytes(bytes));
         if ink == Ink::Plan {
-            s.advice(text, at, Anchor::Start);
+            s.advice(text, at, anchor);
         } else {
-            s.label(text, at, Anchor::Start, ink);
+            s.label(text, at, anchor, ink);
         }
         below = label + 34;
     }
@@ -160,8 +160,3 @@ fn story(known: &Memory) -> String {
     parts.join(" ")
 }
 
-/// An amount for people in whole mebibytes.
-#[must_use]
-pub fn whole_mebibytes(bytes: f64) -> Bytes {
-    Bytes::at_least(bytes, Bytes(1 << 20))
-}

@@ -9,6 +9,8 @@
 pub enum Ink {
     /// The page.
     Paper,
+    /// Code and boxes.
+    Wash,
     /// Supply (pods) and text.
     Ink,
     /// Labels and axes.
@@ -45,8 +47,9 @@ pub enum Ink {
 
 impl Ink {
     /// Every colour with its CSS variable, its light form (which charts are drawn with) and its dark form.
-    pub const ALL: [(Ink, &'static str, u32, u32); 17] = [
+    pub const ALL: [(Ink, &'static str, u32, u32); 18] = [
         (Ink::Paper, "paper", 0xFF_FFFF, 0x0F_161D),
+        (Ink::Wash, "wash", 0xF4_F6F8, 0x18_212A),
         (Ink::Ink, "ink", 0x16_202B, 0xE9_EEF3),
         (Ink::Muted, "muted", 0x52_6070, 0xA6_B4C2),
         (Ink::Rule, "rule", 0xD5_DCE3, 0x30_3D4A),
@@ -140,7 +143,7 @@ mod tests {
             (a.max(b) + 0.05) / (a.min(b) + 0.05)
         }
         for text in [Ink::Ink, Ink::Muted, Ink::Load, Ink::Plan, Ink::Mask, Ink::Censored] {
-            for ground in [Ink::Paper, Ink::Band1] {
+            for ground in [Ink::Paper, Ink::Wash, Ink::Band1] {
                 let light = contrast(text.row().2, ground.row().2);
                 let dark = contrast(text.row().3, ground.row().3);
                 assert!(light >= 4.5 && dark >= 4.5, "{text:?} on {ground:?}: {light:.1}, {dark:.1}");

@@ -51,7 +51,10 @@ fn bars(s: &mut Sketch, frame: Frame, scale: &Scale, days: &[DayAhead]) {
         s.rect((x - half / 2, low95), (x + half / 2, high95), Ink::Fan95);
         s.rect((x - half, low80), (x + half, high80), Ink::Fan80);
         s.rect((x - half, median - 2), (x + half, median + 2), Ink::Median);
-        let name = day.date.strftime("%a %-d").to_string();
+        // the first day carries its date, the others where there is room
+        let long = day.date.strftime("%a %-d").to_string();
+        let short = index > 0 && breadth(&long, false) + 12 > slot;
+        let name = if short { day.date.strftime("%a").to_string() } else { long };
         let width = breadth(&name, false) / 2;
         if x - width >= free_from {
             s.label(name, (x, frame.bottom + 30), Anchor::Middle, Ink::Muted);

@@ -98,8 +98,9 @@ pub fn coverage(name: &str, share: &str, days: &[f64], marks: &[Mark], span: (Ti
             from = day;
         }
     }
-    for day in 1..days.len() {
-        s.line((edge(day), 0), (edge(day), 32), if day % 7 == 0 { 4 } else { 1 }, Ink::Paper);
+    comb(&mut s, (1..days.len()).map(edge).collect());
+    for week in (7..days.len()).step_by(7) {
+        s.line((edge(week), 0), (edge(week), 32), 4, Ink::Paper);
     }
     #[expect(clippy::cast_precision_loss, reason = "unix seconds fit")]
     let scale = Scale::new((span.0.as_second() as f64, span.1.as_second() as f64), (0, CELL));
@@ -110,6 +111,15 @@ pub fn coverage(name: &str, share: &str, days: &[f64], marks: &[Mark], span: (Ti
         s.rect((left, 36), (right.max(left + 6), 44), ink);
     }
     s
+}
+
+/// Hairs between days as one line that turns outside the strip: a line for each would weigh as much as the page.
+fn comb(s: &mut Sketch, edges: Vec<i32>) {
+    let teeth = edges.into_iter().enumerate().flat_map(|(index, x)| {
+        let (from, to) = if index % 2 == 0 { (-3, 34) } else { (34, -3) };
+        [(x, from), (x, to)]
+    });
+    s.path(teeth.collect(), 1, Ink::Paper);
 }
 
 /// Weeks of the scorecard: what was planned, as a bar of our colour, and what came, as a dot.

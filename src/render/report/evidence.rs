@@ -31,9 +31,9 @@ pub fn load_answer(a: &Assessment) -> String {
     if let Some(next) = a.plan.crossings.first() {
         let line = format!("the {} rps line into {}", w::boundary(next.boundary), next.tier);
         parts.push(match (next.p50, next.p90) {
-            (Some(even), _) => format!("It has even odds of crossing {line} by {}.", w::day(even)),
-            (None, Some(early)) => format!("It crosses {line} with a chance of 1 in 10 by {}.", w::day(early)),
-            (None, None) => format!("It stays under {line} until {}, at 9 in 10.", w::outlook_end(a)),
+            (Some(even), _) => format!("The load has even odds of crossing {line} by {}.", w::day(even)),
+            (None, Some(early)) => format!("The load crosses {line} with a chance of 1 in 10 by {}.", w::day(early)),
+            (None, None) => format!("The load stays under {line} until {}, at 9 in 10.", w::outlook_end(a)),
         });
     }
     parts.join(" ")
@@ -78,9 +78,12 @@ pub fn chances(a: &Assessment) -> Vec<(String, String, String)> {
         loads.push((load.planning, format!("{} rps", w::rps(load.planning)), "the planning load".to_owned()));
     }
     loads.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // what is certain, or far past what any future reaches, says nothing: one of each is enough
+    // what is certain, or further past what any future reaches than the next load, says nothing
     let chance = |load: f64| peaks.chance_above(load);
-    let first = loads.iter().rposition(|row| chance(row.0) >= 1.0).unwrap_or(0);
+    if loads.is_empty() {
+        return Vec::new();
+    }
+    let first = loads.iter().position(|row| chance(row.0) < 1.0).unwrap_or(loads.len() - 1);
     let last = loads.iter().position(|row| chance(row.0) <= 0.0).unwrap_or(loads.len());
     loads[first..(last + 1).min(loads.len())]
         .iter()
@@ -176,7 +179,7 @@ pub fn memory_answer(a: &Assessment, component: &str) -> Option<String> {
     let share = |of: f64, what: &str| format!("{} of its {what} of {}", w::percent(peak / of), w::bytes(of));
     let shares: Vec<String> = [maxmemory.map(|of| share(of, "`maxmemory`")), limit.map(|of| share(of, "limit"))].into_iter().flatten().collect();
     let shares = if shares.is_empty() { String::new() } else { format!(": {}", w::list(&shares)) };
-    let advised = advised.map_or_else(String::new, |to| format!(" Recommended are {}.", w::bytes(to)));
+    let advised = advised.map_or_else(String::new, |to| format!(" Recommended: {}.", w::bytes(to)));
     Some(format!("{name} used at most {} last week{shares}.{advised}", w::bytes(peak)))
 }
 
@@ -250,6 +253,22 @@ pub fn score_answer(a: &Assessment) -> String {
     let known: Vec<bool> = a.scorecard.iter().filter_map(held).collect();
     let kept = known.iter().filter(|held| **held).count();
     format!("{verdict} Of the last {}, {kept} held; at {} risk about one in {:.0} should not.", w::counted(known.len(), "week"), w::percent(a.policy.risk.0), 1.0 / a.policy.risk.0)
+}
+
+/// What fell into the weeks that are shown, a sentence a week: `2 Nov: campaign`.
+#[must_use]
+pub fn score_notes(a: &Assessment) -> Vec<String> {
+    let mut notes = Vec::new();
+    for week in a.scorecard.iter().rev().take(8).rev() {
+        let mut causes: Vec<&str> = week.notes.iter().flat_map(|note| note.split(" and ")).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        causes.retain(|cause| seen.insert(*cause));
+        if !causes.is_empty() {
+            let date = week.from.to_zoned(a.calendar.zone.clone()).strftime("%-d %b").to_string();
+            notes.push(format!("{date}: {}", w::list(&causes)));
+        }
+    }
+    notes
 }
 
 /// Whether the week's load stayed under what was planned; `None` without samples.

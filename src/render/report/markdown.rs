@@ -191,12 +191,12 @@ fn score(out: &mut Text, a: &Assessment) {
             Some(false) => "**missed**",
             None => "not known",
         };
-        let notes = if week.notes.is_empty() { String::new() } else { format!(": {}", w::list(&week.notes)) };
         let date = week.from.to_zoned(a.calendar.zone.clone()).strftime("%-d %b").to_string();
-        vec![date, w::rps(week.planned), w::seen(week.seen), share(week.inside80), share(week.inside95), format!("{result}{notes}")]
+        vec![date, w::rps(week.planned), w::seen(week.seen), share(week.inside80), share(week.inside95), result.to_owned()]
     });
     let rows: Vec<Vec<String>> = rows.collect();
     out.table(&["Week", ">Planned, rps", ">Seen, rps", ">In 80 %", ">In 95 %", "Result"], &rows);
+    out.list(&evidence::score_notes(a));
 }
 
 fn table(out: &mut Text, a: &Assessment) {

@@ -293,6 +293,8 @@ impl View<'_> {
                 }
                 (self.score_table())
             }
+            @let notes = evidence::score_notes(self.a);
+            @if !notes.is_empty() { p.note { (verdict::stop(&notes.join("; "))) } }
         } };
         self.section("score", "Was last week’s advice right?", &evidence::score_answer(self.a), &body)
     }
@@ -315,7 +317,6 @@ impl View<'_> {
                             Some(false) => b { "✕ missed" },
                             None => "not known",
                         }
-                        @if !week.notes.is_empty() { span.sub { (w::list(&week.notes)) } }
                     }))
                 }
             } }

@@ -197,7 +197,7 @@ fn next_line(a: &Assessment) -> Option<Figure> {
     Some(Figure {
         label: format!("{}, from {} rps", next.tier, w::boundary(next.boundary)),
         value: w::day_or_after(a, next.p90),
-        note: format!("at 1 in 10; at even odds {}", w::day_or_after(a, next.p50)),
+        note: format!("1 in 10; even odds {}", w::day_or_after(a, next.p50)),
         advice: false,
     })
 }
@@ -263,7 +263,7 @@ pub fn decisions(a: &Assessment) -> Vec<(String, String)> {
         decisions.push((format!("Merge {what} {by}"), format!("By {day} today’s values are too small with a chance of 1 in 10.")));
     }
     for finding in a.plan.findings.iter().filter(|finding| finding.severity != Severity::Info) {
-        decisions.push((w::sentence(&finding.message), stop(&w::sentence(&finding.remedy))));
+        decisions.push((named(a, &finding.message), stop(&named(a, &finding.remedy))));
     }
     decisions
 }
@@ -272,7 +272,16 @@ pub fn decisions(a: &Assessment) -> Vec<(String, String)> {
 #[must_use]
 pub fn notes(a: &Assessment) -> Vec<String> {
     let infos = a.plan.findings.iter().filter(|finding| finding.severity == Severity::Info);
-    infos.map(|f| [stop(&w::sentence(&f.message)), stop(&w::sentence(&f.remedy))].join(" ").trim().to_owned()).collect()
+    infos.map(|f| [stop(&named(a, &f.message)), stop(&named(a, &f.remedy))].join(" ").trim().to_owned()).collect()
+}
+
+/// A message as a sentence; one that begins with a component says its name as people do.
+fn named(a: &Assessment, message: &str) -> String {
+    let first = message.split([' ', ':', ',']).next().unwrap_or("");
+    match a.service.components.iter().find(|component| component.name == first) {
+        Some(component) => format!("{}{}", w::component(&component.name), message[first.len()..].trim_end_matches('.')),
+        None => w::sentence(message),
+    }
 }
 
 /// A sentence with its full stop; nothing stays nothing.
