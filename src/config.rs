@@ -1,6 +1,7 @@
 //! `plimsoll.yaml` -> validated [`Settings`]. Every key is checked; an unknown one is an error with a
 //! suggestion and its line.
 
+mod component;
 mod error;
 mod history;
 mod place;
@@ -8,6 +9,7 @@ mod policy;
 mod raw;
 mod read;
 mod service;
+mod shape;
 mod table;
 
 use std::collections::BTreeMap;
@@ -127,7 +129,7 @@ pub fn load(path: &Path) -> Result<Settings, ConfigError> {
 ///
 /// Where anything in it is wrong: with the key, the line and the remedy.
 pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigError> {
-    let file = raw::parse(text, name)?;
+    let file = shape::parse(text, name)?;
     let mut reader = Reader::new(name, base);
     reader.version(&file.version);
     let zone = reader.zone(file.timezone.as_ref());
@@ -135,12 +137,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     let events = reader.events(file.events.as_deref().unwrap_or_default(), &zone);
     let services = reader.services(&file.services);
     let policy = reader.policy(file.policy.as_ref(), history.step);
-    let Reader {
-        problems,
-        warnings,
-        runbooks,
-        ..
-    } = reader;
+    let Reader { problems, warnings, runbooks, .. } = reader;
     match ConfigError::of(problems) {
         Some(error) => Err(error),
         None => Ok(Settings {
@@ -167,11 +164,9 @@ fn hash(text: &str, runbooks: &[String]) -> String {
         hasher.update(runbook);
     }
     let digest = hasher.finalize();
-    digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let hex = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
+    let digits = digest.iter().take(6);
+    digits.flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).collect()
 }
 
 /// The text of a file; `line` is where a settings file names it.
@@ -181,12 +176,8 @@ pub(crate) fn read_text(
     line: Option<usize>,
     hint: &str,
 ) -> Result<String, Problem> {
-    let problem = |message: String| Problem {
-        file: name.to_owned(),
-        line,
-        message,
-        hint: hint.to_owned(),
-    };
+    let problem =
+        |message: String| Problem { file: name.to_owned(), line, message, hint: hint.to_owned() };
     let shown = path.display();
     let large = std::fs::metadata(path).is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
     if large {

@@ -28,9 +28,7 @@ pub fn run(args: &DemoArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
         "demo: built-in JARVIS, seed {}, 8 weeks x 5 minutes, at {at} (synthetic)\ndemo: no cluster, no network",
         args.seed
     ));
-    let run = Run::over(settings, at, &Live::new(), None, |_| {
-        Ok(demo::observed(at, args.seed))
-    })?;
+    let run = Run::over(settings, at, &Live::new(), None, |_| Ok(demo::observed(at, args.seed)))?;
     writeln!(out, "{}", plan::text(&run, Format::Table, talk)?)?;
     let review = Review { run: &run, synthetic: true, command: command(args), png: args.png };
     let written = review.write(&args.out)?;
@@ -43,10 +41,7 @@ pub fn run(args: &DemoArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
 /// The command that makes the same bytes again.
 fn command(args: &DemoArgs) -> String {
     let at = args.at.map(|at| format!(" --at {at}")).unwrap_or_default();
-    let seed = if args.seed == demo::SEED {
-        String::new()
-    } else {
-        format!(" --seed {}", args.seed)
-    };
+    let seed =
+        if args.seed == demo::SEED { String::new() } else { format!(" --seed {}", args.seed) };
     format!("plimsoll demo{at}{seed}")
 }

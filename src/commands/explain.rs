@@ -20,7 +20,13 @@ pub async fn run(args: &ExplainArgs, talk: &Talk, out: &mut dyn Write) -> Result
     let asked = run.assessments.iter().filter(|one| wanted(&one.service.name));
     let texts: Vec<String> = asked.filter_map(|one| explain(one, &args.component)).collect();
     if texts.is_empty() {
-        let known: Vec<&str> = run.plan.services.iter().flat_map(|one| &one.recommendations).map(|one| one.component.as_str()).collect();
+        let known: Vec<&str> = run
+            .plan
+            .services
+            .iter()
+            .flat_map(|one| &one.recommendations)
+            .map(|one| one.component.as_str())
+            .collect();
         let mut known: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
         known.dedup();
         let message = format!("no component or volume `{}`", args.component);

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::Assessment;
 use crate::commands::run::Run;
 use crate::files::{self, WriteError};
-use crate::render::{helm, json, patch};
+use crate::render::report::{self, Page};
+use crate::render::{chart, helm, json, patch};
 
 /// A run with what its report has to say of itself.
 #[derive(Debug)]
@@ -37,28 +39,71 @@ pub fn prepare(out: &Path) -> Result<(), WriteError> {
 #[must_use]
 pub fn listing(out: &Path, written: &[Written]) -> String {
     let width = written.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines: String = written.iter().map(|(name, what)| format!("  {name:<width$}  {what}\n")).collect();
+    let lines: String =
+        written.iter().map(|(name, what)| format!("  {name:<width$}  {what}\n")).collect();
     format!("wrote {}\n{lines}", out.display())
 }
 
 impl Review<'_> {
-    /// Writes everything into `out`.
+    /// Writes everything into `out`; the page that people open comes last, when all it speaks of is there.
     ///
     /// # Errors
     ///
     /// Where a file cannot be written, with its path.
     pub fn write(&self, out: &Path) -> Result<Vec<Written>> {
-        let overlay = helm::overlay(&self.run.plan, &self.run.settings.services);
-        let patches = patch::patches(&self.run.plan, &self.run.settings.services);
-        files::write_whole(&out.join("plan.json"), json::json(&self.run.plan)?.as_bytes())?;
+        let run = self.run;
+        let overlay = helm::overlay(&run.plan, &run.settings.services);
+        let patches = patch::patches(&run.plan, &run.settings.services);
+        let page = self.page();
+        files::write_whole(&out.join("plan.json"), json::json(&run.plan)?.as_bytes())?;
         files::write_whole(&out.join("values-capacity.yaml"), overlay.as_bytes())?;
         for patch in &patches {
             files::write_whole(&out.join("patches").join(&patch.file_name), patch.content.as_bytes())?;
         }
+        let charts = self.write_charts(&out.join("charts"))?;
+        files::write_whole(&out.join("report.md"), report::markdown(&page).as_bytes())?;
+        files::write_whole(&out.join("report.html"), report::html(&page).as_bytes())?;
         Ok(vec![
-            ("plan.json", "the advice as data".to_owned()),
-            ("values-capacity.yaml", "a Helm overlay with the advised settings".to_owned()),
-            ("patches/", format!("{} patches, each with its inverse", patches.len() / 2)),
+            ("report.html", "the weekly review: open this first".to_owned()),
+            ("report.md", "the same, for a pull request or a chat".to_owned()),
+            ("charts/", format!("its {charts} charts, each a file of its own")),
+            ("plan.json", format!("the advice as data, schemaVersion {}", run.plan.schema_version)),
+            ("values-capacity.yaml", "Helm overlay: pass it last".to_owned()),
+            ("patches/", format!("{} patches for `kubectl`, each with its inverse", patches.len() / 2)),
         ])
+    }
+
+    fn page(&self) -> Page<'_> {
+        let run = self.run;
+        let overlay = |one: &Assessment| {
+            let services: Vec<_> = run.settings.services.iter().filter(|known| known.name == one.service.name).cloned().collect();
+            helm::overlay(&run.plan, &services)
+        };
+        Page {
+            services: run.assessments.iter().map(|one| (one, overlay(one))).collect(),
+            plan: &run.plan,
+            history: run.history_hash.clone(),
+            samples: run.samples,
+            queries: run.queries,
+            command: self.command.clone(),
+            synthetic: self.synthetic,
+        }
+    }
+
+    /// Writes the charts, in a folder per service where there are several, and counts them.
+    fn write_charts(&self, folder: &Path) -> Result<usize> {
+        let mut written = 0;
+        for one in &self.run.assessments {
+            let folder = if self.run.assessments.len() > 1 { folder.join(&one.service.name) } else { folder.to_owned() };
+            for chart in chart::charts(one) {
+                files::write_whole(&folder.join(format!("{}.svg", chart.name)), chart.svg.as_bytes())?;
+                written += 1;
+            }
+            let pngs = if self.png { chart::pngs(one).map_err(anyhow::Error::msg)? } else { Vec::new() };
+            for (name, png) in pngs {
+                files::write_whole(&folder.join(format!("{name}.png")), &png)?;
+            }
+        }
+        Ok(written)
     }
 }

@@ -103,13 +103,11 @@ pub async fn run(
     }
     let summary = bring_up_to_date(settings, at, quiet).await?;
     write!(out, "{}", summary.text())?;
-    Ok(
-        if summary.failures.is_empty() && summary.unmatched.is_empty() {
-            Exit::Done
-        } else {
-            Exit::Skipped
-        },
-    )
+    Ok(if summary.failures.is_empty() && summary.unmatched.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Skipped
+    })
 }
 
 /// History for all services at `at`: from the store, brought up to date first unless `offline`, and from files.
@@ -159,10 +157,7 @@ impl Past {
         for failure in failures.filter(|failure| failure.service == service.name) {
             let fresh = matches!(observed.get(&failure.key), Some(Evidence::Series(Samples { at: times, .. })) if times.last() >= Some(&(at - self.max_age_s)));
             if !fresh {
-                observed.insert(
-                    failure.key.clone(),
-                    Evidence::Failed(failure.message.clone()),
-                );
+                observed.insert(failure.key.clone(), Evidence::Failed(failure.message.clone()));
             }
         }
         if let Some(files) = self.files.get(&service.name) {
@@ -195,13 +190,8 @@ pub async fn bring_up_to_date(
     // what is still to come is not absent
     let at = at.min(Timestamp::now()).as_second();
     let client = connect(prometheus, at).await?;
-    let writer = open(settings)?
-        .writer()
-        .map_err(|error| Hinted::because(&error, error.hint()))?;
-    let mut summary = PullSummary {
-        queries: 1,
-        ..PullSummary::default()
-    };
+    let writer = open(settings)?.writer().map_err(|error| Hinted::because(&error, error.hint()))?;
+    let mut summary = PullSummary { queries: 1, ..PullSummary::default() };
     let mut jobs = Vec::new();
     for service in &settings.services {
         let choice = choose(&client, &writer, service, at, &mut summary).await?;
@@ -210,16 +200,13 @@ pub async fn bring_up_to_date(
         for query in list {
             jobs.push(Job::plan(&writer, service, query, settings, at)?);
         }
-        summary
-            .choices
-            .extend(choice.map(|choice| (service.name.clone(), choice)));
+        summary.choices.extend(choice.map(|choice| (service.name.clone(), choice)));
     }
     within_budget(&jobs, prometheus.max_samples)?;
     let progress = progress(&jobs, quiet);
     let shared = Arc::new(Shared { client, writer, at });
     let mut outcomes = futures::stream::iter(
-        jobs.into_iter()
-            .map(|job| job.run(Arc::clone(&shared), progress.clone())),
+        jobs.into_iter().map(|job| job.run(Arc::clone(&shared), progress.clone())),
     )
     .buffer_unordered(prometheus.concurrency.max(1));
     while let Some(outcome) = outcomes.next().await {
@@ -227,9 +214,7 @@ pub async fn bring_up_to_date(
     }
     drop(outcomes);
     progress.finish_and_clear();
-    summary
-        .failures
-        .sort_by(|a, b| (&a.service, &a.key).cmp(&(&b.service, &b.key)));
+    summary.failures.sort_by(|a, b| (&a.service, &a.key).cmp(&(&b.service, &b.key)));
     Ok(summary)
 }
 
@@ -339,13 +324,10 @@ pub(super) async fn discover(
 fn candidates(service: &Service) -> Vec<&'static LoadPreset> {
     match &service.load {
         LoadSource::Query(_) => Vec::new(),
-        LoadSource::Preset {
-            name: Some(name), ..
-        } => LoadPreset::named(name).into_iter().collect(),
-        LoadSource::Preset {
-            name: None,
-            selector,
-        } => PRESETS
+        LoadSource::Preset { name: Some(name), .. } => {
+            LoadPreset::named(name).into_iter().collect()
+        }
+        LoadSource::Preset { name: None, selector } => PRESETS
             .iter()
             .filter(|preset| preset.knows_namespace() || !selector.is_empty())
             .collect(),
@@ -361,12 +343,9 @@ pub(super) async fn scrapes_an_hour(
 ) -> Result<Option<f64>, PrometheusError> {
     *asked += 1;
     let Needs { metric, matchers } = needs;
-    let answer = client
-        .instant(&format!("max(count_over_time({metric}{matchers}[1h]))"), at)
-        .await?;
-    Ok(answer
-        .first()
-        .map(crate::source::prometheus::decode::Element::value))
+    let answer =
+        client.instant(&format!("max(count_over_time({metric}{matchers}[1h]))"), at).await?;
+    Ok(answer.first().map(crate::source::prometheus::decode::Element::value))
 }
 
 /// The scrape interval, in seconds, from the number of scrapes an hour: one of a few, so that a lost scrape does not change it.
@@ -424,16 +403,8 @@ impl Job {
             }
             _ => vec![(from, to)],
         };
-        let slices = missing
-            .into_iter()
-            .flat_map(|(from, to)| sliced(from, to, step))
-            .collect();
-        Ok(Self {
-            service: service.name.clone(),
-            query,
-            step,
-            slices,
-        })
+        let slices = missing.into_iter().flat_map(|(from, to)| sliced(from, to, step)).collect();
+        Ok(Self { service: service.name.clone(), query, step, slices })
     }
 
     fn points(&self) -> u64 {
@@ -442,12 +413,7 @@ impl Job {
 
     /// Asks slice by slice and keeps what came, even when a later slice fails.
     async fn run(self, shared: Arc<Shared>, progress: ProgressBar) -> Result<Outcome> {
-        let mut outcome = Outcome {
-            queries: 0,
-            samples: 0,
-            dropped: 0,
-            failure: None,
-        };
+        let mut outcome = Outcome { queries: 0, samples: 0, dropped: 0, failure: None };
         let mut answers = Vec::new();
         // the last slice is on top
         let mut rest: Vec<Range> = self.slices.iter().rev().copied().collect();
@@ -496,12 +462,7 @@ impl Job {
         }
         let mut manifest = shared
             .writer
-            .begin(
-                &self.service,
-                &self.query.key,
-                &self.query.promql,
-                self.step,
-            )
+            .begin(&self.service, &self.query.key, &self.query.promql, self.step)
             .map_err(failed)?;
         let mut samples = Samples::default();
         for (slice, answer) in answers {
@@ -513,15 +474,8 @@ impl Job {
         let series = answers.iter().any(|(_, answer)| answer.series);
         // the spans are in the manifest already, which is written after the samples
         let nothing_more = (0, -1);
-        let answer = Answer {
-            samples: &samples,
-            series,
-            settled: nothing_more,
-        };
-        shared
-            .writer
-            .append(&self.service, &self.query.key, &mut manifest, answer)
-            .map_err(failed)
+        let answer = Answer { samples: &samples, series, settled: nothing_more };
+        shared.writer.append(&self.service, &self.query.key, &mut manifest, answer).map_err(failed)
     }
 }
 
@@ -530,11 +484,7 @@ fn sliced(from: i64, to: i64, step: i64) -> impl Iterator<Item = Range> {
     let length = (SLICE_POINTS - 1) * step;
     std::iter::successors(Some(from), move |start| Some(start + length + step))
         .take_while(move |start| *start <= to)
-        .map(move |start| Range {
-            from: start,
-            to: to.min(start + length),
-            step,
-        })
+        .map(move |start| Range { from: start, to: to.min(start + length), step })
 }
 
 /// The steps of an answered slice that need not be asked for again: not those that may still change, and
@@ -562,11 +512,7 @@ fn within_budget(jobs: &[Job], max_samples: u64) -> Result<()> {
 
 /// A bar on standard error, when that is a terminal and nobody asked for silence.
 fn progress(jobs: &[Job], quiet: bool) -> ProgressBar {
-    let target = if quiet {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr()
-    };
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(jobs.iter().map(Job::points).sum()), target);
     if let Ok(style) = ProgressStyle::with_template(
         "pulling {bar:40} {percent}% of {human_len} samples, {eta} left",
@@ -602,10 +548,7 @@ impl PullSummary {
             self.series, self.samples, self.queries
         ));
         if self.dropped > 0 {
-            text.push_str(&format!(
-                "{} values were no numbers and are left out\n",
-                self.dropped
-            ));
+            text.push_str(&format!("{} values were no numbers and are left out\n", self.dropped));
         }
         for failure in &self.failures {
             text.push_str(&format!(
@@ -619,9 +562,7 @@ impl PullSummary {
 
 /// The manifest of a series as it stands, for those who only look.
 pub(super) fn manifest(store: &Store, service: &str, key: &SeriesKey) -> Result<Option<Manifest>> {
-    store
-        .manifest(service, key)
-        .map_err(|error| Hinted::because(&error, error.hint()).into())
+    store.manifest(service, key).map_err(|error| Hinted::because(&error, error.hint()).into())
 }
 
 #[cfg(test)]
@@ -632,26 +573,15 @@ mod tests {
     fn case_09_slices_stay_under_the_limit_and_cover_every_step_once() {
         let slices: Vec<Range> = sliced(0, 25_000 * 300, 300).collect();
         assert!(slices.iter().all(|slice| slice.points() <= 10_000));
-        assert_eq!(
-            slices.iter().map(|slice| slice.points()).sum::<usize>(),
-            25_001
-        );
-        assert!(
-            slices
-                .windows(2)
-                .all(|pair| pair[0].to + 300 == pair[1].from)
-        );
+        assert_eq!(slices.iter().map(|slice| slice.points()).sum::<usize>(), 25_001);
+        assert!(slices.windows(2).all(|pair| pair[0].to + 300 == pair[1].from));
         assert_eq!(sliced(300, 0, 300).count(), 0);
         assert_eq!(sliced(300, 300, 300).count(), 1);
     }
 
     #[test]
     fn the_newest_step_is_asked_for_again_while_it_may_change() {
-        let slice = Range {
-            from: 0,
-            to: 36_000,
-            step: 300,
-        };
+        let slice = Range { from: 0, to: 36_000, step: 300 };
         // 30 s after the step: its last scrape may be under way
         assert_eq!(settled(slice, Some(36_000), 36_030), (0, 35_700));
         // 60 s after it
@@ -660,11 +590,7 @@ mod tests {
 
     #[test]
     fn a_missing_end_is_hoped_for_for_an_hour() {
-        let slice = Range {
-            from: 0,
-            to: 36_000,
-            step: 300,
-        };
+        let slice = Range { from: 0, to: 36_000, step: 300 };
         // the last 20 minutes are missing
         assert_eq!(settled(slice, Some(34_800), 36_100), (0, 34_800));
         // the last three hours are missing: two are given up (36,100 - 3,600 on the grid is 32,400)
@@ -673,11 +599,7 @@ mod tests {
         // a day later all of it is
         assert_eq!(settled(slice, None, 122_400), (0, 36_000));
         // nothing at all yet
-        let new = Range {
-            from: 35_700,
-            to: 36_000,
-            step: 300,
-        };
+        let new = Range { from: 35_700, to: 36_000, step: 300 };
         assert!(settled(new, None, 36_100).1 < new.from);
     }
 

@@ -22,7 +22,8 @@ pub async fn run(args: &ReportArgs, talk: &Talk, out: &mut dyn Write) -> Result<
     let run = gather(&args.run, talk).await?;
     let date = run.at.to_zoned(run.settings.calendar.zone.clone()).date();
     let folder = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("reports/{date}")));
-    let command = format!("plimsoll report --offline --at {} -f {}", run.at, args.run.file.display());
+    let command =
+        format!("plimsoll report --offline --at {} -f {}", run.at, args.run.file.display());
     let review = Review { run: &run, synthetic: false, command, png: args.png };
     let written = review.write(&folder)?;
     write!(out, "{}", output::listing(&folder, &written))?;

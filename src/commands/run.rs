@@ -12,6 +12,7 @@ use crate::commands::{Exit, Hinted, Talk, pull, tiers};
 use crate::config::{self, Settings};
 use crate::history::{Evidence, Observed, Window};
 use crate::service::Current;
+use crate::source::kubernetes::{self, ClusterOptions};
 
 /// The settings in force by service and component.
 pub type Live = BTreeMap<(String, String), Current>;
@@ -68,17 +69,32 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
     if let Some(namespace) = &args.namespace {
         settings.services.retain(|service| service.namespace == *namespace);
         if settings.services.is_empty() {
-            let message = format!("no service of `{}` is in the namespace `{namespace}`", args.file.display());
-            return Err(Hinted { message, hint: "see `services[].namespace`, or leave `--namespace` away".to_owned() }.into());
+            let message = format!(
+                "no service of `{}` is in the namespace `{namespace}`",
+                args.file.display()
+            );
+            return Err(Hinted {
+                message,
+                hint: "see `services[].namespace`, or leave `--namespace` away".to_owned(),
+            }
+            .into());
         }
     }
     Ok(settings)
 }
 
-/// The cluster's word on what is in force; empty where no flag names a cluster.
+/// The cluster's word on what is in force; empty where no flag names a cluster. What a cluster will not
+/// tell is said, and left to the metrics and the settings: it is never read as "there is none".
 async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
-    let _ = (settings, args, talk);
-    Ok(Live::new())
+    if args.context.is_none() && args.kubeconfig.is_none() {
+        return Ok(Live::new());
+    }
+    let options = ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
+    let readings = kubernetes::live_state(&settings.services, &options).await;
+    let readings = readings.map_err(|error| Hinted::because(&error, &error.hint()))?;
+    let problems = readings.values().flat_map(|reading| &reading.problems);
+    problems.for_each(|problem| talk.say(&format!("warning: {problem}\nhint: {}", problem.hint())));
+    Ok(readings.into_iter().map(|(of, reading)| (of, reading.current)).collect())
 }
 
 impl Run {
@@ -94,11 +110,8 @@ impl Run {
         queries: Option<usize>,
         mut observe: impl FnMut(&crate::service::Service) -> Result<Observed>,
     ) -> Result<Self> {
-        let window = Window {
-            at,
-            lookback: settings.history.lookback,
-            step: settings.history.step,
-        };
+        let window =
+            Window { at, lookback: settings.history.lookback, step: settings.history.step };
         let mut assessments = Vec::with_capacity(settings.services.len());
         let mut evidence = Fingerprint::default();
         for service in &settings.services {
@@ -119,15 +132,7 @@ impl Run {
         }
         let plan = crate::plan(at, &settings.hash, &assessments);
         let (samples, history_hash) = evidence.finish();
-        Ok(Self {
-            settings,
-            at,
-            assessments,
-            plan,
-            samples,
-            history_hash,
-            queries,
-        })
+        Ok(Self { settings, at, assessments, plan, samples, history_hash, queries })
     }
 
     /// How the run ended: skipped before changed, since what is missing is the worse surprise.
@@ -162,14 +167,8 @@ impl Fingerprint {
             self.hash.update(format!("{service}/{key}\n"));
             if let Evidence::Series(samples) = evidence {
                 self.samples += samples.at.len();
-                samples
-                    .at
-                    .iter()
-                    .for_each(|at| self.hash.update(at.to_le_bytes()));
-                samples
-                    .value
-                    .iter()
-                    .for_each(|value| self.hash.update(value.to_le_bytes()));
+                samples.at.iter().for_each(|at| self.hash.update(at.to_le_bytes()));
+                samples.value.iter().for_each(|value| self.hash.update(value.to_le_bytes()));
             }
         }
     }
@@ -177,11 +176,7 @@ impl Fingerprint {
     fn finish(self) -> (usize, String) {
         use sha2::Digest;
         let digest = self.hash.finalize();
-        let hex: String = digest
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         (self.samples, hex)
     }
 }
