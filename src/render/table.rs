@@ -405,8 +405,8 @@ jarvis   Medium now, High planned                                          Mon 2
   worker            replicas         3       4  raise   TIER_ROW  High: 3-5, 3.11 rounded up
   data-jarvis-      storage       50Gi    50Gi  keep    RUNWAY  80 % after 21 Dec
   postgresql-0
-  worker            cpuRequest       -       -  skip    NO_SERIES  no series for `worker.cpu`; this is
-                                                        not zero
+  worker            cpuRequest       -       -  skip    NO_SERIES  no series for `worker.cpu`; this
+                                                        is not zero
 
   warning   TABLE_ROW_TOO_SMALL  api, High: 10 pods sustain 114 rps, not 200
             see `plimsoll tiers fit`
