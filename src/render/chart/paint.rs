@@ -109,10 +109,9 @@ fn body(sketch: &Sketch) -> String {
 ///
 /// A sentence where a font or the encoder fails, which the compiled-in font and a buffer in memory do not.
 pub fn png(sketch: &Sketch) -> Result<Vec<u8>, String> {
-    for (style, bytes) in [
-        (FontStyle::Normal, dejavu::sans::regular()),
-        (FontStyle::Bold, dejavu::sans::bold()),
-    ] {
+    for (style, bytes) in
+        [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())]
+    {
         register_font("sans-serif", style, bytes)
             .map_err(|_| "the font that charts are drawn with is not readable".to_owned())?;
     }
@@ -127,9 +126,7 @@ pub fn png(sketch: &Sketch) -> Result<Vec<u8>, String> {
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Rgb);
     let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
-    writer
-        .write_image_data(&pixels)
-        .map_err(|error| error.to_string())?;
+    writer.write_image_data(&pixels).map_err(|error| error.to_string())?;
     writer.finish().map_err(|error| error.to_string())?;
     Ok(file)
 }
@@ -148,7 +145,11 @@ enum Dashes {
     BySegments,
 }
 
-fn paint<B: DrawingBackend>(sketch: &Sketch, backend: &mut B, dashes: Dashes) -> Result<(), String> {
+fn paint<B: DrawingBackend>(
+    sketch: &Sketch,
+    backend: &mut B,
+    dashes: Dashes,
+) -> Result<(), String> {
     for shape in &sketch.shapes {
         draw(shape, backend, dashes)?;
     }
@@ -208,16 +209,11 @@ fn write<B: DrawingBackend>(label: &Label, backend: &mut B, dashes: Dashes) -> R
                 .map_err(|error| error.to_string())?;
         }
     }
-    backend
-        .draw_text(&label.text, &text(label.ink), label.at)
-        .map_err(|error| error.to_string())
+    backend.draw_text(&label.text, &text(label.ink), label.at).map_err(|error| error.to_string())
 }
 
 /// The dashes of a line through points.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "coordinates of a chart are small"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "coordinates of a chart are small")]
 fn pieces(points: &[(i32, i32)], ink: Ink) -> Vec<Vec<(i32, i32)>> {
     let (dash, space) = if ink == Ink::Plan { PLAN_DASH } else { LIMIT_DASH };
     let mut pieces = Vec::new();
@@ -227,10 +223,7 @@ fn pieces(points: &[(i32, i32)], ink: Ink) -> Vec<Vec<(i32, i32)>> {
         let length = dx.hypot(dy);
         let point = |along: f64| {
             let share = (along / length).min(1.0);
-            (
-                from.0 + (dx * share).round() as i32,
-                from.1 + (dy * share).round() as i32,
-            )
+            (from.0 + (dx * share).round() as i32, from.1 + (dy * share).round() as i32)
         };
         let mut along = 0.0;
         while along < length {
@@ -247,16 +240,9 @@ fn colour(ink: Ink) -> RGBColor {
 }
 
 fn style(ink: Ink, width: u32) -> ShapeStyle {
-    ShapeStyle {
-        color: colour(ink).into(),
-        filled: true,
-        stroke_width: width,
-    }
+    ShapeStyle { color: colour(ink).into(), filled: true, stroke_width: width }
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
