@@ -24,10 +24,7 @@ pub struct UnitError {
 
 impl UnitError {
     fn new(text: &str, expected: &'static str) -> Self {
-        Self {
-            text: text.to_owned(),
-            expected,
-        }
+        Self { text: text.to_owned(), expected }
     }
 
     /// What to write instead.
@@ -54,10 +51,7 @@ fn respelled(text: &str, expected: &str) -> Option<String> {
     let unit = unit.to_ascii_lowercase();
     let spelling = match expected {
         A_MEMORY => {
-            let prefix = unit
-                .strip_suffix("ib")
-                .or(unit.strip_suffix('b'))
-                .unwrap_or(&unit);
+            let prefix = unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit);
             let prefix = prefix.strip_suffix('i').unwrap_or(prefix);
             format!("{number}{}i", prefix.to_ascii_uppercase())
         }
@@ -83,9 +77,7 @@ impl FromStr for Latency {
 
     /// A number with `us`, `ms`, `s` or `m`; unlike a [`Period`] it may have a fraction.
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let digits = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let scale = match unit {
             "us" => Some(1e-6),
@@ -145,23 +137,15 @@ const DECIMAL: [(&str, i32); 9] = [
 ];
 
 /// Units of a Prometheus duration, in seconds, in the order they must be written.
-const DURATION: [(&str, i64); 6] = [
-    ("y", 31_536_000),
-    ("w", 604_800),
-    ("d", 86_400),
-    ("h", 3_600),
-    ("m", 60),
-    ("s", 1),
-];
+const DURATION: [(&str, i64); 6] =
+    [("y", 31_536_000), ("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
 /// A Kubernetes quantity in thousandths (`milli`) or whole units, rounded up as Kubernetes rounds, by its grammar
 /// `<digits>(.<digits>)?(<binary>|<decimal>|(e|E)<exponent>)?`; `None` where it does not fit or is past 2^63.
 ///
 /// In whole numbers throughout: an `f64` would lose bytes above 2^53 and make `0.1Gi` a matter of luck.
 fn quantity(text: &str, milli: bool) -> Option<u64> {
-    let digits = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
     let (mantissa, fraction) = mantissa(number)?;
     let (binary, power) = scale(suffix)?;
@@ -175,9 +159,7 @@ fn quantity(text: &str, milli: bool) -> Option<u64> {
         None if power < 0 || scaled == 0 => scaled.min(1),
         None => return None,
     };
-    u64::try_from(value)
-        .ok()
-        .filter(|value| i64::try_from(*value).is_ok())
+    u64::try_from(value).ok().filter(|value| i64::try_from(*value).is_ok())
 }
 
 /// `1.50` is 15 with one digit after the point; 18 digits at most, which keeps every product within `u128`.
@@ -188,11 +170,7 @@ fn mantissa(number: &str) -> Option<(u128, i32)> {
     if number.matches('.').count() > 1 || number.trim_matches('.').is_empty() || digits.len() > 19 {
         return None;
     }
-    let mantissa = if digits.is_empty() {
-        0
-    } else {
-        digits.parse().ok()?
-    };
+    let mantissa = if digits.is_empty() { 0 } else { digits.parse().ok()? };
     Some((mantissa, i32::try_from(fraction.len()).ok()?))
 }
 
@@ -248,9 +226,7 @@ impl FromStr for Period {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        duration(text)
-            .map(Self)
-            .ok_or_else(|| UnitError::new(text, A_DURATION))
+        duration(text).map(Self).ok_or_else(|| UnitError::new(text, A_DURATION))
     }
 }
 
@@ -306,11 +282,7 @@ impl fmt::Display for Period {
         // `y` is left out: 52w reads better than a year of 365 days that no calendar has.
         for (unit, seconds) in &DURATION[1..] {
             // A week is written only when it is whole, so that ten days are `10d` and not `1w3d`.
-            let count = if *unit == "w" && rest % seconds != 0 {
-                0
-            } else {
-                rest / seconds
-            };
+            let count = if *unit == "w" && rest % seconds != 0 { 0 } else { rest / seconds };
             if count > 0 {
                 write!(f, "{count}{unit}")?;
             }
@@ -322,10 +294,7 @@ impl fmt::Display for Period {
 
 impl Bytes {
     /// Mebibytes for prose and axes: 512Mi is 512.0.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a readable figure, not an exact one"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a readable figure, not an exact one")]
     #[must_use]
     pub fn mebibytes(self) -> f64 {
         self.0 as f64 / 1_048_576.0
@@ -339,7 +308,8 @@ impl Bytes {
     )]
     #[must_use]
     pub fn at_least(bytes: f64, step: Self) -> Self {
-        let whole = bytes.max(0.0).min(9e18).ceil() as u64;
+        let bytes = if bytes > 0.0 { bytes.min(9e18) } else { 0.0 };
+        let whole = bytes.ceil() as u64;
         Self(whole.div_ceil(step.0).saturating_mul(step.0))
     }
 }
@@ -395,9 +365,7 @@ mod tests {
         assert_eq!(read("0.5Gi"), Some(1 << 29));
         assert_eq!(read("1e3"), Some(1000));
         assert_eq!(read("262144k"), Some(262_144_000));
-        for bad in [
-            "", "Mi", "512MB", "512 Mi", "-1Mi", "1e99", "NaN", "inf", "1.2.3",
-        ] {
+        for bad in ["", "Mi", "512MB", "512 Mi", "-1Mi", "1e99", "NaN", "inf", "1.2.3"] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
@@ -426,17 +394,7 @@ mod tests {
         assert_eq!(read("36h"), Some(129_600));
         assert_eq!(read("1d12h"), Some(129_600));
         assert_eq!(read("8w"), Some(4_838_400));
-        for bad in [
-            "",
-            "5",
-            "m",
-            "1h1d",
-            "0s",
-            "-5m",
-            "1.5h",
-            "5 m",
-            "99999999999y",
-        ] {
+        for bad in ["", "5", "m", "1h1d", "0s", "-5m", "1.5h", "5 m", "99999999999y"] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
@@ -482,18 +440,9 @@ mod tests {
     #[test]
     fn a_near_miss_is_told_its_spelling() {
         let hint = |error: UnitError| error.hint();
-        assert_eq!(
-            "512 MB".parse::<Bytes>().map_err(hint),
-            Err("write `512Mi`".to_owned())
-        );
-        assert_eq!(
-            "1gib".parse::<Bytes>().map_err(hint),
-            Err("write `1Gi`".to_owned())
-        );
-        assert_eq!(
-            "36 hours".parse::<Period>().map_err(hint),
-            Err("write `36h`".to_owned())
-        );
+        assert_eq!("512 MB".parse::<Bytes>().map_err(hint), Err("write `512Mi`".to_owned()));
+        assert_eq!("1gib".parse::<Bytes>().map_err(hint), Err("write `1Gi`".to_owned()));
+        assert_eq!("36 hours".parse::<Period>().map_err(hint), Err("write `36h`".to_owned()));
         assert_eq!("5 %".parse::<Ratio>().map_err(hint), Ok(Ratio(0.05)));
         assert_eq!(
             "no".parse::<Bytes>().map_err(hint),

@@ -1,6 +1,6 @@
 //! What must hold of every forecast, whatever the series: bounds ordered, nothing below zero, no NaN, units
 //! that carry through, the future never looked at, and the same bytes for the same seed.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, clippy::float_cmp)]
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -28,10 +28,7 @@ fn hourly(values: Vec<f64>) -> History {
 }
 
 fn utc() -> Calendar {
-    Calendar {
-        zone: TimeZone::UTC,
-        events: Vec::new(),
-    }
+    Calendar { zone: TimeZone::UTC, events: Vec::new() }
 }
 
 fn ahead(values: Vec<f64>, steps: usize) -> Forecast {
@@ -63,7 +60,10 @@ fn assert_sound(forecast: &Forecast, steps: usize) {
     assert!((weights - 1.0).abs() < 1e-9, "weights sum to {weights}");
     assert!(forecast.members.is_sorted_by(|a, b| a.weight >= b.weight));
     let score = forecast.score;
-    assert!([score.mase, score.bias, score.inside80, score.inside95].iter().all(|x| x.is_finite()), "{score:?}");
+    assert!(
+        [score.mase, score.bias, score.inside80, score.inside95].iter().all(|x| x.is_finite()),
+        "{score:?}"
+    );
 }
 
 fn close(a: f64, b: f64, share: f64) -> bool {
@@ -121,10 +121,17 @@ fn paths_are_distributed_as_the_quantiles_say() {
     let forecast = ahead(weeks(4), 168);
     for step in [0, 30, 100, 167] {
         for (level, bound) in forecast.levels.iter().zip(&forecast.quantiles[step]) {
-            let below = forecast.paths.iter().filter(|path| f64::from(path[step]) <= bound * (1.0 + 1e-6)).count();
+            let below = forecast
+                .paths
+                .iter()
+                .filter(|path| f64::from(path[step]) <= bound * (1.0 + 1e-6))
+                .count();
             let share = below as f64 / forecast.paths.len() as f64;
             // three standard deviations of a share of 1,000
-            assert!((share - level).abs() < 0.05, "step {step}: {share} of the paths below the {level} quantile");
+            assert!(
+                (share - level).abs() < 0.05,
+                "step {step}: {share} of the paths below the {level} quantile"
+            );
         }
     }
 }
@@ -142,10 +149,14 @@ fn a_window_peaks_no_lower_than_any_window_inside_it() {
 
 #[test]
 fn a_level_is_reached_no_later_at_a_smaller_chance() {
-    let growing: Vec<f64> = (0..8 * 7 * DAY).map(|hour| office(hour) * (1.0 + 0.01 * hour as f64 / 24.0)).collect();
+    let growing: Vec<f64> =
+        (0..8 * 7 * DAY).map(|hour| office(hour) * (1.0 + 0.01 * hour as f64 / 24.0)).collect();
     let forecast = ahead(growing.clone(), 672);
     let top = growing.iter().copied().fold(0.0, f64::max);
-    let (p50, p90) = (forecast.first_reaching(1.1 * top, 0.5).unwrap(), forecast.first_reaching(1.1 * top, 0.1).unwrap());
+    let (p50, p90) = (
+        forecast.first_reaching(1.1 * top, 0.5).unwrap(),
+        forecast.first_reaching(1.1 * top, 0.1).unwrap(),
+    );
     assert!(p90 <= p50);
     assert_eq!(forecast.first_reaching(100.0 * top, 0.1), None);
     assert_eq!(forecast.first_reaching(0.0, 1.0), Some(forecast.start));
@@ -189,11 +200,15 @@ fn one_outlier_of_a_hundredfold_hardly_moves_the_forecast() {
 
 #[test]
 fn half_of_the_samples_missing_leaves_the_shape() {
-    let values = weeks(8).into_iter().enumerate().map(|(i, load)| if i * 7919 % 13 < 6 { f64::NAN } else { load });
+    let values = weeks(8)
+        .into_iter()
+        .enumerate()
+        .map(|(i, load)| if i * 7919 % 13 < 6 { f64::NAN } else { load });
     let forecast = ahead(values.collect(), 168);
     assert_sound(&forecast, 168);
     let truth = |h: usize| office(8 * 7 * DAY + h);
-    let missed: f64 = forecast.mean.iter().enumerate().map(|(h, mean)| (mean - truth(h)).abs()).sum();
+    let missed: f64 =
+        forecast.mean.iter().enumerate().map(|(h, mean)| (mean - truth(h)).abs()).sum();
     assert!(missed < 0.12 * (0..168).map(truth).sum::<f64>(), "{missed}");
 }
 
@@ -214,7 +229,10 @@ fn steady_growth_is_carried_on_and_dampened() {
 
 #[test]
 fn steady_decline_never_goes_below_zero() {
-    let forecast = ahead((0..8 * 7 * DAY).map(|hour| office(hour) * (1.0 - 0.017 * hour as f64 / 24.0)).collect(), 672);
+    let forecast = ahead(
+        (0..8 * 7 * DAY).map(|hour| office(hour) * (1.0 - 0.017 * hour as f64 / 24.0)).collect(),
+        672,
+    );
     assert_sound(&forecast, 672);
     assert!(forecast.growth_per_day < 0.0);
 }
@@ -227,17 +245,13 @@ fn a_new_level_is_taken_up_within_days() {
         *value *= 3.0;
     }
     let forecast = ahead(values, 24);
-    let (seen, truth): (f64, f64) = (forecast.mean.iter().sum(), (0..DAY).map(|h| 3.0 * office(28 * DAY + h)).sum());
+    let (seen, truth): (f64, f64) =
+        (forecast.mean.iter().sum(), (0..DAY).map(|h| 3.0 * office(28 * DAY + h)).sum());
     assert!(close(seen, truth, 0.1), "{seen} of {truth}");
 }
 
 fn span(from: usize, to: usize, kind: MarkKind) -> Mark {
-    Mark {
-        from: at(from),
-        to: at(to),
-        kind,
-        why: "HPA at its maximum".to_owned(),
-    }
+    Mark { from: at(from), to: at(to), kind, why: "HPA at its maximum".to_owned() }
 }
 
 #[test]
@@ -279,7 +293,12 @@ fn a_campaign_that_is_marked_is_not_learnt_from() {
 fn an_event_ahead_multiplies_its_own_steps_and_no_others() {
     let (from, to) = (28 * DAY + 24, 28 * DAY + 48);
     let calendar = Calendar {
-        events: vec![Event { name: "launch".to_owned(), from: at(from), to: at(to), multiply: 2.0 }],
+        events: vec![Event {
+            name: "launch".to_owned(),
+            from: at(from),
+            to: at(to),
+            multiply: 2.0,
+        }],
         ..utc()
     };
     let plain = ahead(weeks(4), 72);
@@ -288,7 +307,11 @@ fn an_event_ahead_multiplies_its_own_steps_and_no_others() {
         let factor = if (24..48).contains(&step) { 2.0 } else { 1.0 };
         assert!(close(plain.mean[step] * factor, lifted.mean[step], 1e-9));
         assert!(close(plain.quantiles[step][5] * factor, lifted.quantiles[step][5], 1e-9));
-        assert!(close(f64::from(plain.paths[9][step]) * factor, f64::from(lifted.paths[9][step]), 1e-5));
+        assert!(close(
+            f64::from(plain.paths[9][step]) * factor,
+            f64::from(lifted.paths[9][step]),
+            1e-5
+        ));
     }
 }
 
@@ -303,7 +326,8 @@ fn the_morning_keeps_its_hour_when_the_clock_changes() {
     let n = 27 * DAY; // up to 2026-03-29 00:00 UTC
     let values = (0..n).map(|i| load(step(i))).collect();
     let history = History { start, step: Period::HOUR, values, marks: Vec::new(), newest: step(n) };
-    let forecast = forecast(&history, &Calendar { zone: zone.clone(), events: Vec::new() }, 72, 7).unwrap();
+    let forecast =
+        forecast(&history, &Calendar { zone: zone.clone(), events: Vec::new() }, 72, 7).unwrap();
     for (i, mean) in forecast.mean.iter().enumerate() {
         assert!(close(*mean, load(step(n + i)), 0.01), "{} local: {mean}", local(step(n + i)));
     }
@@ -332,7 +356,9 @@ fn minutes_and_five_minutes_are_forecast_as_hours_are() {
 
 #[test]
 fn two_days_are_needed_for_a_day_and_seven_for_a_week() {
-    let missing = |hours: usize, steps: usize| forecast(&hourly(weeks(2)[..hours].to_vec()), &utc(), steps, 7).err();
+    let missing = |hours: usize, steps: usize| {
+        forecast(&hourly(weeks(2)[..hours].to_vec()), &utc(), steps, 7).err()
+    };
     assert_eq!(missing(2 * DAY, 24), None);
     assert_eq!(missing(7 * DAY, 672), None);
     let short = missing(30, 24).unwrap();

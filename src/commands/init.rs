@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
+use crate::cli::InitArgs;
 use crate::commands::{Hinted, tiers};
 use crate::config;
 use crate::files;
@@ -20,6 +21,17 @@ pub struct Starter {
     pub prometheus_url: String,
     /// The runbook that holds its scaling table.
     pub runbook: Option<PathBuf>,
+}
+
+impl From<&InitArgs> for Starter {
+    fn from(args: &InitArgs) -> Self {
+        Self {
+            service: args.service.clone(),
+            namespace: args.namespace.clone().unwrap_or_else(|| args.service.clone()),
+            prometheus_url: args.prometheus_url.clone(),
+            runbook: args.tiers.clone(),
+        }
+    }
 }
 
 /// The table that a service starts with where no runbook has one; to be replaced.
@@ -56,24 +68,17 @@ pub fn run(file: &Path, starter: &Starter, force: bool, out: &mut dyn Write) -> 
     config::parse(&text, &shown.to_string(), Path::new("")).map_err(tiers::hinted)?;
     files::write_whole(file, text.as_bytes()).map_err(|error| anyhow!(error))?;
     writeln!(out, "wrote {shown}")?;
-    writeln!(
-        out,
-        "next: complete it where it says `set`, then `plimsoll check`"
-    )?;
+    writeln!(out, "next: complete it where it says `set`, then `plimsoll check`")?;
     Ok(())
 }
 
 /// The settings as text; `table` holds the service's `tiers` and `components`.
 #[must_use]
 pub fn starter_text(starter: &Starter, table: &str) -> String {
-    let Starter {
-        service,
-        namespace,
-        prometheus_url,
-        ..
-    } = starter;
+    let Starter { service, namespace, prometheus_url, .. } = starter;
     let [service, namespace, url] = [service, namespace, prometheus_url].map(|text| quoted(text));
-    let table: String = table.lines().map(|line| format!("    {line}\n")).collect();
+    let table: Vec<String> = table.lines().map(|line| format!("    {line}\n")).collect();
+    let table = table.concat();
     format!(
         "\
 # Settings of Plimsoll. Every key: `plimsoll schema`. Try them: `plimsoll check`.
@@ -154,14 +159,8 @@ mod tests {
         run(&file, &starter("checkout"), false, &mut Vec::new()).unwrap();
         let settings = config::load(&file).unwrap();
         let service = &settings.services[0];
-        assert_eq!(
-            (service.name.as_str(), service.namespace.as_str()),
-            ("checkout", "shop")
-        );
-        assert_eq!(
-            settings.history.prometheus.unwrap().url,
-            "http://localhost:9090"
-        );
+        assert_eq!((service.name.as_str(), service.namespace.as_str()), ("checkout", "shop"));
+        assert_eq!(settings.history.prometheus.unwrap().url, "http://localhost:9090");
         assert_eq!(service.tiers.rows.len(), 4);
     }
 
@@ -170,16 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plimsoll.yaml");
         let runbook = Some(PathBuf::from("data/operations.md"));
-        run(
-            &file,
-            &Starter {
-                runbook,
-                ..starter("jarvis")
-            },
-            false,
-            &mut Vec::new(),
-        )
-        .unwrap();
+        run(&file, &Starter { runbook, ..starter("jarvis") }, false, &mut Vec::new()).unwrap();
         let settings = config::load(&file).unwrap();
         let example = config::load(Path::new("data/plimsoll.yaml")).unwrap();
         assert_eq!(settings.services[0].tiers, example.services[0].tiers);
@@ -209,16 +199,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plimsoll.yaml");
         for service in ["My Service", "a: b", "x\n- y", "", "\"", "a\\b"] {
-            assert!(
-                run(&file, &starter(service), false, &mut Vec::new()).is_err(),
-                "{service}"
-            );
+            assert!(run(&file, &starter(service), false, &mut Vec::new()).is_err(), "{service}");
             assert!(!file.exists());
         }
-        let url = Starter {
-            prometheus_url: "prometheus:9090".to_owned(),
-            ..starter("a")
-        };
+        let url = Starter { prometheus_url: "prometheus:9090".to_owned(), ..starter("a") };
         let error = run(&file, &url, false, &mut Vec::new()).unwrap_err();
         assert_eq!(hint(&error), "write `http://prometheus:9090`");
     }

@@ -5,38 +5,30 @@
 //! `history.prometheus.maxSamples`. A series that fails becomes a [`Failure`]; only a source that cannot
 //! be reached, or refuses us, at the very start ends the run.
 
+mod choice;
+mod job;
+
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
+use self::job::{Job, Outcome, Shared};
 use super::{Exit, Hinted};
 use crate::config::{PrometheusSettings, Settings};
 use crate::history::{Evidence, Observed, Samples, SeriesKey};
-use crate::service::{LoadSource, Service};
+use crate::service::Service;
 use crate::source::file;
-use crate::source::prometheus::presets::{LoadPreset, Needs, PRESETS, USUAL_SCRAPE_S};
-use crate::source::prometheus::{
-    Access, Choice, Client, PrometheusError, Range, RangeAnswer, SignalQuery, queries,
-};
-use crate::store::{Answer, Manifest, Store, Writer};
+use crate::source::prometheus::{Access, Choice, Client, PrometheusError, SignalQuery, queries};
+use crate::store::Store;
 
-/// Points of one slice. Prometheus refuses more than 11,000; others count a little differently.
-pub const SLICE_POINTS: i64 = 10_000;
-/// A slice of this many points is not halved again: if that is too much, the query itself is.
-const SMALLEST_SLICE: usize = 64;
-/// Samples younger than this may still change, because a scrape under way belongs to them: they are kept
-/// for now and asked for once more next time.
-const SETTLE_S: i64 = 60;
-/// How long missing samples at the end are still hoped for: agents that write remotely, and Thanos, deliver late.
-const LATE_S: i64 = 3_600;
-/// The note in the store that holds a service's [`Choice`].
-const CHOICE: &str = "choice";
+pub(super) use self::choice::{CHOICE, discover};
 
 /// What a pull did.
 #[derive(Debug, Clone, Default)]
@@ -204,11 +196,11 @@ pub async fn bring_up_to_date(
     };
     let mut jobs = Vec::new();
     for service in &settings.services {
-        let choice = choose(&client, &writer, service, at, &mut summary).await?;
+        let choice = choice::choose(&client, &writer, service, at, &mut summary).await?;
         let list = queries(service, settings.history.step, choice.as_ref())
             .map_err(|error| Hinted::because(&error, &error.hint()))?;
         for query in list {
-            jobs.push(Job::plan(&writer, service, query, settings, at)?);
+            jobs.push(Job::plan(writer.store(), service, query, settings, at)?);
         }
         summary
             .choices
@@ -231,6 +223,17 @@ pub async fn bring_up_to_date(
         .failures
         .sort_by(|a, b| (&a.service, &a.key).cmp(&(&b.service, &b.key)));
     Ok(summary)
+}
+
+/// How many points a pull would ask for one series now.
+pub(super) fn missing_points(
+    store: &Store,
+    service: &Service,
+    query: &SignalQuery,
+    settings: &Settings,
+    at: i64,
+) -> Result<u64> {
+    Ok(Job::plan(store, service, query.clone(), settings, at)?.points())
 }
 
 /// The settings' Prometheus, greeted.
@@ -262,289 +265,6 @@ fn access(settings: &PrometheusSettings) -> Access {
         timeout: Duration::from_secs(settings.timeout.0.unsigned_abs()),
         ..Access::to(&settings.url)
     }
-}
-
-/// What is known of the load of `service`, found out if it is not: which preset has series, which label holds
-/// the status, how often is scraped. It is found out once, so that the queries stay the same from run to run.
-async fn choose(
-    client: &Client,
-    writer: &Writer,
-    service: &Service,
-    at: i64,
-    summary: &mut PullSummary,
-) -> Result<Option<Choice>> {
-    let LoadSource::Preset { name, .. } = &service.load else {
-        return Ok(None);
-    };
-    let known: Option<Choice> = writer
-        .store()
-        .note(&service.name, CHOICE)
-        .map_err(|error| Hinted::because(&error, error.hint()))?;
-    let stands = |choice: &Choice| {
-        name.as_deref().is_none_or(|name| {
-            LoadPreset::named(name).is_some_and(|preset| preset.name == choice.preset)
-        })
-    };
-    if let Some(known) = known.filter(stands) {
-        return Ok(Some(known));
-    }
-    let found = discover(client, service, at, &mut summary.queries)
-        .await
-        .map_err(|error| hinted(&error))?;
-    match &found {
-        // without a status label it is looked for again next time: the first failure may bring it
-        Some(choice) if choice.error_label.is_some() => {
-            writer
-                .set_note(&service.name, CHOICE, choice)
-                .map_err(|error| Hinted::because(&error, error.hint()))?;
-        }
-        Some(_) => {}
-        None => summary.unmatched.push(service.name.clone()),
-    }
-    Ok(found)
-}
-
-/// Asks which load preset has series for `service`; the first that has is it. Counts its queries.
-pub(super) async fn discover(
-    client: &Client,
-    service: &Service,
-    at: i64,
-    asked: &mut usize,
-) -> Result<Option<Choice>, PrometheusError> {
-    for preset in candidates(service) {
-        // a selector that is no label name is reported where the queries are written
-        let Ok(needs) = preset.needs(service) else {
-            return Ok(None);
-        };
-        let Some(scrapes) = scrapes_an_hour(client, &needs, at, asked).await? else {
-            continue;
-        };
-        let mut error_label = None;
-        for (label, needs) in preset.failure_needs(service).unwrap_or_default() {
-            if scrapes_an_hour(client, &needs, at, asked).await?.is_some() {
-                error_label = Some(label.to_owned());
-                break;
-            }
-        }
-        return Ok(Some(Choice {
-            preset: preset.name.to_owned(),
-            error_label,
-            scrape_s: scrape_interval(scrapes),
-        }));
-    }
-    Ok(None)
-}
-
-/// The presets to try. One that knows no namespace counts the whole cluster unless something selects the service.
-fn candidates(service: &Service) -> Vec<&'static LoadPreset> {
-    match &service.load {
-        LoadSource::Query(_) => Vec::new(),
-        LoadSource::Preset {
-            name: Some(name), ..
-        } => LoadPreset::named(name).into_iter().collect(),
-        LoadSource::Preset {
-            name: None,
-            selector,
-        } => PRESETS
-            .iter()
-            .filter(|preset| preset.knows_namespace() || !selector.is_empty())
-            .collect(),
-    }
-}
-
-/// How often the best-scraped of the series was scraped within the last hour; `None` where there is none.
-pub(super) async fn scrapes_an_hour(
-    client: &Client,
-    needs: &Needs,
-    at: i64,
-    asked: &mut usize,
-) -> Result<Option<f64>, PrometheusError> {
-    *asked += 1;
-    let Needs { metric, matchers } = needs;
-    let answer = client
-        .instant(&format!("max(count_over_time({metric}{matchers}[1h]))"), at)
-        .await?;
-    Ok(answer
-        .first()
-        .map(crate::source::prometheus::decode::Element::value))
-}
-
-/// The scrape interval, in seconds, from the number of scrapes an hour: one of a few, so that a lost scrape does not change it.
-fn scrape_interval(scrapes: f64) -> i64 {
-    const USUAL: [i64; 5] = [USUAL_SCRAPE_S, 120, 300, 600, 900];
-    // up to a quarter of the scrapes may have been lost
-    let fits = |interval: &&i64| {
-        scrapes >= 0.75 * 3_600.0 / f64::from(i32::try_from(**interval).unwrap_or(i32::MAX))
-    };
-    *USUAL.iter().find(fits).unwrap_or(&1_800)
-}
-
-/// What all jobs share.
-struct Shared {
-    client: Client,
-    writer: Writer,
-    at: i64,
-}
-
-/// One series to bring up to date.
-struct Job {
-    service: String,
-    query: SignalQuery,
-    step: i64,
-    slices: Vec<Range>,
-}
-
-/// What became of a job.
-struct Outcome {
-    queries: usize,
-    samples: usize,
-    dropped: usize,
-    failure: Option<Failure>,
-}
-
-impl Job {
-    /// Finds out what is missing in the store, without changing it.
-    fn plan(
-        writer: &Writer,
-        service: &Service,
-        query: SignalQuery,
-        settings: &Settings,
-        at: i64,
-    ) -> Result<Self> {
-        let step = settings.history.step.0;
-        let to = at.div_euclid(step) * step;
-        let from = to - settings.history.lookback.0.div_euclid(step) * step;
-        let manifest = writer
-            .store()
-            .manifest(&service.name, &query.key)
-            .map_err(|error| Hinted::because(&error, error.hint()))?;
-        let missing = match manifest {
-            Some(manifest) if manifest.query == query.promql && manifest.step_s == step => {
-                manifest.asked.missing(from, to, step)
-            }
-            _ => vec![(from, to)],
-        };
-        let slices = missing
-            .into_iter()
-            .flat_map(|(from, to)| sliced(from, to, step))
-            .collect();
-        Ok(Self {
-            service: service.name.clone(),
-            query,
-            step,
-            slices,
-        })
-    }
-
-    fn points(&self) -> u64 {
-        self.slices.iter().map(|slice| slice.points() as u64).sum()
-    }
-
-    /// Asks slice by slice and keeps what came, even when a later slice fails.
-    async fn run(self, shared: Arc<Shared>, progress: ProgressBar) -> Result<Outcome> {
-        let mut outcome = Outcome {
-            queries: 0,
-            samples: 0,
-            dropped: 0,
-            failure: None,
-        };
-        let mut answers = Vec::new();
-        // the last slice is on top
-        let mut rest: Vec<Range> = self.slices.iter().rev().copied().collect();
-        while let Some(slice) = rest.pop() {
-            outcome.queries += 1;
-            match shared.client.range(&self.query.promql, slice).await {
-                Ok(answer) => {
-                    progress.inc(slice.points() as u64);
-                    outcome.samples += answer.samples.at.len();
-                    outcome.dropped += answer.dropped;
-                    answers.push((slice, answer));
-                }
-                Err(error) => match slice
-                    .halves()
-                    .filter(|_| error.is_too_expensive() && slice.points() > SMALLEST_SLICE)
-                {
-                    Some([first, second]) => rest.extend([second, first]),
-                    None => {
-                        outcome.failure = Some(self.failure(&error));
-                        break;
-                    }
-                },
-            }
-        }
-        let kept = tokio::task::spawn_blocking(move || self.keep(&shared, &answers));
-        kept.await.context("the store's thread ended early")??;
-        Ok(outcome)
-    }
-
-    fn failure(&self, error: &PrometheusError) -> Failure {
-        Failure {
-            service: self.service.clone(),
-            key: self.query.key.clone(),
-            message: error.to_string(),
-            hint: error.hint().to_owned(),
-        }
-    }
-
-    /// Writes all answers at once: neighbouring slices share a month, which is then written once.
-    fn keep(&self, shared: &Shared, answers: &[(Range, RangeAnswer)]) -> Result<()> {
-        let failed = |error: crate::store::StoreError| {
-            anyhow::Error::from(Hinted::because(&error, error.hint()))
-        };
-        if answers.is_empty() {
-            return Ok(());
-        }
-        let mut manifest = shared
-            .writer
-            .begin(
-                &self.service,
-                &self.query.key,
-                &self.query.promql,
-                self.step,
-            )
-            .map_err(failed)?;
-        let mut samples = Samples::default();
-        for (slice, answer) in answers {
-            samples.at.extend_from_slice(&answer.samples.at);
-            samples.value.extend_from_slice(&answer.samples.value);
-            let (from, to) = settled(*slice, answer.samples.at.last().copied(), shared.at);
-            manifest.asked.add(from, to, self.step);
-        }
-        let series = answers.iter().any(|(_, answer)| answer.series);
-        // the spans are in the manifest already, which is written after the samples
-        let nothing_more = (0, -1);
-        let answer = Answer {
-            samples: &samples,
-            series,
-            settled: nothing_more,
-        };
-        shared
-            .writer
-            .append(&self.service, &self.query.key, &mut manifest, answer)
-            .map_err(failed)
-    }
-}
-
-/// A span of steps in slices under the limit.
-fn sliced(from: i64, to: i64, step: i64) -> impl Iterator<Item = Range> {
-    let length = (SLICE_POINTS - 1) * step;
-    std::iter::successors(Some(from), move |start| Some(start + length + step))
-        .take_while(move |start| *start <= to)
-        .map(move |start| Range {
-            from: start,
-            to: to.min(start + length),
-            step,
-        })
-}
-
-/// The steps of an answered slice that need not be asked for again: not those that may still change, and
-/// not a missing end that may still come.
-fn settled(slice: Range, newest: Option<i64>, at: i64) -> (i64, i64) {
-    let grid = |second: i64| second.div_euclid(slice.step) * slice.step;
-    let final_to = slice.to.min(grid(at - SETTLE_S));
-    let given_up = final_to.min(grid(at - LATE_S));
-    let newest = newest.map_or(i64::MIN, grid);
-    (slice.from, final_to.min(given_up.max(newest)))
 }
 
 /// The cost is known before it is spent.
@@ -590,110 +310,37 @@ impl PullSummary {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for (service, choice) in &self.choices {
-            text.push_str(&format!("{service}: load by preset `{}`\n", choice.preset));
+            let _ = writeln!(text, "{service}: load by preset `{}`", choice.preset);
         }
         for service in &self.unmatched {
-            text.push_str(&format!(
-                "{service}: no preset found its load; `plimsoll check` says what there is\n"
-            ));
+            let _ = writeln!(
+                text,
+                "{service}: no preset found its load; `plimsoll check` says what there is"
+            );
         }
-        text.push_str(&format!(
-            "{} series up to date: {} samples in {} queries\n",
-            self.series, self.samples, self.queries
-        ));
-        if self.dropped > 0 {
-            text.push_str(&format!(
-                "{} values were no numbers and are left out\n",
-                self.dropped
-            ));
+        let Self {
+            series,
+            samples,
+            queries,
+            dropped,
+            ..
+        } = self;
+        let _ = writeln!(
+            text,
+            "{series} series up to date: {samples} samples in {queries} queries"
+        );
+        if *dropped > 0 {
+            let _ = writeln!(text, "{dropped} values were no numbers and are left out");
         }
-        for failure in &self.failures {
-            text.push_str(&format!(
-                "{}: `{}` failed: {}\n  hint: {}\n",
-                failure.service, failure.key, failure.message, failure.hint
-            ));
+        for Failure {
+            service,
+            key,
+            message,
+            hint,
+        } in &self.failures
+        {
+            let _ = writeln!(text, "{service}: `{key}` failed: {message}\n  hint: {hint}");
         }
         text
-    }
-}
-
-/// The manifest of a series as it stands, for those who only look.
-pub(super) fn manifest(store: &Store, service: &str, key: &SeriesKey) -> Result<Option<Manifest>> {
-    store
-        .manifest(service, key)
-        .map_err(|error| Hinted::because(&error, error.hint()).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn case_09_slices_stay_under_the_limit_and_cover_every_step_once() {
-        let slices: Vec<Range> = sliced(0, 25_000 * 300, 300).collect();
-        assert!(slices.iter().all(|slice| slice.points() <= 10_000));
-        assert_eq!(
-            slices.iter().map(|slice| slice.points()).sum::<usize>(),
-            25_001
-        );
-        assert!(
-            slices
-                .windows(2)
-                .all(|pair| pair[0].to + 300 == pair[1].from)
-        );
-        assert_eq!(sliced(300, 0, 300).count(), 0);
-        assert_eq!(sliced(300, 300, 300).count(), 1);
-    }
-
-    #[test]
-    fn the_newest_step_is_asked_for_again_while_it_may_change() {
-        let slice = Range {
-            from: 0,
-            to: 36_000,
-            step: 300,
-        };
-        // 30 s after the step: its last scrape may be under way
-        assert_eq!(settled(slice, Some(36_000), 36_030), (0, 35_700));
-        // 60 s after it
-        assert_eq!(settled(slice, Some(36_000), 36_060), (0, 36_000));
-    }
-
-    #[test]
-    fn a_missing_end_is_hoped_for_for_an_hour() {
-        let slice = Range {
-            from: 0,
-            to: 36_000,
-            step: 300,
-        };
-        // the last 20 minutes are missing
-        assert_eq!(settled(slice, Some(34_800), 36_100), (0, 34_800));
-        // the last three hours are missing: two are given up (36,100 - 3,600 on the grid is 32,400)
-        assert_eq!(settled(slice, Some(25_200), 36_100), (0, 32_400));
-        assert_eq!(settled(slice, None, 36_100), (0, 32_400));
-        // a day later all of it is
-        assert_eq!(settled(slice, None, 122_400), (0, 36_000));
-        // nothing at all yet
-        let new = Range {
-            from: 35_700,
-            to: 36_000,
-            step: 300,
-        };
-        assert!(settled(new, None, 36_100).1 < new.from);
-    }
-
-    #[test]
-    fn a_lost_scrape_does_not_change_the_interval() {
-        // every 15 s, every 60 s, the same with a few lost, every 2, every 5 minutes
-        for (scrapes, interval) in [
-            (240.0, 60),
-            (60.0, 60),
-            (46.0, 60),
-            (30.0, 120),
-            (29.0, 120),
-            (12.0, 300),
-            (1.0, 1_800),
-        ] {
-            assert_eq!(scrape_interval(scrapes), interval, "{scrapes}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::commands::Hinted;
-use crate::config::{self, ConfigError, Problem, Settings};
+use crate::config::{self, ConfigError, Problem};
 use crate::service::Service;
 use crate::tiers::TierTable;
 use crate::tiers::check::{self, Fault};
@@ -33,25 +33,24 @@ pub fn show(file: &Path, out: &mut dyn Write) -> Result<()> {
 /// # Errors
 ///
 /// Everything that is wrong or odd with it, each with file, line and remedy.
-pub fn check(file: &Path, out: &mut dyn Write) -> Result<()> {
-    if is_markdown(file) {
-        let runbook = read_runbook(file, None)?;
-        let table = sound(file, &runbook)?;
-        writeln!(out, "{}", verdict(&file.display().to_string(), &table))?;
-        return Ok(());
+pub fn check(file: &Path, table: Option<usize>, out: &mut dyn Write) -> Result<()> {
+    let (tables, odd) = if is_markdown(file) {
+        let runbook = read_runbook(file, table)?;
+        let (table, odd) = build(file, &runbook)?;
+        (vec![(file.display().to_string(), table)], odd)
+    } else {
+        let settings = config::load(file).map_err(hinted)?;
+        let services = settings.services.into_iter();
+        let tables = services.map(|service| (service.name, service.tiers));
+        (tables.collect(), settings.warnings)
+    };
+    if let Some(odd) = ConfigError::of(odd) {
+        return Err(hinted(odd).into());
     }
-    let Settings {
-        services, warnings, ..
-    } = config::load(file).map_err(hinted)?;
-    match ConfigError::of(warnings) {
-        Some(odd) => Err(hinted(odd).into()),
-        None => {
-            for service in &services {
-                writeln!(out, "{}", verdict(&service.name, &service.tiers))?;
-            }
-            Ok(())
-        }
+    for (name, table) in &tables {
+        writeln!(out, "{}", verdict(name, table))?;
     }
+    Ok(())
 }
 
 /// Reads the table of a runbook and prints it as settings, to be completed where they say so.
@@ -63,29 +62,30 @@ pub fn check(file: &Path, out: &mut dyn Write) -> Result<()> {
 /// Where the runbook holds no table, several without a choice, or one that does not hold.
 pub fn import(file: &Path, table: Option<usize>, out: &mut dyn Write) -> Result<()> {
     let runbook = read_runbook(file, table)?;
-    let tiers = sound(file, &runbook)?;
-    let source = file.display().to_string();
-    let mut text = format!(
-        "# plimsoll.yaml from the scaling table of {}, line {}\n",
-        plain(&source),
-        runbook.line
-    );
+    let (tiers, odd) = build(file, &runbook)?;
+    let source = plain(&file.display().to_string());
+    let line = runbook.line;
+    writeln!(out, "# plimsoll.yaml from the scaling table of {source}, line {line}")?;
     for (what, line) in &runbook.left_out {
-        text.push_str(&format!("# line {line}, left out: {}\n", plain(what)));
+        writeln!(out, "# line {line}, left out: {}", plain(what))?;
     }
-    text.push_str("version: 1\nservices:\n");
-    text.push_str(&format!(
-        "  - name: {UNNAMED}             # set this: the service's name\n"
-    ));
-    text.push_str(&format!(
-        "    namespace: {UNNAMED}        # set this: where it runs\n"
-    ));
-    text.push_str(&format!(
-        "    load: {{selector: {{service: {UNNAMED}}}}}   # set this: the labels of its metrics\n"
-    ));
-    text.push_str(&indented(&rows(&tiers), 4));
-    text.push_str(&indented(&components(&runbook, UNNAMED), 4));
-    out.write_all(text.as_bytes())?;
+    for problem in &odd {
+        writeln!(out, "# odd: {}", plain(&problem.to_string()))?;
+    }
+    let keys = rows(&tiers) + &components(&runbook, UNNAMED);
+    write!(
+        out,
+        "\
+version: 1
+services:
+  - name: {UNNAMED}             # set this: the service's name
+    namespace: {UNNAMED}        # set this: where it runs
+    load: {{selector: {{service: {UNNAMED}}}}}   # set this: the labels of its metrics
+"
+    )?;
+    for line in keys.lines() {
+        writeln!(out, "    {line}")?;
+    }
     Ok(())
 }
 
@@ -96,27 +96,26 @@ pub fn import(file: &Path, table: Option<usize>, out: &mut dyn Write) -> Result<
 /// As [`import`].
 pub fn service_keys(file: &Path, table: Option<usize>, service: &str) -> Result<String> {
     let runbook = read_runbook(file, table)?;
-    let tiers = sound(file, &runbook)?;
+    let (tiers, _) = build(file, &runbook)?;
     Ok(rows(&tiers) + &components(&runbook, service))
 }
 
 /// The error with every problem in it, as `error:` and `hint:` lines are printed.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
 pub fn hinted(error: ConfigError) -> Hinted {
-    let mut message = String::new();
     let problems = error.problems();
-    for (index, problem) in problems.iter().enumerate() {
-        message.push_str(&problem.to_string());
-        if index + 1 < problems.len() {
-            message.push_str(&format!("\nhint: {}\nerror: ", problem.hint));
-        }
+    let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let hints = problems.iter().map(|problem| problem.hint.as_str());
+    let mut message = String::new();
+    // the last hint is printed by whoever prints the message
+    for (text, hint) in messages.iter().zip(hints).take(messages.len() - 1) {
+        message.extend([text, "\nhint: ", hint, "\nerror: "]);
     }
+    message.extend(messages.last().map(String::as_str));
     Hinted {
         message,
-        hint: problems
-            .last()
-            .map(|problem| problem.hint.clone())
-            .unwrap_or_default(),
+        hint: error.problems().last().map(|problem| problem.hint.clone()).unwrap_or_default(),
     }
 }
 
@@ -140,29 +139,20 @@ fn read_runbook(file: &Path, table: Option<usize>) -> Result<RunbookTable> {
     Ok(runbook)
 }
 
-/// The table, if nothing about it is wrong or odd.
-fn sound(file: &Path, runbook: &RunbookTable) -> Result<TierTable> {
-    let name = file.display().to_string();
+/// The table, with what is odd about it.
+fn build(file: &Path, runbook: &RunbookTable) -> Result<(TierTable, Vec<Problem>)> {
     let problem = |fault: Fault| Problem {
-        file: name.clone(),
-        line: Some(fault.line)
-            .filter(|line| *line > 0)
-            .or(Some(runbook.line)),
+        file: file.display().to_string(),
+        line: Some(if fault.line == 0 { runbook.line } else { fault.line }),
         message: fault.message,
         hint: fault.hint,
     };
-    match check::build(&runbook.rows) {
-        (Some(table), faults) if faults.is_empty() => Ok(table),
-        (_, faults) => {
-            let problems = faults.into_iter().map(problem).collect();
-            Err(ConfigError::of(problems)
-                .map(hinted)
-                .unwrap_or(Hinted {
-                    message: String::new(),
-                    hint: String::new(),
-                })
-                .into())
-        }
+    let (table, faults) = check::build(&runbook.rows);
+    let problems: Vec<Problem> = faults.into_iter().map(problem).collect();
+    match (table, ConfigError::of(problems.clone())) {
+        (Some(table), _) => Ok((table, problems)),
+        (None, Some(error)) => Err(hinted(error).into()),
+        (None, None) => anyhow::bail!("no table in `{}`", file.display()),
     }
 }
 
@@ -171,100 +161,62 @@ fn verdict(name: &str, table: &TierTable) -> String {
     let components = table.rows.first().map_or(0, |row| row.sizes.len());
     let plural =
         |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    let size = format!(
-        "{}, {}",
-        plural(table.rows.len(), "row"),
-        plural(components, "component")
-    );
+    let size = format!("{}, {}", plural(table.rows.len(), "row"), plural(components, "component"));
     format!("{name}: {size}: no gap, no overlap, and no row gives less than the one before it")
 }
 
 fn table_text(service: &Service) -> String {
-    let mut lines: Vec<Vec<String>> = Vec::new();
-    let components = service
-        .components
-        .iter()
-        .map(|component| component.name.clone());
-    lines.push(
-        ["TIER".to_owned(), "RPS".to_owned()]
-            .into_iter()
-            .chain(components)
-            .collect(),
-    );
+    let components = service.components.iter().map(|component| component.name.as_str());
+    let header = ["TIER", "RPS"].into_iter().chain(components).map(str::to_owned);
+    let mut lines: Vec<Vec<String>> = vec![header.collect()];
     for row in &service.tiers.rows {
         let sizes = row.sizes.iter().map(|(_, size)| size.to_string());
-        lines.push(
-            [row.name.clone(), row.range()]
-                .into_iter()
-                .chain(sizes)
-                .collect(),
-        );
+        lines.push([row.name.clone(), row.range()].into_iter().chain(sizes).collect());
     }
     let width = |column: usize| {
-        lines
-            .iter()
-            .map(|line| line[column].chars().count())
-            .max()
-            .unwrap_or(0)
+        let cells = lines.iter().map(|line| line[column].chars().count());
+        cells.max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-    let mut text = format!("{}\n", service.name);
-    for line in &lines {
-        let mut padded = String::new();
-        for (cell, width) in line.iter().zip(&widths) {
-            padded.push_str(&format!("  {cell:<width$}"));
-        }
-        text.push_str(padded.trim_end());
-        text.push('\n');
-    }
-    text
+    let padded = lines.iter().map(|line| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("  {cell:<width$}"));
+        cells.collect::<Vec<_>>().concat().trim_end().to_owned()
+    });
+    let body: Vec<String> = padded.collect();
+    format!("{}\n{}\n", service.name, body.join("\n"))
 }
 
-/// `tiers:` as YAML, one row a line, columns aligned.
+/// `tiers:` as YAML, one row a line.
 fn rows(table: &TierTable) -> String {
-    let mut text = "tiers:\n".to_owned();
+    let mut lines = vec!["tiers:\n".to_owned()];
     for row in &table.rows {
-        let below = row
-            .below
-            .map(|below| format!(", below: {below}"))
-            .unwrap_or_default();
-        let sizes = row
-            .sizes
-            .iter()
-            .map(|(name, size)| format!(", {}: {size}", scalar(name)));
-        let sizes: String = sizes.collect();
-        text.push_str(&format!(
-            "  - {{name: {}{below}{sizes}}}\n",
-            scalar(&row.name)
-        ));
+        let mut keys = vec![format!("name: {}", scalar(&row.name))];
+        keys.extend(row.below.map(|below| format!("below: {below}")));
+        let sizes = row.sizes.iter();
+        keys.extend(sizes.map(|(name, size)| format!("{}: {size}", scalar(name))));
+        lines.push(format!("  - {{{}}}\n", keys.join(", ")));
     }
-    text
+    lines.concat()
 }
 
+/// `components:` as YAML; what the runbook cannot know is to be set.
 fn components(runbook: &RunbookTable, service: &str) -> String {
-    let mut text =
+    let mut lines = vec![
         "components:                     # set these: the objects as the cluster names them\n"
-            .to_owned();
+            .to_owned(),
+    ];
     for column in &runbook.columns {
         let name = &column.component;
-        let kind = if column.memory {
-            "StatefulSet"
-        } else {
-            "Deployment"
-        };
-        let memory = if column.memory { ", memory: true" } else { "" };
+        let (kind, memory) =
+            if column.memory { ("StatefulSet", ", memory: true") } else { ("Deployment", "") };
+        let set = if column.named { "" } else { "set the name, here and above: " };
         let header = plain(&column.header);
-        let note = if column.named {
-            format!("column {header}")
-        } else {
-            format!("set the name, here and above: column {header}")
-        };
-        text.push_str(&format!(
-            "  {}: {{target: {kind}/{service}-{name}{memory}}}   # {note}\n",
-            scalar(name)
+        let key = scalar(name);
+        lines.push(format!(
+            "  {key}: {{target: {kind}/{service}-{name}{memory}}}   # {set}column {header}\n"
         ));
     }
-    text
+    lines.concat()
 }
 
 /// Text as a YAML value: bare where that can be read in one way only, else quoted.
@@ -272,9 +224,7 @@ fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || " _-".contains(c);
     let word =
         text.starts_with(char::is_alphabetic) && text.chars().all(plain) && !text.ends_with(' ');
-    let keyword = [
-        "true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan",
-    ];
+    let keyword = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan"];
     if word && !keyword.contains(&text.to_lowercase().as_str()) {
         text.to_owned()
     } else {
@@ -284,15 +234,7 @@ fn scalar(text: &str) -> String {
 
 /// Text for a comment: on one line, whatever it holds.
 fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-fn indented(text: &str, by: usize) -> String {
-    text.lines()
-        .map(|line| format!("{:by$}{line}\n", ""))
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -301,7 +243,7 @@ mod tests {
     use super::*;
 
     const RUNBOOK: &str = "data/operations.md";
-    const SETTINGS: &str = "data/plimsoll.yaml";
+    const SETTINGS: &str = "tests/cmd/settings/sound.yaml";
 
     fn printed(run: impl FnOnce(&mut dyn Write) -> Result<()>) -> String {
         let mut out = Vec::new();
@@ -314,7 +256,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let error = check(&path, &mut Vec::new()).unwrap_err();
+        let error = check(&path, None, &mut Vec::new()).unwrap_err();
         let hinted = error.downcast::<Hinted>().unwrap();
         let shown = format!("error: {}\nhint: {}\n", hinted.message, hinted.hint);
         shown.replace(&format!("{}/", folder.path().display()), "")
@@ -363,11 +305,7 @@ services:
         let rows = &settings.services[0].tiers.rows;
         assert_eq!(rows[0].name, "no");
         assert_eq!(rows[1].name, "高");
-        let names: Vec<&str> = rows[0]
-            .sizes
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let names: Vec<&str> = rows[0].sizes.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["worker", "column-3"]);
         assert!(yaml.contains("left out: column `Note`"), "{yaml}");
     }
@@ -390,14 +328,8 @@ jarvis
     #[test]
     fn a_sound_table_is_said_to_hold() {
         let holds = ": 4 rows, 3 components: no gap, no overlap, and no row gives less than the one before it\n";
-        assert_eq!(
-            printed(|out| check(Path::new(SETTINGS), out)),
-            format!("jarvis{holds}")
-        );
-        assert_eq!(
-            printed(|out| check(Path::new(RUNBOOK), out)),
-            format!("{RUNBOOK}{holds}")
-        );
+        assert_eq!(printed(|out| check(Path::new(SETTINGS), out)), format!("jarvis{holds}"));
+        assert_eq!(printed(|out| check(Path::new(RUNBOOK), out)), format!("{RUNBOOK}{holds}"));
     }
 
     #[test]
@@ -428,6 +360,20 @@ error: tier `High` gives `api` 3-4, less than `Medium` with 3-5 (`plimsoll.yaml`
 hint: let `api` never shrink as the load grows
 "
         );
+    }
+
+    #[test]
+    fn a_falling_row_is_imported_with_a_remark() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.md");
+        let text = "| L | API Pods |\n|-|-|\n| Low (< 10 rps) | 4 |\n| High (> 10 rps) | 2 |\n";
+        std::fs::write(&path, text).unwrap();
+        let yaml = printed(|out| import(&path, None, out));
+        assert!(
+            yaml.contains("# odd: tier `High` gives `api` 2, less than `Low` with 4"),
+            "{yaml}"
+        );
+        assert_eq!(config::parse(&yaml, "x.yaml", Path::new("")).unwrap().warnings.len(), 1);
     }
 
     #[test]

@@ -19,7 +19,7 @@ enum Node {
 pub(super) fn path_at(text: &str, place: Location) -> String {
     let begun =
         |(_, at): &(String, Location)| (at.line(), at.column()) <= (place.line(), place.column());
-    let last = places(text).into_iter().filter(begun).next_back();
+    let last = places(text).into_iter().rfind(begun);
     last.map(|(path, _)| path).unwrap_or_default()
 }
 
@@ -79,11 +79,7 @@ fn descend(node: &Node, path: &str, found: &mut Vec<(String, Location)>) {
 
 /// `services[0]` and `load` are `services[0].load`.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 impl<'de> Deserialize<'de> for Node {

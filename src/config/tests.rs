@@ -4,7 +4,7 @@ use crate::service::LoadSource;
 use crate::tiers::Size;
 use crate::units::{Bytes, Period, Ratio};
 
-const JARVIS: &str = include_str!("../../data/plimsoll.yaml");
+const JARVIS: &str = include_str!("../../tests/cmd/settings/sound.yaml");
 
 fn read(text: &str) -> Result<Settings, ConfigError> {
     parse(text, "plimsoll.yaml", Path::new("data"))
@@ -36,28 +36,24 @@ fn the_example_is_read_in_full() {
     assert_eq!(settings.history.store, Path::new("data/.plimsoll/history"));
     let prometheus = settings.history.prometheus.unwrap();
     assert_eq!(prometheus.url, "http://prometheus.monitoring:9090");
-    assert_eq!(
-        prometheus.bearer_token_file.as_deref(),
-        Some(Path::new("/var/run/token"))
-    );
+    assert_eq!(prometheus.bearer_token_file.as_deref(), Some(Path::new("/var/run/token")));
     let service = &settings.services[0];
-    assert!(
-        matches!(&service.load, LoadSource::Preset { name: Some(name), selector }
-        if name == "http_requests_total" && selector["service"] == "jarvis-api")
-    );
+    assert!(matches!(&service.load, LoadSource::Preset { name: Some(name), selector }
+        if name == "http_requests_total" && selector["service"] == "jarvis-api"));
     assert_eq!(service.objectives.error_rate, Ratio(0.01));
     assert_eq!(service.objectives.severity2_p99_s.to_string(), "5");
     let names: Vec<&str> = service.components.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["api", "worker", "redis"]);
     assert_eq!(service.components[0].current.max_replicas, Some(5));
-    assert_eq!(
-        service.components[2].current.memory_limit,
-        Some(Bytes(512 << 20))
-    );
-    assert_eq!(
-        service.components[2].target.to_string(),
-        "StatefulSet/jarvis-redis-master"
-    );
+    assert_eq!(service.components[2].current.memory_limit, Some(Bytes(512 << 20)));
+    assert_eq!(service.components[2].target.to_string(), "StatefulSet/jarvis-redis-master");
+    assert!(settings.warnings.is_empty());
+}
+
+#[test]
+fn the_settings_of_the_demo_hold() {
+    let settings = load(Path::new("data/plimsoll.yaml")).unwrap();
+    assert_eq!(settings.services[0].name, "jarvis");
     assert!(settings.warnings.is_empty());
 }
 
@@ -67,14 +63,8 @@ fn load_on_a_boundary_belongs_to_the_upper_row() {
     let tiers = &settings.services[0].tiers;
     let row = |load: f64| tiers.row(load).name.as_str();
     assert_eq!([9.999, 10.0, 49.999].map(row), ["Low", "Medium", "Medium"]);
-    assert_eq!(
-        [50.0, 199.999, 200.0, 1e9].map(row),
-        ["High", "High", "Peak", "Peak"]
-    );
-    assert_eq!(
-        tiers.size(1, "api"),
-        Some(Size::Replicas { min: 3, max: 5 })
-    );
+    assert_eq!([50.0, 199.999, 200.0, 1e9].map(row), ["High", "High", "Peak", "Peak"]);
+    assert_eq!(tiers.size(1, "api"), Some(Size::Replicas { min: 3, max: 5 }));
 }
 
 #[test]
@@ -82,11 +72,8 @@ fn the_runbook_gives_the_same_table_as_the_rows() {
     let rows = read(JARVIS).unwrap();
     let start = JARVIS.find("    tiers:").unwrap();
     let end = JARVIS.find("    components:").unwrap();
-    let text = format!(
-        "{}    tiers: {{markdown: operations.md}}\n{}",
-        &JARVIS[..start],
-        &JARVIS[end..]
-    );
+    let text =
+        format!("{}    tiers: {{markdown: operations.md}}\n{}", &JARVIS[..start], &JARVIS[end..]);
     let runbook = read(&text).unwrap();
     assert_eq!(runbook.services[0].tiers, rows.services[0].tiers);
 }
@@ -97,11 +84,7 @@ fn the_hash_follows_the_runbook_as_well_as_the_settings() {
     let runbook = include_str!("../../data/operations.md");
     let start = JARVIS.find("    tiers:").unwrap();
     let end = JARVIS.find("    components:").unwrap();
-    let text = format!(
-        "{}    tiers: {{markdown: run.md}}\n{}",
-        &JARVIS[..start],
-        &JARVIS[end..]
-    );
+    let text = format!("{}    tiers: {{markdown: run.md}}\n{}", &JARVIS[..start], &JARVIS[end..]);
     let hash = |runbook: &str| {
         std::fs::write(folder.path().join("run.md"), runbook).unwrap();
         parse(&text, "plimsoll.yaml", folder.path()).unwrap().hash
@@ -168,11 +151,7 @@ fn a_missing_or_doubled_key_is_named_with_its_path() {
             "",
             "missing key `history.prometheus.url` in `plimsoll.yaml`, line 8\nadd `url:`",
         ),
-        (
-            "version: 1\n",
-            "",
-            "missing key `version` in `plimsoll.yaml`, line 1\nadd `version:`",
-        ),
+        ("version: 1\n", "", "missing key `version` in `plimsoll.yaml`, line 1\nadd `version:`"),
         (
             "tiers:  ",
             "tiers: {table: 1}\n    x: ",
@@ -203,10 +182,7 @@ fn a_key_missing_from_the_first_service_is_not_blamed_on_the_second() {
         "version: 1\nservices:\n  - name: a\n{second}  - name: b\n    namespace: b\n{second}"
     );
     let error = read(&text).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "missing key `services[0].namespace` in `plimsoll.yaml`, line 3"
-    );
+    assert_eq!(error.to_string(), "missing key `services[0].namespace` in `plimsoll.yaml`, line 3");
 }
 
 #[test]
@@ -265,16 +241,10 @@ fn text_that_is_no_yaml_is_an_error_with_a_line() {
     ] {
         let error = read(text).unwrap_err();
         let problem = &error.problems()[0];
-        assert!(
-            !problem.message.is_empty() && !problem.hint.is_empty(),
-            "{text:?}: {problem}"
-        );
+        assert!(!problem.message.is_empty() && !problem.hint.is_empty(), "{text:?}: {problem}");
     }
     let broken = complaint("version: 1", "version: [1");
-    assert!(
-        broken.starts_with("not YAML: ") && broken.contains("line "),
-        "{broken}"
-    );
+    assert!(broken.starts_with("not YAML: ") && broken.contains("line "), "{broken}");
 }
 
 #[test]
@@ -453,14 +423,8 @@ fn what_could_reach_promql_yaml_or_html_as_code_is_refused() {
         ("- name: jarvis", "- name: \"jar\\nvis\""),
         ("- name: jarvis", "- name: ../etc"),
         ("namespace: jarvis", "namespace: 'jarvis\"}'"),
-        (
-            "selector: {service: jarvis-api}",
-            "selector: {service: 'a\"} or up{x=\"'}",
-        ),
-        (
-            "selector: {service: jarvis-api}",
-            "selector: {'a=\"b\",x': c}",
-        ),
+        ("selector: {service: jarvis-api}", "selector: {service: 'a\"} or up{x=\"'}"),
+        ("selector: {service: jarvis-api}", "selector: {'a=\"b\",x': c}"),
         ("selector: {service: jarvis-api}", "selector: {}"),
         ("preset: http_requests_total", "preset: 'up or vector(0)'"),
         ("helm: redis.master", "helm: 'redis: {x}'"),
@@ -477,10 +441,7 @@ fn what_could_reach_promql_yaml_or_html_as_code_is_refused() {
         ("X-Scope-OrgID: jarvis", "X-A: \"b\\r\\nc: d\""),
         ("http://prometheus", "http://me:secret@prometheus"),
         ("http://prometheus.monitoring:9090", "ftp://prometheus"),
-        (
-            "http://prometheus.monitoring:9090",
-            "'http://prometheus:9090/?x=y'",
-        ),
+        ("http://prometheus.monitoring:9090", "'http://prometheus:9090/?x=y'"),
         ("http://prometheus.monitoring:9090", "'http://'"),
         ("timezone: Asia/Tokyo", "timezone: ../../etc/passwd"),
     ] {
@@ -546,15 +507,9 @@ fn names_and_times_are_checked_against_what_they_name() {
 
 #[test]
 fn every_problem_is_listed_by_line() {
-    let text = JARVIS
-        .replacen("risk: 5%", "risk: 500%", 1)
-        .replacen("step: 5m", "step: never", 1);
+    let text = JARVIS.replacen("risk: 5%", "risk: 500%", 1).replacen("step: 5m", "step: never", 1);
     let error = read(&text).unwrap_err();
-    let lines: Vec<_> = error
-        .problems()
-        .iter()
-        .map(|problem| problem.line)
-        .collect();
+    let lines: Vec<_> = error.problems().iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [Some(12), Some(50)]);
     assert!(error.to_string().ends_with("(and 1 more problem)"));
 }
@@ -562,10 +517,7 @@ fn every_problem_is_listed_by_line() {
 #[test]
 fn a_file_that_cannot_be_read_says_why() {
     let error = load(Path::new("no/such/plimsoll.yaml")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "cannot read `no/such/plimsoll.yaml`: there is no such file"
-    );
+    assert_eq!(error.to_string(), "cannot read `no/such/plimsoll.yaml`: there is no such file");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latin.yaml");
     std::fs::write(&path, b"version: 1\n# caf\xe9\n").unwrap();
@@ -578,25 +530,46 @@ fn the_schema_knows_every_key_of_the_example_and_refuses_others() {
     let schema = serde_json::to_value(schema()).unwrap();
     let service = &schema["$defs"]["Service"];
     assert_eq!(service["additionalProperties"], false);
-    for key in [
-        "name",
-        "namespace",
-        "load",
-        "tiers",
-        "components",
-        "volumes",
-        "objectives",
-    ] {
+    for key in ["name", "namespace", "load", "tiers", "components", "volumes", "objectives"] {
         assert!(service["properties"][key].is_object(), "{key}");
     }
-    let required: Vec<&str> = service["required"]
-        .as_array()
-        .unwrap()
+    let required: Vec<&str> =
+        service["required"].as_array().unwrap().iter().filter_map(|key| key.as_str()).collect();
+    assert_eq!(required, ["name", "namespace", "load", "tiers", "components"]);
+}
+
+#[test]
+fn deep_and_wide_yaml_is_refused_in_bounded_time() {
+    let deep = format!("a: {}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let mut laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (name, before) in ["b", "c", "d", "e", "f", "g", "h", "i"]
         .iter()
-        .filter_map(|key| key.as_str())
-        .collect();
-    assert_eq!(
-        required,
-        ["name", "namespace", "load", "tiers", "components"]
-    );
+        .zip(["a", "b", "c", "d", "e", "f", "g", "h"])
+    {
+        let items = vec![format!("*{before}"); 9].join(", ");
+        laughs.extend([name, ": &", name, " [", &items, "]\n"]);
+    }
+    for text in [deep, "{a: ".repeat(900), laughs] {
+        assert!(read(&text).is_err());
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_change_of_the_example_makes_it_panic(
+        at in 0..JARVIS.len(),
+        length in 0..40usize,
+        text in "[-a-z0-9:{}\\[\\],&*!|>'\"%@`#. \n]{0,12}|\\PC{0,6}",
+    ) {
+        let end = (at + length).min(JARVIS.len());
+        if JARVIS.is_char_boundary(at) && JARVIS.is_char_boundary(end) {
+            let changed = format!("{}{text}{}", &JARVIS[..at], &JARVIS[end..]);
+            if let Err(error) = read(&changed) {
+                for problem in error.problems() {
+                    proptest::prop_assert!(!problem.hint.is_empty());
+                    proptest::prop_assert!(!problem.to_string().contains('\n'), "{problem}");
+                }
+            }
+        }
+    }
 }

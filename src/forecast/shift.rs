@@ -56,12 +56,7 @@ fn lasting_ratio(seen: &[f64], at: usize, seasons: Seasons) -> Option<f64> {
     let first_day = at..at + seasons.day;
     // the first day and the last decide quickly in the usual case that there is no shift
     one_sided(ratios(seen, first_day, at, seasons))?;
-    one_sided(ratios(
-        seen,
-        seen.len() - seasons.day..seen.len(),
-        at,
-        seasons,
-    ))?;
+    one_sided(ratios(seen, seen.len() - seasons.day..seen.len(), at, seasons))?;
     one_sided(ratios(seen, at..seen.len(), at, seasons))
 }
 
@@ -102,4 +97,46 @@ fn one_sided(mut ratios: Vec<(f64, f64)>) -> Option<f64> {
     let rise = low > RATIO_MIN && high < RATIO_MAX;
     let fall = high < 1.0 / RATIO_MIN && low > 1.0 / RATIO_MAX;
     (rise || fall).then_some(middle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stats::count;
+    use super::*;
+
+    /// Four weeks of hours between 88 and 112, the last `days` of them times `ratio`.
+    fn shifted(days: usize, ratio: f64) -> Vec<f64> {
+        let level = |t: usize| if t >= (28 - days) * 24 { ratio } else { 1.0 };
+        (0..28 * 24).map(|t| level(t) * (88.0 + count(t % 24) + count(t % 3) / 2.0)).collect()
+    }
+
+    fn found(values: &[f64]) -> Option<(usize, f64)> {
+        Shift::find(values, Seasons::new(24))
+            .map(|shift| ((values.len() - shift.at) / 24, shift.ratio))
+    }
+
+    #[test]
+    fn a_rise_is_believed_after_two_days_and_a_fall_after_five() {
+        assert_eq!(found(&shifted(1, 3.0)), None);
+        for (days, ratio) in [(2, 3.0), (10, 1.5), (5, 0.5)] {
+            let (since, by) = found(&shifted(days, ratio)).unwrap_or_default();
+            assert_eq!(since, days);
+            assert!((by - ratio).abs() < 0.05 * ratio, "{by} for {ratio}");
+        }
+        assert_eq!(found(&shifted(4, 0.5)), None, "a long holiday");
+    }
+
+    #[test]
+    fn a_small_change_is_none_and_a_huge_one_is_another_service() {
+        assert_eq!(found(&shifted(5, 1.1)), None);
+        assert_eq!(found(&shifted(5, 20.0)), None);
+        assert_eq!(found(&vec![0.0; 28 * 24]), None);
+    }
+
+    #[test]
+    fn the_older_series_is_brought_to_the_new_level() {
+        let mut values = [1.0, 2.0, 9.0];
+        Shift { at: 2, ratio: 3.0 }.carry(&mut values);
+        assert!(values.iter().zip([3.0, 6.0, 9.0]).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
 }

@@ -52,7 +52,9 @@ impl Change<'_> {
 pub fn changes<'a>(plan: &'a Plan, services: &'a [Service]) -> Vec<ComponentChanges<'a>> {
     let mut all = Vec::new();
     for advised in &plan.services {
-        let known = |service: &&Service| service.name == advised.name && service.namespace == advised.namespace;
+        let known = |service: &&Service| {
+            service.name == advised.name && service.namespace == advised.namespace
+        };
         let Some(service) = services.iter().find(known) else { continue };
         for component in &service.components {
             let changes = of_component(advised, component);
@@ -67,7 +69,8 @@ pub fn changes<'a>(plan: &'a Plan, services: &'a [Service]) -> Vec<ComponentChan
 fn of_component<'a>(advised: &'a ServicePlan, component: &Component) -> Vec<Change<'a>> {
     let of: Vec<&Recommendation> =
         advised.recommendations.iter().filter(|one| one.component == component.name).collect();
-    let bounds = |one: &&Recommendation| matches!(one.setting, Setting::MinReplicas | Setting::MaxReplicas);
+    let bounds =
+        |one: &&Recommendation| matches!(one.setting, Setting::MinReplicas | Setting::MaxReplicas);
     let has_hpa = component.current.has_hpa() || of.iter().any(bounds);
     let wanted = of.iter().filter(|one| matches!(one.action, Action::Raise | Action::Lower));
     let mut changes: Vec<Change<'a>> = wanted
@@ -96,7 +99,9 @@ fn keep_ordered<'a>(of: &[&'a Recommendation], changes: &mut Vec<Change<'a>>) {
         let changed = changes.iter().find(|change| change.setting == one.setting);
         changed.map(|change| change.target).or(one.current)
     };
-    let (Some(min), Some(max)) = (find(Setting::MinReplicas), find(Setting::MaxReplicas)) else { return };
+    let (Some(min), Some(max)) = (find(Setting::MinReplicas), find(Setting::MaxReplicas)) else {
+        return;
+    };
     let (Some(lowest), Some(highest)) = (after(changes, min), after(changes, max)) else { return };
     if lowest.figure() > highest.figure() {
         changes.retain(|change| change.setting != Setting::MaxReplicas);
@@ -132,19 +137,26 @@ mod tests {
 
     #[test]
     fn a_count_is_never_set_beside_an_hpa() {
-        let one = |setting, now, then| example::setting(API, setting, count(now), count(then), because());
+        let one =
+            |setting, now, then| example::setting(API, setting, count(now), count(then), because());
         let both = vec![one(Setting::Replicas, 3, 8), one(Setting::MaxReplicas, 10, 10)];
         assert_eq!(targets(both), []);
     }
 
     #[test]
     fn the_lower_bound_never_passes_the_upper() {
-        let one = |setting, now, then| example::setting(API, setting, count(now), count(then), because());
+        let one =
+            |setting, now, then| example::setting(API, setting, count(now), count(then), because());
         // min is raised to 8 while max is kept at 5: max follows
-        let raised = targets(vec![one(Setting::MinReplicas, 3, 8), one(Setting::MaxReplicas, 5, 5)]);
-        assert_eq!(raised, [(Setting::MaxReplicas, "8".to_owned()), (Setting::MinReplicas, "8".to_owned())]);
+        let raised =
+            targets(vec![one(Setting::MinReplicas, 3, 8), one(Setting::MaxReplicas, 5, 5)]);
+        assert_eq!(
+            raised,
+            [(Setting::MaxReplicas, "8".to_owned()), (Setting::MinReplicas, "8".to_owned())]
+        );
         // max is lowered to 2 while min stays at 3: max stops at 3
-        let lowered = targets(vec![one(Setting::MinReplicas, 3, 3), one(Setting::MaxReplicas, 5, 2)]);
+        let lowered =
+            targets(vec![one(Setting::MinReplicas, 3, 3), one(Setting::MaxReplicas, 5, 2)]);
         assert_eq!(lowered, [(Setting::MaxReplicas, "3".to_owned())]);
     }
 

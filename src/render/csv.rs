@@ -40,7 +40,8 @@ pub fn csv(plan: &Plan) -> String {
 }
 
 fn row(service: &ServicePlan, one: &Recommendation) -> [String; 15] {
-    let amount = |amount: Option<Amount>| amount.map(|amount| amount.to_string()).unwrap_or_default();
+    let amount =
+        |amount: Option<Amount>| amount.map(|amount| amount.to_string()).unwrap_or_default();
     let day = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
     let (codes, reasons) = because(&one.reasons);
     [
@@ -79,9 +80,15 @@ fn because(reasons: &[Reason]) -> (String, String) {
 
 fn cell_text(text: &str) -> String {
     let text = visible(text);
-    let formula = text.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{fffd}']);
+    let formula = text.starts_with([
+        '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{fffd}',
+    ]);
     let text = if formula { format!("'{text}") } else { text };
-    if text.contains([',', '"', '\'', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    if text.contains([',', '"', '\'', ';']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +107,11 @@ mod tests {
             "jarvis,jarvis,api,Deployment/jarvis-api,minReplicas,3,5,5,5,5,Raise,TIER_ROW,High (50-200): 5-10 pods,\
              2026-12-01,2026-11-27"
         );
-        assert!(lines[4].contains(",512Mi,1Gi,") && lines[4].contains("TIER_ROW REDIS_MAXMEMORY"), "{}", lines[4]);
+        assert!(
+            lines[4].contains(",512Mi,1Gi,") && lines[4].contains("TIER_ROW REDIS_MAXMEMORY"),
+            "{}",
+            lines[4]
+        );
         assert!(lines[6].contains(",cpuRequest,,,,,,Skipped,NO_SERIES,"), "{}", lines[6]);
     }
 
@@ -116,7 +127,13 @@ mod tests {
     #[test]
     fn a_name_is_not_run_as_a_formula() {
         for evil in ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "＝1"] {
-            let one = example::setting((evil, "Deployment/x"), Setting::Replicas, count(1), count(2), Vec::new());
+            let one = example::setting(
+                (evil, "Deployment/x"),
+                Setting::Replicas,
+                count(1),
+                count(2),
+                Vec::new(),
+            );
             let text = csv(&example::plan_of(vec![example::service_plan(vec![one])]));
             assert!(text.contains(&format!(",\"'{}", visible(evil))), "{text}");
         }
@@ -128,6 +145,9 @@ mod tests {
         service.status = Status::Skipped;
         service.reasons = vec![example::because(Code::NoSeries, "no series for `load`")];
         let text = csv(&example::plan_of(vec![service]));
-        assert!(text.ends_with("\njarvis,jarvis,,,,,,,,,Skipped,NO_SERIES,no series for `load`,,\n"), "{text}");
+        assert!(
+            text.ends_with("\njarvis,jarvis,,,,,,,,,Skipped,NO_SERIES,no series for `load`,,\n"),
+            "{text}"
+        );
     }
 }

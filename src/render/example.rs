@@ -6,8 +6,8 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 
 use crate::advise::plan::{
-    Action, Amount, Code, Crossing, Finding, LoadFigures, Plan, Reason, Recommendation, Runway, SCHEMA_VERSION,
-    ServicePlan, Setting, Severity, Status, TierFigures,
+    Action, Amount, Code, Crossing, Finding, LoadFigures, Plan, Reason, Recommendation, Runway,
+    SCHEMA_VERSION, ServicePlan, Setting, Severity, Status, TierFigures,
 };
 use crate::service::{Component, Current, LoadSource, Objectives, Service, Target};
 use crate::tiers::TierTable;
@@ -62,20 +62,45 @@ pub fn setting(
 pub const API: (&str, &str) = ("api", "Deployment/jarvis-api");
 pub const WORKER: (&str, &str) = ("worker", "Deployment/jarvis-worker");
 pub const REDIS: (&str, &str) = ("redis", "StatefulSet/jarvis-redis-master");
-const POSTGRESQL: (&str, &str) = ("data-jarvis-postgresql-0", "PersistentVolumeClaim/data-jarvis-postgresql-0");
+const POSTGRESQL: (&str, &str) =
+    ("data-jarvis-postgresql-0", "PersistentVolumeClaim/data-jarvis-postgresql-0");
 
 pub fn recommendations() -> Vec<Recommendation> {
     let row = |message: &str| because(Code::TierRow, message);
-    let mut min = setting(API, Setting::MinReplicas, count(3), count(5), vec![row("High (50-200): 5-10 pods")]);
+    let mut min = setting(
+        API,
+        Setting::MinReplicas,
+        count(3),
+        count(5),
+        vec![row("High (50-200): 5-10 pods")],
+    );
     min.lasts_until = Some(Runway { p50: Some(date(2026, 12, 1)), p90: Some(date(2026, 11, 27)) });
     let needed = because(Code::Capacity, "6 needed at 11.4 rps a pod");
     let full = because(Code::RedisMaxmemory, "381Mi of 384Mi at 58.2 rps");
     let unseen = because(Code::NoSeries, "no series for `worker.cpu`; this is not zero");
     vec![
         min,
-        setting(API, Setting::MaxReplicas, count(5), count(10), vec![row("High ends at 10 pods"), needed]),
-        setting(WORKER, Setting::Replicas, count(3), count(4), vec![row("High: 3-5, 3.11 rounded up")]),
-        setting(REDIS, Setting::Memory, mebibytes(512), mebibytes(1024), vec![row("High: 1Gi"), full]),
+        setting(
+            API,
+            Setting::MaxReplicas,
+            count(5),
+            count(10),
+            vec![row("High ends at 10 pods"), needed],
+        ),
+        setting(
+            WORKER,
+            Setting::Replicas,
+            count(3),
+            count(4),
+            vec![row("High: 3-5, 3.11 rounded up")],
+        ),
+        setting(
+            REDIS,
+            Setting::Memory,
+            mebibytes(512),
+            mebibytes(1024),
+            vec![row("High: 1Gi"), full],
+        ),
         setting(
             POSTGRESQL,
             Setting::Storage,
@@ -88,8 +113,13 @@ pub fn recommendations() -> Vec<Recommendation> {
 }
 
 pub fn service_plan(recommendations: Vec<Recommendation>) -> ServicePlan {
-    let load =
-        LoadFigures { current: 31.4, observed_peak: 47.9, planning: 58.2, risk: 0.05, horizon: "1w".to_owned() };
+    let load = LoadFigures {
+        current: 31.4,
+        observed_peak: 47.9,
+        planning: 58.2,
+        risk: 0.05,
+        horizon: "1w".to_owned(),
+    };
     let day = |year, month, day| Some(Date::constant(year, month, day));
     ServicePlan {
         name: "jarvis".to_owned(),
@@ -99,7 +129,12 @@ pub fn service_plan(recommendations: Vec<Recommendation>) -> ServicePlan {
         load: Some(load),
         tier: Some(TierFigures { current: "Medium".to_owned(), planning: "High".to_owned() }),
         crossings: vec![
-            Crossing { tier: "High".to_owned(), boundary: 50.0, p50: day(2026, 12, 1), p90: day(2026, 11, 27) },
+            Crossing {
+                tier: "High".to_owned(),
+                boundary: 50.0,
+                p50: day(2026, 12, 1),
+                p90: day(2026, 11, 27),
+            },
             Crossing { tier: "Peak".to_owned(), boundary: 200.0, p50: None, p90: None },
         ],
         recommendations,

@@ -13,24 +13,15 @@ const SHOWN: [f64; 4] = [0.5, 0.8, 0.95, 0.99];
 /// The whole way for `component`; `None` where the plan does not know it.
 #[must_use]
 pub fn explain(assessment: &Assessment, component: &str) -> Option<String> {
-    let mine: Vec<&Recommendation> = assessment
-        .plan
-        .recommendations
-        .iter()
-        .filter(|one| one.component == component)
-        .collect();
+    let mine: Vec<&Recommendation> =
+        assessment.plan.recommendations.iter().filter(|one| one.component == component).collect();
     if mine.is_empty() {
         return None;
     }
     let mut text = format!("{component} of {}\n", assessment.service.name);
     samples(&mut text, assessment, component);
     // a volume is sized by its own growth, not by load
-    if assessment
-        .service
-        .components
-        .iter()
-        .any(|one| one.name == component)
-    {
+    if assessment.service.components.iter().any(|one| one.name == component) {
         forecast(&mut text, assessment);
         planning(&mut text, assessment);
         capacity(&mut text, assessment, component);
@@ -51,23 +42,11 @@ fn samples(text: &mut String, assessment: &Assessment, component: &str) {
     let of_it =
         |key: &&SeriesKey| key.subject.is_none() || key.subject.as_deref() == Some(component);
     let keys: Vec<&SeriesKey> = assessment.history.keys().filter(of_it).collect();
-    let width = keys
-        .iter()
-        .map(|key| key.to_string().len())
-        .max()
-        .unwrap_or(0);
+    let width = keys.iter().map(|key| key.to_string().len()).max().unwrap_or(0);
     let line = |key: &&SeriesKey| {
-        format!(
-            "{:<width$}  {}",
-            key.to_string(),
-            seen(&assessment.history[*key])
-        )
+        format!("{:<width$}  {}", key.to_string(), seen(&assessment.history[*key]))
     };
-    section(
-        text,
-        "Samples: what was seen",
-        &keys.iter().map(line).collect::<Vec<_>>(),
-    );
+    section(text, "Samples: what was seen", &keys.iter().map(line).collect::<Vec<_>>());
 }
 
 fn seen(evidence: &Evidence<History>) -> String {
@@ -80,19 +59,10 @@ fn seen(evidence: &Evidence<History>) -> String {
 }
 
 fn history_words(history: &History) -> String {
-    let count = |kind| {
-        history
-            .marks
-            .iter()
-            .filter(|mark| mark.kind == kind)
-            .count()
-    };
-    let marks = [
-        (MarkKind::Gap, "gaps"),
-        (MarkKind::Masked, "masked"),
-        (MarkKind::Censored, "censored"),
-    ]
-    .map(|(kind, word)| (count(kind), word));
+    let count = |kind| history.marks.iter().filter(|mark| mark.kind == kind).count();
+    let marks =
+        [(MarkKind::Gap, "gaps"), (MarkKind::Masked, "masked"), (MarkKind::Censored, "censored")]
+            .map(|(kind, word)| (count(kind), word));
     let marks: String = marks
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -127,19 +97,11 @@ fn forecast(text: &mut String, assessment: &Assessment) {
             members.chain([backtest]).collect()
         }
     };
-    section(
-        text,
-        "Forecast: hourly peaks, as a weighted mean of",
-        &lines,
-    );
+    section(text, "Forecast: hourly peaks, as a weighted mean of", &lines);
 }
 
 fn planning(text: &mut String, assessment: &Assessment) {
-    let lines = match (
-        &assessment.forecast,
-        &assessment.plan.load,
-        &assessment.plan.tier,
-    ) {
+    let lines = match (&assessment.forecast, &assessment.plan.load, &assessment.plan.tier) {
         (Ok(forecast), Some(load), Some(tier)) => {
             let peak = forecast.peak(0..assessment.policy.horizon.steps(Period::HOUR));
             let quantiles: Vec<String> = SHOWN
@@ -191,19 +153,13 @@ fn capacity(text: &mut String, assessment: &Assessment, component: &str) {
     }
     let rows = assessment.rows.get(component).into_iter().flatten();
     lines.extend(rows.map(|row| {
-        let promised = row
-            .promised
-            .map_or_else(|| "open".to_owned(), |load| format!("{load} rps"));
+        let promised = row.promised.map_or_else(|| "open".to_owned(), |load| format!("{load} rps"));
         format!(
             "{:<10} {} pods sustain {:.0} rps; the row goes to {promised}",
             row.tier, row.replicas, row.sustained
         )
     }));
-    section(
-        text,
-        "Capacity: what one pod sustains, and whether the table is true",
-        &lines,
-    );
+    section(text, "Capacity: what one pod sustains, and whether the table is true", &lines);
 }
 
 fn decision(text: &mut String, one: &Recommendation) {
@@ -219,9 +175,7 @@ fn decision(text: &mut String, one: &Recommendation) {
         shown(one.upper_bound)
     )];
     lines.extend(
-        one.reasons
-            .iter()
-            .map(|reason| format!("{}: {}", reason.code.name(), reason.message)),
+        one.reasons.iter().map(|reason| format!("{}: {}", reason.code.name(), reason.message)),
     );
     if let Some(lasts) = one.lasts_until {
         let date = |date: Option<jiff::civil::Date>| {
@@ -233,9 +187,5 @@ fn decision(text: &mut String, one: &Recommendation) {
             date(lasts.p50)
         ));
     }
-    section(
-        text,
-        &format!("Decision: {} of {}", one.setting.name(), one.object),
-        &lines,
-    );
+    section(text, &format!("Decision: {} of {}", one.setting.name(), one.object), &lines);
 }

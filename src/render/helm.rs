@@ -15,7 +15,8 @@ pub fn overlay(plan: &Plan, services: &[Service]) -> String {
     for component in &all {
         put(&mut tree, component);
     }
-    let mut out = comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings));
+    let mut out =
+        comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings));
     if tree.is_empty() {
         out += &comment("nothing to change: this overlay is empty");
     } else {
@@ -61,7 +62,9 @@ fn key(setting: Setting) -> Option<&'static [&'static str]> {
 fn undo(all: &[ComponentChanges<'_>]) -> String {
     let named = all.iter().filter(|of| of.component.helm.is_some());
     let mut commands: Vec<String> = named
-        .map(|of| format!("helm rollback {} -n {}", shell(&of.service.name), shell(&of.service.namespace)))
+        .map(|of| {
+            format!("helm rollback {} -n {}", shell(&of.service.name), shell(&of.service.namespace))
+        })
         .collect();
     commands.dedup();
     format!("{}, or upgrade without this file", commands.join("; "))

@@ -28,7 +28,9 @@ mod tests {
     #[test]
     fn keys_are_sorted_and_words_are_those_of_the_contract() {
         let text = json(&example::plan()).unwrap();
-        assert!(text.starts_with("{\n  \"at\": \"2026-11-23T01:00:00Z\",\n  \"changes\": 4,\n  \"schemaVersion\": 1,"));
+        assert!(text.starts_with(
+            "{\n  \"at\": \"2026-11-23T01:00:00Z\",\n  \"changes\": 4,\n  \"schemaVersion\": 1,"
+        ));
         assert!(text.ends_with("}\n") && !text.ends_with("\n\n"));
         for words in [
             "\"action\": \"Raise\"",

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::advise::plan::{Action, Amount, Plan, Recommendation, ServicePlan, Severity, Status};
-use crate::render::table::action;
+use crate::render::table::{action, in_reading_order};
 use crate::render::text::visible;
 
 /// The plan as Markdown; the moment is dated in `zone`.
@@ -37,7 +37,9 @@ pub fn markdown(plan: &Plan, zone: &TimeZone) -> String {
 fn standing(service: &ServicePlan) -> String {
     match (&service.tier, service.status) {
         (_, Status::Skipped) => "skipped".to_owned(),
-        (Some(tier), _) => format!("{} now, {} planned", inline(&tier.current), inline(&tier.planning)),
+        (Some(tier), _) => {
+            format!("{} now, {} planned", inline(&tier.current), inline(&tier.planning))
+        }
         (None, _) => "load unknown".to_owned(),
     }
 }
@@ -55,19 +57,22 @@ fn section(service: &ServicePlan) -> String {
             (load.risk * 1000.0).round() / 10.0
         );
     }
-    let reasons: String = service.reasons.iter().map(|one| line(&one.code.name(), &one.message)).collect();
+    let reasons: String =
+        service.reasons.iter().map(|one| line(&one.code.name(), &one.message)).collect();
     out += &block(&reasons);
     if !service.recommendations.is_empty() {
         out += "| Component | Setting | Today | To | Action | Until (P90) | Why |\n";
         out += "| --- | --- | ---: | ---: | --- | --- | --- |\n";
-        let rows: String = service.recommendations.iter().map(row).collect();
+        let rows: String =
+            in_reading_order(&service.recommendations).into_iter().map(row).collect();
         out += &block(&rows);
     }
     let findings: String = service
         .findings
         .iter()
         .map(|one| {
-            let remedy = if one.remedy.is_empty() { String::new() } else { format!("; {}", one.remedy) };
+            let remedy =
+                if one.remedy.is_empty() { String::new() } else { format!("; {}", one.remedy) };
             let word = match one.severity {
                 Severity::Critical => "critical",
                 Severity::Warning => "warning",
@@ -89,12 +94,16 @@ fn line(code: &str, message: &str) -> String {
 }
 
 fn row(one: &Recommendation) -> String {
-    let amount = |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
+    let amount =
+        |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
     let changes = matches!(one.action, Action::Raise | Action::Lower);
     let target = if changes { format!("**{}**", amount(one.target)) } else { amount(one.target) };
     let day = |date: Date| date.strftime("%a %-d %b").to_string();
     let until = one.lasts_until.and_then(|until| until.p90).map(day).unwrap_or_default();
-    let reasons = one.reasons.iter().map(|reason| format!("`{}` {}", reason.code.name(), inline(&reason.message)));
+    let reasons = one
+        .reasons
+        .iter()
+        .map(|reason| format!("`{}` {}", reason.code.name(), inline(&reason.message)));
     let reasons: Vec<String> = reasons.collect();
     let cells = [
         inline(&one.component),
@@ -149,7 +158,10 @@ mod tests {
         let text = markdown(&example::plan(), &example::tokyo());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "## jarvis: Medium now, High planned");
-        assert_eq!(lines[2], "31.4 rps now, 47.9 last week's peak, **58.2 planned** (1w, 5 % risk).");
+        assert_eq!(
+            lines[2],
+            "31.4 rps now, 47.9 last week's peak, **58.2 planned** (1w, 5 % risk)."
+        );
         assert_eq!(
             lines[6],
             "| api | `minReplicas` | 3 | **5** | raise | Fri 27 Nov | `TIER_ROW` High (50-200): 5-10 pods |"
@@ -166,8 +178,10 @@ mod tests {
     fn names_open_no_column_tag_link_or_mention() {
         let evil = "a|b <img src=x> [x](http://e) @all *b* `|`";
         let why = vec![example::because(Code::TierRow, "one ` tick | and\n| a row")];
-        let one = example::setting((evil, "Deployment/x"), Setting::Replicas, count(1), count(2), why);
-        let text = markdown(&example::plan_of(vec![example::service_plan(vec![one])]), &TimeZone::UTC);
+        let one =
+            example::setting((evil, "Deployment/x"), Setting::Replicas, count(1), count(2), why);
+        let text =
+            markdown(&example::plan_of(vec![example::service_plan(vec![one])]), &TimeZone::UTC);
         let row = text.lines().find(|line| line.contains("raise")).unwrap_or_default();
         assert!(
             row.starts_with("| a\\|b &lt;img src=x&gt; \\[x\\](http://e) @\u{2060}all \\*b\\* `\\|` | `replicas`"),

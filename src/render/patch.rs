@@ -72,9 +72,12 @@ pub fn patches(plan: &Plan, services: &[Service]) -> Vec<Patch> {
     for of in changes(plan, services) {
         let Some(kind) = Kind::of(&of.component.target.kind) else { continue };
         for kind in [Kind::HorizontalPodAutoscaler, kind] {
-            let edits: Vec<Edit<'_>> = of.changes.iter().filter_map(|change| edit(kind, change)).collect();
+            let edits: Vec<Edit<'_>> =
+                of.changes.iter().filter_map(|change| edit(kind, change)).collect();
             if !edits.is_empty() {
-                all.extend([Way::Forward, Way::Undo].map(|way| patch(plan, &of, kind, way, &edits)));
+                all.extend(
+                    [Way::Forward, Way::Undo].map(|way| patch(plan, &of, kind, way, &edits)),
+                );
             }
         }
     }
@@ -109,7 +112,13 @@ fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
     Some(Edit { change, current: change.current?, place })
 }
 
-fn patch(plan: &Plan, of: &ComponentChanges<'_>, kind: Kind, way: Way, edits: &[Edit<'_>]) -> Patch {
+fn patch(
+    plan: &Plan,
+    of: &ComponentChanges<'_>,
+    kind: Kind,
+    way: Way,
+    edits: &[Edit<'_>],
+) -> Patch {
     let (version, name, short) = kind.names();
     let target = &of.component.target.name;
     let namespace = &of.service.namespace;
@@ -123,9 +132,13 @@ fn patch(plan: &Plan, of: &ComponentChanges<'_>, kind: Kind, way: Way, edits: &[
         ("spec", spec(of, way, edits)),
     ]);
     let what = if way == Way::Undo { "undoes" } else { "set by" };
-    let mut content = comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings));
-    let command =
-        format!("kubectl patch {short} {} -n {} --patch-file {file_name}", shell(target), shell(namespace));
+    let mut content =
+        comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings));
+    let command = format!(
+        "kubectl patch {short} {} -n {} --patch-file {file_name}",
+        shell(target),
+        shell(namespace)
+    );
     content += &comment(&format!("{command}{}", kind.patch_type()));
     if kind == Kind::HorizontalPodAutoscaler {
         content += &comment("the HPA is taken to be named like the object it scales");
@@ -168,9 +181,10 @@ fn spec(of: &ComponentChanges<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
 
 fn leaf(edit: &Edit<'_>, way: Way) -> Tree {
     match way {
-        Way::Forward => {
-            Tree::Leaf(Scalar::from(edit.change.target), vec![edit.change.was(), edit.change.codes()])
-        }
+        Way::Forward => Tree::Leaf(
+            Scalar::from(edit.change.target),
+            vec![edit.change.was(), edit.change.codes()],
+        ),
         Way::Undo => Tree::leaf(edit.current),
     }
 }
@@ -230,7 +244,8 @@ spec:
         assert_eq!(names, expected);
         assert_eq!(read(&patches[1])["spec"], json!({"maxReplicas": 5, "minReplicas": 3}));
         assert_eq!(read(&patches[3])["spec"], json!({"replicas": 3}));
-        let container = json!([{"name": "jarvis-redis-master", "resources": {"limits": {"memory": "512Mi"}}}]);
+        let container =
+            json!([{"name": "jarvis-redis-master", "resources": {"limits": {"memory": "512Mi"}}}]);
         assert_eq!(read(&patches[5])["spec"]["template"]["spec"]["containers"], container);
     }
 
@@ -261,7 +276,10 @@ spec:
         plan.services[0].namespace.clone_from(&service.namespace);
         service.components[0].target.name = "x\nspec: {replicas: 0}\n#$(reboot)".to_owned();
         for patch in patches(&plan, &[service]) {
-            assert!(!patch.file_name.contains(['/', '$', '\n', '(']) && !patch.file_name.starts_with('.'));
+            assert!(
+                !patch.file_name.contains(['/', '$', '\n', '('])
+                    && !patch.file_name.starts_with('.')
+            );
             let read = read(&patch);
             assert_eq!(read.as_object().unwrap().len(), 4, "{}", patch.content);
             assert_eq!(read["metadata"]["namespace"], "../../etc");

@@ -10,7 +10,8 @@ pub fn visible(text: &str) -> String {
 }
 
 fn acts(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The columns that a text takes on a terminal: 2 for each of 高負荷.
@@ -35,22 +36,29 @@ pub fn right(text: &str, columns: usize) -> String {
 /// `.`, or else where it must be. At least one line, none of them ends in a space.
 #[must_use]
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    hanging("", text, columns)
+}
+
+/// The same behind a head that two spaces set off: `TIER_ROW  High: 1Gi`. The head is on the first line.
+#[must_use]
+pub fn hanging(head: &str, text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(2);
-    let mut lines = Vec::new();
-    let mut line = String::new();
+    let mut lines = broken(head, columns);
+    let mut line = lines.pop().unwrap_or_default();
+    let mut gap = if line.is_empty() { 0 } else { 2 };
     for word in text.split_whitespace() {
-        let gap = usize::from(!line.is_empty());
         if width(&line) + gap + width(word) <= columns {
             line.extend(std::iter::repeat_n(' ', gap));
             line.push_str(word);
-            continue;
+        } else {
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            let mut pieces = broken(word, columns);
+            line = pieces.pop().unwrap_or_default();
+            lines.append(&mut pieces);
         }
-        if !line.is_empty() {
-            lines.push(std::mem::take(&mut line));
-        }
-        let mut pieces = broken(word, columns);
-        line = pieces.pop().unwrap_or_default();
-        lines.append(&mut pieces);
+        gap = 1;
     }
     lines.push(line);
     lines
@@ -91,9 +99,14 @@ mod tests {
     #[test]
     fn lines_break_at_spaces_and_long_names_after_a_dash() {
         assert_eq!(wrap("10 pods sustain 114 rps", 12), ["10 pods", "sustain 114", "rps"]);
-        assert_eq!(wrap("qdrant-storage-jarvis-qdrant-0", 20), ["qdrant-storage-", "jarvis-qdrant-0"]);
+        assert_eq!(
+            wrap("qdrant-storage-jarvis-qdrant-0", 20),
+            ["qdrant-storage-", "jarvis-qdrant-0"]
+        );
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("", 4), [""]);
+        assert_eq!(hanging("CODE", "a few words", 10), ["CODE  a", "few words"]);
+        assert_eq!(hanging("CODE", "abcdefghij", 10), ["CODE", "abcdefghij"]);
     }
 
     #[test]

@@ -120,7 +120,8 @@ impl Tree {
         }
         let mut lines = Vec::new();
         self.lines("", "", &mut lines);
-        let widest = lines.iter().filter(|(_, notes)| !notes.is_empty()).map(|(text, _)| width(text)).max();
+        let widest =
+            lines.iter().filter(|(_, notes)| !notes.is_empty()).map(|(text, _)| width(text)).max();
         let columns = widest.unwrap_or(0) + 4;
         let padding = note_widths(lines.iter().map(|(_, notes)| *notes));
         let mut out = String::new();
@@ -134,11 +135,14 @@ impl Tree {
     fn lines<'a>(&'a self, indent: &str, dash: &str, out: &mut Vec<(String, &'a [String])>) {
         let Self::Map(entries) = self else { return };
         for (at, (key, tree)) in entries.iter().enumerate() {
-            let lead = if at == 0 && !dash.is_empty() { dash.to_owned() } else { indent.to_owned() };
+            let lead =
+                if at == 0 && !dash.is_empty() { dash.to_owned() } else { indent.to_owned() };
             let key = quoted(key);
             match tree {
                 Self::Leaf(value, notes) => out.push((format!("{lead}{key}: {value}"), notes)),
-                Self::Map(inner) if inner.is_empty() => out.push((format!("{lead}{key}: {{}}"), &[])),
+                Self::Map(inner) if inner.is_empty() => {
+                    out.push((format!("{lead}{key}: {{}}"), &[]))
+                }
                 Self::Map(_) => {
                     out.push((format!("{lead}{key}:"), &[]));
                     tree.lines(&format!("{indent}  "), "", out);
@@ -170,7 +174,10 @@ fn annotated(text: &str, columns: usize, notes: &[String], padding: &[usize]) ->
     if notes.is_empty() {
         return text.to_owned();
     }
-    let notes = notes.iter().zip(padding).map(|(note, columns)| super::text::left(&visible(note), *columns));
+    let notes = notes
+        .iter()
+        .zip(padding)
+        .map(|(note, columns)| super::text::left(&visible(note), *columns));
     let notes: Vec<String> = notes.collect();
     format!("{}# {}", super::text::left(text, columns), notes.join("  ")).trim_end().to_owned()
 }
@@ -190,10 +197,13 @@ pub fn quoted(text: &str) -> String {
 /// Whether every YAML reader takes the text for a string: a letter first, no sign of structure in it,
 /// and none of the words that YAML 1.1 reads as boolean or null. A quantity (`512Mi`) is plain too.
 fn plain(text: &str) -> bool {
-    const READ_OTHERWISE: [&str; 11] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "inf", "nan"];
-    let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/' | b'.'));
+    const READ_OTHERWISE: [&str; 11] =
+        ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "inf", "nan"];
+    let word =
+        text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/' | b'.'));
     let quantity = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let quantity = quantity != text && matches!(quantity, "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei" | "m");
+    let quantity =
+        quantity != text && matches!(quantity, "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei" | "m");
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
     quantity || word && begins && !READ_OTHERWISE.contains(&text.to_ascii_lowercase().as_str())
 }
@@ -227,11 +237,14 @@ mod tests {
     fn the_plan_reads_back_the_same_as_from_json() {
         let mut plan = example::plan();
         // texts that YAML would gladly read as something else
-        for (one, text) in plan.services[0]
-            .recommendations
-            .iter_mut()
-            .zip(["0x1F", "1e3", "null", "2026-11-27", "yes", "12"])
-        {
+        for (one, text) in plan.services[0].recommendations.iter_mut().zip([
+            "0x1F",
+            "1e3",
+            "null",
+            "2026-11-27",
+            "yes",
+            "12",
+        ]) {
             one.component = text.to_owned();
             one.reasons[0].message = format!("{text}: #{text}\n- \"{text}'");
         }
@@ -244,7 +257,10 @@ mod tests {
 
     #[test]
     fn words_that_yaml_1_1_reads_otherwise_are_quoted() {
-        for word in ["yes", "No", "on", "~", "null", "1", "1e3", "0x10", "-", "a: b", "a #b", "", " a", "12:30"] {
+        for word in [
+            "yes", "No", "on", "~", "null", "1", "1e3", "0x10", "-", "a: b", "a #b", "", " a",
+            "12:30",
+        ] {
             assert!(quoted(word).starts_with('"'), "{word} -> {}", quoted(word));
         }
         for word in ["api", "redis-master", "512Mi", "600m", "apps/v1", "replicaCount"] {

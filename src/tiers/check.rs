@@ -66,12 +66,7 @@ pub struct Fault {
 
 impl Fault {
     fn error(line: usize, message: String, hint: impl Into<String>) -> Self {
-        Self {
-            level: Level::Error,
-            line,
-            message,
-            hint: hint.into(),
-        }
+        Self { level: Level::Error, line, message, hint: hint.into() }
     }
 }
 
@@ -200,10 +195,7 @@ fn name_faults(rows: &[DraftRow], faults: &mut Vec<Fault>) {
         if let Some(first) = rows[..index].iter().find(|other| other.name == row.name) {
             faults.push(Fault::error(
                 row.line,
-                format!(
-                    "row `{}` stands twice (first on line {})",
-                    row.name, first.line
-                ),
+                format!("row `{}` stands twice (first on line {})", row.name, first.line),
                 "give each row a name of its own",
             ));
         }
@@ -213,19 +205,12 @@ fn name_faults(rows: &[DraftRow], faults: &mut Vec<Fault>) {
 fn sizes(row: &DraftRow, faults: &mut Vec<Fault>) -> Vec<(String, Size)> {
     let mut sizes = Vec::new();
     for cell in &row.cells {
-        let size = if cell.memory {
-            memory(&cell.text)
-        } else {
-            replicas(&cell.text)
-        };
+        let size = if cell.memory { memory(&cell.text) } else { replicas(&cell.text) };
         match size {
             Ok(size) => sizes.push((cell.component.clone(), size)),
             Err((what, hint)) => faults.push(Fault::error(
                 cell.line,
-                format!(
-                    "tier `{}`: `{}: {}` {what}",
-                    row.name, cell.component, cell.text
-                ),
+                format!("tier `{}`: `{}: {}` {what}", row.name, cell.component, cell.text),
                 hint,
             )),
         }
@@ -237,9 +222,7 @@ fn sizes(row: &DraftRow, faults: &mut Vec<Fault>) -> Vec<(String, Size)> {
 fn replicas(text: &str) -> Result<Size, (String, String)> {
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u32>()
-            .ok()
-            .filter(|count| digits && *count <= REPLICAS_MAX)
+        text.parse::<u32>().ok().filter(|count| digits && *count <= REPLICAS_MAX)
     };
     let (min, max) = text.split_once('-').unwrap_or((text, text));
     match (number(min.trim()), number(max.trim())) {
@@ -310,10 +293,7 @@ fn base(text: &str) -> Base {
 /// `512M` among `Mi` is hardly meant: 4.6 % less than it looks.
 fn mixed_units(rows: &[DraftRow], faults: &mut Vec<Fault>) {
     for row in rows {
-        for cell in row
-            .cells
-            .iter()
-            .filter(|cell| cell.memory && base(&cell.text) == Base::Decimal)
+        for cell in row.cells.iter().filter(|cell| cell.memory && base(&cell.text) == Base::Decimal)
         {
             let same_column = |other: &&Cell| other.memory && other.component == cell.component;
             let mut others = rows.iter().flat_map(|row| &row.cells).filter(same_column);
@@ -355,13 +335,9 @@ fn less_for_more(rows: &[DraftRow], tiers: &[Tier], faults: &mut Vec<Fault>) {
 
 fn is_less(size: Size, than: Size) -> bool {
     match (size, than) {
-        (
-            Size::Replicas { min, max },
-            Size::Replicas {
-                min: least,
-                max: most,
-            },
-        ) => min < least || max < most,
+        (Size::Replicas { min, max }, Size::Replicas { min: least, max: most }) => {
+            min < least || max < most
+        }
         (Size::Memory(bytes), Size::Memory(least)) => bytes < least,
         _ => false,
     }

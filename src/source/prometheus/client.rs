@@ -82,12 +82,11 @@ impl Client {
         let url = address(&access.url)?;
         let http = http_client(access, &url)?;
         let shown = shown(&url);
-        let api = prometheus_http_query::Client::from(http, &access.url).map_err(|error| {
-            PrometheusError::Url {
+        let api = prometheus_http_query::Client::from(http, access.url.trim_end_matches('/'))
+            .map_err(|error| PrometheusError::Url {
                 url: shown.clone(),
                 why: error.to_string(),
-            }
-        })?;
+            })?;
         let patience = Mutex::new(access.patience);
         Ok(Self {
             api,

@@ -136,11 +136,7 @@ pub const PRESETS: [LoadPreset; 7] = [
         fixed: &[],
         namespace: Some("namespace"),
         failures: "http_requests_total",
-        failed: &[
-            ("code", STATUS_5XX),
-            ("status", STATUS_5XX),
-            ("status_code", STATUS_5XX),
-        ],
+        failed: &[("code", STATUS_5XX), ("status", STATUS_5XX), ("status_code", STATUS_5XX)],
         latency: ("http_request_duration_seconds_bucket", 1),
     },
     LoadPreset {
@@ -150,10 +146,7 @@ pub const PRESETS: [LoadPreset; 7] = [
         // the namespace is a resource attribute, and whether it becomes a label is up to the exporter
         namespace: None,
         failures: "http_server_request_duration_seconds_count",
-        failed: &[
-            ("http_response_status_code", STATUS_5XX),
-            ("http_status_code", STATUS_5XX),
-        ],
+        failed: &[("http_response_status_code", STATUS_5XX), ("http_status_code", STATUS_5XX)],
         latency: ("http_server_request_duration_seconds_bucket", 1),
     },
     LoadPreset {
@@ -181,10 +174,7 @@ pub const PRESETS: [LoadPreset; 7] = [
         namespace: Some("namespace"),
         failures: "nginx_ingress_controller_requests",
         failed: &[("status", STATUS_5XX)],
-        latency: (
-            "nginx_ingress_controller_request_duration_seconds_bucket",
-            1,
-        ),
+        latency: ("nginx_ingress_controller_request_duration_seconds_bucket", 1),
     },
     LoadPreset {
         name: "traefik",
@@ -211,9 +201,13 @@ impl LoadPreset {
     /// The preset of that name; the name of its counter does as well.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        PRESETS
-            .iter()
-            .find(|preset| preset.name == name || preset.requests == name)
+        PRESETS.iter().find(|preset| preset.name == name || preset.requests == name)
+    }
+
+    /// The counter of requests.
+    #[must_use]
+    pub fn requests(&self) -> &'static str {
+        self.requests
     }
 
     /// Whether its series tell the namespace of the service.
@@ -229,10 +223,7 @@ impl LoadPreset {
     /// A selector with something that is no label name.
     pub fn needs(&self, service: &Service) -> Result<Needs, PresetError> {
         let matchers = self.matchers(service)?;
-        Ok(Needs {
-            metric: self.requests.to_owned(),
-            matchers,
-        })
+        Ok(Needs { metric: self.requests.to_owned(), matchers })
     }
 
     /// The series that tell a failed request of `service`, by label, in order of preference.
@@ -247,13 +238,7 @@ impl LoadPreset {
         let matchers = self.matchers(service)?;
         let needs = |(label, _): &(&'static str, &str)| {
             let matchers = matchers.clone().and(label, Match::NotEqual, "");
-            (
-                *label,
-                Needs {
-                    metric: self.failures.to_owned(),
-                    matchers,
-                },
-            )
+            (*label, Needs { metric: self.failures.to_owned(), matchers })
         };
         Ok(self.failed.iter().map(needs).collect())
     }
@@ -265,16 +250,12 @@ impl LoadPreset {
             return Ok(Matchers::new());
         };
         let mut matchers = Matchers::new();
-        if let Some(label) = self
-            .namespace
-            .filter(|_| !selector.keys().any(|key| key.contains("namespace")))
+        if let Some(label) =
+            self.namespace.filter(|_| !selector.keys().any(|key| key.contains("namespace")))
         {
             matchers = matchers.equal(label, &service.namespace);
         }
-        for (label, value) in self
-            .fixed
-            .iter()
-            .filter(|(label, _)| !selector.contains_key(*label))
+        for (label, value) in self.fixed.iter().filter(|(label, _)| !selector.contains_key(*label))
         {
             matchers = matchers.equal(label, value);
         }
@@ -303,10 +284,7 @@ pub fn queries(
     step: Period,
     choice: Option<&Choice>,
 ) -> Result<Vec<SignalQuery>, PresetError> {
-    let window = Window::of(
-        step,
-        choice.map_or(USUAL_SCRAPE_S, |choice| choice.scrape_s),
-    );
+    let window = Window::of(step, choice.map_or(USUAL_SCRAPE_S, |choice| choice.scrape_s));
     let mut list = Vec::new();
     if let LoadSource::Query(query) = &service.load {
         list.push(own(SeriesKey::service(Signal::Load), query));
@@ -328,38 +306,23 @@ pub fn queries(
 }
 
 fn own(key: SeriesKey, promql: &str) -> SignalQuery {
-    SignalQuery {
-        key,
-        promql: promql.to_owned(),
-        origin: "settings",
-        needs: None,
-    }
+    SignalQuery { key, promql: promql.to_owned(), origin: "settings", needs: None }
 }
 
 /// The series that a key of `queries` names: `p99`, `api.cpu`, `data-0.volumeUsed`.
 fn key_of(service: &Service, key: &str) -> Result<SeriesKey, PresetError> {
     let known = |subject: &str| {
-        service
-            .components
-            .iter()
-            .any(|component| component.name == subject)
+        service.components.iter().any(|component| component.name == subject)
             || service.volumes.iter().any(|volume| volume == subject)
     };
     let parsed = match key.rsplit_once('.') {
-        None => Signal::from_name(key)
-            .filter(|signal| signal.of_service())
-            .map(SeriesKey::service),
+        None => Signal::from_name(key).filter(|signal| signal.of_service()).map(SeriesKey::service),
         Some((subject, signal)) => {
             let signal = Signal::from_name(signal).filter(|signal| !signal.of_service());
-            signal
-                .filter(|_| known(subject))
-                .map(|signal| SeriesKey::of(subject, signal))
+            signal.filter(|_| known(subject)).map(|signal| SeriesKey::of(subject, signal))
         }
     };
-    parsed.ok_or_else(|| PresetError::Signal {
-        service: service.name.clone(),
-        key: key.to_owned(),
-    })
+    parsed.ok_or_else(|| PresetError::Signal { service: service.name.clone(), key: key.to_owned() })
 }
 
 /// Distance between scrapes unless it was measured, in seconds: the default of Prometheus itself, and the widest in common use.
@@ -398,10 +361,8 @@ fn load_queries(
     let LoadSource::Preset { name, .. } = &service.load else {
         return Ok(Vec::new());
     };
-    let name = name
-        .as_deref()
-        .or(choice.map(|choice| choice.preset.as_str()))
-        .unwrap_or(PRESETS[0].name);
+    let name =
+        name.as_deref().or(choice.map(|choice| choice.preset.as_str())).unwrap_or(PRESETS[0].name);
     let preset = LoadPreset::named(name).ok_or_else(|| PresetError::Unknown {
         service: service.name.clone(),
         name: name.to_owned(),
@@ -411,27 +372,16 @@ fn load_queries(
         key: SeriesKey::service(signal),
         promql,
         origin: preset.name,
-        needs: Some(Needs {
-            metric: metric.to_owned(),
-            matchers: matchers.clone(),
-        }),
+        needs: Some(Needs { metric: metric.to_owned(), matchers: matchers.clone() }),
     };
     let load = requests(preset.requests, &matchers, window);
     let mut list = vec![query(Signal::Load, preset.requests, load.clone())];
-    let label = choice.map_or(Some(preset.failed[0].0), |choice| {
-        choice.error_label.as_deref()
-    });
+    let label = choice.map_or(Some(preset.failed[0].0), |choice| choice.error_label.as_deref());
     if let Some((label, failed)) = preset.failed.iter().find(|(name, _)| Some(*name) == label) {
-        let failures = requests(
-            preset.failures,
-            &matchers.clone().and(label, Match::Regex, failed),
-            window,
-        );
-        let counted = requests(
-            preset.failures,
-            &matchers.clone().and(label, Match::NotEqual, ""),
-            window,
-        );
+        let failures =
+            requests(preset.failures, &matchers.clone().and(label, Match::Regex, failed), window);
+        let counted =
+            requests(preset.failures, &matchers.clone().and(label, Match::NotEqual, ""), window);
         list.push(query(
             Signal::ErrorRate,
             preset.failures,
@@ -439,11 +389,7 @@ fn load_queries(
         ));
     }
     let (histogram, per_second) = preset.latency;
-    let scale = if per_second == 1 {
-        String::new()
-    } else {
-        format!(" / {per_second}")
-    };
+    let scale = if per_second == 1 { String::new() } else { format!(" / {per_second}") };
     let p99 = format!(
         "histogram_quantile(0.99, sum by (le) (rate({histogram}{matchers}[{}]))){scale}",
         window.rate
@@ -455,10 +401,7 @@ fn load_queries(
 /// Requests per second over all pods. Two HA replicas of Prometheus that nobody de-duplicates differ in
 /// `prometheus_replica`, the label that the Prometheus operator sets (case 17).
 fn requests(metric: &str, matchers: &Matchers, window: &Window) -> String {
-    format!(
-        "sum(max without (prometheus_replica) (rate({metric}{matchers}[{}])))",
-        window.rate
-    )
+    format!("sum(max without (prometheus_replica) (rate({metric}{matchers}[{}])))", window.rate)
 }
 
 /// Kubernetes makes pod and template hashes of these letters alone (`k8s.io/apimachinery` `rand.SafeEncodeString`):
@@ -503,10 +446,7 @@ fn component_queries(
         key: SeriesKey::of(&component.name, signal),
         promql,
         origin: "kubernetes",
-        needs: Some(Needs {
-            metric: metric.to_owned(),
-            matchers,
-        }),
+        needs: Some(Needs { metric: metric.to_owned(), matchers }),
     };
     // what a memory component is sized by is its memory: its processor and its HPA are not asked for
     let unwanted = |signal| {
@@ -522,11 +462,7 @@ fn component_queries(
                     | Signal::HpaMax
             )
     };
-    parts
-        .into_iter()
-        .filter(|part| !unwanted(part.0))
-        .map(query)
-        .collect()
+    parts.into_iter().filter(|part| !unwanted(part.0)).map(query).collect()
 }
 
 /// Signal, metric it rests on, how that is selected, query.
@@ -537,11 +473,7 @@ fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
     let base = in_namespace(service);
     let target = &component.target;
     let (metric, fallback, label) = match target.kind.as_str() {
-        "StatefulSet" => (
-            "kube_statefulset_status_replicas_ready",
-            None,
-            "statefulset",
-        ),
+        "StatefulSet" => ("kube_statefulset_status_replicas_ready", None, "statefulset"),
         "DaemonSet" => ("kube_daemonset_status_number_ready", None, "daemonset"),
         _ => (
             "kube_deployment_status_replicas_ready",
@@ -566,18 +498,8 @@ fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
     const INFO: &str = "kube_horizontalpodautoscaler_info";
     vec![
         (Signal::Replicas, metric, matchers, replicas),
-        (
-            Signal::HpaMin,
-            INFO,
-            info.clone(),
-            hpa("kube_horizontalpodautoscaler_spec_min_replicas"),
-        ),
-        (
-            Signal::HpaMax,
-            INFO,
-            info.clone(),
-            hpa("kube_horizontalpodautoscaler_spec_max_replicas"),
-        ),
+        (Signal::HpaMin, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_min_replicas")),
+        (Signal::HpaMax, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_max_replicas")),
     ]
 }
 
@@ -604,10 +526,7 @@ fn container_queries(service: &Service, component: &Component, window: &Window) 
     let memory = format!("max_over_time(container_memory_working_set_bytes{used}[{step}])");
     let spec = |kind: &str, resource: &str| {
         let matchers = stated.clone().equal("resource", resource);
-        format!(
-            "max({})",
-            per_pod(format!("kube_pod_container_resource_{kind}{matchers}"))
-        )
+        format!("max({})", per_pod(format!("kube_pod_container_resource_{kind}{matchers}")))
     };
     let throttled =
         |metric: &str| format!("sum({})", each(format!("rate({metric}{used}[{rate}])")));
@@ -616,11 +535,7 @@ fn container_queries(service: &Service, component: &Component, window: &Window) 
         "kube_pod_container_status_last_terminated_reason{}",
         stated.clone().equal("reason", "OOMKilled")
     );
-    let kills = format!(
-        "sum({} * on (pod, container) {})",
-        each(restarts),
-        each(killed)
-    );
+    let kills = format!("sum({} * on (pod, container) {})", each(restarts), each(killed));
     let none = format!("0 * sum(kube_pod_container_status_restarts_total{stated})");
     const REQUESTS: &str = "kube_pod_container_resource_requests";
     const LIMITS: &str = "kube_pod_container_resource_limits";
@@ -637,18 +552,8 @@ fn container_queries(service: &Service, component: &Component, window: &Window) 
             used.clone(),
             format!("max({})", per_pod(cpu)),
         ),
-        (
-            Signal::CpuRequest,
-            REQUESTS,
-            stated.clone(),
-            spec("requests", "cpu"),
-        ),
-        (
-            Signal::CpuLimit,
-            LIMITS,
-            stated.clone(),
-            spec("limits", "cpu"),
-        ),
+        (Signal::CpuRequest, REQUESTS, stated.clone(), spec("requests", "cpu")),
+        (Signal::CpuLimit, LIMITS, stated.clone(), spec("limits", "cpu")),
         (
             Signal::Throttled,
             "container_cpu_cfs_periods_total",
@@ -665,18 +570,8 @@ fn container_queries(service: &Service, component: &Component, window: &Window) 
             used.clone(),
             format!("max({})", per_pod(memory)),
         ),
-        (
-            Signal::MemoryRequest,
-            REQUESTS,
-            stated.clone(),
-            spec("requests", "memory"),
-        ),
-        (
-            Signal::MemoryLimit,
-            LIMITS,
-            stated.clone(),
-            spec("limits", "memory"),
-        ),
+        (Signal::MemoryRequest, REQUESTS, stated.clone(), spec("requests", "memory")),
+        (Signal::MemoryLimit, LIMITS, stated.clone(), spec("limits", "memory")),
         (
             Signal::OomKills,
             "kube_pod_container_status_restarts_total",
@@ -717,18 +612,12 @@ fn volume_queries(service: &Service, volume: &str) -> [SignalQuery; 2] {
     let matchers = in_namespace(service).equal("persistentvolumeclaim", volume);
     [
         (Signal::VolumeUsed, "kubelet_volume_stats_used_bytes"),
-        (
-            Signal::VolumeCapacity,
-            "kubelet_volume_stats_capacity_bytes",
-        ),
+        (Signal::VolumeCapacity, "kubelet_volume_stats_capacity_bytes"),
     ]
     .map(|(signal, metric)| SignalQuery {
         key: SeriesKey::of(volume, signal),
         promql: format!("max({metric}{matchers})"),
         origin: "kubernetes",
-        needs: Some(Needs {
-            metric: metric.to_owned(),
-            matchers: matchers.clone(),
-        }),
+        needs: Some(Needs { metric: metric.to_owned(), matchers: matchers.clone() }),
     })
 }

@@ -1,0 +1,394 @@
+//! `check`: what works, what is missing and why, and what a pull would cost. It changes nothing.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use super::pull::{self, CHOICE};
+use super::{Exit, Hinted};
+use crate::config::{PrometheusSettings, Settings};
+use crate::history::{Evidence, Samples};
+use crate::service::{LoadSource, Service};
+use crate::source::prometheus::presets::{Needs, PRESETS};
+use crate::source::prometheus::promql::Matchers;
+use crate::source::prometheus::{Choice, Client, PrometheusError, SignalQuery, queries};
+use crate::store::Store;
+use crate::units::Period;
+
+/// How many existing values of a label are shown where the one asked for is none of them.
+const SHOWN_VALUES: usize = 5;
+
+/// What one run of `check` works with.
+struct Check<'a> {
+    settings: &'a Settings,
+    at: i64,
+    store: Store,
+    /// `None` where nobody is asked.
+    client: Option<Client>,
+    /// Whether something needs a person.
+    troubled: bool,
+}
+
+/// `plimsoll check`.
+///
+/// # Errors
+///
+/// A Prometheus that cannot be reached or refuses us, a store that cannot be read, settings that name no query.
+pub async fn run(
+    settings: &Settings,
+    at: Timestamp,
+    offline: bool,
+    out: &mut impl Write,
+) -> Result<Exit> {
+    let at = at.min(Timestamp::now()).as_second();
+    let store = pull::open(settings)?;
+    writeln!(
+        out,
+        "settings    ok, {} with {}",
+        counted(settings.services.len(), "service"),
+        names(settings)
+    )?;
+    writeln!(out, "store       {}", store.root().display())?;
+    let client = match &settings.history.prometheus {
+        Some(prometheus) if !offline => Some(connect(prometheus, at, out).await?),
+        Some(_) => None,
+        None => {
+            writeln!(out, "prometheus  none in the settings")?;
+            None
+        }
+    };
+    let mut check = Check {
+        settings,
+        at,
+        store,
+        client,
+        troubled: false,
+    };
+    let mut cost = 0;
+    for service in &settings.services {
+        let (text, points) = check.service(service).await?;
+        write!(out, "\n{text}")?;
+        cost += points;
+    }
+    if let Some(prometheus) = &settings.history.prometheus {
+        writeln!(out, "\n{}", check.cost(cost, prometheus))?;
+    }
+    Ok(if check.troubled {
+        Exit::Skipped
+    } else {
+        Exit::Done
+    })
+}
+
+async fn connect(prometheus: &PrometheusSettings, at: i64, out: &mut impl Write) -> Result<Client> {
+    let client = pull::connect(prometheus, at).await?;
+    let version = client.version().await.map_or_else(
+        || "does not tell its version".to_owned(),
+        |version| format!("version {version}"),
+    );
+    writeln!(out, "prometheus  {} answers, {version}", client.url())?;
+    Ok(client)
+}
+
+impl Check<'_> {
+    /// The report on one service, and how many points a pull of it would ask for now.
+    async fn service(&mut self, service: &Service) -> Result<(String, u64)> {
+        let choice = self.choice(service).await?;
+        let list = queries(service, self.settings.history.step, choice.as_ref())
+            .map_err(|error| Hinted::because(&error, &error.hint()))?;
+        let mut text = format!(
+            "{}\n  load by {}\n",
+            service.name,
+            origin(service, choice.as_ref())
+        );
+        let _ = writeln!(
+            text,
+            "  {:<36} {:>8} {:>9} {:>14}  asked by",
+            "series", "coverage", "newest", "longest gap"
+        );
+        let mut causes = String::new();
+        let mut points = 0;
+        for query in &list {
+            let known = self.store.scan(
+                &service.name,
+                &query.key,
+                self.at - self.settings.history.lookback.0,
+                self.at,
+            );
+            let known = known.map_err(|error| Hinted::because(&error, error.hint()))?;
+            let _ = writeln!(
+                text,
+                "  {:<36} {}  {}",
+                query.key.to_string(),
+                self.state(known.as_ref()),
+                query.origin
+            );
+            points += pull::missing_points(&self.store, service, query, self.settings, self.at)?;
+            if let Some(cause) = self.cause(query, known.as_ref()).await {
+                let _ = writeln!(causes, "  {}: {cause}", query.key);
+            }
+        }
+        // what nothing is known of at all, for the load, is trouble; other series may be missing for good reasons
+        if choice.is_none()
+            && matches!(service.load, LoadSource::Preset { .. })
+            && self.client.is_some()
+        {
+            self.troubled = true;
+            let _ = writeln!(causes, "  load: {}", self.other_loads().await);
+        }
+        if !causes.is_empty() {
+            let _ = write!(
+                text,
+                "  missing\n{}",
+                causes.replace("\n  ", "\n    ").replacen("  ", "    ", 1)
+            );
+        }
+        Ok((text, points))
+    }
+
+    /// What is known of the load, or can be found out now.
+    async fn choice(&self, service: &Service) -> Result<Option<Choice>> {
+        let known: Option<Choice> = self
+            .store
+            .note(&service.name, CHOICE)
+            .map_err(|error| Hinted::because(&error, error.hint()))?;
+        match (&self.client, known) {
+            (Some(client), None) => Ok(pull::discover(client, service, self.at, &mut 0)
+                .await
+                .map_err(|error| pull::hinted(&error))?),
+            (_, known) => Ok(known),
+        }
+    }
+
+    /// Coverage, age and longest gap of what the store has.
+    fn state(&self, known: Option<&Evidence<Samples>>) -> String {
+        match known {
+            Some(Evidence::Series(samples)) => {
+                let step = self.settings.history.step;
+                let expected = self.settings.history.lookback.steps(step) + 1;
+                #[expect(clippy::cast_precision_loss, reason = "counts of samples")]
+                let coverage = (samples.at.len() as f64 / expected as f64).min(1.0) * 100.0;
+                let newest = samples.at.last().map_or(0, |newest| self.at - newest);
+                let gap = samples
+                    .at
+                    .windows(2)
+                    .map(|pair| pair[1] - pair[0])
+                    .max()
+                    .unwrap_or(0);
+                let gap = if gap > step.0 {
+                    Period(gap).to_string()
+                } else {
+                    "none".to_owned()
+                };
+                format!("{coverage:>6.1} % {:>9} {gap:>14}", age(newest))
+            }
+            Some(Evidence::NoSamples) => format!("{:>8} {:>9} {:>14}", "0 %", "-", "no samples"),
+            Some(_) => format!("{:>8} {:>9} {:>14}", "-", "-", "no series"),
+            None => format!("{:>8} {:>9} {:>14}", "-", "-", "not pulled yet"),
+        }
+    }
+
+    /// Why a series has no fresh sample, as far as the source can tell; `None` where it has, or nobody is asked.
+    async fn cause(
+        &self,
+        query: &SignalQuery,
+        known: Option<&Evidence<Samples>>,
+    ) -> Option<String> {
+        let client = self.client.as_ref()?;
+        let fresh = |samples: &Samples| {
+            samples
+                .at
+                .last()
+                .is_some_and(|newest| self.at - newest <= self.settings.policy.max_age.0)
+        };
+        if matches!(known, Some(Evidence::Series(samples)) if fresh(samples)) {
+            return None;
+        }
+        let found = match &query.needs {
+            Some(needs) => cause(client, needs, self.at).await,
+            None => own_query(client, query, self.at).await,
+        };
+        found.unwrap_or_else(|error| Some(error.to_string()))
+    }
+
+    /// Which load metrics there are, whatever they are labelled with.
+    async fn other_loads(&self) -> String {
+        let mut there = Vec::new();
+        if let Some(client) = &self.client {
+            for preset in &PRESETS {
+                let needs = Needs {
+                    metric: preset.requests().to_owned(),
+                    matchers: Matchers::new(),
+                };
+                if exists(client, &needs, self.at).await.unwrap_or(false) {
+                    there.push(format!("`{}` (preset `{}`)", needs.metric, preset.name));
+                }
+            }
+        }
+        if there.is_empty() {
+            return "no metric of any preset has series; write your own `load.query`".to_owned();
+        }
+        format!(
+            "no preset has series for this service, but there is {}; compare `load.selector` and `namespace` with their labels",
+            there.join(", ")
+        )
+    }
+
+    /// What a pull would ask for.
+    fn cost(&mut self, points: u64, prometheus: &PrometheusSettings) -> String {
+        let allowed = prometheus.max_samples;
+        let verdict = if points > allowed {
+            self.troubled = true;
+            "too many: raise `history.prometheus.maxSamples`, or shorten `history.lookback`"
+        } else {
+            "within it"
+        };
+        format!("a pull now asks for {points} samples of {allowed} allowed: {verdict}")
+    }
+}
+
+/// Why `needs` has no series: no such metric, or the label that selects nothing and the values that there are.
+async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>, PrometheusError> {
+    if exists(client, needs, at).await? {
+        return Ok(None);
+    }
+    let metric = &needs.metric;
+    let everything = Needs {
+        metric: metric.clone(),
+        matchers: Matchers::new(),
+    };
+    if !exists(client, &everything, at).await? {
+        return Ok(Some(format!("no series of `{metric}`{}", exporter(metric))));
+    }
+    for label in needs.matchers.labels() {
+        let without = needs.matchers.without(label);
+        let found = client
+            .instant(
+                &format!("count by ({label}) (last_over_time({metric}{without}[1h]))"),
+                at,
+            )
+            .await?;
+        if found.is_empty() {
+            continue;
+        }
+        let mut values: Vec<&str> = found
+            .iter()
+            .map(|element| element.metric.get(label).map_or("none", String::as_str))
+            .collect();
+        values.sort_unstable();
+        let more = if values.len() > SHOWN_VALUES {
+            ", …"
+        } else {
+            ""
+        };
+        values.truncate(SHOWN_VALUES);
+        return Ok(Some(format!(
+            "`{metric}` has no series with {}; `{label}` is {}{more}",
+            needs.matchers,
+            values.join(", ")
+        )));
+    }
+    Ok(Some(format!(
+        "`{metric}` has series, but none with {}",
+        needs.matchers
+    )))
+}
+
+/// What a user's own query gives now.
+async fn own_query(
+    client: &Client,
+    query: &SignalQuery,
+    at: i64,
+) -> Result<Option<String>, PrometheusError> {
+    let found = client.instant(&query.promql, at).await?;
+    Ok(match found.len() {
+        0 => Some(format!(
+            "its own query gives nothing now: `{}`",
+            query.promql
+        )),
+        1 => None,
+        several => Some(format!(
+            "its own query gives {several} series where one is needed; aggregate it, for example with `sum(…)`"
+        )),
+    })
+}
+
+async fn exists(client: &Client, needs: &Needs, at: i64) -> Result<bool, PrometheusError> {
+    let Needs { metric, matchers } = needs;
+    let found = client
+        .instant(
+            &format!("count(last_over_time({metric}{matchers}[1h]))"),
+            at,
+        )
+        .await?;
+    Ok(!found.is_empty())
+}
+
+/// Who would deliver a metric.
+fn exporter(metric: &str) -> &'static str {
+    let known = [
+        ("kube_", ": is kube-state-metrics scraped?"),
+        (
+            "container_",
+            ": is cAdvisor (the kubelet's `/metrics/cadvisor`) scraped?",
+        ),
+        ("kubelet_", ": is the kubelet scraped?"),
+        (
+            "redis_",
+            ": is redis_exporter running beside Redis, and scraped?",
+        ),
+    ];
+    known
+        .iter()
+        .find(|(prefix, _)| metric.starts_with(prefix))
+        .map_or("", |(_, question)| question)
+}
+
+fn origin(service: &Service, choice: Option<&Choice>) -> String {
+    match (&service.load, choice) {
+        (LoadSource::Query(_), _) => "its own query".to_owned(),
+        (_, Some(choice)) => {
+            let label = choice.error_label.as_ref().map_or_else(
+                || "no label with a status".to_owned(),
+                |label| format!("status in `{label}`"),
+            );
+            format!(
+                "preset `{}`, {label}, scraped every {}",
+                choice.preset,
+                Period(choice.scrape_s)
+            )
+        }
+        (
+            LoadSource::Preset {
+                name: Some(name), ..
+            },
+            None,
+        ) => format!("preset `{name}`, which has no series for it"),
+        (_, None) => "no preset: none has series for it".to_owned(),
+    }
+}
+
+fn names(settings: &Settings) -> String {
+    let parts: usize = settings
+        .services
+        .iter()
+        .map(|service| service.components.len())
+        .sum();
+    counted(parts, "component")
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// An age in its largest unit: `3m`, `2h`, `5d`.
+fn age(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{}s", seconds.max(0)),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
