@@ -7,7 +7,7 @@
 
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle, register_font};
+use plotters::style::{FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle, register_font};
 
 use super::palette::{self, Ink};
 use super::sketch::{Anchor, Label, Shape, Sketch, Stroke};
@@ -195,21 +195,25 @@ fn write<B: DrawingBackend>(label: &Label, backend: &mut B, dashes: Dashes) -> R
         Dashes::ByCss => f64::from(label.size) * SVG_FONT_SCALE,
         Dashes::BySegments => f64::from(label.size) * 1.16,
     };
-    let font = ("sans-serif", size).into_font().style(weight);
+    // built whole: `style` on a font that is there keeps the face it was made with
+    let font = FontDesc::new(FontFamily::SansSerif, size, weight);
     let text = |ink: Ink| {
         let mut style = TextStyle::from(font.clone()).pos(Pos::new(horizontal, VPos::Center));
         style.color = plotters::style::Color::to_backend_color(&colour(ink));
         style
     };
-    if dashes == Dashes::BySegments {
-        // the halo that CSS draws with `paint-order`
-        for (x, y) in [(-3, 0), (3, 0), (0, -3), (0, 3), (-2, -2), (2, -2), (-2, 2), (2, 2)] {
-            backend
-                .draw_text(&label.text, &text(Ink::Paper), (label.at.0 + x, label.at.1 + y))
-                .map_err(|error| error.to_string())?;
-        }
+    if dashes == Dashes::ByCss {
+        return backend.draw_text(&label.text, &text(label.ink), label.at).map_err(|error| error.to_string());
     }
-    backend.draw_text(&label.text, &text(label.ink), label.at).map_err(|error| error.to_string())
+    // plotters centres the line box of a pixel font (0.3.7, `ab_glyph.rs`), CSS the letters: a quarter lower
+    let at = (label.at.0, label.at.1 + label.size / 4);
+    // the halo that CSS draws with `paint-order`, then the text
+    let halo = [(-3, 0), (3, 0), (0, -3), (0, 3), (-2, -2), (2, -2), (-2, 2), (2, 2)];
+    let strokes = halo.map(|place| (place, Ink::Paper)).into_iter().chain([((0, 0), label.ink)]);
+    for ((x, y), ink) in strokes {
+        backend.draw_text(&label.text, &text(ink), (at.0 + x, at.1 + y)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// The dashes of a line through points.
