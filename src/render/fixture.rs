@@ -9,6 +9,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use crate::Assessment;
 use crate::advise::plan::Plan;
 use crate::history::{Evidence, Observed, SeriesKey, Signal, Window};
 use crate::service::{
@@ -17,7 +18,6 @@ use crate::service::{
 use crate::source::demo;
 use crate::tiers::{Size, Tier, TierTable};
 use crate::units::{Bytes, Period, Ratio};
-use crate::Assessment;
 
 pub fn at() -> Timestamp {
     demo::AT.parse().unwrap()

@@ -19,7 +19,9 @@ impl<'a> Need<'a> {
         let table = &a.service.tiers;
         let in_pods = matches!(table.size(0, component), Some(Size::Replicas { .. }));
         match a.capacity.get(component) {
-            Some(capacity) if capacity.per_replica > 0.0 => Some(Self::Measured(capacity.per_replica)),
+            Some(capacity) if capacity.per_replica > 0.0 => {
+                Some(Self::Measured(capacity.per_replica))
+            }
             _ => in_pods.then_some(Self::Table(table, component)),
         }
     }

@@ -117,7 +117,8 @@ pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
 /// A small count in words at the start of a sentence: `Four`.
 #[must_use]
 pub fn spelled(count: usize) -> String {
-    const WORDS: [&str; 10] = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+    const WORDS: [&str; 10] =
+        ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
     WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned())
 }
 
@@ -192,7 +193,11 @@ pub fn capital(text: &str) -> String {
 pub fn sentence(message: &str) -> String {
     let message = message.trim().trim_end_matches('.');
     let first = message.split_whitespace().next().unwrap_or("");
-    if first.chars().skip(1).any(char::is_uppercase) { message.to_owned() } else { capital(message) }
+    if first.chars().skip(1).any(char::is_uppercase) {
+        message.to_owned()
+    } else {
+        capital(message)
+    }
 }
 
 /// A local day as the review says it: `Fri 27 Nov`.

@@ -32,10 +32,7 @@ pub struct Scale {
 impl Scale {
     /// A scale from `low` at pixel `from` to `high` at pixel `to`.
     pub fn new((low, high): (f64, f64), (from, to): (i32, i32)) -> Self {
-        Self {
-            range: (low..high).into(),
-            ends: (from, to),
-        }
+        Self { range: (low..high).into(), ends: (from, to) }
     }
 
     /// The pixel of a value; values outside stay at the end of the scale.
@@ -60,12 +57,7 @@ impl TimeScale {
     #[expect(clippy::cast_precision_loss, reason = "unix seconds fit")]
     pub fn new(from: Timestamp, to: Timestamp, frame: Frame, zone: &TimeZone) -> Self {
         let ends = (from.as_second() as f64, to.as_second() as f64);
-        Self {
-            scale: Scale::new(ends, (frame.left, frame.right)),
-            from,
-            to,
-            zone: zone.clone(),
-        }
+        Self { scale: Scale::new(ends, (frame.left, frame.right)), from, to, zone: zone.clone() }
     }
 
     /// The pixel of a moment.
@@ -126,7 +118,8 @@ pub fn tick(value: f64) -> String {
 /// The grid and labels of a linear axis from 0 to `end`; boundaries get their own, bold label.
 pub fn grid(sketch: &mut Sketch, frame: Frame, (end, step): (f64, f64), boundaries: &[f64]) {
     let scale = Scale::new((0.0, end), (frame.bottom, frame.top));
-    let near = |value: f64| boundaries.iter().any(|b| (scale.at(*b) - scale.at(value)).abs() < TEXT);
+    let near =
+        |value: f64| boundaries.iter().any(|b| (scale.at(*b) - scale.at(value)).abs() < TEXT);
     let mut value = 0.0;
     while value <= end * 1.000_1 {
         let y = scale.at(value);

@@ -155,14 +155,19 @@ impl<'a> View<'a> {
     fn seen(&self, s: &mut Sketch) {
         let hours = series::hourly_max(self.history, self.time.from, self.a.at);
         for run in series::runs(&hours) {
-            let points = run.into_iter().map(|(at, value)| (self.time.at_second(at), self.load.at(value)));
+            let points =
+                run.into_iter().map(|(at, value)| (self.time.at_second(at), self.load.at(value)));
             s.path(points.collect(), 3, Ink::Load);
         }
         // what our own limit held down is drawn over in its own colour, with a lane above
         for mark in self.history.marks.iter().filter(|m| m.kind == MarkKind::Censored) {
             if mark.to > self.time.from {
                 let (left, right) = (self.time.at(mark.from), self.time.at(mark.to));
-                s.rect((left, self.frame.top), (right.max(left + 6), self.frame.top + 8), Ink::Censored);
+                s.rect(
+                    (left, self.frame.top),
+                    (right.max(left + 6), self.frame.top + 8),
+                    Ink::Censored,
+                );
             }
         }
     }
@@ -171,7 +176,12 @@ impl<'a> View<'a> {
         let x = self.time.at(self.a.at);
         s.line((x, self.frame.top), (x, self.frame.bottom), 2, Ink::Ink);
         if self.forecast.is_some() {
-            s.label("forecast", (x + if self.wide { 12 } else { 8 }, 25), Anchor::Start, Ink::Muted);
+            s.label(
+                "forecast",
+                (x + if self.wide { 12 } else { 8 }, 25),
+                Anchor::Start,
+                Ink::Muted,
+            );
         }
         if self.wide {
             s.label("history", (x - 12, 25), Anchor::End, Ink::Muted);
@@ -203,24 +213,29 @@ impl<'a> View<'a> {
     /// Labels above the plot, none over another: by kind, longest spans first.
     fn marks(&self, s: &mut Sketch) {
         let now = self.time.at(self.a.at);
-        let mut taken = vec![(now - if self.wide { 110 } else { 4 }, now + 130), (0, self.frame.left + 4)];
+        let mut taken =
+            vec![(now - if self.wide { 110 } else { 4 }, now + 130), (0, self.frame.left + 4)];
         let mut marks: Vec<&Mark> = self.visible_marks().collect();
         marks.sort_by_key(|mark| (mark.kind, mark.from.as_second() - mark.to.as_second()));
-        // a limit that binds often is named once, over its longest span
         let mut censored = false;
-        marks.retain(|mark| mark.kind != MarkKind::Censored || !std::mem::replace(&mut censored, true));
         for mark in marks {
             let (text, ink) = match mark.kind {
                 MarkKind::Gap => ("no data".to_owned(), Ink::Muted),
-                MarkKind::Masked if self.wide => (format!("{}, masked", short(&mark.why)), Ink::Mask),
+                MarkKind::Masked if self.wide => {
+                    (format!("{}, masked", short(&mark.why)), Ink::Mask)
+                }
                 MarkKind::Masked => ("masked".to_owned(), Ink::Mask),
                 MarkKind::Censored => ("censored".to_owned(), Ink::Censored),
             };
             let half = breadth(&text, false) / 2;
-            let middle = i32::midpoint(self.time.at(mark.from.max(self.time.from)), self.time.at(mark.to));
+            let middle =
+                i32::midpoint(self.time.at(mark.from.max(self.time.from)), self.time.at(mark.to));
             let middle = middle.max(self.frame.left + half + 6);
             let place = (middle - half - 8, middle + half + 8);
-            if taken.iter().all(|(from, to)| place.1 <= *from || place.0 >= *to) {
+            // a limit that binds often is named once
+            let again = mark.kind == MarkKind::Censored && censored;
+            if !again && taken.iter().all(|(from, to)| place.1 <= *from || place.0 >= *to) {
+                censored |= mark.kind == MarkKind::Censored;
                 s.label(text, (middle, 25), Anchor::Middle, ink);
                 taken.push(place);
             }
@@ -243,7 +258,12 @@ impl<'a> View<'a> {
             s.disc((x, y), 7, Ink::Ink);
             let near = ys.iter().any(|other| (other - y).abs() < 40);
             if !near || peak.is_some_and(|(when, _)| at - when > 2 * 86_400) {
-                s.bold(format!("now {}", w::rps(load.current)), (x - 14, y - 20), Anchor::End, Ink::Ink);
+                s.bold(
+                    format!("now {}", w::rps(load.current)),
+                    (x - 14, y - 20),
+                    Anchor::End,
+                    Ink::Ink,
+                );
             }
         }
         if let (Some(forecast), true) = (self.forecast, self.wide) {

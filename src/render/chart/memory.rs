@@ -38,7 +38,11 @@ pub fn used<'a>(a: &'a Assessment, component: &str) -> Option<&'a History> {
 /// What is known of a component's memory.
 pub fn memory(a: &Assessment, component: &str) -> Memory {
     let newest = |signal| series::history(a, Some(component), signal).and_then(series::newest);
-    let advice = a.plan.recommendations.iter().find(|r| r.component == component && r.setting == Setting::Memory);
+    let advice = a
+        .plan
+        .recommendations
+        .iter()
+        .find(|r| r.component == component && r.setting == Setting::Memory);
     let bytes = |amount: Option<Amount>| match amount {
         Some(Amount::Bytes(bytes)) => Some(bytes.mebibytes() * MI),
         _ => None,
@@ -46,7 +50,9 @@ pub fn memory(a: &Assessment, component: &str) -> Memory {
     let current = advice.and_then(|r| bytes(r.current));
     let at = a.at.as_second();
     Memory {
-        peak: used(a, component).and_then(|h| series::highest(h, at - 604_800, at + 1)).map(|p| p.1),
+        peak: used(a, component)
+            .and_then(|h| series::highest(h, at - 604_800, at + 1))
+            .map(|p| p.1),
         maxmemory: newest(Signal::RedisMax).filter(|bytes| *bytes > 0.0),
         limit: current.or_else(|| newest(Signal::MemoryLimit)),
         advised: advice.and_then(|r| bytes(r.target)).filter(|target| Some(*target) != current),
@@ -66,16 +72,25 @@ pub fn sketch(a: &Assessment, component: &str, wide: bool) -> Option<Sketch> {
     };
     let hours = series::hourly_max(history, from, a.at);
     let seen = hours.values().copied();
-    let high = seen.chain([known.maxmemory, known.limit, known.advised].into_iter().flatten()).fold(MI, f64::max);
+    let high = seen
+        .chain([known.maxmemory, known.limit, known.advised].into_iter().flatten())
+        .fold(MI, f64::max);
     let step = binary_step(high / MI);
     let end = (high / MI / step).ceil() * step;
-    let title = format!("Memory of {}, {} to {}", w::component(component), w::date(a, from), w::date(a, a.at));
+    let title = format!(
+        "Memory of {}, {} to {}",
+        w::component(component),
+        w::date(a, from),
+        w::date(a, a.at)
+    );
     let (width, height) = if wide { (1824, 520) } else { (716, 484) };
     let mut s = Sketch::new(width, height, title, story(&known));
     let time = TimeScale::new(from, a.at, frame, &a.calendar.zone);
     let scale = Scale::new((0.0, end), (frame.bottom, frame.top));
     ground(&mut s, frame, &scale, (end, step));
-    for mark in history.marks.iter().filter(|m| m.kind == crate::history::MarkKind::Gap && m.to > from) {
+    for mark in
+        history.marks.iter().filter(|m| m.kind == crate::history::MarkKind::Gap && m.to > from)
+    {
         let right = time.at(mark.to).max(time.at(mark.from) + 3);
         s.rect((time.at(mark.from), frame.top), (right, frame.bottom), Ink::Gap);
     }
@@ -125,7 +140,11 @@ fn limits(s: &mut Sketch, frame: Frame, scale: &Scale, known: &Memory, wide: boo
         s.dashed((frame.left, y), (frame.right, y), if ink == Ink::Plan { 4 } else { 2 }, ink);
         // on a phone the name stands on its line, elsewhere beside it
         let label = if wide { y } else { y - 18 }.max(below);
-        let (at, anchor) = if wide { ((frame.right + 16, label), Anchor::Start) } else { ((frame.right, label), Anchor::End) };
+        let (at, anchor) = if wide {
+            ((frame.right + 16, label), Anchor::Start)
+        } else {
+            ((frame.right, label), Anchor::End)
+        };
         let text = format!("{word} {}", w::bytes(bytes));
         if ink == Ink::Plan {
             s.advice(text, at, anchor);
@@ -159,4 +178,3 @@ fn story(known: &Memory) -> String {
     }
     parts.join(" ")
 }
-

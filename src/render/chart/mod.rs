@@ -34,10 +34,7 @@ pub struct Chart {
 pub fn charts(a: &Assessment) -> Vec<Chart> {
     sketches(a)
         .into_iter()
-        .map(|(name, sketch)| Chart {
-            name,
-            svg: paint::standalone(&sketch),
-        })
+        .map(|(name, sketch)| Chart { name, svg: paint::standalone(&sketch) })
         .collect()
 }
 
@@ -47,10 +44,7 @@ pub fn charts(a: &Assessment) -> Vec<Chart> {
 ///
 /// A sentence where the compiled-in font or the encoder fails.
 pub fn pngs(a: &Assessment) -> Result<Vec<(String, Vec<u8>)>, String> {
-    sketches(a)
-        .into_iter()
-        .map(|(name, sketch)| Ok((name, paint::png(&sketch)?)))
-        .collect()
+    sketches(a).into_iter().map(|(name, sketch)| Ok((name, paint::png(&sketch)?))).collect()
 }
 
 fn sketches(a: &Assessment) -> Vec<(String, Sketch)> {
@@ -84,10 +78,7 @@ mod tests {
     /// The values of an attribute in an SVG.
     fn values<'a>(svg: &'a str, attribute: &str) -> Vec<&'a str> {
         let opening = format!(" {attribute}=\"");
-        svg.split(&opening as &str)
-            .skip(1)
-            .map(|rest| rest.split('"').next().unwrap())
-            .collect()
+        svg.split(&opening as &str).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
     }
 
     #[test]
@@ -101,7 +92,11 @@ mod tests {
             colours.extend(values(drawing, "stroke"));
             assert!(colours.len() > 3, "{} draws something", chart.name);
             for colour in colours {
-                assert!(colour == "none" || known.iter().any(|k| k == colour), "{}: {colour}", chart.name);
+                assert!(
+                    colour == "none" || known.iter().any(|k| k == colour),
+                    "{}: {colour}",
+                    chart.name
+                );
             }
         }
     }
@@ -127,7 +122,10 @@ mod tests {
             assert!(!sketch.title.is_empty() && !sketch.story.is_empty(), "{name}");
             for shape in &sketch.shapes {
                 if let Shape::Rect(x, y, width, height, _) = shape {
-                    let inside = *x >= -30 && *y >= 0 && x + width <= sketch.width + 30 && y + height <= sketch.height;
+                    let inside = *x >= -30
+                        && *y >= 0
+                        && x + width <= sketch.width + 30
+                        && y + height <= sketch.height;
                     assert!(inside, "{name}: {shape:?}");
                 }
             }

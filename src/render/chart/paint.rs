@@ -7,7 +7,7 @@
 
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle, register_font};
+use plotters::style::{FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle, register_font};
 
 use super::palette::{self, Ink};
 use super::sketch::{Anchor, Label, Shape, Sketch, Stroke};
@@ -109,10 +109,9 @@ fn body(sketch: &Sketch) -> String {
 ///
 /// A sentence where a font or the encoder fails, which the compiled-in font and a buffer in memory do not.
 pub fn png(sketch: &Sketch) -> Result<Vec<u8>, String> {
-    for (style, bytes) in [
-        (FontStyle::Normal, dejavu::sans::regular()),
-        (FontStyle::Bold, dejavu::sans::bold()),
-    ] {
+    for (style, bytes) in
+        [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())]
+    {
         register_font("sans-serif", style, bytes)
             .map_err(|_| "the font that charts are drawn with is not readable".to_owned())?;
     }
@@ -127,9 +126,7 @@ pub fn png(sketch: &Sketch) -> Result<Vec<u8>, String> {
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Rgb);
     let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
-    writer
-        .write_image_data(&pixels)
-        .map_err(|error| error.to_string())?;
+    writer.write_image_data(&pixels).map_err(|error| error.to_string())?;
     writer.finish().map_err(|error| error.to_string())?;
     Ok(file)
 }
@@ -148,7 +145,11 @@ enum Dashes {
     BySegments,
 }
 
-fn paint<B: DrawingBackend>(sketch: &Sketch, backend: &mut B, dashes: Dashes) -> Result<(), String> {
+fn paint<B: DrawingBackend>(
+    sketch: &Sketch,
+    backend: &mut B,
+    dashes: Dashes,
+) -> Result<(), String> {
     for shape in &sketch.shapes {
         draw(shape, backend, dashes)?;
     }
@@ -194,30 +195,29 @@ fn write<B: DrawingBackend>(label: &Label, backend: &mut B, dashes: Dashes) -> R
         Dashes::ByCss => f64::from(label.size) * SVG_FONT_SCALE,
         Dashes::BySegments => f64::from(label.size) * 1.16,
     };
-    let font = ("sans-serif", size).into_font().style(weight);
+    // built whole: `style` on a font that is there keeps the face it was made with
+    let font = FontDesc::new(FontFamily::SansSerif, size, weight);
     let text = |ink: Ink| {
         let mut style = TextStyle::from(font.clone()).pos(Pos::new(horizontal, VPos::Center));
         style.color = plotters::style::Color::to_backend_color(&colour(ink));
         style
     };
-    if dashes == Dashes::BySegments {
-        // the halo that CSS draws with `paint-order`
-        for (x, y) in [(-3, 0), (3, 0), (0, -3), (0, 3), (-2, -2), (2, -2), (-2, 2), (2, 2)] {
-            backend
-                .draw_text(&label.text, &text(Ink::Paper), (label.at.0 + x, label.at.1 + y))
-                .map_err(|error| error.to_string())?;
-        }
+    if dashes == Dashes::ByCss {
+        return backend.draw_text(&label.text, &text(label.ink), label.at).map_err(|error| error.to_string());
     }
-    backend
-        .draw_text(&label.text, &text(label.ink), label.at)
-        .map_err(|error| error.to_string())
+    // plotters centres the line box of a pixel font (0.3.7, `ab_glyph.rs`), CSS the letters: a quarter lower
+    let at = (label.at.0, label.at.1 + label.size / 4);
+    // the halo that CSS draws with `paint-order`, then the text
+    let halo = [(-3, 0), (3, 0), (0, -3), (0, 3), (-2, -2), (2, -2), (-2, 2), (2, 2)];
+    let strokes = halo.map(|place| (place, Ink::Paper)).into_iter().chain([((0, 0), label.ink)]);
+    for ((x, y), ink) in strokes {
+        backend.draw_text(&label.text, &text(ink), (at.0 + x, at.1 + y)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// The dashes of a line through points.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "coordinates of a chart are small"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "coordinates of a chart are small")]
 fn pieces(points: &[(i32, i32)], ink: Ink) -> Vec<Vec<(i32, i32)>> {
     let (dash, space) = if ink == Ink::Plan { PLAN_DASH } else { LIMIT_DASH };
     let mut pieces = Vec::new();
@@ -227,10 +227,7 @@ fn pieces(points: &[(i32, i32)], ink: Ink) -> Vec<Vec<(i32, i32)>> {
         let length = dx.hypot(dy);
         let point = |along: f64| {
             let share = (along / length).min(1.0);
-            (
-                from.0 + (dx * share).round() as i32,
-                from.1 + (dy * share).round() as i32,
-            )
+            (from.0 + (dx * share).round() as i32, from.1 + (dy * share).round() as i32)
         };
         let mut along = 0.0;
         while along < length {
@@ -247,16 +244,9 @@ fn colour(ink: Ink) -> RGBColor {
 }
 
 fn style(ink: Ink, width: u32) -> ShapeStyle {
-    ShapeStyle {
-        color: colour(ink).into(),
-        filled: true,
-        stroke_width: width,
-    }
+    ShapeStyle { color: colour(ink).into(), filled: true, stroke_width: width }
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

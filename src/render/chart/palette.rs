@@ -91,10 +91,7 @@ impl Ink {
 #[must_use]
 pub fn variables() -> String {
     let list = |pick: fn(&(Ink, &str, u32, u32)) -> u32| -> String {
-        Ink::ALL
-            .iter()
-            .map(|row| format!("--{}:#{:06x};", row.1, pick(row)))
-            .collect()
+        Ink::ALL.iter().map(|row| format!("--{}:#{:06x};", row.1, pick(row))).collect()
     };
     format!(
         ":root{{color-scheme:light dark;{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n",
@@ -146,7 +143,10 @@ mod tests {
             for ground in [Ink::Paper, Ink::Wash, Ink::Band1] {
                 let light = contrast(text.row().2, ground.row().2);
                 let dark = contrast(text.row().3, ground.row().3);
-                assert!(light >= 4.5 && dark >= 4.5, "{text:?} on {ground:?}: {light:.1}, {dark:.1}");
+                assert!(
+                    light >= 4.5 && dark >= 4.5,
+                    "{text:?} on {ground:?}: {light:.1}, {dark:.1}"
+                );
             }
         }
     }

@@ -15,7 +15,8 @@ pub fn sketch(a: &Assessment) -> Option<Sketch> {
     days.truncate(usize::try_from(a.policy.horizon.0 / 86_400).unwrap_or(7).max(1));
     let (first, last) = (days.first()?, days.last()?);
     let planned = a.plan.load.as_ref().map(|load| load.planning);
-    let title = format!("Expected peak of each day, {} to {}", w::day(first.date), w::day(last.date));
+    let title =
+        format!("Expected peak of each day, {} to {}", w::day(first.date), w::day(last.date));
     let mut s = Sketch::new(860, 524, title, story(&days, planned));
     let frame = Frame { left: 68, top: 56, right: 740, bottom: 468 };
     let high = days.iter().map(|day| day.peak[4]).chain(planned).fold(0.0, f64::max);

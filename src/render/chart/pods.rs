@@ -64,16 +64,25 @@ impl<'a> View<'a> {
         let need = Need::of(a, component)?;
         let from = Timestamp::from_second(a.at.as_second() - WEEK_S).ok()?;
         let history = |subject, signal| {
-            series::history(a, subject, signal).map(|h| series::hourly_max(h, from, a.at)).unwrap_or_default()
+            series::history(a, subject, signal)
+                .map(|h| series::hourly_max(h, from, a.at))
+                .unwrap_or_default()
         };
         let ready = history(Some(component), Signal::Replicas);
         let seen = history(None, Signal::Load);
-        let seen: BTreeMap<i64, f64> = seen.into_iter().filter_map(|(at, load)| Some((at, f64::from(need.at(load)?)))).collect();
+        let seen: BTreeMap<i64, f64> = seen
+            .into_iter()
+            .filter_map(|(at, load)| Some((at, f64::from(need.at(load)?))))
+            .collect();
         let ahead: Vec<_> = a.forecast.as_ref().map_or_else(
             |_| Vec::new(),
             |f| {
                 let steps = times(f).take(within(f, WEEK_S)).enumerate();
-                steps.filter_map(|(i, t)| Some((t, need.at(level(f, i, 0.5))?, need.at(level(f, i, 0.95))?))).collect()
+                steps
+                    .filter_map(|(i, t)| {
+                        Some((t, need.at(level(f, i, 0.5))?, need.at(level(f, i, 0.95))?))
+                    })
+                    .collect()
             },
         );
         if ready.is_empty() && seen.is_empty() {
@@ -112,7 +121,9 @@ impl<'a> View<'a> {
             parts.push(format!("The need was at most {high}."));
         }
         if let Some(high) = self.ahead.iter().map(|step| step.2).max() {
-            parts.push(format!("In the coming week it is at most {high} at the 95 % quantile of any hour."));
+            parts.push(format!(
+                "In the coming week it is at most {high} at the 95 % quantile of any hour."
+            ));
         }
         if let Some((min, max)) = self.target {
             parts.push(format!("Recommended: {}.", w::range(min, max)));
@@ -160,7 +171,9 @@ impl<'a> View<'a> {
         let mut run: Option<(i64, i64, f64)> = None;
         for (at, pods) in hours {
             run = match run {
-                Some((from, to, height)) if to == at && (height - pods).abs() < 0.5 => Some((from, at + 3_600, height)),
+                Some((from, to, height)) if to == at && (height - pods).abs() < 0.5 => {
+                    Some((from, at + 3_600, height))
+                }
                 previous => {
                     self.bar(s, previous, ink);
                     Some((at, at + 3_600, pods))
@@ -221,7 +234,11 @@ impl<'a> View<'a> {
             s.label("coming week", (now + 12, 25), Anchor::Start, Ink::Muted);
         }
         if let Some((min, max)) = self.today {
-            let text = if min == max { format!("today {min}") } else { format!("today {}", w::range(min, max)) };
+            let text = if min == max {
+                format!("today {min}")
+            } else {
+                format!("today {}", w::range(min, max))
+            };
             s.label(text, (now - 14, self.y(max) - 20), Anchor::End, Ink::Muted);
         }
         let x = self.frame.right + if self.wide { 20 } else { 10 };
@@ -239,7 +256,10 @@ impl<'a> View<'a> {
             }
         }
         if let Some(top) = self.ahead.iter().max_by_key(|step| (step.2, -step.0)) {
-            let at = (self.time.at_second(top.0).min(self.frame.right - 110).max(now + 120), self.y(top.2) - 20);
+            let at = (
+                self.time.at_second(top.0).min(self.frame.right - 110).max(now + 120),
+                self.y(top.2) - 20,
+            );
             s.bold(format!("needs {} at 95 %", top.2), at, Anchor::Middle, Ink::Median);
         }
     }
@@ -248,8 +268,13 @@ impl<'a> View<'a> {
 /// The range in force and the range advised; a fixed count is a range of one. A kept setting counts as advised.
 fn ranges(a: &Assessment, component: &str) -> (Option<Range>, Option<Range>) {
     let amount = |setting: Setting, target: bool| {
-        let found = a.plan.recommendations.iter().find(|r| r.component == component && r.setting == setting)?;
-        let value = if target && found.action != Action::Skipped { found.target } else { found.current };
+        let found = a
+            .plan
+            .recommendations
+            .iter()
+            .find(|r| r.component == component && r.setting == setting)?;
+        let value =
+            if target && found.action != Action::Skipped { found.target } else { found.current };
         match value {
             Some(Amount::Count(count)) => Some(count),
             _ => None,

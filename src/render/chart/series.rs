@@ -13,11 +13,12 @@ use crate::history::{Evidence, History, SeriesKey, Signal};
 const HOUR_S: i64 = 3_600;
 
 /// The history of a series, where there is one.
-pub fn history<'a>(a: &'a Assessment, subject: Option<&str>, signal: Signal) -> Option<&'a History> {
-    let key = SeriesKey {
-        subject: subject.map(str::to_owned),
-        signal,
-    };
+pub fn history<'a>(
+    a: &'a Assessment,
+    subject: Option<&str>,
+    signal: Signal,
+) -> Option<&'a History> {
+    let key = SeriesKey { subject: subject.map(str::to_owned), signal };
     match a.history.get(&key) {
         Some(Evidence::Series(history)) => Some(history),
         _ => None,
@@ -70,8 +71,9 @@ pub fn highest(history: &History, from: i64, to: i64) -> Option<(i64, f64)> {
 
 /// Times of the forecast's steps, in unix seconds.
 pub fn times(forecast: &Forecast) -> impl Iterator<Item = i64> + '_ {
-    (0..forecast.quantiles.len())
-        .map(|index| forecast.start.as_second() + i64::try_from(index).unwrap_or(0) * forecast.step.0)
+    (0..forecast.quantiles.len()).map(|index| {
+        forecast.start.as_second() + i64::try_from(index).unwrap_or(0) * forecast.step.0
+    })
 }
 
 /// The forecast's quantile of one step at any level, between the levels it holds by straight line.

@@ -83,14 +83,13 @@ pub struct Sketch {
 
 impl Sketch {
     /// An empty sketch.
-    pub fn new(width: i32, height: i32, title: impl Into<String>, story: impl Into<String>) -> Self {
-        Self {
-            width,
-            height,
-            title: title.into(),
-            story: story.into(),
-            shapes: Vec::new(),
-        }
+    pub fn new(
+        width: i32,
+        height: i32,
+        title: impl Into<String>,
+        story: impl Into<String>,
+    ) -> Self {
+        Self { width, height, title: title.into(), story: story.into(), shapes: Vec::new() }
     }
 
     /// A filled rectangle between two corners, given in any order; nothing where it has no area.
@@ -109,8 +108,7 @@ impl Sketch {
 
     /// A dashed straight line: a limit or a setting.
     pub fn dashed(&mut self, from: (i32, i32), to: (i32, i32), width: u32, ink: Ink) {
-        self.shapes
-            .push(Shape::Path(vec![from, to], width, ink, Stroke::Dashed));
+        self.shapes.push(Shape::Path(vec![from, to], width, ink, Stroke::Dashed));
     }
 
     /// A solid line through points; a single point becomes a dot, so that it does not vanish.
@@ -118,9 +116,7 @@ impl Sketch {
         match points.as_slice() {
             [] => {}
             [only] => self.disc(*only, width, ink),
-            _ => self
-                .shapes
-                .push(Shape::Path(points, width, ink, Stroke::Solid)),
+            _ => self.shapes.push(Shape::Path(points, width, ink, Stroke::Solid)),
         }
     }
 
@@ -169,14 +165,7 @@ impl Sketch {
         size: i32,
         bold: bool,
     ) {
-        self.shapes.push(Shape::Text(Label {
-            text: text.into(),
-            at,
-            anchor,
-            size,
-            ink,
-            bold,
-        }));
+        self.shapes.push(Shape::Text(Label { text: text.into(), at, anchor, size, ink, bold }));
     }
 }
 

@@ -80,7 +80,13 @@ pub fn runway_axis(a: &Assessment) -> Option<Sketch> {
 }
 
 /// One signal's days: the share of each that was seen, 0 to 1, with a lane for masked and censored spans.
-pub fn coverage(name: &str, share: &str, days: &[f64], marks: &[Mark], span: (Timestamp, Timestamp)) -> Sketch {
+pub fn coverage(
+    name: &str,
+    share: &str,
+    days: &[f64],
+    marks: &[Mark],
+    span: (Timestamp, Timestamp),
+) -> Sketch {
     let lane = marks.iter().any(|mark| mark.kind != MarkKind::Gap);
     let title = format!("Coverage of {name}, {}", w::counted(days.len(), "day"));
     let mut s = Sketch::new(CELL, if lane { 44 } else { 32 }, title, share);
@@ -107,7 +113,8 @@ pub fn coverage(name: &str, share: &str, days: &[f64], marks: &[Mark], span: (Ti
     for mark in marks.iter().filter(|mark| mark.kind != MarkKind::Gap && mark.to > span.0) {
         let ink = if mark.kind == MarkKind::Masked { Ink::Mask } else { Ink::Censored };
         #[expect(clippy::cast_precision_loss, reason = "unix seconds fit")]
-        let (left, right) = (scale.at(mark.from.as_second() as f64), scale.at(mark.to.as_second() as f64));
+        let (left, right) =
+            (scale.at(mark.from.as_second() as f64), scale.at(mark.to.as_second() as f64));
         s.rect((left, 36), (right.max(left + 6), 44), ink);
     }
     s
@@ -125,15 +132,27 @@ fn comb(s: &mut Sketch, edges: Vec<i32>) {
 /// Weeks of the scorecard: what was planned, as a bar of our colour, and what came, as a dot.
 pub fn scorecard(a: &Assessment) -> Option<Sketch> {
     let weeks: Vec<&WeekScore> = a.scorecard.iter().rev().take(8).rev().collect();
-    let high = weeks.iter().flat_map(|week| [week.planned, week.seen]).filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let high = weeks
+        .iter()
+        .flat_map(|week| [week.planned, week.seen])
+        .filter(|v| v.is_finite())
+        .fold(0.0, f64::max);
     if weeks.is_empty() || high <= 0.0 {
         return None;
     }
     let story: Vec<String> = weeks
         .iter()
-        .map(|week| format!("{}: planned {}, seen {}", w::date(a, week.from), w::rps(week.planned), w::seen(week.seen)))
+        .map(|week| {
+            format!(
+                "{}: planned {}, seen {}",
+                w::date(a, week.from),
+                w::rps(week.planned),
+                w::seen(week.seen)
+            )
+        })
         .collect();
-    let mut s = Sketch::new(860, 460, "Planned and highest load of each past week", story.join("; ") + ".");
+    let mut s =
+        Sketch::new(860, 460, "Planned and highest load of each past week", story.join("; ") + ".");
     let frame = Frame { left: 68, top: 56, right: 840, bottom: 404 };
     let end = axes::nice(high * 1.06);
     let scale = Scale::new((0.0, end.0), (frame.bottom, frame.top));
@@ -153,7 +172,12 @@ pub fn scorecard(a: &Assessment) -> Option<Sketch> {
             s.label("no data", (x, frame.bottom - 20), Anchor::Middle, Ink::Muted);
         }
         let date = week.from.to_zoned(a.calendar.zone.clone()).date();
-        s.label(date.strftime("%-d %b").to_string(), (x, frame.bottom + 30), Anchor::Middle, Ink::Muted);
+        s.label(
+            date.strftime("%-d %b").to_string(),
+            (x, frame.bottom + 30),
+            Anchor::Middle,
+            Ink::Muted,
+        );
     }
     Some(s)
 }

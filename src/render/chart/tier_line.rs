@@ -53,11 +53,7 @@ impl Log {
         let low = first / 4.0;
         let high = (last * 2.2).max(load.planning.max(load.observed_peak) * 1.25);
         let ends = if low > 0.0 && low < high { (low, high) } else { (1.0, 10.0) };
-        Self {
-            range: (ends.0..ends.1).log_scale().into(),
-            ends,
-            width,
-        }
+        Self { range: (ends.0..ends.1).log_scale().into(), ends, width }
     }
 
     fn at(&self, value: f64) -> i32 {
@@ -94,11 +90,16 @@ fn rows(s: &mut Sketch, a: &Assessment, scale: &Log, wide: bool) {
 
 /// Now, last week's peak, and the planning load: labels above and below, none over another.
 fn figures(s: &mut Sketch, load: &LoadFigures, boundaries: &[f64], scale: &Log, wide: bool) {
-    let (now, peak, plan) = (scale.at(load.current), scale.at(load.observed_peak), scale.at(load.planning));
+    let (now, peak, plan) =
+        (scale.at(load.current), scale.at(load.observed_peak), scale.at(load.planning));
     s.rect((now - 2, BAR.0 - 10), (now + 2, BAR.1), Ink::Load);
     s.rect((peak - 2, BAR.0), (peak + 2, BAR.1 + 12), Ink::Load);
 
-    let planned = format!("{} {}", if wide { "planned for this week" } else { "planned" }, w::rps(load.planning));
+    let planned = format!(
+        "{} {}",
+        if wide { "planned for this week" } else { "planned" },
+        w::rps(load.planning)
+    );
     // the loud label is a little larger than the quiet ones
     let planned_width = breadth(&planned, true) * 28 / 26;
     let left = (plan - 12).min(s.width - planned_width).max(0);
@@ -110,18 +111,21 @@ fn figures(s: &mut Sketch, load: &LoadFigures, boundaries: &[f64], scale: &Log, 
     }
     s.advice(planned, (left, ABOVE), Anchor::Start);
 
-    let text = format!("{} {}", if wide { "last week’s peak" } else { "peak" }, w::rps(load.observed_peak));
+    let text = format!(
+        "{} {}",
+        if wide { "last week’s peak" } else { "peak" },
+        w::rps(load.observed_peak)
+    );
     let breadth = breadth(&text, true);
-    let taken: Vec<(i32, i32)> = boundaries
-        .iter()
-        .map(|b| (scale.at(*b) - 62, scale.at(*b) + 62))
-        .collect();
+    let taken: Vec<(i32, i32)> =
+        boundaries.iter().map(|b| (scale.at(*b) - 62, scale.at(*b) + 62)).collect();
     let clear = |from: i32| {
         from >= 0
             && from + breadth <= s.width
             && taken.iter().all(|(left, right)| from + breadth <= *left || from >= *right)
     };
-    let places = (0..40).flat_map(|shift| [peak - breadth / 2 - 8 * shift, peak - breadth / 2 + 8 * shift]);
+    let places =
+        (0..40).flat_map(|shift| [peak - breadth / 2 - 8 * shift, peak - breadth / 2 + 8 * shift]);
     if let Some(from) = places.into_iter().find(|from| clear(*from)) {
         s.bold(text, (from, BELOW), Anchor::Start, Ink::Load);
     }

@@ -31,9 +31,15 @@ pub fn load_answer(a: &Assessment) -> String {
     if let Some(next) = a.plan.crossings.first() {
         let line = format!("the {} rps line into {}", w::boundary(next.boundary), next.tier);
         parts.push(match (next.p50, next.p90) {
-            (Some(even), _) => format!("The load has even odds of crossing {line} by {}.", w::day(even)),
-            (None, Some(early)) => format!("The load crosses {line} with a chance of 1 in 10 by {}.", w::day(early)),
-            (None, None) => format!("The load stays under {line} until {}, at 9 in 10.", w::outlook_end(a)),
+            (Some(even), _) => {
+                format!("The load has even odds of crossing {line} by {}.", w::day(even))
+            }
+            (None, Some(early)) => {
+                format!("The load crosses {line} with a chance of 1 in 10 by {}.", w::day(early))
+            }
+            (None, None) => {
+                format!("The load stays under {line} until {}, at 9 in 10.", w::outlook_end(a))
+            }
         });
     }
     parts.join(" ")
@@ -45,13 +51,17 @@ pub fn load_answer(a: &Assessment) -> String {
 fn weekly_growth(a: &Assessment) -> Option<f64> {
     let history = series::history(a, None, Signal::Load)?;
     let now = a.at.as_second();
-    let plain = |at: i64| !history.marks.iter().any(|m| (m.from.as_second()..m.to.as_second()).contains(&at));
-    let last: std::collections::BTreeMap<i64, f64> = series::steps(history, now - WEEK_S, now).filter(|s| plain(s.0)).collect();
+    let plain = |at: i64| {
+        !history.marks.iter().any(|m| (m.from.as_second()..m.to.as_second()).contains(&at))
+    };
+    let last: std::collections::BTreeMap<i64, f64> =
+        series::steps(history, now - WEEK_S, now).filter(|s| plain(s.0)).collect();
     let pairs: Vec<(f64, f64)> = series::steps(history, now - 2 * WEEK_S, now - WEEK_S)
         .filter(|s| plain(s.0))
         .filter_map(|(at, before)| Some((before, *last.get(&(at + WEEK_S))?)))
         .collect();
-    let (before, after) = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    let (before, after) =
+        pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
     let covered = pairs.len() as f64 * history.step.0 as f64;
     (before > 0.0 && covered > 0.5 * WEEK_S as f64).then(|| after / before - 1.0)
 }
@@ -65,17 +75,29 @@ pub fn chances(a: &Assessment) -> Vec<(String, String, String)> {
     let peaks = forecast.peak(0..series::within(forecast, a.policy.horizon.0));
     let mut loads: Vec<(f64, String, String)> = Vec::new();
     for row in a.service.tiers.rows.iter().filter(|row| row.from > 0.0) {
-        loads.push((row.from, format!("{} rps", w::boundary(row.from)), format!("the {} tier", row.name)));
+        loads.push((
+            row.from,
+            format!("{} rps", w::boundary(row.from)),
+            format!("the {} tier", row.name),
+        ));
     }
     for (component, capacity) in &a.capacity {
         for pods in pods_of_interest(a, component) {
             let load = capacity.per_replica * f64::from(pods);
-            let what = format!("what {} sustain{}", w::counted(pods, &format!("{} pod", w::component(component))), if pods == 1 { "s" } else { "" });
+            let what = format!(
+                "what {} sustain{}",
+                w::counted(pods, &format!("{} pod", w::component(component))),
+                if pods == 1 { "s" } else { "" }
+            );
             loads.push((load, format!("{} rps", w::rps(load)), what));
         }
     }
     if let Some(load) = &a.plan.load {
-        loads.push((load.planning, format!("{} rps", w::rps(load.planning)), "the planning load".to_owned()));
+        loads.push((
+            load.planning,
+            format!("{} rps", w::rps(load.planning)),
+            "the planning load".to_owned(),
+        ));
     }
     loads.sort_by(|a, b| a.0.total_cmp(&b.0));
     // what is certain, or further past what any future reaches than the next load, says nothing
@@ -87,7 +109,9 @@ pub fn chances(a: &Assessment) -> Vec<(String, String, String)> {
     let last = loads.iter().position(|row| chance(row.0) <= 0.0).unwrap_or(loads.len());
     loads[first..(last + 1).min(loads.len())]
         .iter()
-        .map(|(load, name, what)| (name.clone(), what.clone(), w::chance(chance(*load), forecast.paths.len())))
+        .map(|(load, name, what)| {
+            (name.clone(), what.clone(), w::chance(chance(*load), forecast.paths.len()))
+        })
         .collect()
 }
 
@@ -112,14 +136,19 @@ pub fn pods_answer(a: &Assessment, component: &str) -> Option<String> {
     let need = Need::of(a, component)?;
     let name = w::component(component);
     let planned = a.plan.load.as_ref().and_then(|load| need.at(load.planning));
-    let most = verdict::largest(a).into_iter().find(|(known, _)| *known == component).map(|(_, most)| most);
+    let most = verdict::largest(a)
+        .into_iter()
+        .find(|(known, _)| *known == component)
+        .map(|(_, most)| most);
     let mut parts = Vec::new();
     if matches!(need, Need::Measured(_))
         && let Some(short) = short_of_pods(a, component, &need)
     {
         parts.push(match short {
             0 => format!("Last week yes: {name} was never short of pods."),
-            seconds => format!("Last week not always: {name} was short of pods for {}.", w::span(seconds)),
+            seconds => {
+                format!("Last week not always: {name} was short of pods for {}.", w::span(seconds))
+            }
         });
     }
     if let Some((most, seconds)) = at_maximum(a, component) {
@@ -128,8 +157,11 @@ pub fn pods_answer(a: &Assessment, component: &str) -> Option<String> {
     if let Some(planned) = planned {
         let verb = if planned == 1 { "is" } else { "are" };
         let whose = if matches!(need, Need::Table(..)) { " by the table" } else { "" };
-        let today = most.filter(|most| *most < planned).map_or_else(String::new, |most| format!("; today there are {most} at most"));
-        parts.push(format!("If this week peaks as planned, {planned} {verb} needed{whose}{today}."));
+        let today = most
+            .filter(|most| *most < planned)
+            .map_or_else(String::new, |most| format!("; today there are {most} at most"));
+        parts
+            .push(format!("If this week peaks as planned, {planned} {verb} needed{whose}{today}."));
     }
     (!parts.is_empty()).then(|| parts.join(" "))
 }
@@ -143,20 +175,27 @@ pub fn need_note(a: &Assessment, component: &str) -> String {
             "{name} pods. Needed = load ÷ {} rps, the measured capacity of one pod, rounded up; the highest of each hour.",
             w::rps(per_replica)
         ),
-        _ => format!("{name} pods. Capacity could not be measured, so needed is what the table asks at that load, rounded up."),
+        _ => format!(
+            "{name} pods. Capacity could not be measured, so needed is what the table asks at that load, rounded up."
+        ),
     }
 }
 
 /// Seconds of the last seven days in which fewer pods were ready than the load needed.
 fn short_of_pods(a: &Assessment, component: &str, need: &Need) -> Option<i64> {
-    let (ready, load) = (series::history(a, Some(component), Signal::Replicas)?, series::history(a, None, Signal::Load)?);
+    let (ready, load) = (
+        series::history(a, Some(component), Signal::Replicas)?,
+        series::history(a, None, Signal::Load)?,
+    );
     let now = a.at.as_second();
-    let ready: std::collections::BTreeMap<i64, f64> = series::steps(ready, now - WEEK_S, now).collect();
+    let ready: std::collections::BTreeMap<i64, f64> =
+        series::steps(ready, now - WEEK_S, now).collect();
     if ready.is_empty() {
         return None;
     }
-    let short = series::steps(load, now - WEEK_S, now)
-        .filter(|(at, load)| ready.get(at).zip(need.at(*load)).is_some_and(|(ready, need)| *ready < f64::from(need)));
+    let short = series::steps(load, now - WEEK_S, now).filter(|(at, load)| {
+        ready.get(at).zip(need.at(*load)).is_some_and(|(ready, need)| *ready < f64::from(need))
+    });
     Some(i64::try_from(short.count()).unwrap_or(0) * load.step.0)
 }
 
@@ -176,8 +215,14 @@ pub fn memory_answer(a: &Assessment, component: &str) -> Option<String> {
     let Memory { peak, maxmemory, limit, advised } = memory::memory(a, component);
     let peak = peak?;
     let name = w::component(component);
-    let share = |of: f64, what: &str| format!("{} of its {what} of {}", w::percent(peak / of), w::bytes(of));
-    let shares: Vec<String> = [maxmemory.map(|of| share(of, "`maxmemory`")), limit.map(|of| share(of, "limit"))].into_iter().flatten().collect();
+    let share = |of: f64, what: &str| {
+        format!("{} of its {what} of {}", w::percent(peak / of), w::bytes(of))
+    };
+    let shares: Vec<String> =
+        [maxmemory.map(|of| share(of, "`maxmemory`")), limit.map(|of| share(of, "limit"))]
+            .into_iter()
+            .flatten()
+            .collect();
     let shares = if shares.is_empty() { String::new() } else { format!(": {}", w::list(&shares)) };
     let advised = advised.map_or_else(String::new, |to| format!(" Recommended: {}.", w::bytes(to)));
     Some(format!("{name} used at most {} last week{shares}.{advised}", w::bytes(peak)))
@@ -230,7 +275,9 @@ pub fn runway_answer(a: &Assessment, limits: &[Limit]) -> String {
     };
     let early = match first.dates.p90 {
         Some(early) => format!("First on {}, at odds of 1 in 10: {}.", w::day(early), first.name),
-        None => return format!("Nothing runs out before {}, at odds of 9 in 10.", w::outlook_end(a)),
+        None => {
+            return format!("Nothing runs out before {}, at odds of 9 in 10.", w::outlook_end(a));
+        }
     };
     let even = limits.iter().filter_map(|limit| limit.dates.p50).min();
     match even {
@@ -247,12 +294,25 @@ pub fn score_answer(a: &Assessment) -> String {
     };
     let verdict = match held(last) {
         None => "Not known: no sample came that week.".to_owned(),
-        Some(true) => format!("Yes. The peak was {} rps against {} planned.", w::rps(last.seen), w::rps(last.planned)),
-        Some(false) => format!("No. The peak was {} rps, over the {} planned.", w::rps(last.seen), w::rps(last.planned)),
+        Some(true) => format!(
+            "Yes. The peak was {} rps against {} planned.",
+            w::rps(last.seen),
+            w::rps(last.planned)
+        ),
+        Some(false) => format!(
+            "No. The peak was {} rps, over the {} planned.",
+            w::rps(last.seen),
+            w::rps(last.planned)
+        ),
     };
     let known: Vec<bool> = a.scorecard.iter().filter_map(held).collect();
     let kept = known.iter().filter(|held| **held).count();
-    format!("{verdict} Of the last {}, {kept} held; at {} risk about one in {:.0} should not.", w::counted(known.len(), "week"), w::percent(a.policy.risk.0), 1.0 / a.policy.risk.0)
+    format!(
+        "{verdict} Of the last {}, {kept} held; at {} risk about one in {:.0} should not.",
+        w::counted(known.len(), "week"),
+        w::percent(a.policy.risk.0),
+        1.0 / a.policy.risk.0
+    )
 }
 
 /// What fell into the weeks that are shown, a sentence a week: `2 Nov: campaign`.
@@ -260,7 +320,8 @@ pub fn score_answer(a: &Assessment) -> String {
 pub fn score_notes(a: &Assessment) -> Vec<String> {
     let mut notes = Vec::new();
     for week in a.scorecard.iter().rev().take(8).rev() {
-        let mut causes: Vec<&str> = week.notes.iter().flat_map(|note| note.split(" and ")).collect();
+        let mut causes: Vec<&str> =
+            week.notes.iter().flat_map(|note| note.split(" and ")).collect();
         let mut seen = std::collections::BTreeSet::new();
         causes.retain(|cause| seen.insert(*cause));
         if !causes.is_empty() {
@@ -304,19 +365,35 @@ pub fn row_checks(a: &Assessment, component: &str) -> Vec<RowCheck> {
                 _ => verdict.replicas.to_string(),
             };
             let (asks, against, holds) = match verdict.promised {
-                None => ("open row".to_owned(), format!("{} pods sustain {} rps", verdict.replicas, w::rps(verdict.sustained)), true),
+                None => (
+                    "open row".to_owned(),
+                    format!("{} pods sustain {} rps", verdict.replicas, w::rps(verdict.sustained)),
+                    true,
+                ),
                 Some(promised) => {
                     let asked = promised / f64::from(verdict.replicas.max(1));
                     let spare = verdict.sustained / promised - 1.0;
                     let against = match spare {
                         s if s < 0.0 => {
                             let enough = (promised / capacity.per_replica).ceil();
-                            format!("too small above {} rps; {enough:.0} pods would hold", w::rps(verdict.sustained))
+                            format!(
+                                "too small above {} rps; {enough:.0} pods would hold",
+                                w::rps(verdict.sustained)
+                            )
                         }
                         s if s < 0.005 => "holds, with nothing to spare".to_owned(),
                         s => format!("holds, {} to spare", w::percent(s)),
                     };
-                    (format!("{} ÷ {} = {}", w::boundary(promised), verdict.replicas, w::rps(asked)), against, spare >= 0.0)
+                    (
+                        format!(
+                            "{} ÷ {} = {}",
+                            w::boundary(promised),
+                            verdict.replicas,
+                            w::rps(asked)
+                        ),
+                        against,
+                        spare >= 0.0,
+                    )
                 }
             };
             RowCheck { row: format!("{}, {pods}", verdict.tier), asks, against, holds }
@@ -332,11 +409,20 @@ pub fn table_answer(a: &Assessment, component: &str) -> String {
         return format!("Not known for {name}: its capacity could not be measured.");
     };
     let closed = || rows.iter().filter_map(|row| Some((row, row.promised?)));
-    let holding: Vec<&str> = closed().filter(|(row, promised)| row.sustained >= *promised).map(|(row, _)| row.tier.as_str()).collect();
+    let holding: Vec<&str> = closed()
+        .filter(|(row, promised)| row.sustained >= *promised)
+        .map(|(row, _)| row.tier.as_str())
+        .collect();
     let failing: Vec<String> = closed()
         .filter(|(row, promised)| row.sustained < *promised)
         .map(|(row, promised)| {
-            format!("{} promises more than its pods can give: {} {name} pods sustain {} rps, not {}.", row.tier, row.replicas, w::rps(row.sustained), w::boundary(promised))
+            format!(
+                "{} promises more than its pods can give: {} {name} pods sustain {} rps, not {}.",
+                row.tier,
+                row.replicas,
+                w::rps(row.sustained),
+                w::boundary(promised)
+            )
         })
         .collect();
     let held = match holding.len() {
@@ -344,6 +430,10 @@ pub fn table_answer(a: &Assessment, component: &str) -> String {
         1 => format!("{} holds. ", holding[0]),
         _ => format!("{} hold. ", w::list(&holding)),
     };
-    let more = if capacity.saturated { "" } else { " The objectives were never reached, so a pod may sustain more." };
+    let more = if capacity.saturated {
+        ""
+    } else {
+        " The objectives were never reached, so a pod may sustain more."
+    };
     format!("{held}{}{more}", failing.join(" ")).trim().to_owned()
 }

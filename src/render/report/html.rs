@@ -14,11 +14,16 @@ use crate::render::wording as w;
 /// The page's own rules; colours and chart rules come from the palette.
 const CSS: &str = include_str!("page.css");
 
+/// Styles of our own and the empty icon; nothing else is let in.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
 /// The whole page: one article a service, with an index where there are several.
 #[must_use]
 pub fn html(page: &Page) -> String {
     let title = match page.services.as_slice() {
-        [(only, _)] => format!("{}: weekly capacity review, {}", only.service.name, w::date(only, only.at)),
+        [(only, _)] => {
+            format!("{}: weekly capacity review, {}", only.service.name, w::date(only, only.at))
+        }
         _ => format!("Weekly capacity review of {}", w::counted(page.services.len(), "service")),
     };
     let css = format!("{}{}{}{}", palette::variables(), CSS, palette::translation(), paint::RULES);
@@ -29,6 +34,8 @@ pub fn html(page: &Page) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width,initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                // the browser holds the promise: no script runs, and nobody is asked for anything
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
                 title { (title) }
                 // an empty icon, so that a browser does not ask a server for one
                 link rel="icon" href="data:,";

@@ -20,7 +20,9 @@ fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
     let synthetic = if page.synthetic { " **Synthetic data.**" } else { "" };
     out.line(&format!("Weekly capacity review of {}, {}.{synthetic}", a.service.name, w::stamp(a)));
     out.line(&verdict::lead(a));
-    let figures = verdict::figures(a).into_iter().map(|f| format!("**{}:** {} ({})", f.label, f.value, f.note));
+    let figures = verdict::figures(a)
+        .into_iter()
+        .map(|f| format!("**{}:** {} ({})", f.label, f.value, f.note));
     out.list(&figures.collect::<Vec<_>>());
     change(&mut out, a, overlay);
     load(&mut out, a);
@@ -66,8 +68,12 @@ impl Text {
 
     /// A table with its columns aligned; `>` before a heading aligns to the right.
     fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) {
-        let names: Vec<String> = headings.iter().map(|h| h.trim_start_matches('>').to_owned()).collect();
-        let cells: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| cell.replace('|', "\\|")).collect()).collect();
+        let names: Vec<String> =
+            headings.iter().map(|h| h.trim_start_matches('>').to_owned()).collect();
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| cell.replace('|', "\\|")).collect())
+            .collect();
         let width = |column: usize| {
             let cells = cells.iter().map(|row| row[column].chars().count());
             cells.chain([names[column].chars().count(), 3]).max().unwrap_or(3)
@@ -78,7 +84,8 @@ impl Text {
             if right(column) { format!("{space}{text}") } else { format!("{text}{space}") }
         };
         let line = |row: &[String]| {
-            let cells: Vec<String> = row.iter().enumerate().map(|(column, text)| pad(column, text)).collect();
+            let cells: Vec<String> =
+                row.iter().enumerate().map(|(column, text)| pad(column, text)).collect();
             format!("| {} |\n", cells.join(" | "))
         };
         self.0 += &line(&names);
@@ -102,13 +109,21 @@ fn change(out: &mut Text, a: &Assessment, overlay: &str) {
         let rows: Vec<Vec<String>> = changes.iter().map(change_row).collect();
         out.table(&["Component", "Setting", ">Today", ">To", "Why", "1 in 10", "Even odds"], &rows);
         out.line("The last columns say until when today's value lasts. The reasons:");
-        let reasons = changes.iter().flat_map(|c| c.why.iter().map(move |(code, message)| (c, code, message)));
-        let reasons = reasons.map(|(c, code, message)| format!("{} {}: `{code}` {message}", c.component, c.setting));
+        let reasons = changes
+            .iter()
+            .flat_map(|c| c.why.iter().map(move |(code, message)| (c, code, message)));
+        let reasons = reasons
+            .map(|(c, code, message)| format!("{} {}: `{code}` {message}", c.component, c.setting));
         out.list(&reasons.collect::<Vec<_>>());
     }
     if !overlay.trim().is_empty() {
         let (name, namespace) = (&a.service.name, &a.service.namespace);
-        out.fenced("sh", &format!("helm upgrade {name} CHART -n {namespace} -f values.yaml -f values-capacity.yaml"));
+        out.fenced(
+            "sh",
+            &format!(
+                "helm upgrade {name} CHART -n {namespace} -f values.yaml -f values-capacity.yaml"
+            ),
+        );
         out.fenced("yaml", overlay);
         out.line(&format!("Undo with `helm rollback {name} -n {namespace}`."));
     }
@@ -131,7 +146,15 @@ fn change_row(change: &Change) -> Vec<String> {
     };
     let codes: Vec<String> = change.why.iter().map(|(code, _)| format!("`{code}`")).collect();
     let (early, even) = change.lasts.clone().unwrap_or_else(|| ("–".to_owned(), "–".to_owned()));
-    vec![change.component.clone(), change.setting.to_owned(), change.today.clone(), target, codes.join(", "), early, even]
+    vec![
+        change.component.clone(),
+        change.setting.to_owned(),
+        change.today.clone(),
+        target,
+        codes.join(", "),
+        early,
+        even,
+    ]
 }
 
 fn load(out: &mut Text, a: &Assessment) {
@@ -140,18 +163,22 @@ fn load(out: &mut Text, a: &Assessment) {
     let chances = evidence::chances(a);
     if !chances.is_empty() {
         let heading = format!("Peak of the next {} reaches", w::window(a.policy.horizon.0));
-        let rows: Vec<Vec<String>> = chances.into_iter().map(|(load, what, chance)| vec![load, what, chance]).collect();
+        let rows: Vec<Vec<String>> =
+            chances.into_iter().map(|(load, what, chance)| vec![load, what, chance]).collect();
         out.table(&[&heading, "Which is", ">Chance"], &rows);
     }
 }
 
 fn components(out: &mut Text, a: &Assessment) {
-    let (in_memory, in_pods): (Vec<_>, Vec<_>) = a.service.components.iter().partition(|component| component.memory);
+    let (in_memory, in_pods): (Vec<_>, Vec<_>) =
+        a.service.components.iter().partition(|component| component.memory);
     if !in_pods.is_empty() {
         out.heading(2, "Are there enough pods?");
         for component in in_pods {
             let answer = evidence::pods_answer(a, &component.name);
-            let answer = answer.unwrap_or_else(|| "Not known: neither its replicas nor its need can be told.".to_owned());
+            let answer = answer.unwrap_or_else(|| {
+                "Not known: neither its replicas nor its need can be told.".to_owned()
+            });
             out.line(&format!("**{}.** {answer}", w::component(&component.name)));
         }
     }
@@ -160,7 +187,9 @@ fn components(out: &mut Text, a: &Assessment) {
         for component in in_memory {
             let name = w::component(&component.name);
             let answer = evidence::memory_answer(a, &component.name);
-            out.line(&answer.unwrap_or_else(|| format!("{name}: its use has no series; no series is not zero.")));
+            out.line(&answer.unwrap_or_else(|| {
+                format!("{name}: its use has no series; no series is not zero.")
+            }));
         }
     }
 }
@@ -173,9 +202,14 @@ fn runway(out: &mut Text, a: &Assessment) {
         return;
     }
     let day = |date| w::day_or_after(a, date);
-    let rows: Vec<Vec<String>> = limits.into_iter().map(|l| vec![l.name, day(l.dates.p90), day(l.dates.p50)]).collect();
+    let rows: Vec<Vec<String>> =
+        limits.into_iter().map(|l| vec![l.name, day(l.dates.p90), day(l.dates.p50)]).collect();
     out.table(&["Limit", "1 in 10 (P90)", "Even odds (P50)"], &rows);
-    out.line(&format!("\"{}\" means not inside the outlook of {}.", w::capital(&w::after(a)), w::window(a.policy.outlook.0)));
+    out.line(&format!(
+        "\"{}\" means not inside the outlook of {}.",
+        w::capital(&w::after(a)),
+        w::window(a.policy.outlook.0)
+    ));
 }
 
 fn score(out: &mut Text, a: &Assessment) {
@@ -184,7 +218,9 @@ fn score(out: &mut Text, a: &Assessment) {
     if a.scorecard.is_empty() {
         return;
     }
-    let share = |value: f64| if value.is_finite() { format!("{:.0} %", value * 100.0) } else { "–".to_owned() };
+    let share = |value: f64| {
+        if value.is_finite() { format!("{:.0} %", value * 100.0) } else { "–".to_owned() }
+    };
     let rows = a.scorecard.iter().rev().take(8).rev().map(|week| {
         let result = match evidence::held(week) {
             Some(true) => "held",
@@ -192,7 +228,14 @@ fn score(out: &mut Text, a: &Assessment) {
             None => "not known",
         };
         let date = week.from.to_zoned(a.calendar.zone.clone()).strftime("%-d %b").to_string();
-        vec![date, w::rps(week.planned), w::seen(week.seen), share(week.inside80), share(week.inside95), result.to_owned()]
+        vec![
+            date,
+            w::rps(week.planned),
+            w::seen(week.seen),
+            share(week.inside80),
+            share(week.inside95),
+            result.to_owned(),
+        ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
     out.table(&["Week", ">Planned, rps", ">Seen, rps", ">In 80 %", ">In 95 %", "Result"], &rows);
@@ -200,7 +243,8 @@ fn score(out: &mut Text, a: &Assessment) {
 }
 
 fn table(out: &mut Text, a: &Assessment) {
-    let components: Vec<&str> = a.service.components.iter().filter(|c| !c.memory).map(|c| c.name.as_str()).collect();
+    let components: Vec<&str> =
+        a.service.components.iter().filter(|c| !c.memory).map(|c| c.name.as_str()).collect();
     if components.is_empty() {
         return;
     }
@@ -209,8 +253,18 @@ fn table(out: &mut Text, a: &Assessment) {
         out.line(&evidence::table_answer(a, component));
         let checks = evidence::row_checks(a, component);
         if !checks.is_empty() {
-            let rows: Vec<Vec<String>> = checks.into_iter().map(|check| vec![check.row, check.asks, check.against]).collect();
-            out.table(&[&format!("{} row", w::component(component)), ">Asks of a pod", "Against the measurement"], &rows);
+            let rows: Vec<Vec<String>> = checks
+                .into_iter()
+                .map(|check| vec![check.row, check.asks, check.against])
+                .collect();
+            out.table(
+                &[
+                    &format!("{} row", w::component(component)),
+                    ">Asks of a pod",
+                    "Against the measurement",
+                ],
+                &rows,
+            );
         }
     }
 }
@@ -220,13 +274,30 @@ fn data(out: &mut Text, a: &Assessment) {
     out.heading(2, "Can the data be trusted?");
     out.line(&trust::answer(a, &rows));
     if !rows.is_empty() {
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| vec![row.name.clone(), row.signals.join(", "), row.share.clone(), row.newest.clone()]).collect();
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| {
+                vec![
+                    row.name.clone(),
+                    row.signals.join(", "),
+                    row.share.clone(),
+                    row.newest.clone(),
+                ]
+            })
+            .collect();
         out.table(&["Of", "Signals", ">Coverage", ">Newest sample"], &rows);
     }
-    let spans = trust::spans(a).into_iter().map(|(kind, spans)| format!("{kind}: {}", verdict::stop(&spans.join("; "))));
+    let spans = trust::spans(a)
+        .into_iter()
+        .map(|(kind, spans)| format!("{kind}: {}", verdict::stop(&spans.join("; "))));
     out.list(&spans.collect::<Vec<_>>());
     let skips = trust::skips(a);
     out.heading(2, "Skipped, and why");
     out.line(&trust::skip_answer(&skips));
-    out.list(&skips.iter().map(|skip| format!("{}: `{}` {}", skip.item, skip.code, verdict::stop(&skip.missing))).collect::<Vec<_>>());
+    out.list(
+        &skips
+            .iter()
+            .map(|skip| format!("{}: `{}` {}", skip.item, skip.code, verdict::stop(&skip.missing)))
+            .collect::<Vec<_>>(),
+    );
 }

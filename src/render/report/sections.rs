@@ -92,7 +92,8 @@ impl View<'_> {
 
     /// The changes, how to apply them, and what is to be decided.
     pub fn change(&self, overlay: &str) -> Markup {
-        let (changes, decisions, notes) = (verdict::changes(self.a), verdict::decisions(self.a), verdict::notes(self.a));
+        let (changes, decisions, notes) =
+            (verdict::changes(self.a), verdict::decisions(self.a), verdict::notes(self.a));
         let body = html! {
             @if !changes.is_empty() { (change_table(&changes)) }
             @if !overlay.trim().is_empty() { (self.apply(overlay)) }
@@ -165,7 +166,8 @@ impl View<'_> {
     }
 
     fn load_caption(&self) -> String {
-        let mut caption = "Requests per second; each point is the highest step of its hour.".to_owned();
+        let mut caption =
+            "Requests per second; each point is the highest step of its hour.".to_owned();
         if self.a.plan.load.is_some() {
             let futures = 1.0 / self.a.policy.risk.0;
             let share = if (futures - futures.round()).abs() < 1e-6 {
@@ -183,7 +185,14 @@ impl View<'_> {
 
     /// Are there enough pods?
     pub fn pods(&self) -> Markup {
-        let components: Vec<&str> = self.a.service.components.iter().filter(|c| !c.memory).map(|c| c.name.as_str()).collect();
+        let components: Vec<&str> = self
+            .a
+            .service
+            .components
+            .iter()
+            .filter(|c| !c.memory)
+            .map(|c| c.name.as_str())
+            .collect();
         if components.is_empty() {
             return html! {};
         }
@@ -213,7 +222,14 @@ impl View<'_> {
 
     /// Is there enough memory?
     pub fn memory(&self) -> Markup {
-        let components: Vec<&str> = self.a.service.components.iter().filter(|c| c.memory).map(|c| c.name.as_str()).collect();
+        let components: Vec<&str> = self
+            .a
+            .service
+            .components
+            .iter()
+            .filter(|c| c.memory)
+            .map(|c| c.name.as_str())
+            .collect();
         if components.is_empty() {
             return html! {};
         }
@@ -265,7 +281,12 @@ impl View<'_> {
                 }
             }
         } };
-        self.section("runway", "When does it run out?", &evidence::runway_answer(self.a, &limits), &body)
+        self.section(
+            "runway",
+            "When does it run out?",
+            &evidence::runway_answer(self.a, &limits),
+            &body,
+        )
     }
 
     fn runway_key(&self) -> Vec<(Swatch, &str)> {
@@ -296,7 +317,12 @@ impl View<'_> {
             @let notes = evidence::score_notes(self.a);
             @if !notes.is_empty() { p.note { (verdict::stop(&notes.join("; "))) } }
         } };
-        self.section("score", "Was last week’s advice right?", &evidence::score_answer(self.a), &body)
+        self.section(
+            "score",
+            "Was last week’s advice right?",
+            &evidence::score_answer(self.a),
+            &body,
+        )
     }
 
     fn score_table(&self) -> Markup {
@@ -325,11 +351,19 @@ impl View<'_> {
 
     /// Is the table still true?
     pub fn table(&self) -> Markup {
-        let components: Vec<&str> = self.a.service.components.iter().filter(|c| !c.memory).map(|c| c.name.as_str()).collect();
+        let components: Vec<&str> = self
+            .a
+            .service
+            .components
+            .iter()
+            .filter(|c| !c.memory)
+            .map(|c| c.name.as_str())
+            .collect();
         if components.is_empty() {
             return html! {};
         }
-        let answers: Vec<String> = components.iter().map(|component| evidence::table_answer(self.a, component)).collect();
+        let answers: Vec<String> =
+            components.iter().map(|component| evidence::table_answer(self.a, component)).collect();
         let body = html! {
             @for component in &components {
                 @let checks = evidence::row_checks(self.a, component);
@@ -408,7 +442,12 @@ impl View<'_> {
             pre tabindex="0" role="region" aria-label="Command to reproduce" { code { (self.page.command) } }
             dl.kv { @for (name, value) in trust::method(self.page, self.a) { dt { (name) } dd { (rich(&value)) } } }
         };
-        self.section("method", "How this was computed", "The same history, settings, version and time give the same bytes:", &body)
+        self.section(
+            "method",
+            "How this was computed",
+            "The same history, settings, version and time give the same bytes:",
+            &body,
+        )
     }
 }
 
@@ -417,7 +456,14 @@ fn share(value: f64) -> String {
 }
 
 fn change_table(changes: &[Change]) -> Markup {
-    let headings = [("Component", false), ("Setting", false), ("Today", false), ("Recommended", false), ("Why", false), ("Today’s value lasts until", false)];
+    let headings = [
+        ("Component", false),
+        ("Setting", false),
+        ("Today", false),
+        ("Recommended", false),
+        ("Why", false),
+        ("Today’s value lasts until", false),
+    ];
     html! { table.stack.chg role="table" {
         caption.vh { "Recommended changes" }
         (head(&headings))
@@ -505,15 +551,26 @@ fn key(entries: &[(Swatch, &str)]) -> Markup {
 
 fn mark(swatch: Swatch) -> String {
     let shape = match swatch {
-        Swatch::Line(ink) => format!("<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"3\" points=\"0,6 26,6\"/>", ink.hex()),
-        Swatch::Bar(ink) => format!("<rect y=\"4\" width=\"26\" height=\"4\" fill=\"{}\"/>", ink.hex()),
+        Swatch::Line(ink) => format!(
+            "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"3\" points=\"0,6 26,6\"/>",
+            ink.hex()
+        ),
+        Swatch::Bar(ink) => {
+            format!("<rect y=\"4\" width=\"26\" height=\"4\" fill=\"{}\"/>", ink.hex())
+        }
         Swatch::Box(ink) => format!("<rect width=\"26\" height=\"12\" fill=\"{}\"/>", ink.hex()),
-        Swatch::Dot(ink) => format!("<circle cx=\"13\" cy=\"6\" r=\"4.5\" fill=\"{}\"/>", ink.hex()),
-        Swatch::Tick(ink) => format!("<rect x=\"12\" width=\"3\" height=\"12\" fill=\"{}\"/>", ink.hex()),
+        Swatch::Dot(ink) => {
+            format!("<circle cx=\"13\" cy=\"6\" r=\"4.5\" fill=\"{}\"/>", ink.hex())
+        }
+        Swatch::Tick(ink) => {
+            format!("<rect x=\"12\" width=\"3\" height=\"12\" fill=\"{}\"/>", ink.hex())
+        }
         Swatch::Disc => format!(
             "<circle cx=\"13\" cy=\"6\" r=\"4.6\" fill=\"none\" stroke=\"{0}\" stroke-width=\"2\"/><rect x=\"3\" y=\"5\" width=\"20\" height=\"2\" fill=\"{0}\"/>",
             Ink::Plan.hex()
         ),
     };
-    format!("<svg class=\"plot\" style=\"display:inline-block\" viewBox=\"0 0 26 12\" aria-hidden=\"true\">{shape}</svg>")
+    format!(
+        "<svg class=\"plot\" style=\"display:inline-block\" viewBox=\"0 0 26 12\" aria-hidden=\"true\">{shape}</svg>"
+    )
 }

@@ -51,7 +51,11 @@ pub fn coverage(a: &Assessment) -> Vec<Coverage> {
     for (key, evidence) in &a.history {
         let row = row(a, key, evidence, &days);
         let same = |known: &&mut Coverage| {
-            key.subject.is_some() && known.name == row.name && known.days == row.days && known.share == row.share && known.newest == row.newest
+            key.subject.is_some()
+                && known.name == row.name
+                && known.days == row.days
+                && known.share == row.share
+                && known.newest == row.newest
         };
         match rows.iter_mut().find(same) {
             Some(known) => known.signals.extend(row.signals),
@@ -61,7 +65,12 @@ pub fn coverage(a: &Assessment) -> Vec<Coverage> {
     rows
 }
 
-fn row(a: &Assessment, key: &SeriesKey, evidence: &Evidence<History>, days: &[(Timestamp, Timestamp)]) -> Coverage {
+fn row(
+    a: &Assessment,
+    key: &SeriesKey,
+    evidence: &Evidence<History>,
+    days: &[(Timestamp, Timestamp)],
+) -> Coverage {
     let name = key.subject.as_deref().map_or_else(|| spoken(key.signal).to_owned(), w::component);
     let absent = |share: &str| Coverage {
         name: name.clone(),
@@ -76,7 +85,8 @@ fn row(a: &Assessment, key: &SeriesKey, evidence: &Evidence<History>, days: &[(T
         Evidence::NoSamples => absent("no samples"),
         Evidence::Failed(_) => absent("refused"),
         Evidence::Series(history) => {
-            let shares: Vec<f64> = days.iter().map(|(from, to)| share(history, *from, *to)).collect();
+            let shares: Vec<f64> =
+                days.iter().map(|(from, to)| share(history, *from, *to)).collect();
             let span = (start(a), a.at);
             Coverage {
                 days: shares,
@@ -125,13 +135,18 @@ pub fn answer(a: &Assessment, rows: &[Coverage]) -> String {
             let complete = share(history, start(a), a.at);
             let age = a.at.as_second() - history.newest.as_second();
             let fresh = age <= a.policy.max_age.0;
-            let verdict = if complete >= a.policy.min_coverage.0 && fresh { "yes" } else { "not fully" };
+            let verdict =
+                if complete >= a.policy.min_coverage.0 && fresh { "yes" } else { "not fully" };
             let age = if fresh { "current".to_owned() } else { format!("{} old", w::span(age)) };
             format!("For load, {verdict}: {} complete and {age}.", w::percent(complete))
         }
-        Some(Evidence::NoSamples) => "For load, no: its series has no sample in the window.".to_owned(),
+        Some(Evidence::NoSamples) => {
+            "For load, no: its series has no sample in the window.".to_owned()
+        }
         Some(Evidence::Failed(why)) => format!("For load, no: the source refused: {why}."),
-        Some(Evidence::NoSeries) | None => "For load, no: no series matches. No series is not zero.".to_owned(),
+        Some(Evidence::NoSeries) | None => {
+            "For load, no: no series matches. No series is not zero.".to_owned()
+        }
     };
     let absent: Vec<String> = rows
         .iter()
@@ -153,13 +168,19 @@ pub fn spans(a: &Assessment) -> Vec<(&'static str, Vec<String>)> {
         for mark in history.marks.iter().filter(|mark| mark.to.as_second() > start(a).as_second()) {
             let place = (mark.kind, mark.from.as_second(), mark.to.as_second());
             let (_, owners) = found.entry(place).or_insert_with(|| (mark.why.clone(), Vec::new()));
-            let owner = key.subject.as_deref().map_or_else(|| spoken(key.signal).to_owned(), w::component);
+            let owner =
+                key.subject.as_deref().map_or_else(|| spoken(key.signal).to_owned(), w::component);
             if !owners.contains(&owner) {
                 owners.push(owner);
             }
         }
     }
-    let total = a.history.keys().map(|key| key.subject.clone()).collect::<std::collections::BTreeSet<_>>().len();
+    let total = a
+        .history
+        .keys()
+        .map(|key| key.subject.clone())
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
     [(MarkKind::Gap, "Missing"), (MarkKind::Masked, "Masked"), (MarkKind::Censored, "Censored")]
         .into_iter()
         .map(|(kind, word)| (word, sentences(a, &found, kind, total)))
@@ -181,7 +202,11 @@ fn sentences(a: &Assessment, found: &Found, kind: MarkKind, owners: usize) -> Ve
     let mut text: Vec<String> = spans
         .into_iter()
         .filter_map(|((_, from, to), (why, who))| {
-            let place = w::between(a, Timestamp::from_second(*from).ok()?, Timestamp::from_second(*to).ok()?);
+            let place = w::between(
+                a,
+                Timestamp::from_second(*from).ok()?,
+                Timestamp::from_second(*to).ok()?,
+            );
             Some(match kind {
                 MarkKind::Gap if who.len() >= owners => format!("{place}, all signals"),
                 MarkKind::Gap => format!("{place}, {}", w::list(who)),
@@ -211,11 +236,17 @@ pub struct Skip {
 pub fn skips(a: &Assessment) -> Vec<Skip> {
     let of_service = a.plan.reasons.iter().map(|reason| (a.service.name.clone(), reason));
     let of_settings = verdict::acted(a, Action::Skipped).into_iter().flat_map(|r| {
-        r.reasons.iter().map(move |reason| (format!("{}, {}", w::component(&r.component), r.setting.name()), reason))
+        r.reasons.iter().map(move |reason| {
+            (format!("{}, {}", w::component(&r.component), r.setting.name()), reason)
+        })
     });
     of_service
         .chain(of_settings)
-        .map(|(item, reason)| Skip { item, code: reason.code.name(), missing: w::sentence(&reason.message) })
+        .map(|(item, reason)| Skip {
+            item,
+            code: reason.code.name(),
+            missing: w::sentence(&reason.message),
+        })
         .collect()
 }
 
@@ -235,8 +266,20 @@ pub fn method(page: &Page, a: &Assessment) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     match &a.forecast {
         Ok(forecast) => {
-            let members: Vec<String> = forecast.members.iter().filter(|m| m.weight >= 0.005).map(|m| format!("{} {}", m.means, w::percent(m.weight))).collect();
-            rows.push(("Forecast", format!("{}; {} sampled futures, quantiles of their peaks", w::list(&members), w::thousands(forecast.paths.len()))));
+            let members: Vec<String> = forecast
+                .members
+                .iter()
+                .filter(|m| m.weight >= 0.005)
+                .map(|m| format!("{} {}", m.means, w::percent(m.weight)))
+                .collect();
+            rows.push((
+                "Forecast",
+                format!(
+                    "{}; {} sampled futures, quantiles of their peaks",
+                    w::list(&members),
+                    w::thousands(forecast.paths.len())
+                ),
+            ));
             let score = &forecast.score;
             rows.push((
                 "On its own past",
@@ -266,7 +309,10 @@ pub fn method(page: &Page, a: &Assessment) -> Vec<(&'static str, String)> {
     rows.push(("Version", page.plan.version.clone()));
     rows.push(("At", format!("`{}`", page.plan.at)));
     rows.push(("Settings", format!("sha256 `{}`", page.plan.settings)));
-    rows.push(("History", format!("{} samples, sha256 `{}`", w::thousands(page.samples), page.history)));
+    rows.push((
+        "History",
+        format!("{} samples, sha256 `{}`", w::thousands(page.samples), page.history),
+    ));
     if let Some(queries) = page.queries {
         rows.push(("Queries sent", w::thousands(queries)));
     }

@@ -51,7 +51,8 @@ pub fn title(a: &Assessment) -> String {
     }
     let (raises, lowers) = (acted(a, Action::Raise), acted(a, Action::Lower));
     if !raises.is_empty() {
-        let by = first_need(&raises).map_or_else(String::new, |date| format!(" {}", w::deadline(a, date)));
+        let by = first_need(&raises)
+            .map_or_else(String::new, |date| format!(" {}", w::deadline(a, date)));
         let tiers = &a.service.tiers;
         if tiers.index(load.planning) > tiers.index(load.observed_peak) {
             return format!("Move {name} up to the {} row{by}.", tiers.row(load.planning).name);
@@ -76,8 +77,15 @@ pub fn title(a: &Assessment) -> String {
 pub fn lead(a: &Assessment) -> String {
     let Some(load) = &a.plan.load else {
         let reasons: Vec<String> = a.plan.reasons.iter().map(|r| w::sentence(&r.message)).collect();
-        let why = if reasons.is_empty() { a.forecast.as_ref().err().map(|why| why.message.clone()).unwrap_or_default() } else { reasons.join(". ") };
-        return format!("{}. Every setting stays as it is; nothing is lowered for want of data.", w::sentence(&why));
+        let why = if reasons.is_empty() {
+            a.forecast.as_ref().err().map(|why| why.message.clone()).unwrap_or_default()
+        } else {
+            reasons.join(". ")
+        };
+        return format!(
+            "{}. Every setting stays as it is; nothing is lowered for want of data.",
+            w::sentence(&why)
+        );
     };
     let what = match a.policy.horizon.0 {
         604_800 => "This week’s peak".to_owned(),
@@ -91,7 +99,10 @@ pub fn lead(a: &Assessment) -> String {
         format!("That is over {}.", w::list(&over))
     };
     let risk = w::odds(a.policy.risk);
-    format!("{what} is planned at **{} rps**, with a {risk} chance of more. {place}", w::rps(load.planning))
+    format!(
+        "{what} is planned at **{} rps**, with a {risk} chance of more. {place}",
+        w::rps(load.planning)
+    )
 }
 
 /// What the planning load is over: a line of the table that last week did not cross, and what today's pods sustain.
@@ -110,7 +121,11 @@ fn over(a: &Assessment, planning: f64) -> Vec<String> {
         if planning > sustained {
             let name = w::component(component);
             let kind = if has_hpa(a, component) { "today’s maximum of " } else { "today’s " };
-            over.push(format!("the {} rps that {kind}{} sustains", w::rps(sustained), w::counted(most, &format!("{name} pod"))));
+            over.push(format!(
+                "the {} rps that {kind}{} sustains",
+                w::rps(sustained),
+                w::counted(most, &format!("{name} pod"))
+            ));
         }
     }
     over
@@ -120,7 +135,11 @@ fn over(a: &Assessment, planning: f64) -> Vec<String> {
 #[must_use]
 pub fn largest(a: &Assessment) -> Vec<(&str, u32)> {
     let count = |component: &str, setting| {
-        let known = a.plan.recommendations.iter().find(|r| r.component == component && r.setting == setting)?;
+        let known = a
+            .plan
+            .recommendations
+            .iter()
+            .find(|r| r.component == component && r.setting == setting)?;
         u32::try_from(known.current?.figure()).ok()
     };
     a.service
@@ -129,13 +148,19 @@ pub fn largest(a: &Assessment) -> Vec<(&str, u32)> {
         .filter(|component| !component.memory)
         .filter_map(|component| {
             let name = component.name.as_str();
-            Some((name, count(name, Setting::MaxReplicas).or_else(|| count(name, Setting::Replicas))?))
+            Some((
+                name,
+                count(name, Setting::MaxReplicas).or_else(|| count(name, Setting::Replicas))?,
+            ))
         })
         .collect()
 }
 
 fn has_hpa(a: &Assessment, component: &str) -> bool {
-    a.plan.recommendations.iter().any(|r| r.component == component && r.setting == Setting::MaxReplicas)
+    a.plan
+        .recommendations
+        .iter()
+        .any(|r| r.component == component && r.setting == Setting::MaxReplicas)
 }
 
 /// A row's range of load with an en dash.
@@ -154,25 +179,40 @@ pub fn figures(a: &Assessment) -> Vec<Figure> {
     let Some(load) = &a.plan.load else {
         return Vec::new();
     };
-    let figure = |label: &str, value: String, note: String| Figure { label: label.to_owned(), value, note, advice: false };
+    let figure = |label: &str, value: String, note: String| Figure {
+        label: label.to_owned(),
+        value,
+        note,
+        advice: false,
+    };
     let tiers = &a.service.tiers;
     let (raises, lowers) = (acted(a, Action::Raise).len(), acted(a, Action::Lower).len());
     vec![
         figure(
             "Tier now",
             tiers.row(load.current).name.clone(),
-            format!("{} rps now, last week’s peak {}", w::rps(load.current), w::rps(load.observed_peak)),
+            format!(
+                "{} rps now, last week’s peak {}",
+                w::rps(load.current),
+                w::rps(load.observed_peak)
+            ),
         ),
         Figure {
             advice: true,
             ..figure(
                 &format!("Planning load, {}", w::window(a.policy.horizon.0)),
                 format!("{} rps", w::rps(load.planning)),
-                format!("{}; {} risk of a higher peak", tiers.row(load.planning).name, w::percent(a.policy.risk.0)),
+                format!(
+                    "{}; {} risk of a higher peak",
+                    tiers.row(load.planning).name,
+                    w::percent(a.policy.risk.0)
+                ),
             )
         },
         figure("Changes recommended", (raises + lowers).to_string(), change_note(a)),
-        next_line(a).unwrap_or_else(|| figure("Next line of the table", "none".to_owned(), "in the last row".to_owned())),
+        next_line(a).unwrap_or_else(|| {
+            figure("Next line of the table", "none".to_owned(), "in the last row".to_owned())
+        }),
     ]
 }
 
@@ -206,27 +246,36 @@ fn next_line(a: &Assessment) -> Option<Figure> {
 #[must_use]
 pub fn change_answer(a: &Assessment) -> String {
     let (raises, lowers) = (acted(a, Action::Raise), acted(a, Action::Lower));
-    let count = |n: usize, noun: &str| format!("{} {noun}{}", w::spelled(n), if n == 1 { "" } else { "s" });
+    let count =
+        |n: usize, noun: &str| format!("{} {noun}{}", w::spelled(n), if n == 1 { "" } else { "s" });
     let keep = acted(a, Action::Keep).len();
     match (raises.len(), lowers.len()) {
-        (0, 0) if a.plan.recommendations.is_empty() => "There is nothing to recommend on.".to_owned(),
+        (0, 0) if a.plan.recommendations.is_empty() => {
+            "There is nothing to recommend on.".to_owned()
+        }
         (0, 0) if keep == 0 => "No setting could be judged; all stay as they are.".to_owned(),
         (0, 0) => "Nothing. What could be checked is enough as it is.".to_owned(),
         (n, 0) => {
-            let to_row = raises.iter().all(|r| r.reasons.iter().any(|reason| reason.code == Code::TierRow));
+            let to_row =
+                raises.iter().all(|r| r.reasons.iter().any(|reason| reason.code == Code::TierRow));
             let row = a.plan.tier.as_ref().filter(|_| to_row);
-            let row = row.map_or_else(String::new, |tier| format!(", {}to the {} row", if n == 1 { "" } else { "all " }, tier.planning));
+            let row = row.map_or_else(String::new, |tier| {
+                format!(", {}to the {} row", if n == 1 { "" } else { "all " }, tier.planning)
+            });
             format!("{}{row}. Nothing is lowered.", count(n, "raise"))
         }
         (0, n) => format!("{} can be lower. Nothing is raised.", count(n, "setting")),
-        (n, m) => format!("{} and {}.", count(n, "raise"), count(m, "setting to lower").to_lowercase()),
+        (n, m) => {
+            format!("{} and {}.", count(n, "raise"), count(m, "setting to lower").to_lowercase())
+        }
     }
 }
 
 /// Every recommendation that has a target: changes first, then what stays.
 #[must_use]
 pub fn changes(a: &Assessment) -> Vec<Change> {
-    let mut rows: Vec<&Recommendation> = a.plan.recommendations.iter().filter(|r| r.action != Action::Skipped).collect();
+    let mut rows: Vec<&Recommendation> =
+        a.plan.recommendations.iter().filter(|r| r.action != Action::Skipped).collect();
     rows.sort_by_key(|r| r.action == Action::Keep);
     rows.into_iter().map(|r| change(a, r)).collect()
 }
@@ -260,7 +309,10 @@ pub fn decisions(a: &Assessment) -> Vec<(String, String)> {
         let by = w::deadline(a, date);
         let what = if raises.len() == 1 { "the raise" } else { "the raises" };
         let day = w::day_or_after(a, Some(date));
-        decisions.push((format!("Merge {what} {by}"), format!("By {day} today’s values are too small with a chance of 1 in 10.")));
+        decisions.push((
+            format!("Merge {what} {by}"),
+            format!("By {day} today’s values are too small with a chance of 1 in 10."),
+        ));
     }
     for finding in a.plan.findings.iter().filter(|finding| finding.severity != Severity::Info) {
         decisions.push((named(a, &finding.message), stop(&named(a, &finding.remedy))));
@@ -272,14 +324,22 @@ pub fn decisions(a: &Assessment) -> Vec<(String, String)> {
 #[must_use]
 pub fn notes(a: &Assessment) -> Vec<String> {
     let infos = a.plan.findings.iter().filter(|finding| finding.severity == Severity::Info);
-    infos.map(|f| [stop(&named(a, &f.message)), stop(&named(a, &f.remedy))].join(" ").trim().to_owned()).collect()
+    infos
+        .map(|f| {
+            [stop(&named(a, &f.message)), stop(&named(a, &f.remedy))].join(" ").trim().to_owned()
+        })
+        .collect()
 }
 
 /// A message as a sentence; one that begins with a component says its name as people do.
 fn named(a: &Assessment, message: &str) -> String {
     let first = message.split([' ', ':', ',']).next().unwrap_or("");
     match a.service.components.iter().find(|component| component.name == first) {
-        Some(component) => format!("{}{}", w::component(&component.name), message[first.len()..].trim_end_matches('.')),
+        Some(component) => format!(
+            "{}{}",
+            w::component(&component.name),
+            message[first.len()..].trim_end_matches('.')
+        ),
         None => w::sentence(message),
     }
 }
