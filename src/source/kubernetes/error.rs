@@ -111,7 +111,7 @@ impl KubernetesError {
     }
 
     /// No way to a cluster; kube's own texts hold their causes already.
-    pub(super) fn kubeconfig(error: &dyn std::error::Error) -> Self {
+    pub(super) fn kubeconfig(error: &(dyn std::error::Error + 'static)) -> Self {
         let why = match error.downcast_ref::<KubeconfigError>() {
             Some(KubeconfigError::ReadConfig(cause, path)) => {
                 format!("`{}` cannot be read: {cause}", path.display())
