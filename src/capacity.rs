@@ -69,10 +69,7 @@ pub fn measure(
     service: &Service,
     histories: &BTreeMap<SeriesKey, Evidence<History>>,
 ) -> BTreeMap<String, Capacity> {
-    let replicated = service
-        .components
-        .iter()
-        .filter(|component| !component.memory);
+    let replicated = service.components.iter().filter(|component| !component.memory);
     let measured = replicated
         .filter_map(|component| Some((component.name.clone(), of(component, service, histories)?)));
     measured.collect()
@@ -112,38 +109,21 @@ fn of(
     if points.len() < STEPS_MIN {
         return None;
     }
-    points.sort_by(|a, b| {
-        a.per_replica
-            .total_cmp(&b.per_replica)
-            .then(a.day.cmp(&b.day))
-    });
+    points.sort_by(|a, b| a.per_replica.total_cmp(&b.per_replica).then(a.day.cmp(&b.day)));
     let objective = service.objectives.p99_s.ln();
     let (per_replica, saturated) = limit(points.iter().map(|point| (point, 1)), objective)?;
     let (low, high) = interval(&points, objective, per_replica);
-    Some(Capacity {
-        per_replica,
-        low,
-        high,
-        steps: points.len(),
-        saturated,
-    })
+    Some(Capacity { per_replica, low, high, steps: points.len(), saturated })
 }
 
 /// The steps at which load, replicas and P99 are all known and nothing out of the ordinary went on.
 fn points(load: &History, replicas: &History, p99: &History) -> Vec<Point> {
-    let masked: Vec<&Mark> = load
-        .marks
-        .iter()
-        .filter(|mark| mark.kind == MarkKind::Masked)
-        .collect();
+    let masked: Vec<&Mark> =
+        load.marks.iter().filter(|mark| mark.kind == MarkKind::Masked).collect();
     let point = |i: usize| {
         let at = load.time(i);
         let same_step = |other: &History| {
-            other
-                .values
-                .get(other.span(other.start, at).end)
-                .copied()
-                .filter(|_| other.start <= at)
+            other.values.get(other.span(other.start, at).end).copied().filter(|_| other.start <= at)
         };
         let (load, pods, p99) = (load.values[i], same_step(replicas)?, same_step(p99)?);
         let plain = load.is_finite() && pods >= 1.0 && p99 > 0.0 && p99.is_finite();
@@ -190,10 +170,8 @@ fn interval(points: &[Point], objective: f64, estimate: f64) -> (f64, f64) {
     let mut days: Vec<i64> = points.iter().map(|point| point.day).collect();
     days.sort_unstable();
     days.dedup();
-    let place: Vec<usize> = points
-        .iter()
-        .map(|point| days.binary_search(&point.day).unwrap_or_default())
-        .collect();
+    let place: Vec<usize> =
+        points.iter().map(|point| days.binary_search(&point.day).unwrap_or_default()).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut limits: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
@@ -204,20 +182,13 @@ fn interval(points: &[Point], objective: f64, estimate: f64) -> (f64, f64) {
         })
         .collect();
     limits.sort_by(f64::total_cmp);
-    let at = |permille: usize| {
-        limits
-            .get(limits.len() * permille / 1000)
-            .copied()
-            .unwrap_or(estimate)
-    };
+    let at =
+        |permille: usize| limits.get(limits.len() * permille / 1000).copied().unwrap_or(estimate);
     (at(25).min(estimate), at(975).max(estimate))
 }
 
 /// A uniform draw from `0..n`.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the high 64 bits of the product are below n"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the high 64 bits of the product are below n")]
 fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
@@ -229,11 +200,7 @@ mod tests {
 
     fn line(loads: impl Iterator<Item = f64>, p99: impl Fn(f64) -> f64) -> Vec<Point> {
         loads
-            .map(|per_replica| Point {
-                day: 0,
-                per_replica,
-                log_p99: p99(per_replica).ln(),
-            })
+            .map(|per_replica| Point { day: 0, per_replica, log_p99: p99(per_replica).ln() })
             .collect()
     }
 

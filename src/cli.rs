@@ -215,6 +215,9 @@ pub enum TiersCommand {
         /// The settings file, or a Markdown runbook
         #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
         file: PathBuf,
+        /// Which table of the runbook, counted from 1, where several look like one
+        #[arg(long, value_name = "N")]
+        table: Option<usize>,
     },
     /// Read the table from a Markdown runbook and print it as YAML
     Import {

@@ -1,6 +1,7 @@
 //! `plimsoll.yaml` -> validated [`Settings`]. Every key is checked; an unknown one is an error with a
 //! suggestion and its line.
 
+mod component;
 mod error;
 mod history;
 mod place;
@@ -8,6 +9,7 @@ mod policy;
 mod raw;
 mod read;
 mod service;
+mod shape;
 mod table;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub struct Settings {
     pub services: Vec<Service>,
     /// Risk, horizon, bounds.
     pub policy: Policy,
+    /// What is odd but can be used: a tier row that gives less than the row before it.
+    pub warnings: Vec<Problem>,
 }
 
 /// Where history comes from and where it is kept.
@@ -77,6 +81,31 @@ pub struct PrometheusSettings {
     pub timeout: Period,
 }
 
+impl Settings {
+    /// Pulls from another Prometheus than the file names, or from one where it names none.
+    ///
+    /// # Errors
+    ///
+    /// Where `url` is no base address.
+    pub fn set_prometheus_url(&mut self, url: &str) -> Result<(), ConfigError> {
+        let raw = raw::Prometheus {
+            url: raw::Text { value: url.to_owned(), line: 0 },
+            ..raw::Prometheus::default()
+        };
+        let mut reader = Reader::new("--prometheus-url", Path::new(""));
+        let given = reader.prometheus(&raw);
+        if let Some(error) = ConfigError::of(reader.problems) {
+            return Err(error);
+        }
+        let Some(given) = given else { return Ok(()) };
+        match &mut self.history.prometheus {
+            Some(known) => known.url = given.url,
+            none => *none = Some(given),
+        }
+        Ok(())
+    }
+}
+
 /// Settings files are written by people; past this size it is another file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
@@ -87,7 +116,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Where the file cannot be read, or where anything in it is wrong: with the key, the line and the remedy.
 pub fn load(path: &Path) -> Result<Settings, ConfigError> {
     let name = path.display().to_string();
-    let hint = "name it with `--config FILE`, or write a first one with `plimsoll init`";
+    let hint = "name it with `--file FILE`, or write a first one with `plimsoll init`";
     let text = read_text(path, &name, None, hint)?;
     let base = path.parent().unwrap_or(Path::new(""));
     parse(&text, &name, base)
@@ -100,7 +129,7 @@ pub fn load(path: &Path) -> Result<Settings, ConfigError> {
 ///
 /// Where anything in it is wrong: with the key, the line and the remedy.
 pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigError> {
-    let file = raw::parse(text, name)?;
+    let file = shape::parse(text, name)?;
     let mut reader = Reader::new(name, base);
     reader.version(&file.version);
     let zone = reader.zone(file.timezone.as_ref());
@@ -108,9 +137,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     let events = reader.events(file.events.as_deref().unwrap_or_default(), &zone);
     let services = reader.services(&file.services);
     let policy = reader.policy(file.policy.as_ref(), history.step);
-    let Reader {
-        problems, runbooks, ..
-    } = reader;
+    let Reader { problems, warnings, runbooks, .. } = reader;
     match ConfigError::of(problems) {
         Some(error) => Err(error),
         None => Ok(Settings {
@@ -119,6 +146,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
             calendar: Calendar { zone, events },
             services,
             policy,
+            warnings,
         }),
     }
 }
@@ -136,11 +164,9 @@ fn hash(text: &str, runbooks: &[String]) -> String {
         hasher.update(runbook);
     }
     let digest = hasher.finalize();
-    digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let hex = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
+    let digits = digest.iter().take(6);
+    digits.flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).collect()
 }
 
 /// The text of a file; `line` is where a settings file names it.
@@ -150,12 +176,8 @@ pub(crate) fn read_text(
     line: Option<usize>,
     hint: &str,
 ) -> Result<String, Problem> {
-    let problem = |message: String| Problem {
-        file: name.to_owned(),
-        line,
-        message,
-        hint: hint.to_owned(),
-    };
+    let problem =
+        |message: String| Problem { file: name.to_owned(), line, message, hint: hint.to_owned() };
     let shown = path.display();
     let large = std::fs::metadata(path).is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
     if large {

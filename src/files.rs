@@ -20,21 +20,14 @@ pub struct WriteError {
 ///
 /// Where the folder cannot be made or the file cannot be written, with the path.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    try_write(path, content).map_err(|source| WriteError {
-        path: path.to_owned(),
-        source,
-    })
+    try_write(path, content).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
 fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new()
-        .permissions(readable())
-        .tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().permissions(readable()).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;

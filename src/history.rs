@@ -88,19 +88,13 @@ impl Signal {
     /// The stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(signal, _)| *signal == self)
-            .map_or("", |(_, name)| name)
+        Self::NAMES.iter().find(|(signal, _)| *signal == self).map_or("", |(_, name)| name)
     }
 
     /// The signal of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(signal, _)| *signal)
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(signal, _)| *signal)
     }
 
     /// Whether the signal belongs to the whole service rather than to a component or volume.
@@ -123,19 +117,13 @@ impl SeriesKey {
     /// A series of the service itself.
     #[must_use]
     pub fn service(signal: Signal) -> Self {
-        Self {
-            subject: None,
-            signal,
-        }
+        Self { subject: None, signal }
     }
 
     /// A series of one of its components or volumes.
     #[must_use]
     pub fn of(subject: &str, signal: Signal) -> Self {
-        Self {
-            subject: Some(subject.to_owned()),
-            signal,
-        }
+        Self { subject: Some(subject.to_owned()), signal }
     }
 }
 
@@ -232,10 +220,8 @@ pub fn clean(
     calendar: &Calendar,
     window: &Window,
 ) -> BTreeMap<SeriesKey, Evidence<History>> {
-    let mut histories: BTreeMap<_, _> = observed
-        .iter()
-        .map(|(key, evidence)| (key.clone(), regular(evidence, window)))
-        .collect();
+    let mut histories: BTreeMap<_, _> =
+        observed.iter().map(|(key, evidence)| (key.clone(), regular(evidence, window))).collect();
     let censored = censored_spans(&histories, service);
     if let Some(Evidence::Series(load)) = histories.get_mut(&SeriesKey::service(Signal::Load)) {
         load.marks.extend(calendar.past_events(window.at));
@@ -276,13 +262,8 @@ fn regular(evidence: &Evidence<Samples>, window: &Window) -> Evidence<History> {
         newest = newest.max(*at);
     }
     let start = second(first * step);
-    let mut history = History {
-        start,
-        step: window.step,
-        values,
-        marks: Vec::new(),
-        newest: second(newest),
-    };
+    let mut history =
+        History { start, step: window.step, values, marks: Vec::new(), newest: second(newest) };
     history.marks = history.gaps();
     Evidence::Series(history)
 }
@@ -299,10 +280,7 @@ fn index(steps: i64) -> usize {
 
 impl History {
     /// The time of the value at `index`.
-    #[expect(
-        clippy::cast_possible_wrap,
-        reason = "a history has far fewer than 2^63 steps"
-    )]
+    #[expect(clippy::cast_possible_wrap, reason = "a history has far fewer than 2^63 steps")]
     #[must_use]
     pub fn time(&self, index: usize) -> Timestamp {
         self.start + SignedDuration::from_secs(self.step.0 * index as i64)
@@ -335,11 +313,7 @@ impl History {
     /// The newest value there is; `None` where every step is a gap.
     #[must_use]
     pub fn newest_value(&self) -> Option<f64> {
-        self.values
-            .iter()
-            .rev()
-            .copied()
-            .find(|value| value.is_finite())
+        self.values.iter().rev().copied().find(|value| value.is_finite())
     }
 
     /// Share of steps that have a value, 0 to 1.
@@ -355,12 +329,7 @@ impl History {
         let marks = self.marks.iter().filter(|mark| mark.from < at);
         Self {
             values: self.values[..keep].to_vec(),
-            marks: marks
-                .map(|mark| Mark {
-                    to: mark.to.min(at),
-                    ..mark.clone()
-                })
-                .collect(),
+            marks: marks.map(|mark| Mark { to: mark.to.min(at), ..mark.clone() }).collect(),
             newest: self.newest.min(at),
             ..*self
         }
@@ -379,13 +348,7 @@ impl History {
             }
         }
         let start = second(first * grain.0);
-        Self {
-            start,
-            step: grain,
-            values,
-            marks: self.marks.clone(),
-            newest: self.newest,
-        }
+        Self { start, step: grain, values, marks: self.marks.clone(), newest: self.newest }
     }
 
     /// Whether a mark of this kind touches the span.
@@ -395,9 +358,7 @@ impl History {
         from: Timestamp,
         to: Timestamp,
     ) -> impl Iterator<Item = &Mark> {
-        self.marks
-            .iter()
-            .filter(move |mark| mark.kind == kind && mark.from < to && mark.to > from)
+        self.marks.iter().filter(move |mark| mark.kind == kind && mark.from < to && mark.to > from)
     }
 
     fn gaps(&self) -> Vec<Mark> {
@@ -409,12 +370,7 @@ impl History {
     }
 
     fn mark(&self, run: &Range<usize>, kind: MarkKind, why: String) -> Mark {
-        Mark {
-            from: self.time(run.start),
-            to: self.time(run.end),
-            kind,
-            why,
-        }
+        Mark { from: self.time(run.start), to: self.time(run.end), kind, why }
     }
 }
 
@@ -429,11 +385,7 @@ pub fn coverage(values: &[f64]) -> f64 {
 /// The largest value that is there; `None` where none is.
 #[must_use]
 pub fn peak(values: &[f64]) -> Option<f64> {
-    values
-        .iter()
-        .copied()
-        .filter(|value| value.is_finite())
-        .max_by(f64::total_cmp)
+    values.iter().copied().filter(|value| value.is_finite()).max_by(f64::total_cmp)
 }
 
 /// The maximal runs of values that satisfy `is`.
@@ -457,10 +409,7 @@ impl Calendar {
             kind: MarkKind::Masked,
             why: event.name.clone(),
         };
-        self.events
-            .iter()
-            .filter(move |event| event.from <= at)
-            .map(mask)
+        self.events.iter().filter(move |event| event.from <= at).map(mask)
     }
 }
 
@@ -481,10 +430,8 @@ fn censored_spans(
             marks.extend(at_maximum(name, replicas, max, of(Signal::HpaMin)));
         }
         if let Some(throttled) = of(Signal::Throttled) {
-            let why = format!(
-                "{name} throttled in more than {} of CFS periods",
-                Ratio(THROTTLED_SHARE)
-            );
+            let why =
+                format!("{name} throttled in more than {} of CFS periods", Ratio(THROTTLED_SHARE));
             marks.extend(
                 runs(&throttled.values, |share| share > THROTTLED_SHARE)
                     .iter()
@@ -504,10 +451,7 @@ fn censored_spans(
 fn at_maximum(name: &str, replicas: &History, max: &History, min: Option<&History>) -> Vec<Mark> {
     let limit = |i: usize| {
         let at = |history: &History| {
-            history
-                .values
-                .get(history.span(history.start, replicas.time(i)).end)
-                .copied()
+            history.values.get(history.span(history.start, replicas.time(i)).end).copied()
         };
         let max = at(max).filter(|max| max.is_finite())?;
         let fixed = min.and_then(at).is_some_and(|min| min >= max);
@@ -538,18 +482,11 @@ mod tests {
     use super::*;
 
     fn window(at: i64) -> Window {
-        Window {
-            at: second(at),
-            lookback: Period(3600),
-            step: Period(300),
-        }
+        Window { at: second(at), lookback: Period(3600), step: Period(300) }
     }
 
     fn series(at: &[i64], value: &[f64]) -> Evidence<Samples> {
-        Evidence::Series(Samples {
-            at: at.to_vec(),
-            value: value.to_vec(),
-        })
+        Evidence::Series(Samples { at: at.to_vec(), value: value.to_vec() })
     }
 
     fn history(evidence: &Evidence<Samples>, at: i64) -> History {
@@ -567,10 +504,7 @@ mod tests {
         // three of four steps are there
         assert!((history.coverage() - 0.75).abs() < 1e-12);
         assert_eq!(history.marks.len(), 1);
-        assert_eq!(
-            (history.marks[0].from, history.marks[0].to),
-            (second(600), second(900))
-        );
+        assert_eq!((history.marks[0].from, history.marks[0].to), (second(600), second(900)));
     }
 
     #[test]
@@ -582,32 +516,16 @@ mod tests {
     #[test]
     fn what_cannot_be_a_measurement_is_a_gap() {
         let bad = series(&[0, 300, 600, 900], &[1.0, -5.0, f64::INFINITY, f64::NAN]);
-        assert_eq!(
-            history(&bad, 900)
-                .values
-                .iter()
-                .filter(|v| v.is_finite())
-                .count(),
-            1
-        );
-        assert_eq!(
-            regular(&series(&[0], &[f64::NAN]), &window(0)),
-            Evidence::NoSamples
-        );
+        assert_eq!(history(&bad, 900).values.iter().filter(|v| v.is_finite()).count(), 1);
+        assert_eq!(regular(&series(&[0], &[f64::NAN]), &window(0)), Evidence::NoSamples);
     }
 
     #[test]
     fn absence_keeps_its_kind() {
         assert_eq!(regular(&Evidence::NoSeries, &window(0)), Evidence::NoSeries);
-        assert_eq!(
-            regular(&Evidence::NoSamples, &window(0)),
-            Evidence::NoSamples
-        );
+        assert_eq!(regular(&Evidence::NoSamples, &window(0)), Evidence::NoSamples);
         // the only sample is older than the hour looked back
-        assert_eq!(
-            regular(&series(&[0], &[1.0]), &window(7200)),
-            Evidence::NoSamples
-        );
+        assert_eq!(regular(&series(&[0], &[1.0]), &window(7200)), Evidence::NoSamples);
     }
 
     #[test]
@@ -617,9 +535,7 @@ mod tests {
         value[7] = 9.0;
         let mut wide = window(23 * 300);
         wide.lookback = Period(7200);
-        let Evidence::Series(history) = regular(&series(&at, &value), &wide) else {
-            panic!()
-        };
+        let Evidence::Series(history) = regular(&series(&at, &value), &wide) else { panic!() };
         // step 7 is 00:35, in the first hour
         assert_eq!(history.peaks(Period::HOUR).values, [9.0, 1.0]);
     }

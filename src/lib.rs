@@ -144,11 +144,7 @@ pub fn plan(at: Timestamp, settings: &str, assessments: &[Assessment]) -> Plan {
     services.sort_by(|a, b| (&a.name, &a.namespace).cmp(&(&b.name, &b.namespace)));
     let count = |wanted: &[Action]| -> usize {
         let of = |service: &ServicePlan| {
-            service
-                .recommendations
-                .iter()
-                .filter(|one| wanted.contains(&one.action))
-                .count()
+            service.recommendations.iter().filter(|one| wanted.contains(&one.action)).count()
         };
         services.iter().map(of).sum()
     };
@@ -174,38 +170,16 @@ fn expected_load(
     calendar: &Calendar,
     outlook: Period,
 ) -> Result<Forecast, Reason> {
-    let absent = |code, message: &str| Reason {
-        code,
-        message: message.to_owned(),
-    };
-    match history.get(&SeriesKey::service(Signal::Load)) {
-        Some(Evidence::Series(load)) => peaks_ahead(load, calendar, outlook),
-        Some(Evidence::NoSamples) => Err(absent(
-            Code::NoSamples,
-            "`load` has no sample in the window",
-        )),
-        Some(Evidence::Failed(why)) => Err(absent(Code::SourceFailed, &format!("`load`: {why}"))),
-        Some(Evidence::NoSeries) | None => Err(absent(
-            Code::NoSeries,
-            "no series for `load`; this is not zero",
-        )),
-    }
+    peaks_ahead(advise::evidence(history, &SeriesKey::service(Signal::Load))?, calendar, outlook)
 }
 
 fn peaks_ahead(load: &History, calendar: &Calendar, outlook: Period) -> Result<Forecast, Reason> {
     let hourly = load.peaks(Period::HOUR);
     forecast::forecast(&hourly, calendar, outlook.steps(Period::HOUR), PATHS_SEED).map_err(
         |too_little| {
-            let enough = too_little
-                .enough_at
-                .map(|at| at.to_zoned(calendar.zone.clone()).date());
-            let enough = enough
-                .map(|date| format!("; enough on {date}"))
-                .unwrap_or_default();
-            Reason {
-                code: Code::TooLittleHistory,
-                message: format!("{too_little}{enough}"),
-            }
+            let enough = too_little.enough_at.map(|at| at.to_zoned(calendar.zone.clone()).date());
+            let enough = enough.map(|date| format!("; enough on {date}")).unwrap_or_default();
+            Reason { code: Code::TooLittleHistory, message: format!("{too_little}{enough}") }
         },
     )
 }
@@ -216,10 +190,7 @@ fn rows(
     capacity: &BTreeMap<String, Capacity>,
 ) -> BTreeMap<String, Vec<RowVerdict>> {
     let verdicts = |(component, capacity): (&String, &Capacity)| {
-        (
-            component.clone(),
-            capacity::verdicts(&service.tiers, component, capacity),
-        )
+        (component.clone(), capacity::verdicts(&service.tiers, component, capacity))
     };
     capacity.iter().map(verdicts).collect()
 }
@@ -236,9 +207,7 @@ fn scorecard(
     };
     let week = SignedDuration::from_secs(Period::WEEK.0);
     let origins = (1..=SCORED_WEEKS).rev().map(|weeks| at - week * weeks);
-    origins
-        .filter_map(|origin| week_score(load, calendar, policy, origin, origin + week))
-        .collect()
+    origins.filter_map(|origin| week_score(load, calendar, policy, origin, origin + week)).collect()
 }
 
 fn week_score(
@@ -249,9 +218,7 @@ fn week_score(
     to: Timestamp,
 ) -> Option<WeekScore> {
     let forecast = peaks_ahead(&load.until(from), calendar, Period::WEEK).ok()?;
-    let planned = forecast
-        .peak(0..forecast.quantiles.len())
-        .quantile(1.0 - policy.risk.0);
+    let planned = forecast.peak(0..forecast.quantiles.len()).quantile(1.0 - policy.risk.0);
     let seen = load.until(to).peaks(Period::HOUR);
     let values = &seen.values[seen.span(forecast.start, to)];
     let inside = |low: f64, high: f64| share_inside(&forecast, values, low, high);
@@ -274,25 +241,13 @@ fn week_score(
 /// Share of seen values between two quantiles of the forecast.
 #[expect(clippy::cast_precision_loss, reason = "a share")]
 fn share_inside(forecast: &Forecast, values: &[f64], low: f64, high: f64) -> f64 {
-    let at = |level: f64| {
-        forecast
-            .levels
-            .iter()
-            .position(|known| (known - level).abs() < 1e-9)
-    };
+    let at = |level: f64| forecast.levels.iter().position(|known| (known - level).abs() < 1e-9);
     let (Some(low), Some(high)) = (at(low), at(high)) else {
         return f64::NAN;
     };
-    let pairs = forecast
-        .quantiles
-        .iter()
-        .zip(values)
-        .filter(|(_, seen)| seen.is_finite());
+    let pairs = forecast.quantiles.iter().zip(values).filter(|(_, seen)| seen.is_finite());
     let (inside, all) = pairs.fold((0usize, 0usize), |(inside, all), (quantiles, seen)| {
-        (
-            inside + usize::from((quantiles[low]..=quantiles[high]).contains(seen)),
-            all + 1,
-        )
+        (inside + usize::from((quantiles[low]..=quantiles[high]).contains(seen)), all + 1)
     });
     inside as f64 / all.max(1) as f64
 }

@@ -22,9 +22,6 @@ async fn main() -> ExitCode {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.into_iter()
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+    let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.into_iter().any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

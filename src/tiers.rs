@@ -53,10 +53,7 @@ impl TierTable {
     /// The position of the row that holds for `load`, 0 for the first.
     #[must_use]
     pub fn index(&self, load: f64) -> usize {
-        self.rows
-            .iter()
-            .rposition(|row| load >= row.from)
-            .unwrap_or(0)
+        self.rows.iter().rposition(|row| load >= row.from).unwrap_or(0)
     }
 
     /// The size of `component` in the row at `index`; `None` where the table does not name it.
@@ -75,10 +72,7 @@ impl Tier {
     /// The size of `component` in this row; `None` where the table does not name it.
     #[must_use]
     pub fn size(&self, component: &str) -> Option<Size> {
-        self.sizes
-            .iter()
-            .find(|(name, _)| name == component)
-            .map(|(_, size)| *size)
+        self.sizes.iter().find(|(name, _)| name == component).map(|(_, size)| *size)
     }
 
     /// The row's range of load as people write it: `< 10`, `10-50`, `> 200`.

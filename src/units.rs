@@ -24,10 +24,7 @@ pub struct UnitError {
 
 impl UnitError {
     fn new(text: &str, expected: &'static str) -> Self {
-        Self {
-            text: text.to_owned(),
-            expected,
-        }
+        Self { text: text.to_owned(), expected }
     }
 
     /// What to write instead.
@@ -54,10 +51,7 @@ fn respelled(text: &str, expected: &str) -> Option<String> {
     let unit = unit.to_ascii_lowercase();
     let spelling = match expected {
         A_MEMORY => {
-            let prefix = unit
-                .strip_suffix("ib")
-                .or(unit.strip_suffix('b'))
-                .unwrap_or(&unit);
+            let prefix = unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit);
             let prefix = prefix.strip_suffix('i').unwrap_or(prefix);
             format!("{number}{}i", prefix.to_ascii_uppercase())
         }
@@ -83,9 +77,7 @@ impl FromStr for Latency {
 
     /// A number with `us`, `ms`, `s` or `m`; unlike a [`Period`] it may have a fraction.
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let digits = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let scale = match unit {
             "us" => Some(1e-6),
@@ -145,62 +137,56 @@ const DECIMAL: [(&str, i32); 9] = [
 ];
 
 /// Units of a Prometheus duration, in seconds, in the order they must be written.
-const DURATION: [(&str, i64); 6] = [
-    ("y", 31_536_000),
-    ("w", 604_800),
-    ("d", 86_400),
-    ("h", 3_600),
-    ("m", 60),
-    ("s", 1),
-];
+const DURATION: [(&str, i64); 6] =
+    [("y", 31_536_000), ("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
-/// The value of a Kubernetes quantity in its base unit, by its grammar
-/// `<sign><digits>(.<digits>)?(<binary>|<decimal>|e<exponent>)?`; `None` where it does not fit.
-fn quantity(text: &str) -> Option<f64> {
-    let digits = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
+/// A Kubernetes quantity in thousandths (`milli`) or whole units, rounded up as Kubernetes rounds, by its grammar
+/// `<digits>(.<digits>)?(<binary>|<decimal>|(e|E)<exponent>)?`; `None` where it does not fit or is past 2^63.
+///
+/// In whole numbers throughout: an `f64` would lose bytes above 2^53 and make `0.1Gi` a matter of luck.
+fn quantity(text: &str, milli: bool) -> Option<u64> {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
-    let number: f64 = number.parse().ok()?;
-    let scale = match suffix {
-        "" => 1.0,
-        _ => binary_scale(suffix)
-            .or_else(|| decimal_scale(suffix))
-            .or_else(|| exponent_scale(suffix))?,
+    let (mantissa, fraction) = mantissa(number)?;
+    let (binary, power) = scale(suffix)?;
+    let power = power.checked_sub(fraction)? + if milli { 3 } else { 0 };
+    let scaled = mantissa.checked_mul(u128::from(binary))?;
+    let ten = 10u128.checked_pow(power.unsigned_abs());
+    let value = match ten {
+        Some(ten) if power >= 0 => scaled.checked_mul(ten)?,
+        Some(ten) => scaled.div_ceil(ten),
+        // past 10^38: nothing stays nothing, and any tiny amount rounds up to one
+        None if power < 0 || scaled == 0 => scaled.min(1),
+        None => return None,
     };
-    Some(number * scale)
+    u64::try_from(value).ok().filter(|value| i64::try_from(*value).is_ok())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "powers of two are exact in f64")]
-fn binary_scale(suffix: &str) -> Option<f64> {
-    BINARY
-        .iter()
-        .find(|(unit, _)| *unit == suffix)
-        .map(|(_, scale)| *scale as f64)
+/// `1.50` is 15 with one digit after the point; 18 digits at most, which keeps every product within `u128`.
+fn mantissa(number: &str) -> Option<(u128, i32)> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let digits = format!("{whole}{fraction}");
+    if number.matches('.').count() > 1 || number.trim_matches('.').is_empty() || digits.len() > 19 {
+        return None;
+    }
+    let mantissa = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    Some((mantissa, i32::try_from(fraction.len()).ok()?))
 }
 
-fn decimal_scale(suffix: &str) -> Option<f64> {
-    DECIMAL
-        .iter()
-        .find(|(unit, _)| *unit == suffix)
-        .map(|(_, power)| 10f64.powi(*power))
-}
-
-fn exponent_scale(suffix: &str) -> Option<f64> {
+/// A suffix as a binary factor and a power of ten. `E` alone is exa, `E3` is an exponent, `Ei` is binary.
+fn scale(suffix: &str) -> Option<(u64, i32)> {
+    if suffix.is_empty() {
+        return Some((1, 0));
+    }
+    if let Some((_, factor)) = BINARY.iter().find(|(unit, _)| *unit == suffix) {
+        return Some((*factor, 0));
+    }
+    if let Some((_, power)) = DECIMAL.iter().find(|(unit, _)| *unit == suffix) {
+        return Some((1, *power));
+    }
     let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
-    Some(10f64.powi(exponent))
-}
-
-/// A non-negative `f64` rounded up to a whole number, as Kubernetes rounds quantities; `None` past `u64`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the range is checked first"
-)]
-fn whole(value: f64) -> Option<u64> {
-    // 2^63 and above are refused as Kubernetes refuses them: its canonical form is an int64.
-    let rounded = (value - 1e-6).ceil().max(0.0);
-    (rounded < 9.2e18).then_some(rounded as u64)
+    (-1000..=1000).contains(&exponent).then_some((1, exponent))
 }
 
 impl FromStr for Bytes {
@@ -208,7 +194,7 @@ impl FromStr for Bytes {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let error = || UnitError::new(text, A_MEMORY);
-        quantity(text).and_then(whole).map(Self).ok_or_else(error)
+        quantity(text, false).map(Self).ok_or_else(error)
     }
 }
 
@@ -217,10 +203,7 @@ impl FromStr for Millicores {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let error = || UnitError::new(text, A_CPU);
-        quantity(text)
-            .and_then(|cores| whole(cores * 1000.0))
-            .map(Self)
-            .ok_or_else(error)
+        quantity(text, true).map(Self).ok_or_else(error)
     }
 }
 
@@ -243,11 +226,12 @@ impl FromStr for Period {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        duration(text)
-            .map(Self)
-            .ok_or_else(|| UnitError::new(text, A_DURATION))
+        duration(text).map(Self).ok_or_else(|| UnitError::new(text, A_DURATION))
     }
 }
+
+/// Prometheus counts in an int64 of nanoseconds: 292 years.
+const DURATION_MAX: i64 = i64::MAX / 1_000_000_000;
 
 /// Seconds of a Prometheus duration; `None` where it does not parse, is zero or overflows.
 fn duration(text: &str) -> Option<i64> {
@@ -261,7 +245,7 @@ fn duration(text: &str) -> Option<i64> {
         total = total.checked_add(number.parse::<i64>().ok()?.checked_mul(*seconds)?)?;
         rest = &tail[unit.len()..];
     }
-    (total > 0).then_some(total)
+    (1..=DURATION_MAX).contains(&total).then_some(total)
 }
 
 impl fmt::Display for Bytes {
@@ -298,11 +282,7 @@ impl fmt::Display for Period {
         // `y` is left out: 52w reads better than a year of 365 days that no calendar has.
         for (unit, seconds) in &DURATION[1..] {
             // A week is written only when it is whole, so that ten days are `10d` and not `1w3d`.
-            let count = if *unit == "w" && rest % seconds != 0 {
-                0
-            } else {
-                rest / seconds
-            };
+            let count = if *unit == "w" && rest % seconds != 0 { 0 } else { rest / seconds };
             if count > 0 {
                 write!(f, "{count}{unit}")?;
             }
@@ -314,10 +294,7 @@ impl fmt::Display for Period {
 
 impl Bytes {
     /// Mebibytes for prose and axes: 512Mi is 512.0.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a readable figure, not an exact one"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a readable figure, not an exact one")]
     #[must_use]
     pub fn mebibytes(self) -> f64 {
         self.0 as f64 / 1_048_576.0
@@ -331,7 +308,8 @@ impl Bytes {
     )]
     #[must_use]
     pub fn at_least(bytes: f64, step: Self) -> Self {
-        let whole = bytes.max(0.0).min(9e18).ceil() as u64;
+        let bytes = if bytes > 0.0 { bytes.min(9e18) } else { 0.0 };
+        let whole = bytes.ceil() as u64;
         Self(whole.div_ceil(step.0).saturating_mul(step.0))
     }
 }
@@ -387,9 +365,7 @@ mod tests {
         assert_eq!(read("0.5Gi"), Some(1 << 29));
         assert_eq!(read("1e3"), Some(1000));
         assert_eq!(read("262144k"), Some(262_144_000));
-        for bad in [
-            "", "Mi", "512MB", "512 Mi", "-1Mi", "1e99", "NaN", "inf", "1.2.3",
-        ] {
+        for bad in ["", "Mi", "512MB", "512 Mi", "-1Mi", "1e99", "NaN", "inf", "1.2.3"] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
@@ -418,17 +394,7 @@ mod tests {
         assert_eq!(read("36h"), Some(129_600));
         assert_eq!(read("1d12h"), Some(129_600));
         assert_eq!(read("8w"), Some(4_838_400));
-        for bad in [
-            "",
-            "5",
-            "m",
-            "1h1d",
-            "0s",
-            "-5m",
-            "1.5h",
-            "5 m",
-            "99999999999y",
-        ] {
+        for bad in ["", "5", "m", "1h1d", "0s", "-5m", "1.5h", "5 m", "99999999999y"] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
@@ -437,6 +403,76 @@ mod tests {
     fn durations_round_trip() {
         for text in ["5m", "8w", "10d", "1d12h", "1h", "30s"] {
             assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn quantities_are_exact_where_floats_are_not() {
+        let read = |text: &str| text.parse::<Bytes>().map(|b| b.0).ok();
+        // 2^53 + 1, the first whole number that an f64 cannot hold
+        assert_eq!(read("9007199254740993"), Some(9_007_199_254_740_993));
+        // 0.1 GiB is 107374182.4 bytes
+        assert_eq!(read("0.1Gi"), Some(107_374_183));
+        assert_eq!(read("1E"), Some(1_000_000_000_000_000_000));
+        assert_eq!(read("1E3"), Some(1000));
+        assert_eq!(read("1Ei"), Some(1 << 60));
+        assert_eq!(read("8Ei"), None);
+        assert_eq!(read("9223372036854775807"), Some(i64::MAX.unsigned_abs()));
+        assert_eq!(read("9223372036854775808"), None);
+        assert_eq!(read("1e-3"), Some(1));
+        assert_eq!(read("0e9"), Some(0));
+        assert_eq!(read(".5Gi"), Some(1 << 29));
+        for bad in [".", "1e", "1e1.5", "+1", "1mi", "1K", "0x10", "1_000", "１"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_latency_may_have_a_fraction_and_needs_a_unit() {
+        let read = |text: &str| text.parse::<Latency>().map(|l| l.0).ok();
+        assert_eq!(read("1.5s"), Some(1.5));
+        assert_eq!(read("250ms"), Some(0.25));
+        for bad in ["2", "0s", "-1s", "NaNs", "infs", "1h", "s", "1e400s"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_near_miss_is_told_its_spelling() {
+        let hint = |error: UnitError| error.hint();
+        assert_eq!("512 MB".parse::<Bytes>().map_err(hint), Err("write `512Mi`".to_owned()));
+        assert_eq!("1gib".parse::<Bytes>().map_err(hint), Err("write `1Gi`".to_owned()));
+        assert_eq!("36 hours".parse::<Period>().map_err(hint), Err("write `36h`".to_owned()));
+        assert_eq!("5 %".parse::<Ratio>().map_err(hint), Ok(Ratio(0.05)));
+        assert_eq!(
+            "no".parse::<Bytes>().map_err(hint),
+            Err("write a memory quantity such as `512Mi`".to_owned())
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_amount_reads_back_as_it_was_written(bytes in 0..=i64::MAX.unsigned_abs(), cpu in 0..=1u64 << 50, seconds in 1..=DURATION_MAX, points in 0..=10_000u32) {
+            proptest::prop_assert_eq!(Bytes(bytes).to_string().parse(), Ok(Bytes(bytes)));
+            proptest::prop_assert_eq!(Millicores(cpu).to_string().parse(), Ok(Millicores(cpu)));
+            proptest::prop_assert_eq!(Period(seconds).to_string().parse(), Ok(Period(seconds)));
+            // shares are written to a hundredth of a percent
+            let share = Ratio(f64::from(points) / 10_000.0);
+            let back: Ratio = share.to_string().parse().unwrap();
+            proptest::prop_assert!((back.0 - share.0).abs() < 1e-12);
+        }
+
+        #[test]
+        fn no_text_makes_a_quantity_panic(text in "[0-9.eEkKMGTPiumnhdwys% +-]{0,40}|\\PC{0,12}") {
+            for result in [
+                text.parse::<Bytes>().err(),
+                text.parse::<Millicores>().err(),
+                text.parse::<Period>().err(),
+                text.parse::<Ratio>().err(),
+                text.parse::<Latency>().err(),
+            ] {
+                proptest::prop_assert!(result.is_none_or(|error| !error.hint().is_empty()));
+            }
         }
     }
 

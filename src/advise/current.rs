@@ -15,9 +15,7 @@ pub fn in_force(
 ) -> BTreeMap<String, Current> {
     let of = |component: &Component| {
         let live = live.get(&component.name).copied().unwrap_or_default();
-        let known = live
-            .or(by_metrics(&component.name, histories))
-            .or(component.current);
+        let known = live.or(by_metrics(&component.name, histories)).or(component.current);
         (component.name.clone(), known)
     };
     service.components.iter().map(of).collect()

@@ -37,10 +37,7 @@ impl Lowering {
     pub fn from(known: &Known<'_>, load: &History, planning: f64) -> Self {
         let observed = history::peak(load.last(known.policy.dwell)).unwrap_or(f64::INFINITY);
         let load_kept = planning.max(observed / (1.0 - known.policy.hysteresis.0));
-        Self {
-            load: load_kept,
-            forbidden: forbidden(known, load).err(),
-        }
+        Self { load: load_kept, forbidden: forbidden(known, load).err() }
     }
 }
 
@@ -56,10 +53,7 @@ fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
             known.policy.dwell,
             Ratio((coverage * 1000.0).floor() / 1000.0)
         );
-        return Err(Reason {
-            code: Code::Coverage,
-            message,
-        });
+        return Err(Reason { code: Code::Coverage, message });
     }
     let from = load.time(load.values.len() - dwell.len());
     if let Some(mark) = load.marked(MarkKind::Censored, from, load.end()).next() {
@@ -68,11 +62,7 @@ fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
             message: format!("{}: demand may have been higher", mark.why),
         });
     }
-    healthy(
-        known,
-        Signal::ErrorRate,
-        known.service.objectives.error_rate.0,
-    )?;
+    healthy(known, Signal::ErrorRate, known.service.objectives.error_rate.0)?;
     healthy(known, Signal::P99, known.service.objectives.p99_s)
 }
 
@@ -86,14 +76,9 @@ fn healthy(known: &Known<'_>, signal: Signal, objective: f64) -> Result<(), Reas
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = misses as f64 / dwell.len().max(1) as f64;
     if history::coverage(dwell) < known.policy.min_coverage.0 {
-        let message = format!(
-            "`{}` is not complete enough to call the service healthy",
-            signal.name()
-        );
-        return Err(Reason {
-            code: Code::Coverage,
-            message,
-        });
+        let message =
+            format!("`{}` is not complete enough to call the service healthy", signal.name());
+        return Err(Reason { code: Code::Coverage, message });
     }
     if share > TOLERATED {
         let message = format!(
@@ -101,10 +86,7 @@ fn healthy(known: &Known<'_>, signal: Signal, objective: f64) -> Result<(), Reas
             signal.name(),
             known.policy.dwell
         );
-        return Err(Reason {
-            code: Code::Objectives,
-            message,
-        });
+        return Err(Reason { code: Code::Objectives, message });
     }
     Ok(())
 }
@@ -126,17 +108,9 @@ pub fn decide(
             code: Code::StepLimit,
             message: format!("{wanted} asked for; one step goes from {current} to {step} at most (`policy.maxStep`)"),
         });
-        return Decision {
-            action: Action::Raise,
-            target,
-            reason,
-        };
+        return Decision { action: Action::Raise, target, reason };
     }
-    let keep = |reason| Decision {
-        action: Action::Keep,
-        target: current,
-        reason,
-    };
+    let keep = |reason| Decision { action: Action::Keep, target: current, reason };
     let enough = enough.max(wanted);
     if enough >= current {
         let reason = (wanted < current).then(|| Reason {
@@ -166,10 +140,7 @@ fn lowered(current: u64, enough: u64, max_step: f64) -> Decision {
     Decision {
         action: Action::Lower,
         target,
-        reason: Some(Reason {
-            code: Code::ObservedLow,
-            message,
-        }),
+        reason: Some(Reason { code: Code::ObservedLow, message }),
     }
 }
 
@@ -198,18 +169,12 @@ fn scaled(current: u64, factor: f64) -> u64 {
 mod tests {
     use super::*;
 
-    const FREE: Lowering = Lowering {
-        load: 0.0,
-        forbidden: None,
-    };
+    const FREE: Lowering = Lowering { load: 0.0, forbidden: None };
 
     fn forbidden() -> Lowering {
         Lowering {
             load: 0.0,
-            forbidden: Some(Reason {
-                code: Code::Stale,
-                message: "old".to_owned(),
-            }),
+            forbidden: Some(Reason { code: Code::Stale, message: "old".to_owned() }),
         }
     }
 

@@ -40,12 +40,7 @@ pub fn all(
 }
 
 fn finding(severity: Severity, code: Code, message: String, remedy: &str) -> Finding {
-    Finding {
-        severity,
-        code,
-        message,
-        remedy: remedy.to_owned(),
-    }
+    Finding { severity, code, message, remedy: remedy.to_owned() }
 }
 
 /// The newest value of a health signal that every one of the last steps violates.
@@ -64,11 +59,7 @@ fn severity2(known: &Known<'_>) -> Option<Finding> {
     let slow = violated(known, Signal::P99, objectives.severity2_p99_s)
         .map(|p99| format!("P99 is {p99:.1} s"));
     let what = errors.or(slow)?;
-    let component = known
-        .service
-        .components
-        .iter()
-        .find(|component| !component.memory)?;
+    let component = known.service.components.iter().find(|component| !component.memory)?;
     let last = known.service.tiers.rows.last()?;
     let emergency = match last.size(&component.name) {
         Some(crate::tiers::Size::Replicas { min, .. }) => min,
@@ -78,22 +69,13 @@ fn severity2(known: &Known<'_>) -> Option<Finding> {
         "the last row begins at {emergency}: scale {} to {emergency}, then find the cause",
         component.target
     );
-    Some(finding(
-        Severity::Critical,
-        Code::Severity2,
-        format!("Severity 2: {what}"),
-        &remedy,
-    ))
+    Some(finding(Severity::Critical, Code::Severity2, format!("Severity 2: {what}"), &remedy))
 }
 
 fn objectives(known: &Known<'_>) -> Vec<Finding> {
     let limits = &known.service.objectives;
     let errors = violated(known, Signal::ErrorRate, limits.error_rate.0).map(|share| {
-        format!(
-            "{} of requests fail, {} is the objective",
-            Ratio(share),
-            limits.error_rate
-        )
+        format!("{} of requests fail, {} is the objective", Ratio(share), limits.error_rate)
     });
     let slow = violated(known, Signal::P99, limits.p99_s)
         .map(|p99| format!("P99 is {p99:.1} s, {} s is the objective", limits.p99_s));
@@ -136,11 +118,8 @@ fn coverage(known: &Known<'_>) -> Option<Finding> {
         coverage * 100.0,
         load.values.len()
     );
-    let severity = if coverage < known.policy.min_coverage.0 {
-        Severity::Warning
-    } else {
-        Severity::Info
-    };
+    let severity =
+        if coverage < known.policy.min_coverage.0 { Severity::Warning } else { Severity::Info };
     (steps > 0).then(|| finding(severity, Code::Coverage, message, ""))
 }
 
@@ -150,10 +129,7 @@ fn censored(known: &Known<'_>) -> Option<Finding> {
     let from = known.at - SignedDuration::from_secs(Period::WEEK.0);
     let marks: Vec<_> = load.marked(MarkKind::Censored, from, known.at).collect();
     let first = marks.first()?;
-    let seconds: i64 = marks
-        .iter()
-        .map(|mark| mark.to.duration_since(mark.from).as_secs())
-        .sum();
+    let seconds: i64 = marks.iter().map(|mark| mark.to.duration_since(mark.from).as_secs()).sum();
     let mut days: Vec<String> = marks.iter().map(|mark| day(known, mark.from)).collect();
     days.dedup();
     let message = format!(
@@ -166,20 +142,14 @@ fn censored(known: &Known<'_>) -> Option<Finding> {
 }
 
 fn day(known: &Known<'_>, at: Timestamp) -> String {
-    at.to_zoned(known.calendar.zone.clone())
-        .strftime("%a %-d %b")
-        .to_string()
+    at.to_zoned(known.calendar.zone.clone()).strftime("%a %-d %b").to_string()
 }
 
 /// Rows that promise more than was measured, or give far more than is needed.
 fn rows(known: &Known<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (component, verdicts) in known.rows {
-        if !known
-            .capacity
-            .get(component)
-            .is_some_and(|capacity| capacity.saturated)
-        {
+        if !known.capacity.get(component).is_some_and(|capacity| capacity.saturated) {
             continue;
         }
         for row in verdicts {
@@ -213,19 +183,14 @@ fn rows(known: &Known<'_>) -> Vec<Finding> {
 
 /// New memory that Redis would not use until its own limit follows.
 fn coupled(known: &Known<'_>, one: &Recommendation) -> Option<Finding> {
-    let Some(Amount::Bytes(target)) = one
-        .target
-        .filter(|_| one.setting == Setting::Memory && one.action == Action::Raise)
+    let Some(Amount::Bytes(target)) =
+        one.target.filter(|_| one.setting == Setting::Memory && one.action == Action::Raise)
     else {
         return None;
     };
-    let maximum = series(known, &SeriesKey::of(&one.component, Signal::RedisMax))
-        .ok()?
-        .newest_value()?;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "memory limits lie far below 2^53"
-    )]
+    let maximum =
+        series(known, &SeriesKey::of(&one.component, Signal::RedisMax)).ok()?.newest_value()?;
+    #[expect(clippy::cast_precision_loss, reason = "memory limits lie far below 2^53")]
     let next = target.0 as f64 * MAXMEMORY_SHARE;
     let mebi = |bytes: f64| Bytes::at_least(bytes, Bytes(1)).mebibytes();
     let message = format!(
@@ -235,12 +200,7 @@ fn coupled(known: &Known<'_>, one: &Recommendation) -> Option<Finding> {
         mebi(next)
     );
     (maximum > 0.0 && maximum < next).then(|| {
-        finding(
-            Severity::Warning,
-            Code::Coupled,
-            message,
-            "or the new memory stays unused",
-        )
+        finding(Severity::Warning, Code::Coupled, message, "or the new memory stays unused")
     })
 }
 
@@ -252,9 +212,7 @@ fn beyond_table(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Finding> {
             component: &component.name,
             capacity,
         };
-        let asked = sizing
-            .replicas(outlook.planning)
-            .filter(|asked| asked.need > asked.ceiling)?;
+        let asked = sizing.replicas(outlook.planning).filter(|asked| asked.need > asked.ceiling)?;
         let message = format!(
             "{}: {:.1} rps ask for {} replicas, the table ends at {}",
             component.name, outlook.planning, asked.need, asked.ceiling
@@ -272,33 +230,22 @@ fn beyond_table(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Finding> {
 /// The interval of the window's peak spans three rows or more: no row is a safe word.
 fn uncertain(known: &Known<'_>, outlook: &Outlook<'_>) -> Option<Finding> {
     let tiers = &known.service.tiers;
-    let (low, high) = (
-        outlook.peak.quantile(1.0 - BOUND_LEVELS.1),
-        outlook.peak.quantile(BOUND_LEVELS.1),
-    );
+    let (low, high) =
+        (outlook.peak.quantile(1.0 - BOUND_LEVELS.1), outlook.peak.quantile(BOUND_LEVELS.1));
     let (first, last) = (tiers.index(low), tiers.index(high));
     let message = format!(
         "the peak may lie anywhere from {low:.1} to {high:.1} rps (98 %): from {} to {}",
         tiers.rows[first].name, tiers.rows[last].name
     );
-    (last >= first + 2).then(|| {
-        finding(
-            Severity::Warning,
-            Code::Uncertain,
-            message,
-            "more history narrows it",
-        )
-    })
+    (last >= first + 2)
+        .then(|| finding(Severity::Warning, Code::Uncertain, message, "more history narrows it"))
 }
 
 /// Events ahead, inside the outlook.
 fn events(known: &Known<'_>) -> Vec<Finding> {
     let end = known.at + SignedDuration::from_secs(known.policy.outlook.0);
-    let ahead = known
-        .calendar
-        .events
-        .iter()
-        .filter(|event| event.to > known.at && event.from < end);
+    let ahead =
+        known.calendar.events.iter().filter(|event| event.to > known.at && event.from < end);
     ahead
         .map(|event| {
             let message = format!(

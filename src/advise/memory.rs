@@ -64,11 +64,7 @@ pub fn of_table(
         Ok(outlook) => outlook,
         Err(reason) => return skip(reason.clone()),
     };
-    let sizing = Sizing {
-        table: &known.service.tiers,
-        component: name,
-        capacity: None,
-    };
+    let sizing = Sizing { table: &known.service.tiers, component: name, capacity: None };
     let Some(row) = sizing.memory(outlook.planning) else {
         return skip(Reason {
             code: Code::TierRow,
@@ -86,10 +82,7 @@ pub fn of_table(
         );
         return Recommendation {
             uncapped_target: Some(Amount::Bytes(at(outlook.planning))),
-            ..skip(Reason {
-                code: Code::CurrentUnknown,
-                message,
-            })
+            ..skip(Reason { code: Code::CurrentUnknown, message })
         };
     };
     let lowering = lowering(outlook, used.as_ref().err());
@@ -121,15 +114,8 @@ pub fn of_table(
 
 /// Lowering is forbidden where the use itself is not known.
 fn lowering(outlook: &Outlook<'_>, missing: Option<&Reason>) -> Lowering {
-    let forbidden = outlook
-        .lowering
-        .forbidden
-        .clone()
-        .or_else(|| missing.cloned());
-    Lowering {
-        forbidden,
-        ..outlook.lowering.clone()
-    }
+    let forbidden = outlook.lowering.forbidden.clone().or_else(|| missing.cloned());
+    Lowering { forbidden, ..outlook.lowering.clone() }
 }
 
 fn observed_use(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Result<Use, Reason> {
@@ -146,21 +132,12 @@ fn observed_use(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Result<U
         .filter_map(|i| Some((loads.values[i], value_at(&uses, loads.time(i))?)))
         .filter(|(load, used)| load.is_finite() && used.is_finite())
         .collect();
-    Ok(Use {
-        peak,
-        line: Line::fit(&days),
-        pressed: pressed(known, name, limit),
-    })
+    Ok(Use { peak, line: Line::fit(&days), pressed: pressed(known, name, limit) })
 }
 
 fn value_at(history: &History, at: jiff::Timestamp) -> Option<f64> {
     (history.start <= at)
-        .then(|| {
-            history
-                .values
-                .get(history.span(history.start, at).end)
-                .copied()
-        })
+        .then(|| history.values.get(history.span(history.start, at).end).copied())
         .flatten()
 }
 
@@ -170,25 +147,14 @@ fn pressed(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Option<(f64, 
         |signal| Some(limit_under(known, name, signal, limit, Period::WEEK)? * PRESSURE_MARGIN);
     let killed = "a container was killed for memory in the last week";
     let evicted = "keys were evicted in the last week: the need is higher than the use";
-    let reason = |code, message: &str| Reason {
-        code,
-        message: message.to_owned(),
-    };
+    let reason = |code, message: &str| Reason { code, message: message.to_owned() };
     let killed = floor(Signal::OomKills).map(|floor| (floor, reason(Code::OomKilled, killed)));
-    killed.or_else(|| {
-        Some((
-            floor(Signal::RedisEvictions)?,
-            reason(Code::RedisMaxmemory, evicted),
-        ))
-    })
+    killed.or_else(|| Some((floor(Signal::RedisEvictions)?, reason(Code::RedisMaxmemory, evicted))))
 }
 
 /// The memory limit that was in force, in bytes, when `pressure` was last above zero within `period`;
 /// today's where its history is not known. Taking today's always would add the margin anew at each run.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "memory limits lie far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "memory limits lie far below 2^53")]
 pub fn limit_under(
     known: &Known<'_>,
     name: &str,
@@ -198,9 +164,7 @@ pub fn limit_under(
 ) -> Option<f64> {
     let history = series(known, &SeriesKey::of(name, pressure)).ok()?;
     let recent = history.values.len() - history.last(period).len();
-    let last = (recent..history.values.len())
-        .rev()
-        .find(|i| history.values[*i] > 0.0)?;
+    let last = (recent..history.values.len()).rev().find(|i| history.values[*i] > 0.0)?;
     let limits = series(known, &SeriesKey::of(name, Signal::MemoryLimit)).ok();
     let then = limits
         .and_then(|limits| value_at(limits, history.time(last)))
@@ -223,10 +187,7 @@ fn reasons(
         tier.name,
         tier.range()
     );
-    let mut reasons = vec![Reason {
-        code: Code::TierRow,
-        message,
-    }];
+    let mut reasons = vec![Reason { code: Code::TierRow, message }];
     match used {
         Ok(used) => {
             let message = format!(
@@ -235,10 +196,7 @@ fn reasons(
                 outlook.planning,
                 used.peak / 1_048_576.0
             );
-            reasons.push(Reason {
-                code: Code::RedisMaxmemory,
-                message,
-            });
+            reasons.push(Reason { code: Code::RedisMaxmemory, message });
             reasons.extend(used.pressed.as_ref().map(|(_, reason)| reason.clone()));
         }
         Err(missing) => reasons.push(Reason {

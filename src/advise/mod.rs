@@ -87,13 +87,8 @@ pub fn advise(known: &Known<'_>) -> ServicePlan {
         .iter()
         .flat_map(|component| of_component(known, component, outlook.as_ref()))
         .collect();
-    recommendations.extend(
-        known
-            .service
-            .volumes
-            .iter()
-            .map(|volume| volumes::storage(known, volume)),
-    );
+    recommendations
+        .extend(known.service.volumes.iter().map(|volume| volumes::storage(known, volume)));
     recommendations.sort_by(|a, b| (&a.component, a.setting).cmp(&(&b.component, b.setting)));
     let reasons = outlook.as_ref().err().cloned().into_iter().collect();
     let outlook = outlook.ok();
@@ -104,10 +99,7 @@ pub fn advise(known: &Known<'_>) -> ServicePlan {
         reasons,
         load: outlook.as_ref().map(|outlook| load_figures(known, outlook)),
         tier: outlook.as_ref().map(|outlook| tier_figures(known, outlook)),
-        crossings: outlook
-            .as_ref()
-            .map(|outlook| crossings(known, outlook))
-            .unwrap_or_default(),
+        crossings: outlook.as_ref().map(|outlook| crossings(known, outlook)).unwrap_or_default(),
         findings: findings::all(known, outlook.as_ref(), &recommendations),
         recommendations,
     }
@@ -118,11 +110,7 @@ fn of_component(
     component: &Component,
     outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Vec<Recommendation> {
-    let current = known
-        .current
-        .get(&component.name)
-        .copied()
-        .unwrap_or_default();
+    let current = known.current.get(&component.name).copied().unwrap_or_default();
     if component.memory {
         return vec![memory::of_table(known, component, current, outlook)];
     }
@@ -132,10 +120,7 @@ fn of_component(
 }
 
 fn status(recommendations: &[Recommendation], has_load: bool) -> Status {
-    let skipped = recommendations
-        .iter()
-        .filter(|one| one.action == Action::Skipped)
-        .count();
+    let skipped = recommendations.iter().filter(|one| one.action == Action::Skipped).count();
     match skipped {
         0 if has_load => Status::Advised,
         _ if skipped == recommendations.len() || !has_load => Status::Skipped,
@@ -152,50 +137,46 @@ fn outlook<'a>(known: &Known<'a>) -> Result<Outlook<'a>, Reason> {
     let peak = forecast.peak(0..known.policy.horizon.steps(forecast.step));
     let planning = peak.quantile(1.0 - known.policy.risk.0).max(current);
     let lowering = Lowering::from(known, load, planning);
-    Ok(Outlook {
-        forecast,
-        peak,
-        current,
-        observed_peak,
-        planning,
-        lowering,
-    })
+    Ok(Outlook { forecast, peak, current, observed_peak, planning, lowering })
 }
 
 /// The load's history, if it is there and fresh.
 fn load<'a>(known: &Known<'a>) -> Result<&'a History, Reason> {
-    let key = SeriesKey::service(Signal::Load);
-    let load = series(known, &key)?;
-    let age = known.at.duration_since(load.newest).as_secs();
-    if age > known.policy.max_age.0 + load.step.0 {
-        let message = format!(
-            "the newest sample of `load` is {} old, {} allowed",
-            Period(age),
-            known.policy.max_age
-        );
-        return Err(Reason {
-            code: Code::Stale,
-            message,
-        });
-    }
-    Ok(load)
+    series(known, &SeriesKey::service(Signal::Load))
 }
 
-/// The history behind `key`, or the kind of its absence as a reason.
+/// The history behind `key` if it is there and fresh; otherwise the kind of its absence as a reason.
 fn series<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason> {
-    let (code, message) = match known.history.get(key) {
+    let history = evidence(known.history, key)?;
+    let stale = |how| Reason { code: Code::Stale, message: format!("the newest sample of `{key}` is {how}") };
+    stale_by(known, history).map_or(Ok(history), |how| Err(stale(how)))
+}
+
+/// The history behind `key` if it is there; otherwise the kind of its absence as a reason.
+///
+/// # Errors
+///
+/// The kind of absence: never asked for, no series, no samples, or failed. None of them is zero.
+pub fn evidence<'a>(
+    histories: &'a BTreeMap<SeriesKey, Evidence<History>>,
+    key: &SeriesKey,
+) -> Result<&'a History, Reason> {
+    let (code, message) = match histories.get(key) {
         Some(Evidence::Series(history)) => return Ok(history),
-        Some(Evidence::NoSamples) => (
-            Code::NoSamples,
-            format!("`{key}` has no sample in the window"),
-        ),
+        Some(Evidence::NoSamples) => (Code::NoSamples, format!("`{key}` has no sample in the window")),
         Some(Evidence::Failed(why)) => (Code::SourceFailed, format!("`{key}`: {why}")),
-        Some(Evidence::NoSeries) | None => (
-            Code::NoSeries,
-            format!("no series for `{key}`; this is not zero"),
-        ),
+        Some(Evidence::NoSeries) => (Code::NoSeries, format!("no series for `{key}`; this is not zero")),
+        None => (Code::NoSeries, format!("`{key}` was never asked for; this is not zero")),
     };
     Err(Reason { code, message })
+}
+
+/// How old the newest sample is, where that is too old.
+fn stale_by(known: &Known<'_>, history: &History) -> Option<String> {
+    let age = known.at.duration_since(history.newest).as_secs();
+    let allowed = known.policy.max_age;
+    (age > allowed.0 + history.step.0)
+        .then(|| format!("{} old, {allowed} allowed (`policy.maxAge`)", Period(age)))
 }
 
 fn load_figures(known: &Known<'_>, outlook: &Outlook<'_>) -> LoadFigures {
@@ -215,44 +196,24 @@ fn rounded(load: f64) -> f64 {
 
 fn tier_figures(known: &Known<'_>, outlook: &Outlook<'_>) -> TierFigures {
     let name = |load| known.service.tiers.row(load).name.clone();
-    TierFigures {
-        current: name(outlook.current),
-        planning: name(outlook.planning),
-    }
+    TierFigures { current: name(outlook.current), planning: name(outlook.planning) }
 }
 
 /// When each row above today's is entered.
 fn crossings(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Crossing> {
-    let above = known
-        .service
-        .tiers
-        .rows
-        .iter()
-        .filter(|row| row.from > outlook.current);
+    let above = known.service.tiers.rows.iter().filter(|row| row.from > outlook.current);
     let crossing = |row: &crate::tiers::Tier| {
         let Runway { p50, p90 } = runway(known, outlook, row.from);
-        Crossing {
-            tier: row.name.clone(),
-            boundary: row.from,
-            p50,
-            p90,
-        }
+        Crossing { tier: row.name.clone(), boundary: row.from, p50, p90 }
     };
     above.map(crossing).collect()
 }
 
 /// The local dates by which the load reaches `level`.
 fn runway(known: &Known<'_>, outlook: &Outlook<'_>, level: f64) -> Runway {
-    let date = |chance| {
-        outlook
-            .forecast
-            .first_reaching(level, chance)
-            .map(|at| local_date(known, at))
-    };
-    Runway {
-        p50: date(EVEN_ODDS),
-        p90: date(ONE_IN_TEN),
-    }
+    let date =
+        |chance| outlook.forecast.first_reaching(level, chance).map(|at| local_date(known, at));
+    Runway { p50: date(EVEN_ODDS), p90: date(ONE_IN_TEN) }
 }
 
 fn local_date(known: &Known<'_>, at: Timestamp) -> Date {

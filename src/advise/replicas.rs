@@ -18,14 +18,8 @@ pub fn of_table(
 ) -> Vec<Recommendation> {
     let settings: &[(Setting, Option<u32>, Want)] = if current.has_hpa() {
         &[
-            (
-                Setting::MinReplicas,
-                current.min_replicas.or(Some(1)),
-                |asked| asked.row_min,
-            ),
-            (Setting::MaxReplicas, current.max_replicas, |asked| {
-                asked.row_max.max(asked.capped())
-            }),
+            (Setting::MinReplicas, current.min_replicas.or(Some(1)), |asked| asked.row_min),
+            (Setting::MaxReplicas, current.max_replicas, |asked| asked.row_max.max(asked.capped())),
         ]
     } else {
         &[(Setting::Replicas, current.replicas, Asked::capped)]
@@ -47,17 +41,11 @@ fn one(
     let outlook = match outlook {
         Ok(outlook) => outlook,
         Err(reason) => {
-            return Recommendation {
-                current: in_force.map(Amount::Count),
-                ..skip(reason.clone())
-            };
+            return Recommendation { current: in_force.map(Amount::Count), ..skip(reason.clone()) };
         }
     };
-    let sizing = Sizing {
-        table: &known.service.tiers,
-        component: name,
-        capacity: known.capacity.get(name),
-    };
+    let sizing =
+        Sizing { table: &known.service.tiers, component: name, capacity: known.capacity.get(name) };
     let Some(asked) = sizing.replicas(outlook.planning) else {
         return skip(Reason {
             code: Code::TierRow,
@@ -71,10 +59,7 @@ fn one(
     };
     let Some(current) = in_force else {
         let unknown = skip(current_unknown(known, name, &asked, outlook));
-        return Recommendation {
-            uncapped_target: Some(Amount::Count(uncapped)),
-            ..unknown
-        };
+        return Recommendation { uncapped_target: Some(Amount::Count(uncapped)), ..unknown };
     };
     let at = |load: f64| sizing.replicas(load).map_or(u32::MAX, |asked| want(&asked));
     let decision = decide(
@@ -111,10 +96,7 @@ fn current_unknown(known: &Known<'_>, name: &str, asked: &Asked, outlook: &Outlo
         row.range(),
         range(asked),
     );
-    Reason {
-        code: Code::CurrentUnknown,
-        message,
-    }
+    Reason { code: Code::CurrentUnknown, message }
 }
 
 fn reasons(
@@ -128,14 +110,8 @@ fn reasons(
     let mut reasons = vec![tier_row(known, setting, asked, outlook)];
     reasons.extend(capacity(known, name, setting, asked, outlook));
     if asked.need > asked.ceiling {
-        let message = format!(
-            "{} asked for; the table ends at {}",
-            asked.need, asked.ceiling
-        );
-        reasons.push(Reason {
-            code: Code::BeyondTable,
-            message,
-        });
+        let message = format!("{} asked for; the table ends at {}", asked.need, asked.ceiling);
+        reasons.push(Reason { code: Code::BeyondTable, message });
     }
     // what bound the change comes first where it kept the setting from moving
     match decision.reason {
@@ -161,10 +137,7 @@ fn tier_row(known: &Known<'_>, setting: Setting, asked: &Asked, outlook: &Outloo
         row.range(),
         range(asked),
     );
-    Reason {
-        code: Code::TierRow,
-        message,
-    }
+    Reason { code: Code::TierRow, message }
 }
 
 /// The measured need, where the setting depends on it.
@@ -175,23 +148,15 @@ fn capacity(
     asked: &Asked,
     outlook: &Outlook<'_>,
 ) -> Option<Reason> {
-    let capacity = known
-        .capacity
-        .get(name)
-        .filter(|capacity| capacity.saturated)?;
-    let by_capacity = asked
-        .by_capacity
-        .filter(|_| setting != Setting::MinReplicas)?;
+    let capacity = known.capacity.get(name).filter(|capacity| capacity.saturated)?;
+    let by_capacity = asked.by_capacity.filter(|_| setting != Setting::MinReplicas)?;
     let message = format!(
         "{} needed for {:.1} rps at {:.1} rps a pod",
         by_capacity.ceil(),
         outlook.planning,
         capacity.per_replica
     );
-    Some(Reason {
-        code: Code::Capacity,
-        message,
-    })
+    Some(Reason { code: Code::Capacity, message })
 }
 
 fn range(asked: &Asked) -> String {

@@ -30,20 +30,10 @@ const OOM_MARGIN: f64 = 1.2;
 pub fn of_usage(known: &Known<'_>, component: &Component, current: Current) -> Vec<Recommendation> {
     let cpu = current.cpu_request.map(Amount::Cpu);
     let memory = current.memory_limit.map(Amount::Bytes);
-    let watched = |signal| {
-        known
-            .history
-            .contains_key(&SeriesKey::of(&component.name, signal))
-    };
+    let watched = |signal| known.history.contains_key(&SeriesKey::of(&component.name, signal));
     let mut all = Vec::new();
     if cpu.is_some() || watched(Signal::CpuMax) {
-        all.push(one(
-            known,
-            component,
-            Setting::CpuRequest,
-            cpu,
-            cpu_need(known, &component.name),
-        ));
+        all.push(one(known, component, Setting::CpuRequest, cpu, cpu_need(known, &component.name)));
     }
     if memory.is_some() || watched(Signal::MemoryLimit) {
         all.push(one(
@@ -77,12 +67,7 @@ fn one(
 ) -> Recommendation {
     let skip = |reason| Recommendation {
         current,
-        ..skipped(
-            &component.name,
-            component.target.to_string(),
-            setting,
-            reason,
-        )
+        ..skipped(&component.name, component.target.to_string(), setting, reason)
     };
     let need = match need {
         Ok(need) => need,
@@ -93,56 +78,37 @@ fn one(
         _ => Amount::Bytes(Bytes(figure)),
     };
     let Some(in_force) = current.map(Amount::figure) else {
-        let message = format!(
-            "{} by use; what is in force is not known",
-            amount(need.figure)
-        );
-        let reason = Reason {
-            code: Code::CurrentUnknown,
-            message,
-        };
-        return Recommendation {
-            uncapped_target: Some(amount(need.figure)),
-            ..skip(reason)
-        };
+        let message = format!("{} by use; what is in force is not known", amount(need.figure));
+        let reason = Reason { code: Code::CurrentUnknown, message };
+        return Recommendation { uncapped_target: Some(amount(need.figure)), ..skip(reason) };
     };
     // inside the dead band today's value is right: it holds the use, and is not twice as large
     let right = need.used <= in_force && need.figure > scaled(in_force, IDLE);
-    let wanted = if right {
-        in_force.max(need.forced)
-    } else {
-        need.figure
-    };
-    let decision = decide(
-        in_force,
-        wanted,
-        wanted,
-        &lowering(known),
-        known.policy.max_step,
-    );
+    let wanted = if right { in_force.max(need.forced) } else { need.figure };
+    let decision = decide(in_force, wanted, wanted, &lowering(known), known.policy.max_step);
     let mut reasons = need.reasons;
     reasons.extend(decision.reason);
     Recommendation {
         target: Some(amount(decision.target)),
         uncapped_target: Some(amount(wanted)),
-        lower_bound: Some(amount(need.used.min(decision.target))),
+        lower_bound: Some(amount(setting_step(setting, need.used).min(decision.target))),
         upper_bound: Some(amount(need.figure.max(decision.target))),
         action: decision.action,
         reasons,
-        ..skip(Reason {
-            code: Code::Usage,
-            message: String::new(),
-        })
+        ..skip(Reason { code: Code::Usage, message: String::new() })
     }
+}
+
+/// A bare figure rounded up to the step in which its setting is advised.
+fn setting_step(setting: Setting, figure: u64) -> u64 {
+    let step = if setting == Setting::CpuRequest { CPU_STEP } else { MEMORY_STEP.0 };
+    figure.div_ceil(step) * step
 }
 
 /// Lowering a request needs the same complete, healthy, uncensored week as lowering anything else.
 fn lowering(known: &Known<'_>) -> Lowering {
     let load = super::load(known);
-    let forbidden = |reason| Lowering {
-        load: f64::INFINITY,
-        forbidden: Some(reason),
-    };
+    let forbidden = |reason| Lowering { load: f64::INFINITY, forbidden: Some(reason) };
     load.map_or_else(forbidden, |load| Lowering::from(known, load, 0.0))
 }
 
@@ -151,33 +117,15 @@ fn cpu_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
     let used = quantile(history, CPU_LEVEL)?;
     let millicores = |cores: f64| Bytes::at_least(cores * 1000.0, Bytes(1)).0;
     let request = |cores: f64| millicores(cores * MARGIN).div_ceil(CPU_STEP) * CPU_STEP;
-    let message = format!(
-        "{}m is the 95th percentile of the busiest pod",
-        millicores(used)
-    );
-    let mut reasons = vec![Reason {
-        code: Code::Usage,
-        message,
-    }];
+    let message = format!("{}m is the 95th percentile of the busiest pod", millicores(used));
+    let mut reasons = vec![Reason { code: Code::Usage, message }];
     let mut forced = 0;
-    if known
-        .history
-        .get(&SeriesKey::of(name, Signal::Throttled))
-        .is_some_and(throttled)
-    {
+    if known.history.get(&SeriesKey::of(name, Signal::Throttled)).is_some_and(throttled) {
         forced = request(history::peak(&history.values).unwrap_or(used));
         let message = "CPU was throttled: use is a lower bound of need".to_owned();
-        reasons.push(Reason {
-            code: Code::Throttled,
-            message,
-        });
+        reasons.push(Reason { code: Code::Throttled, message });
     }
-    Ok(Need {
-        figure: request(used).max(forced),
-        used: millicores(used),
-        forced,
-        reasons,
-    })
+    Ok(Need { figure: request(used).max(forced), used: millicores(used), forced, reasons })
 }
 
 /// Whether more than a quarter of the CFS periods were throttled at any time in the last week.
@@ -195,34 +143,19 @@ fn memory_need(known: &Known<'_>, name: &str, current: Current) -> Result<Need, 
     let peak = quantile(history, 1.0)?;
     let mut forced = Bytes(0);
     let message = format!("{:.0}Mi is the peak of the largest pod", peak / 1_048_576.0);
-    let mut reasons = vec![Reason {
-        code: Code::Usage,
-        message,
-    }];
-    if let Some(limit) = limit_under(
-        known,
-        name,
-        Signal::OomKills,
-        current.memory_limit,
-        Period(i64::MAX),
-    ) {
+    let mut reasons = vec![Reason { code: Code::Usage, message }];
+    if let Some(limit) =
+        limit_under(known, name, Signal::OomKills, current.memory_limit, Period(i64::MAX))
+    {
         forced = Bytes::at_least(limit * OOM_MARGIN, MEMORY_STEP);
         let message = format!(
             "a container was killed for memory under a limit of {:.0}Mi",
             limit / 1_048_576.0
         );
-        reasons.push(Reason {
-            code: Code::OomKilled,
-            message,
-        });
+        reasons.push(Reason { code: Code::OomKilled, message });
     }
     let figure = Bytes::at_least(peak * MARGIN, MEMORY_STEP).max(forced).0;
-    Ok(Need {
-        figure,
-        used: Bytes::at_least(peak, Bytes(1)).0,
-        forced: forced.0,
-        reasons,
-    })
+    Ok(Need { figure, used: Bytes::at_least(peak, Bytes(1)).0, forced: forced.0, reasons })
 }
 
 /// A quantile of the plain part of a history; abstains under two days of it.
@@ -234,10 +167,7 @@ fn memory_need(known: &Known<'_>, name: &str, current: Current) -> Result<Need, 
 )]
 fn quantile(history: &History, level: f64) -> Result<f64, Reason> {
     let masked = |i: usize| {
-        history
-            .marked(MarkKind::Masked, history.time(i), history.time(i + 1))
-            .next()
-            .is_some()
+        history.marked(MarkKind::Masked, history.time(i), history.time(i + 1)).next().is_some()
     };
     let mut seen: Vec<f64> = (0..history.values.len())
         .filter(|i| history.values[*i].is_finite() && !masked(*i))

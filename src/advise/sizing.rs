@@ -60,23 +60,14 @@ impl Sizing<'_> {
             .filter(|capacity| capacity.saturated)
             .map(|capacity| load / capacity.per_replica);
         let need = whole(by_row.max(by_capacity.unwrap_or(0.0)));
-        Some(Asked {
-            row_min,
-            row_max,
-            by_row,
-            by_capacity,
-            need,
-            ceiling,
-        })
+        Some(Asked { row_min, row_max, by_row, by_capacity, need, ceiling })
     }
 
     /// The memory asked for at `load` rps; `None` where the table gives the component none.
     #[must_use]
     pub fn memory(&self, load: f64) -> Option<Bytes> {
         let rows = &self.table.rows[..=self.table.index(load)];
-        rows.iter()
-            .filter_map(|row| memory(row.size(self.component)?))
-            .max()
+        rows.iter().filter_map(|row| memory(row.size(self.component)?)).max()
     }
 
     /// The highest load, in rps, at which `fits` still holds, for a rising size; `None`: at every load
@@ -91,20 +82,15 @@ impl Sizing<'_> {
         let mut low = 0.0;
         for _ in 0..50 {
             let middle = f64::midpoint(low, high);
-            if fits(middle) {
-                low = middle
-            } else {
-                high = middle
-            }
+            if fits(middle) { low = middle } else { high = middle }
         }
         Some(high)
     }
 
     /// The row's range; never less than a row below it gives, so that more load never asks for fewer.
     fn range(&self, index: usize) -> Option<(u32, u32)> {
-        let ranges = self.table.rows[..=index]
-            .iter()
-            .filter_map(|row| range(row.size(self.component)?));
+        let ranges =
+            self.table.rows[..=index].iter().filter_map(|row| range(row.size(self.component)?));
         ranges.reduce(|below, row| (below.0.max(row.0), below.1.max(row.1)))
     }
 
@@ -115,9 +101,8 @@ impl Sizing<'_> {
         if let Some(below) = row.below {
             return min + (max - min) * ((load - row.from) / (below - row.from)).clamp(0.0, 1.0);
         }
-        let per_replica = index
-            .checked_sub(1)
-            .and_then(|under| Some(row.from / f64::from(self.range(under)?.1)));
+        let per_replica =
+            index.checked_sub(1).and_then(|under| Some(row.from / f64::from(self.range(under)?.1)));
         // a measured capacity speaks for itself in `replicas`; without any, the first row is all there is
         per_replica
             .filter(|_| !self.capacity.is_some_and(|capacity| capacity.saturated))
@@ -160,12 +145,7 @@ mod tests {
             ("api".to_owned(), Size::Replicas { min, max }),
             ("redis".to_owned(), Size::Memory(Bytes(mebi << 20))),
         ];
-        Tier {
-            name: name.to_owned(),
-            from,
-            below,
-            sizes,
-        }
+        Tier { name: name.to_owned(), from, below, sizes }
     }
 
     fn table() -> TierTable {
@@ -180,35 +160,17 @@ mod tests {
     }
 
     fn capacity(per_replica: f64, saturated: bool) -> Capacity {
-        Capacity {
-            per_replica,
-            low: per_replica,
-            high: per_replica,
-            steps: 1000,
-            saturated,
-        }
+        Capacity { per_replica, low: per_replica, high: per_replica, steps: 1000, saturated }
     }
 
     fn asked(load: f64, capacity: Option<&Capacity>) -> Asked {
-        Sizing {
-            table: &table(),
-            component: "api",
-            capacity,
-        }
-        .replicas(load)
-        .unwrap()
+        Sizing { table: &table(), component: "api", capacity }.replicas(load).unwrap()
     }
 
     #[test]
     fn a_boundary_belongs_to_the_upper_row() {
-        assert_eq!(
-            (asked(9.99, None).row_min, asked(10.0, None).row_min),
-            (2, 3)
-        );
-        assert_eq!(
-            (asked(49.99, None).row_max, asked(50.0, None).row_max),
-            (5, 10)
-        );
+        assert_eq!((asked(9.99, None).row_min, asked(10.0, None).row_min), (2, 3));
+        assert_eq!((asked(49.99, None).row_max, asked(50.0, None).row_max), (5, 10));
         assert_eq!(asked(200.0, None).row_max, 20);
     }
 
@@ -233,19 +195,15 @@ mod tests {
     fn the_open_row_goes_on_at_the_load_per_replica_of_the_row_below() {
         // High ends with 10 pods at 200 rps: 20 a pod, so 300 rps are 15 and 500 rps 25, past the table's 20
         assert_eq!(asked(300.0, None).need, 15);
-        assert_eq!(
-            (asked(500.0, None).need, asked(500.0, None).capped()),
-            (25, 20)
-        );
+        assert_eq!((asked(500.0, None).need, asked(500.0, None).capped()), (25, 20));
     }
 
     #[test]
     fn more_load_never_asks_for_less() {
         let measured = capacity(11.4, true);
         for capacity in [None, Some(&measured)] {
-            let needs: Vec<u32> = (0..4000)
-                .map(|i| asked(f64::from(i) * 0.1, capacity).need)
-                .collect();
+            let needs: Vec<u32> =
+                (0..4000).map(|i| asked(f64::from(i) * 0.1, capacity).need).collect();
             assert!(needs.is_sorted());
         }
     }
@@ -253,21 +211,11 @@ mod tests {
     #[test]
     fn a_setting_lasts_to_the_load_at_which_more_is_asked() {
         let table = table();
-        let sizing = Sizing {
-            table: &table,
-            component: "api",
-            capacity: None,
-        };
-        let to = sizing
-            .lasts_to(|load| sizing.replicas(load).unwrap().row_min <= 3)
-            .unwrap();
+        let sizing = Sizing { table: &table, component: "api", capacity: None };
+        let to = sizing.lasts_to(|load| sizing.replicas(load).unwrap().row_min <= 3).unwrap();
         assert!((to - 50.0).abs() < 1e-6, "{to}");
         assert_eq!(sizing.lasts_to(|_| true), None);
-        let redis = Sizing {
-            table: &table,
-            component: "redis",
-            capacity: None,
-        };
+        let redis = Sizing { table: &table, component: "redis", capacity: None };
         assert_eq!(redis.memory(58.2), Some(Bytes(1 << 30)));
     }
 }

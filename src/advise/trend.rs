@@ -26,10 +26,8 @@ impl Line {
             .iter()
             .enumerate()
             .flat_map(|(i, a)| points[i + 1..].iter().map(move |b| (a, b)));
-        let mut slopes: Vec<f64> = pairs
-            .filter(|(a, b)| a.0 != b.0)
-            .map(|(a, b)| (b.1 - a.1) / (b.0 - a.0))
-            .collect();
+        let mut slopes: Vec<f64> =
+            pairs.filter(|(a, b)| a.0 != b.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect();
         if points.len() < 3 || slopes.is_empty() {
             return None;
         }
@@ -37,12 +35,7 @@ impl Line {
         let slope = median(&slopes);
         let mut rests: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
         rests.sort_by(f64::total_cmp);
-        Some(Self {
-            intercept: median(&rests),
-            slope,
-            slopes,
-            points: points.len(),
-        })
+        Some(Self { intercept: median(&rests), slope, slopes, points: points.len() })
     }
 
     /// The slope that the true one stays under with probability `level`, by Sen's interval.
@@ -79,9 +72,8 @@ mod tests {
     #[test]
     fn a_wild_point_does_not_move_the_line() {
         // y = 2 + 3x with one point at 1000
-        let mut points: Vec<(f64, f64)> = (0..20)
-            .map(|x| (f64::from(x), 2.0 + 3.0 * f64::from(x)))
-            .collect();
+        let mut points: Vec<(f64, f64)> =
+            (0..20).map(|x| (f64::from(x), 2.0 + 3.0 * f64::from(x))).collect();
         points[7].1 = 1000.0;
         let line = Line::fit(&points).unwrap();
         assert!((line.slope - 3.0).abs() < 1e-9 && (line.intercept - 2.0).abs() < 1e-9);
@@ -96,11 +88,7 @@ mod tests {
         let line = Line::fit(&points).unwrap();
         assert!((line.slope - 1.05).abs() < 1e-9, "{}", line.slope);
         assert!((line.intercept - 0.65).abs() < 1e-9, "{}", line.intercept);
-        assert!(
-            (line.slope_at(0.9) - 1.1).abs() < 1e-9,
-            "{}",
-            line.slope_at(0.9)
-        );
+        assert!((line.slope_at(0.9) - 1.1).abs() < 1e-9, "{}", line.slope_at(0.9));
     }
 
     #[test]

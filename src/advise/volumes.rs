@@ -53,11 +53,7 @@ fn grown(known: &Known<'_>, volume: &str) -> Result<Growth, Reason> {
         return Err(too_little());
     }
     let line = Line::fit(&points).ok_or_else(too_little)?;
-    Ok(Growth {
-        size: newest(capacity),
-        used: newest(used),
-        line,
-    })
+    Ok(Growth { size: newest(capacity), used: newest(used), line })
 }
 
 fn too_little(known: &Known<'_>, days: usize) -> Reason {
@@ -78,11 +74,8 @@ fn advised(known: &Known<'_>, volume: &str, object: String, growth: &Growth) -> 
     let size = Bytes::at_least(growth.size, Bytes(1));
     let grown = growth.used + growth.line.slope.max(0.0) * EXPANSION_DAYS;
     // within the outlook at even odds: late enough not to cry wolf, early enough for a change window
-    let target = if to_full.p50.is_some() {
-        Bytes::at_least(grown / FULL, STEP).max(size)
-    } else {
-        size
-    };
+    let target =
+        if to_full.p50.is_some() { Bytes::at_least(grown / FULL, STEP).max(size) } else { size };
     let message = format!(
         "{:.1} of {:.1}Gi used, {:+.2}Gi a day; 80 % {}, 100 % {}",
         growth.used / GI,
@@ -96,24 +89,10 @@ fn advised(known: &Known<'_>, volume: &str, object: String, growth: &Growth) -> 
         target: Some(Amount::Bytes(target)),
         uncapped_target: Some(Amount::Bytes(target)),
         lower_bound: Some(Amount::Bytes(size)),
-        upper_bound: Some(Amount::Bytes(
-            Bytes::at_least(grown / FULL, STEP).max(target),
-        )),
-        action: if target > size {
-            Action::Raise
-        } else {
-            Action::Keep
-        },
+        upper_bound: Some(Amount::Bytes(Bytes::at_least(grown / FULL, STEP).max(target))),
+        action: if target > size { Action::Raise } else { Action::Keep },
         lasts_until: Some(to_full),
-        ..skipped(
-            volume,
-            object,
-            Setting::Storage,
-            Reason {
-                code: Code::Runway,
-                message,
-            },
-        )
+        ..skipped(volume, object, Setting::Storage, Reason { code: Code::Runway, message })
     }
 }
 
@@ -134,18 +113,11 @@ fn full_on(
     let days = if missing > 0.0 { missing / slope } else { 0.0 };
     let outlook = known.policy.outlook.0 as f64 / 86_400.0;
     let inside = (0.0..=outlook).contains(&days);
-    inside.then(|| {
-        local_date(
-            known,
-            known.at + SignedDuration::from_secs((days * 86_400.0) as i64),
-        )
-    })
+    inside
+        .then(|| local_date(known, known.at + SignedDuration::from_secs((days * 86_400.0) as i64)))
 }
 
 fn when(known: &Known<'_>, date: Option<jiff::civil::Date>) -> String {
-    let end = local_date(
-        known,
-        known.at + SignedDuration::from_secs(known.policy.outlook.0),
-    );
+    let end = local_date(known, known.at + SignedDuration::from_secs(known.policy.outlook.0));
     date.map_or_else(|| format!("after {end}"), |date| format!("on {date}"))
 }

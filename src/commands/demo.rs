@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, Format};
 use crate::commands::output::{self, Review};
 use crate::commands::run::{Live, Run};
-use crate::commands::{Exit, Talk};
+use crate::commands::{Exit, Talk, plan};
 use crate::config;
 use crate::source::demo;
 
@@ -20,7 +20,7 @@ const SETTINGS: &str = include_str!("../../data/plimsoll.yaml");
 /// # Errors
 ///
 /// Where `--out` cannot be written.
-pub fn run(args: &DemoArgs, talk: &Talk) -> Result<Exit> {
+pub fn run(args: &DemoArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
     output::prepare(&args.out)?;
     let at = args.at.map_or_else(|| demo::AT.parse(), Ok)?;
     let settings = config::parse(SETTINGS, "the built-in plimsoll.yaml", Path::new("."))?;
@@ -28,30 +28,20 @@ pub fn run(args: &DemoArgs, talk: &Talk) -> Result<Exit> {
         "demo: built-in JARVIS, seed {}, 8 weeks x 5 minutes, at {at} (synthetic)\ndemo: no cluster, no network",
         args.seed
     ));
-    let run = Run::over(settings, at, &Live::new(), None, |_| {
-        Ok(demo::observed(at, args.seed))
-    })?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", output::table(&run, talk))?;
-    let review = Review {
-        run: &run,
-        synthetic: true,
-        command: command(args),
-        png: args.png,
-    };
+    let run = Run::over(settings, at, &Live::new(), None, |_| Ok(demo::observed(at, args.seed)))?;
+    writeln!(out, "{}", plan::text(&run, Format::Table, talk)?)?;
+    let review = Review { run: &run, synthetic: true, command: command(args), png: args.png };
     let written = review.write(&args.out)?;
-    writeln!(out, "{}", output::listing(&args.out, &written))?;
-    writeln!(out, "your own service next: `plimsoll init`")?;
-    Ok(run.exit(args.exit_code))
+    write!(out, "{}", output::listing(&args.out, &written))?;
+    writeln!(out, "\nyour own service next: `plimsoll init`")?;
+    // the built-in history holds things to skip, for show: that is no reason for `cargo run` to say "error"
+    Ok(if args.exit_code && run.plan.changes > 0 { Exit::Changes } else { Exit::Done })
 }
 
 /// The command that makes the same bytes again.
 fn command(args: &DemoArgs) -> String {
     let at = args.at.map(|at| format!(" --at {at}")).unwrap_or_default();
-    let seed = if args.seed == demo::SEED {
-        String::new()
-    } else {
-        format!(" --seed {}", args.seed)
-    };
+    let seed =
+        if args.seed == demo::SEED { String::new() } else { format!(" --seed {}", args.seed) };
     format!("plimsoll demo{at}{seed}")
 }

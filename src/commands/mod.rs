@@ -1,17 +1,24 @@
 //! One file per verb: reads the clock, joins the edges to the pure stages, writes what comes out.
 
+pub mod artifacts;
+pub mod backtest;
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod init;
 pub mod output;
 pub mod plan;
 pub mod pull;
 pub mod report;
 pub mod run;
+pub mod schema;
+pub mod tiers;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use clap::CommandFactory;
+
+use crate::cli::{BacktestArgs, Cli, Command, TiersCommand};
 
 /// How a run that could run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +57,7 @@ impl Hinted {
     pub fn because(error: &(dyn std::error::Error + 'static), hint: &str) -> Self {
         let causes = std::iter::successors(Some(error), |cause| cause.source());
         let causes: Vec<String> = causes.map(ToString::to_string).collect();
-        Self {
-            message: causes.join(": "),
-            hint: hint.to_owned(),
-        }
+        Self { message: causes.join(": "), hint: hint.to_owned() }
     }
 }
 
@@ -64,9 +68,46 @@ impl Hinted {
 /// Whatever kept it from running; [`Hinted`] in the chain carries the hint.
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let talk = Talk::from(&cli);
+    let out = &mut std::io::stdout().lock();
     match cli.command {
-        Command::Demo(args) => demo::run(&args, &talk),
-        _ => anyhow::bail!("not yet"),
+        Command::Demo(args) => demo::run(&args, &talk, out),
+        Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
+        Command::Check(args) => check::run(&run::settings(&args)?, run::moment(&args), args.offline, out).await,
+        Command::Pull(args) => {
+            pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await
+        }
+        Command::Plan(args) => plan::run(&args, &talk, out).await,
+        Command::Report(args) => report::run(&args, &talk, out).await,
+        Command::Values(args) => artifacts::values(&args, &talk, out).await,
+        Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
+        Command::Explain(args) => explain::run(&args, &talk, out).await,
+        Command::Tiers(args) => tiers(args.command, out).map(done),
+        Command::Backtest(args) => backtested(&args, &talk, out),
+        Command::Schema(args) => schema::run(args.of, out).map(done),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "plimsoll", out);
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn backtested(args: &BacktestArgs, talk: &Talk, out: &mut dyn std::io::Write) -> anyhow::Result<Exit> {
+    let zone = jiff::tz::TimeZone::UTC;
+    let outcome = backtest::run(&args.file, args.folds.as_deref(), args.emit.as_deref(), &zone)?;
+    out.write_all(outcome.text.as_bytes())?;
+    outcome.skipped.iter().for_each(|skipped| talk.say(&format!("skipped: {skipped}")));
+    Ok(if outcome.skipped.is_empty() { Exit::Done } else { Exit::Skipped })
+}
+
+fn done((): ()) -> Exit {
+    Exit::Done
+}
+
+fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<()> {
+    match command {
+        TiersCommand::Show { file } => tiers::show(&file, out),
+        TiersCommand::Check { file, table } => tiers::check(&file, table, out),
+        TiersCommand::Import { file, table } => tiers::import(&file, table, out),
     }
 }
 
@@ -75,17 +116,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
 pub fn failure(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     let hint = error.chain().find_map(hint);
-    let hint = hint
-        .map(|hint| format!("hint: {hint}\n"))
-        .unwrap_or_default();
+    let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
     format!("error: {}\n{hint}", causes.join(": "))
 }
 
 /// The hint that an error of ours carries.
 fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    cause
-        .downcast_ref::<Hinted>()
-        .map(|hinted| hinted.hint.clone())
+    cause.downcast_ref::<Hinted>().map(|hinted| hinted.hint.clone())
 }
 
 /// What is said on standard error, and how standard output is coloured.
@@ -104,11 +141,7 @@ impl Talk {
         use std::io::IsTerminal;
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let color = wanted && std::io::stdout().is_terminal();
-        Self {
-            quiet: cli.quiet,
-            verbose: cli.verbose,
-            color,
-        }
+        Self { quiet: cli.quiet, verbose: cli.verbose, color }
     }
 
     /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.

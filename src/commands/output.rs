@@ -1,12 +1,14 @@
-//! The files that a review leaves behind, and what is printed of a run.
+//! The files that a review leaves behind, and the list of them.
 
 use std::path::Path;
 
 use anyhow::Result;
 
-use crate::commands::Talk;
+use crate::Assessment;
 use crate::commands::run::Run;
 use crate::files::{self, WriteError};
+use crate::render::report::{self, Page};
+use crate::render::{chart, helm, json, patch};
 
 /// A run with what its report has to say of itself.
 #[derive(Debug)]
@@ -21,61 +23,87 @@ pub struct Review<'a> {
     pub png: bool,
 }
 
+/// A file or folder of the review, and what it is for.
+pub type Written = (&'static str, String);
+
 /// Makes the folder before any work is done, so that a bad path fails at once.
 ///
 /// # Errors
 ///
 /// Where the folder cannot be made.
 pub fn prepare(out: &Path) -> Result<(), WriteError> {
-    std::fs::create_dir_all(out).map_err(|source| WriteError {
-        path: out.to_owned(),
-        source,
-    })
+    std::fs::create_dir_all(out).map_err(|source| WriteError { path: out.to_owned(), source })
 }
 
-/// temporary
-pub fn table(run: &Run, _talk: &Talk) -> String {
-    use crate::render::explain::explain;
-    let mut s = String::new();
-    for a in &run.assessments {
-        for c in [
-            "api",
-            "worker",
-            "redis",
-            "data-jarvis-postgresql-0",
-            "qdrant-storage-jarvis-qdrant-0",
-        ] {
-            s += &explain(a, c).unwrap_or_default();
-        }
-        for f in &a.plan.findings {
-            s += &format!(
-                "{:?} {} {} | {}\n",
-                f.severity,
-                f.code.name(),
-                f.message,
-                f.remedy
-            );
-        }
-        for w in &a.scorecard {
-            s += &format!("{w:?}\n");
-        }
-        s += &format!("{:?}", a.plan.crossings);
-    }
-    s
-}
-
-/// temporary
-pub fn listing(_out: &Path, _w: &[String]) -> String {
-    String::new()
+/// The list of what was written, for people.
+#[must_use]
+pub fn listing(out: &Path, written: &[Written]) -> String {
+    let width = written.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines: String =
+        written.iter().map(|(name, what)| format!("  {name:<width$}  {what}\n")).collect();
+    format!("wrote {}\n{lines}", out.display())
 }
 
 impl Review<'_> {
-    /// temporary
-    pub fn write(&self, out: &Path) -> Result<Vec<String>> {
-        files::write_whole(
-            &out.join("plan.json"),
-            serde_json::to_string_pretty(&serde_json::to_value(&self.run.plan)?)?.as_bytes(),
-        )?;
-        Ok(vec![])
+    /// Writes everything into `out`; the page that people open comes last, when all it speaks of is there.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be written, with its path.
+    pub fn write(&self, out: &Path) -> Result<Vec<Written>> {
+        let run = self.run;
+        let overlay = helm::overlay(&run.plan, &run.settings.services);
+        let patches = patch::patches(&run.plan, &run.settings.services);
+        let page = self.page();
+        files::write_whole(&out.join("plan.json"), json::json(&run.plan)?.as_bytes())?;
+        files::write_whole(&out.join("values-capacity.yaml"), overlay.as_bytes())?;
+        for patch in &patches {
+            files::write_whole(&out.join("patches").join(&patch.file_name), patch.content.as_bytes())?;
+        }
+        let charts = self.write_charts(&out.join("charts"))?;
+        files::write_whole(&out.join("report.md"), report::markdown(&page).as_bytes())?;
+        files::write_whole(&out.join("report.html"), report::html(&page).as_bytes())?;
+        Ok(vec![
+            ("report.html", "the weekly review: open this first".to_owned()),
+            ("report.md", "the same, for a pull request or a chat".to_owned()),
+            ("charts/", format!("its {charts} charts, each a file of its own")),
+            ("plan.json", format!("the advice as data, schemaVersion {}", run.plan.schema_version)),
+            ("values-capacity.yaml", "Helm overlay: pass it last".to_owned()),
+            ("patches/", format!("{} patches for `kubectl`, each with its inverse", patches.len() / 2)),
+        ])
+    }
+
+    fn page(&self) -> Page<'_> {
+        let run = self.run;
+        let overlay = |one: &Assessment| {
+            let services: Vec<_> = run.settings.services.iter().filter(|known| known.name == one.service.name).cloned().collect();
+            helm::overlay(&run.plan, &services)
+        };
+        Page {
+            services: run.assessments.iter().map(|one| (one, overlay(one))).collect(),
+            plan: &run.plan,
+            history: run.history_hash.clone(),
+            samples: run.samples,
+            queries: run.queries,
+            command: self.command.clone(),
+            synthetic: self.synthetic,
+        }
+    }
+
+    /// Writes the charts, in a folder per service where there are several, and counts them.
+    fn write_charts(&self, folder: &Path) -> Result<usize> {
+        let mut written = 0;
+        for one in &self.run.assessments {
+            let folder = if self.run.assessments.len() > 1 { folder.join(&one.service.name) } else { folder.to_owned() };
+            for chart in chart::charts(one) {
+                files::write_whole(&folder.join(format!("{}.svg", chart.name)), chart.svg.as_bytes())?;
+                written += 1;
+            }
+            let pngs = if self.png { chart::pngs(one).map_err(anyhow::Error::msg)? } else { Vec::new() };
+            for (name, png) in pngs {
+                files::write_whole(&folder.join(format!("{name}.png")), &png)?;
+            }
+        }
+        Ok(written)
     }
 }

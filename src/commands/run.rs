@@ -7,10 +7,12 @@ use jiff::Timestamp;
 
 use crate::Assessment;
 use crate::advise::plan::{Action, Plan};
-use crate::commands::Exit;
-use crate::config::Settings;
+use crate::cli::RunArgs;
+use crate::commands::{Exit, Hinted, Talk, pull, tiers};
+use crate::config::{self, Settings};
 use crate::history::{Evidence, Observed, Window};
 use crate::service::Current;
+use crate::source::kubernetes::{self, ClusterOptions};
 
 /// The settings in force by service and component.
 pub type Live = BTreeMap<(String, String), Current>;
@@ -34,6 +36,67 @@ pub struct Run {
     pub queries: Option<usize>,
 }
 
+/// Settings, history and live state as the flags say, and the advice over them.
+///
+/// # Errors
+///
+/// Wrong settings, a source that cannot be reached or refuses us, a store or file that cannot be read.
+pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
+    let settings = settings(args)?;
+    let at = moment(args);
+    let live = live(&settings, args, talk).await?;
+    let past = pull::gather(&settings, at, args.offline, talk.quiet).await?;
+    let queries = past.queries();
+    Run::over(settings, at, &live, queries, |service| past.of(service))
+}
+
+/// The moment that the flags name, or now.
+#[must_use]
+pub fn moment(args: &RunArgs) -> Timestamp {
+    args.at.unwrap_or_else(Timestamp::now)
+}
+
+/// The settings file, with the flags that override it.
+///
+/// # Errors
+///
+/// Where the file cannot be read or is wrong, or where `--namespace` leaves no service.
+pub fn settings(args: &RunArgs) -> Result<Settings> {
+    let mut settings = config::load(&args.file).map_err(tiers::hinted)?;
+    if let Some(url) = &args.prometheus_url {
+        settings.set_prometheus_url(url).map_err(tiers::hinted)?;
+    }
+    if let Some(namespace) = &args.namespace {
+        settings.services.retain(|service| service.namespace == *namespace);
+        if settings.services.is_empty() {
+            let message = format!(
+                "no service of `{}` is in the namespace `{namespace}`",
+                args.file.display()
+            );
+            return Err(Hinted {
+                message,
+                hint: "see `services[].namespace`, or leave `--namespace` away".to_owned(),
+            }
+            .into());
+        }
+    }
+    Ok(settings)
+}
+
+/// The cluster's word on what is in force; empty where no flag names a cluster. What a cluster will not
+/// tell is said, and left to the metrics and the settings: it is never read as "there is none".
+async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
+    if args.context.is_none() && args.kubeconfig.is_none() {
+        return Ok(Live::new());
+    }
+    let options = ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
+    let readings = kubernetes::live_state(&settings.services, &options).await;
+    let readings = readings.map_err(|error| Hinted::because(&error, &error.hint()))?;
+    let problems = readings.values().flat_map(|reading| &reading.problems);
+    problems.for_each(|problem| talk.say(&format!("warning: {problem}\nhint: {}", problem.hint())));
+    Ok(readings.into_iter().map(|(of, reading)| (of, reading.current)).collect())
+}
+
 impl Run {
     /// Assesses every service of `settings` from what `observe` has of it.
     ///
@@ -47,11 +110,8 @@ impl Run {
         queries: Option<usize>,
         mut observe: impl FnMut(&crate::service::Service) -> Result<Observed>,
     ) -> Result<Self> {
-        let window = Window {
-            at,
-            lookback: settings.history.lookback,
-            step: settings.history.step,
-        };
+        let window =
+            Window { at, lookback: settings.history.lookback, step: settings.history.step };
         let mut assessments = Vec::with_capacity(settings.services.len());
         let mut evidence = Fingerprint::default();
         for service in &settings.services {
@@ -72,15 +132,7 @@ impl Run {
         }
         let plan = crate::plan(at, &settings.hash, &assessments);
         let (samples, history_hash) = evidence.finish();
-        Ok(Self {
-            settings,
-            at,
-            assessments,
-            plan,
-            samples,
-            history_hash,
-            queries,
-        })
+        Ok(Self { settings, at, assessments, plan, samples, history_hash, queries })
     }
 
     /// How the run ended: skipped before changed, since what is missing is the worse surprise.
@@ -115,14 +167,8 @@ impl Fingerprint {
             self.hash.update(format!("{service}/{key}\n"));
             if let Evidence::Series(samples) = evidence {
                 self.samples += samples.at.len();
-                samples
-                    .at
-                    .iter()
-                    .for_each(|at| self.hash.update(at.to_le_bytes()));
-                samples
-                    .value
-                    .iter()
-                    .for_each(|value| self.hash.update(value.to_le_bytes()));
+                samples.at.iter().for_each(|at| self.hash.update(at.to_le_bytes()));
+                samples.value.iter().for_each(|value| self.hash.update(value.to_le_bytes()));
             }
         }
     }
@@ -130,11 +176,7 @@ impl Fingerprint {
     fn finish(self) -> (usize, String) {
         use sha2::Digest;
         let digest = self.hash.finalize();
-        let hex: String = digest
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         (self.samples, hex)
     }
 }

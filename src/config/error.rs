@@ -23,12 +23,32 @@ pub struct Problem {
 }
 
 impl fmt::Display for Problem {
-    /// ``unknown key `serivces` in `plimsoll.yaml`, line 7``.
+    /// ``unknown key `serivces` in `plimsoll.yaml`, line 7``, or, after a sentence of its own,
+    /// ``… (`plimsoll.yaml`, line 16)``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in `{}`", self.message, self.file)?;
-        match self.line {
-            Some(line) => write!(f, ", line {line}"),
-            None => Ok(()),
+        let line = self.line.map(|line| format!(", line {line}")).unwrap_or_default();
+        let about_a_key = ["unknown key", "missing key", "key"]
+            .iter()
+            .any(|start| self.message.starts_with(start));
+        if self.line.is_none() && self.message.contains(&self.file) {
+            f.write_str(&self.message)
+        } else if about_a_key {
+            write!(f, "{} in `{}`{line}", self.message, self.file)
+        } else {
+            write!(f, "{} (`{}`{line})", self.message, self.file)
+        }
+    }
+}
+
+impl Problem {
+    /// What a file says is shown in messages: a line break or a terminal's escape in it must do nothing there.
+    fn on_one_line(self) -> Self {
+        let plain = |text: String| text.replace(char::is_control, " ");
+        Self {
+            file: plain(self.file),
+            message: plain(self.message),
+            hint: plain(self.hint),
+            ..self
         }
     }
 }
@@ -36,7 +56,8 @@ impl fmt::Display for Problem {
 impl ConfigError {
     /// An error of these problems, put in the order of their lines; `None` where there are none.
     #[must_use]
-    pub fn of(mut problems: Vec<Problem>) -> Option<Self> {
+    pub fn of(problems: Vec<Problem>) -> Option<Self> {
+        let mut problems: Vec<Problem> = problems.into_iter().map(Problem::on_one_line).collect();
         problems.sort_by_key(|problem| problem.line);
         (!problems.is_empty()).then_some(Self { problems })
     }
@@ -56,9 +77,7 @@ impl ConfigError {
 
 impl From<Problem> for ConfigError {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        Self { problems: vec![problem.on_one_line()] }
     }
 }
 
@@ -99,6 +118,19 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_file_says_cannot_break_the_line_of_a_message() {
+        let problem = Problem {
+            file: "a.yaml".to_owned(),
+            line: Some(3),
+            message: "`x\u{1b}[31m\ny` is odd".to_owned(),
+            hint: "write\r`z`".to_owned(),
+        };
+        let error = ConfigError::from(problem);
+        assert_eq!(error.to_string(), "`x [31m y` is odd (`a.yaml`, line 3)");
+        assert_eq!(error.hint(), "write `z`");
+    }
 
     #[test]
     fn a_slip_finds_its_word_and_nonsense_finds_none() {

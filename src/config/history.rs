@@ -12,13 +12,8 @@ use crate::units::Period;
 const POINTS_MAX: i64 = 1_051_200;
 
 /// Headers that carry secrets, lower case.
-const SECRET_HEADERS: [&str; 5] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "x-api-key",
-    "x-auth-token",
-];
+const SECRET_HEADERS: [&str; 5] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
 
 impl Reader<'_> {
     pub(super) fn history(&mut self, raw: Option<&raw::History>) -> HistorySettings {
@@ -59,11 +54,10 @@ impl Reader<'_> {
 
     fn lookback(&mut self, raw: Option<&Text>, step: Period) -> Period {
         let range = (Period::DAY, Period(step.0 * POINTS_MAX));
-        self.period("history.lookback", raw, range)
-            .unwrap_or(Period(8 * Period::WEEK.0))
+        self.period("history.lookback", raw, range).unwrap_or(Period(8 * Period::WEEK.0))
     }
 
-    fn prometheus(&mut self, raw: &raw::Prometheus) -> Option<PrometheusSettings> {
+    pub(super) fn prometheus(&mut self, raw: &raw::Prometheus) -> Option<PrometheusSettings> {
         let here = |key: &str| at("history.prometheus", key);
         self.one_login(raw);
         let url = self.url(&here("url"), &raw.url);
@@ -77,29 +71,20 @@ impl Reader<'_> {
             key_file: self.path(&here("keyFile"), raw.key_file.as_ref()),
             headers: self.headers(raw.headers.as_ref()),
             max_samples: self
-                .count(
-                    &here("maxSamples"),
-                    raw.max_samples.as_ref(),
-                    (1, 10_000_000_000),
-                )
+                .count(&here("maxSamples"), raw.max_samples.as_ref(), (1, 10_000_000_000))
                 .unwrap_or(10_000_000),
             concurrency: self
                 .count(&here("concurrency"), raw.concurrency.as_ref(), (1, 32))
                 .unwrap_or(4),
             timeout: self
-                .period(
-                    &here("timeout"),
-                    raw.timeout.as_ref(),
-                    (Period(1), Period::HOUR),
-                )
+                .period(&here("timeout"), raw.timeout.as_ref(), (Period(1), Period::HOUR))
                 .unwrap_or(Period(30)),
         };
         url.map(|_| settings)
     }
 
     fn plain(&mut self, path: &str, raw: Option<&Text>) -> Option<String> {
-        raw.and_then(|raw| self.literal(path, raw))
-            .map(str::to_owned)
+        raw.and_then(|raw| self.literal(path, raw)).map(str::to_owned)
     }
 
     /// Keys that need or exclude each other.
@@ -107,30 +92,17 @@ impl Reader<'_> {
         let mut needs = |has: Option<&Text>, other: Option<&Text>, key: &str, needed: &str| {
             if let (Some(has), None) = (has, other) {
                 let message = format!("`history.prometheus.{key}` stands without `{needed}`");
-                self.problem(
-                    has.line,
-                    message,
-                    format!("add `{needed}:`, or remove `{key}:`"),
-                );
+                self.problem(has.line, message, format!("add `{needed}:`, or remove `{key}:`"));
             }
         };
         let (cert, key) = (raw.cert_file.as_ref(), raw.key_file.as_ref());
         needs(cert, key, "certFile", "keyFile");
         needs(key, cert, "keyFile", "certFile");
-        needs(
-            raw.password_file.as_ref(),
-            raw.username.as_ref(),
-            "passwordFile",
-            "username",
-        );
+        needs(raw.password_file.as_ref(), raw.username.as_ref(), "passwordFile", "username");
         if let (Some(user), Some(_)) = (&raw.username, &raw.bearer_token_file) {
             let message =
                 "`history.prometheus`: `username` and `bearerTokenFile` exclude each other";
-            self.problem(
-                user.line,
-                message,
-                "keep the one that your Prometheus asks for",
-            );
+            self.problem(user.line, message, "keep the one that your Prometheus asks for");
         }
     }
 
@@ -146,11 +118,7 @@ impl Reader<'_> {
         }
         let Ok(url) = reqwest::Url::parse(text) else {
             let message = format!("`{path}`: `{text}` is not a URL");
-            self.problem(
-                raw.line,
-                message,
-                "write it as `http://prometheus.monitoring:9090`",
-            );
+            self.problem(raw.line, message, "write it as `http://prometheus.monitoring:9090`");
             return None;
         };
         if !url.username().is_empty() || url.password().is_some() {
@@ -181,11 +149,7 @@ impl Reader<'_> {
                 self.problem(name.line, message, "write a name such as `X-Scope-OrgID`");
             } else if !value.value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
                 let message = format!("`{path}`: the value is not printable ASCII");
-                self.problem(
-                    value.line,
-                    message,
-                    "write it in printable ASCII, on one line",
-                );
+                self.problem(value.line, message, "write it in printable ASCII, on one line");
             } else if let Some(value) = self.literal(&path, value) {
                 headers.insert(name.value.clone(), value.to_owned());
             }

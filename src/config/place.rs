@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Error, Location, Spanned};
 
 /// A file's keys and list items with their places, and nothing of its values.
 enum Node {
@@ -19,7 +19,7 @@ enum Node {
 pub(super) fn path_at(text: &str, place: Location) -> String {
     let begun =
         |(_, at): &(String, Location)| (at.line(), at.column()) <= (place.line(), place.column());
-    let last = places(text).into_iter().filter(begun).next_back();
+    let last = places(text).into_iter().rfind(begun);
     last.map(|(path, _)| path).unwrap_or_default()
 }
 
@@ -29,15 +29,29 @@ pub(super) fn line_of(text: &str, path: &str) -> Option<usize> {
     found.and_then(|(_, at)| usize::try_from(at.line()).ok())
 }
 
-/// Every key and list item with its path, in the order of the file; none where the text is not YAML.
-fn places(text: &str) -> Vec<(String, Location)> {
+/// Whether the text is YAML at all.
+///
+/// # Errors
+///
+/// The first place where it is not.
+pub(super) fn check(text: &str) -> Result<(), Error> {
+    tree(text).map(|_| ())
+}
+
+fn tree(text: &str) -> Result<Node, Error> {
     // Keys may repeat here: that is what the error to be described may be about.
     let options = serde_saphyr::options! {
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
     };
+    serde_saphyr::from_str_with_options(text, options)
+}
+
+/// Every key and list item with its path, in the order of the file; none where the text is not YAML.
+fn places(text: &str) -> Vec<(String, Location)> {
     let mut found = Vec::new();
-    if let Ok(root) = serde_saphyr::from_str_with_options::<Node>(text, options) {
+    if let Ok(root) = tree(text) {
         descend(&root, "", &mut found);
     }
     found
@@ -65,11 +79,7 @@ fn descend(node: &Node, path: &str, found: &mut Vec<(String, Location)>) {
 
 /// `services[0]` and `load` are `services[0].load`.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -35,11 +35,7 @@ impl Reader<'_> {
             Some(name) => format!("did you mean `{name}`?"),
             None => "write an IANA name such as `Asia/Tokyo` or `UTC`".to_owned(),
         };
-        self.problem(
-            raw.line,
-            format!("`timezone`: `{}` is not known", raw.value),
-            hint,
-        );
+        self.problem(raw.line, format!("`timezone`: `{}` is not known", raw.value), hint);
         TimeZone::UTC
     }
 
@@ -67,12 +63,7 @@ impl Reader<'_> {
             self.problem(raw.to.line, message, hint);
             return None;
         }
-        Some(Event {
-            name,
-            from,
-            to,
-            multiply: multiply.unwrap_or(1.0),
-        })
+        Some(Event { name, from, to, multiply: multiply.unwrap_or(1.0) })
     }
 
     /// A local date, meaning its first moment, or an RFC 3339 time.
@@ -101,9 +92,7 @@ impl Reader<'_> {
         let year = Period(365 * Period::DAY.0);
         let spans = (Period::HOUR, year);
         let policy = Policy {
-            risk: self
-                .ratio(&at("risk"), raw.risk.as_ref(), (0.001, 0.5))
-                .unwrap_or(usual.risk),
+            risk: self.ratio(&at("risk"), raw.risk.as_ref(), (0.001, 0.5)).unwrap_or(usual.risk),
             horizon: self
                 .period(&at("horizon"), raw.horizon.as_ref(), spans)
                 .unwrap_or(usual.horizon),
@@ -113,9 +102,7 @@ impl Reader<'_> {
             hysteresis: self
                 .ratio(&at("hysteresis"), raw.hysteresis.as_ref(), (0.0, 0.9))
                 .unwrap_or(usual.hysteresis),
-            dwell: self
-                .period(&at("dwell"), raw.dwell.as_ref(), spans)
-                .unwrap_or(usual.dwell),
+            dwell: self.period(&at("dwell"), raw.dwell.as_ref(), spans).unwrap_or(usual.dwell),
             max_step: self
                 .number(&at("maxStep"), raw.max_step.as_ref(), (1.01, 100.0))
                 .unwrap_or(usual.max_step),
@@ -132,11 +119,7 @@ impl Reader<'_> {
 
     fn horizon_in_outlook(&mut self, raw: &raw::Policy, policy: &Policy) {
         if policy.horizon > policy.outlook {
-            let line = raw
-                .horizon
-                .as_ref()
-                .or(raw.outlook.as_ref())
-                .map_or(0, |raw| raw.line);
+            let line = raw.horizon.as_ref().or(raw.outlook.as_ref()).map_or(0, |raw| raw.line);
             let message = format!(
                 "`policy.horizon` ({}) is longer than `policy.outlook` ({})",
                 policy.horizon, policy.outlook

@@ -11,13 +11,10 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Error, Spanned};
-
-use super::error::{Problem, nearest};
-use super::place::{join, line_of, path_at};
+use serde_saphyr::Spanned;
 
 /// A value and the line it stands on, from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct At<T> {
     pub(super) value: T,
     pub(super) line: usize,
@@ -152,7 +149,7 @@ pub(super) struct History {
 }
 
 /// How to reach a Prometheus. Secrets stand in files, never here.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Prometheus {
     /// Base address, with its path if there is one.
@@ -295,6 +292,7 @@ struct Row {
 pub(super) struct Markdown {
     /// The Markdown file, relative to this file.
     #[schemars(with = "String")]
+    #[expect(clippy::struct_field_names, reason = "the key is called so")]
     pub(super) markdown: Text,
     /// Which of the scaling tables in it, from 1, where there are several.
     #[schemars(with = "Option<u32>", range(min = 1))]
@@ -339,10 +337,7 @@ impl<'de> Deserialize<'de> for Tiers {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Component {
     /// The Kubernetes object that runs it: `Deployment/NAME` or `StatefulSet/NAME`.
-    #[schemars(
-        with = "String",
-        regex(pattern = "^(Deployment|StatefulSet)/[a-z0-9.-]+$")
-    )]
+    #[schemars(with = "String", regex(pattern = "^(Deployment|StatefulSet)/[a-z0-9.-]+$"))]
     pub(super) target: Text,
     /// Whether the table gives it memory rather than replicas.
     #[schemars(with = "Option<bool>")]
@@ -436,161 +431,4 @@ pub(super) struct Event {
     /// The factor on the load; without one the span is masked in history and changes nothing ahead.
     #[schemars(with = "Option<f64>")]
     pub(super) multiply: Option<Text>,
-}
-
-/// Key words that ask for a secret, lower case; a file's name is what belongs there.
-const SECRETS: [(&str, &str); 7] = [
-    ("token", "bearerTokenFile"),
-    ("bearertoken", "bearerTokenFile"),
-    ("bearer", "bearerTokenFile"),
-    ("apikey", "bearerTokenFile"),
-    ("password", "passwordFile"),
-    ("secret", "passwordFile"),
-    ("key", "keyFile"),
-];
-
-/// The file's keys and shapes, all known and none missing.
-///
-/// # Errors
-///
-/// The first place where the text is not YAML, or not of these keys and shapes.
-pub(super) fn parse(text: &str, name: &str) -> Result<File, Problem> {
-    let options = serde_saphyr::options! {
-        // our own message names the line, and shows no value that might be a secret
-        with_snippet: false,
-        strict_booleans: true,
-    };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| shape(text, name, &error))
-}
-
-/// A problem of the file's shape in our words.
-fn shape(text: &str, name: &str, error: &Error) -> Problem {
-    let place = error.location();
-    let path = place.map(|place| path_at(text, place)).unwrap_or_default();
-    let mut line = place.and_then(|place| usize::try_from(place.line()).ok());
-    let (message, hint) = match error {
-        Error::SerdeUnknownField {
-            field, expected, ..
-        } => (
-            format!("unknown key `{}`", leaf(&path, field)),
-            known_keys(field, expected),
-        ),
-        Error::SerdeMissingField { field, .. } => {
-            // the reader stops at the end of the mapping: the place to name is its begin
-            let parent = leading(&path, depth(field));
-            line = line_of(text, parent).or(line);
-            (
-                format!("missing key `{}`", join(parent, field)),
-                format!("add `{field}:`"),
-            )
-        }
-        Error::DuplicateMappingKey { .. } => (
-            format!("key `{path}` stands twice"),
-            "keep one of them".to_owned(),
-        ),
-        Error::NullIntoString { .. } | Error::Eof { .. } => (
-            format!("{} has no value", subject(&path)),
-            "write a value, or remove the key".to_owned(),
-        ),
-        Error::Unexpected { expected, .. } => (
-            format!("{} is not {}", subject(&path), kind(expected)),
-            SEE_SCHEMA.to_owned(),
-        ),
-        Error::SerdeInvalidType {
-            unexpected,
-            expected,
-            ..
-        } => (
-            format!("{} is {unexpected}, not {expected}", subject(&path)),
-            SEE_SCHEMA.to_owned(),
-        ),
-        // values are text here: what is left is about YAML itself
-        other => (
-            format!("not YAML: {}", without_place(&other.to_string())),
-            "check indentation, quotes and brackets from this line upwards".to_owned(),
-        ),
-    };
-    Problem {
-        file: name.to_owned(),
-        line,
-        message,
-        hint,
-    }
-}
-
-const SEE_SCHEMA: &str = "`plimsoll schema` prints the shape of every key";
-
-fn subject(path: &str) -> String {
-    if path.is_empty() {
-        "the file".to_owned()
-    } else {
-        format!("`{path}`")
-    }
-}
-
-/// The reader's words for what it wanted to see, in ours.
-fn kind(expected: &str) -> &str {
-    match expected {
-        "string scalar" | "scalar" => "a single value",
-        "mapping start" | "mapping" => "a mapping of keys and values",
-        "sequence start" | "sequence" => "a list",
-        other => other,
-    }
-}
-
-fn without_place(message: &str) -> String {
-    let end = message.find(" at line ").unwrap_or(message.len());
-    message[..end]
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_lowercase()
-}
-
-/// How many keys deep the mapping lies that needs `field`.
-fn depth(field: &str) -> usize {
-    match field {
-        "version" | "services" => 0,
-        "url" | "markdown" => 2,
-        "target" => 3,
-        _ => 1,
-    }
-}
-
-/// The first `depth` keys of a path.
-fn leading(path: &str, depth: usize) -> &str {
-    let end = path
-        .match_indices('.')
-        .nth(depth.wrapping_sub(1))
-        .map(|(end, _)| end);
-    match (depth, end) {
-        (0, _) => "",
-        (_, Some(end)) => &path[..end],
-        (_, None) => path,
-    }
-}
-
-/// `path` where it ends in `field`, else `path` and `field`.
-fn leaf(path: &str, field: &str) -> String {
-    let ends = path == field || path.ends_with(&format!(".{field}"));
-    if ends {
-        path.to_owned()
-    } else {
-        join(path, field)
-    }
-}
-
-fn known_keys(field: &str, expected: &[&'static str]) -> String {
-    let secret = SECRETS
-        .iter()
-        .find(|(word, _)| field.to_lowercase() == *word);
-    if let Some((_, file)) = secret.filter(|_| expected.contains(&"bearerTokenFile")) {
-        return format!(
-            "secrets never stand in settings: put it in a file and name that in `{file}:`"
-        );
-    }
-    match nearest(field, expected.iter().copied()) {
-        Some(key) => format!("did you mean `{key}`?"),
-        None => format!("known here: `{}`", expected.join("`, `")),
-    }
 }

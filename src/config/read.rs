@@ -16,18 +16,15 @@ pub(super) struct Reader<'a> {
     pub(super) file: &'a str,
     pub(super) base: &'a Path,
     pub(super) problems: Vec<Problem>,
+    /// What is odd but can be used.
+    pub(super) warnings: Vec<Problem>,
     /// The text of each runbook that was read, for the settings' hash.
     pub(super) runbooks: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(file: &'a str, base: &'a Path) -> Self {
-        Self {
-            file,
-            base,
-            problems: Vec::new(),
-            runbooks: Vec::new(),
-        }
+        Self { file, base, problems: Vec::new(), warnings: Vec::new(), runbooks: Vec::new() }
     }
 
     /// Notes a problem of this file.
@@ -52,10 +49,7 @@ impl<'a> Reader<'a> {
         raw: Option<&Text>,
     ) -> Option<T> {
         let raw = raw?;
-        raw.value
-            .parse()
-            .map_err(|error: UnitError| self.wrong_unit(path, raw, &error))
-            .ok()
+        raw.value.parse().map_err(|error: UnitError| self.wrong_unit(path, raw, &error)).ok()
     }
 
     fn wrong_unit(&mut self, path: &str, raw: &Text, error: &UnitError) {
@@ -111,11 +105,7 @@ impl<'a> Reader<'a> {
             Some(number) if (least..=most).contains(&number) => Some(number),
             _ => {
                 let message = format!("`{path}`: `{}` is not a number in range", raw.value);
-                self.problem(
-                    raw.line,
-                    message,
-                    format!("write a number from {least} to {most}"),
-                );
+                self.problem(raw.line, message, format!("write a number from {least} to {most}"));
                 None
             }
         }
@@ -173,20 +163,12 @@ impl<'a> Reader<'a> {
     pub(super) fn literal<'t>(&mut self, path: &str, raw: &'t Text) -> Option<&'t str> {
         if raw.value.contains("${") || raw.value.contains("$(") || raw.value.contains("$__") {
             let message = format!("`{path}`: `{}` holds a variable", raw.value);
-            self.problem(
-                raw.line,
-                message,
-                "write the value out: variables are not expanded",
-            );
+            self.problem(raw.line, message, "write the value out: variables are not expanded");
             return None;
         }
         if raw.value.chars().any(char::is_control) {
             let message = format!("`{path}`: holds a control character");
-            self.problem(
-                raw.line,
-                message,
-                "write it on one line, in printable characters",
-            );
+            self.problem(raw.line, message, "write it on one line, in printable characters");
             return None;
         }
         Some(&raw.value)
@@ -204,12 +186,7 @@ impl<'a> Reader<'a> {
 
     /// A name that Kubernetes takes for an object (RFC 1123 subdomain: labels joined by dots, up to 253).
     pub(super) fn object_name(&mut self, path: &str, raw: &Text) -> Option<String> {
-        self.kubernetes_name(
-            path,
-            raw,
-            is_dns_subdomain,
-            "253 of `a-z`, `0-9`, `-` and `.`",
-        )
+        self.kubernetes_name(path, raw, is_dns_subdomain, "253 of `a-z`, `0-9`, `-` and `.`")
     }
 
     fn kubernetes_name(
@@ -222,10 +199,7 @@ impl<'a> Reader<'a> {
         if fits(&raw.value) {
             return Some(raw.value.clone());
         }
-        let message = format!(
-            "`{path}`: `{}` is not a Kubernetes name",
-            printable(&raw.value)
-        );
+        let message = format!("`{path}`: `{}` is not a Kubernetes name", printable(&raw.value));
         let hint = format!("write 1 to {expected}, beginning and ending with a letter or digit");
         self.problem(raw.line, message, hint);
         None
@@ -290,8 +264,5 @@ fn is_dns_subdomain(name: &str) -> bool {
 
 /// Text made safe to print on one line.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .take(100)
-        .flat_map(char::escape_debug)
-        .collect()
+    text.chars().take(100).flat_map(char::escape_debug).collect()
 }

@@ -4,33 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::nearest;
 use super::raw::{self, At, Entries, Text};
-use super::read::{PODS_MAX, Reader, at};
+use super::read::{Reader, at};
 use crate::history::Signal;
-use crate::service::{Component, Current, LoadSource, Objectives, Service, Target};
-use crate::units::{Latency, Period, Ratio};
-
-/// Kinds of objects that Plimsoll can size.
-const KINDS: [&str; 2] = ["Deployment", "StatefulSet"];
+use crate::service::{Component, LoadSource, Objectives, Service};
+use crate::units::{Latency, Ratio};
 
 impl Reader<'_> {
     /// The services, by name.
     pub(super) fn services(&mut self, raw: &At<Vec<raw::Service>>) -> Vec<Service> {
         if raw.value.is_empty() {
-            self.problem(
-                raw.line,
-                "`services` is empty",
-                "add a service: `- name: …`",
-            );
+            self.problem(raw.line, "`services` is empty", "add a service: `- name: …`");
         }
-        let names = raw
-            .value
-            .iter()
-            .map(|s| (s.name.value.as_str(), s.name.line));
+        let names = raw.value.iter().map(|s| (s.name.value.as_str(), s.name.line));
         self.no_twins("service", names, "give each service a name of its own");
         let targets: Vec<(String, usize)> = raw.value.iter().flat_map(targets).collect();
-        let targets = targets
-            .iter()
-            .map(|(target, line)| (target.as_str(), *line));
+        let targets = targets.iter().map(|(target, line)| (target.as_str(), *line));
         let hint = "let one component size one object: two would contradict each other";
         self.no_twins("target", targets, hint);
         let mut services = Vec::new();
@@ -46,10 +34,8 @@ impl Reader<'_> {
         let namespace = self.label(&at(path, "namespace"), &raw.namespace);
         let load = self.load(&at(path, "load"), &raw.load);
         let objectives = self.objectives(&at(path, "objectives"), raw.objectives.as_ref());
-        let volumes = self.volumes(
-            &at(path, "volumes"),
-            raw.volumes.as_deref().unwrap_or_default(),
-        );
+        let volumes =
+            self.volumes(&at(path, "volumes"), raw.volumes.as_deref().unwrap_or_default());
         let queries = self.queries(&at(path, "queries"), raw);
         let mut components = self.components(&at(path, "components"), &raw.components);
         let tiers = self.tiers(&at(path, "tiers"), raw);
@@ -72,11 +58,7 @@ impl Reader<'_> {
     }
 
     fn load(&mut self, path: &str, raw: &At<raw::Load>) -> Option<LoadSource> {
-        let raw::Load {
-            preset,
-            selector,
-            query,
-        } = &raw.value;
+        let raw::Load { preset, selector, query } = &raw.value;
         match (query, preset, selector) {
             (Some(query), None, None) => {
                 self.query(&at(path, "query"), query).map(LoadSource::Query)
@@ -137,18 +119,10 @@ impl Reader<'_> {
             let starts = !label.value.starts_with(|c: char| c.is_ascii_digit());
             if label.value.is_empty() || !starts || !label.value.bytes().all(plain) {
                 let message = format!("`{path}` is not a label of Prometheus");
-                self.problem(
-                    label.line,
-                    message,
-                    "write a label such as `service` or `job`",
-                );
+                self.problem(label.line, message, "write a label such as `service` or `job`");
             } else if value.value.is_empty() || value.value.contains(['"', '\\']) {
                 let message = format!("`{path}`: the value is empty, or holds `\"` or `\\`");
-                self.problem(
-                    value.line,
-                    message,
-                    "write the label's exact value, or use `query:`",
-                );
+                self.problem(value.line, message, "write the label's exact value, or use `query:`");
             } else if let Some(value) = self.literal(&path, value) {
                 selector.insert(label.value.clone(), value.to_owned());
             }
@@ -158,28 +132,16 @@ impl Reader<'_> {
 
     /// Own queries by signal: `p99` of the service, `api.cpu` of a component or volume.
     fn queries(&mut self, path: &str, raw: &raw::Service) -> BTreeMap<String, String> {
-        let components = raw
-            .components
-            .value
-            .0
-            .iter()
-            .map(|(name, _)| name.value.as_str());
-        let volumes = raw
-            .volumes
-            .iter()
-            .flatten()
-            .map(|volume| volume.value.as_str());
+        let components = raw.components.value.0.iter().map(|(name, _)| name.value.as_str());
+        let volumes = raw.volumes.iter().flatten().map(|volume| volume.value.as_str());
         let subjects: BTreeSet<&str> = components.chain(volumes).collect();
         let mut queries = BTreeMap::new();
         for (key, query) in raw.queries.as_ref().map_or(&[][..], |entries| &entries.0) {
-            match signal_fault(&key.value, &subjects) {
-                Some((what, hint)) => {
-                    self.problem(key.line, format!("`{path}`: `{}` {what}", key.value), hint);
-                }
-                None => {
-                    let query = self.query(&at(path, &key.value), query);
-                    queries.extend(query.map(|query| (key.value.clone(), query)));
-                }
+            if let Some((what, hint)) = signal_fault(&key.value, &subjects) {
+                self.problem(key.line, format!("`{path}`: `{}` {what}", key.value), hint);
+            } else {
+                let query = self.query(&at(path, &key.value), query);
+                queries.extend(query.map(|query| (key.value.clone(), query)));
             }
         }
         queries
@@ -225,155 +187,13 @@ impl Reader<'_> {
     }
 
     fn volumes(&mut self, path: &str, raw: &[Text]) -> Vec<String> {
-        let names = raw
-            .iter()
-            .map(|volume| (volume.value.as_str(), volume.line));
+        let names = raw.iter().map(|volume| (volume.value.as_str(), volume.line));
         self.no_twins("volume", names, "name each volume once");
         let mut volumes = Vec::new();
         for (index, volume) in raw.iter().enumerate() {
             volumes.extend(self.object_name(&format!("{path}[{index}]"), volume));
         }
         volumes
-    }
-
-    fn components(&mut self, path: &str, raw: &At<Entries<At<raw::Component>>>) -> Vec<Component> {
-        let mut components = Vec::new();
-        for (name, component) in &raw.value.0 {
-            let path = at(path, &name.value);
-            let name = self.label(&path, name);
-            let component = self.component(&path, &component.value);
-            components.extend(name.zip(component).map(|(name, c)| Component { name, ..c }));
-        }
-        components
-    }
-
-    fn component(&mut self, path: &str, raw: &raw::Component) -> Option<Component> {
-        let target = self.target(&at(path, "target"), &raw.target);
-        let container = raw.container.as_ref();
-        let start_up = (Period(1), Period::DAY);
-        let component = Component {
-            name: String::new(),
-            memory: self
-                .flag(&at(path, "memory"), raw.memory.as_ref())
-                .unwrap_or(false),
-            helm: raw
-                .helm
-                .as_ref()
-                .and_then(|helm| self.helm(&at(path, "helm"), helm)),
-            container: container.and_then(|name| self.label(&at(path, "container"), name)),
-            current: self.current(&at(path, "current"), raw.current.as_ref()),
-            start_up: self
-                .period(&at(path, "startUp"), raw.start_up.as_ref(), start_up)
-                .unwrap_or(Period(60)),
-            target: target?,
-        };
-        Some(component)
-    }
-
-    fn target(&mut self, path: &str, raw: &Text) -> Option<Target> {
-        let Some((kind, name)) = raw.value.split_once('/') else {
-            let message = format!("`{path}`: `{}` does not say its kind", raw.value);
-            self.problem(
-                raw.line,
-                message,
-                format!("write `Deployment/{}`", raw.value),
-            );
-            return None;
-        };
-        if !KINDS.contains(&kind) {
-            let hint = match nearest(kind, KINDS) {
-                Some(kind) => format!("did you mean `{kind}/{name}`?"),
-                None => "write `Deployment/NAME` or `StatefulSet/NAME`".to_owned(),
-            };
-            self.problem(
-                raw.line,
-                format!("`{path}`: kind `{kind}` is not known"),
-                hint,
-            );
-            return None;
-        }
-        let name = At {
-            value: name.to_owned(),
-            line: raw.line,
-        };
-        let name = self.object_name(path, &name)?;
-        Some(Target {
-            kind: kind.to_owned(),
-            name,
-        })
-    }
-
-    /// A path of keys in the chart's values; what `--set` would need to escape is refused.
-    fn helm(&mut self, path: &str, raw: &Text) -> Option<String> {
-        let key = |key: &str| {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-            !key.is_empty() && key.bytes().all(plain)
-        };
-        if raw.value.split('.').all(key) {
-            return Some(raw.value.clone());
-        }
-        let message = format!("`{path}`: `{}` is not a path of keys", raw.value);
-        self.problem(
-            raw.line,
-            message,
-            "write the keys in the chart's values, such as `redis.master`",
-        );
-        None
-    }
-
-    fn current(&mut self, path: &str, raw: Option<&raw::Current>) -> Current {
-        let Some(raw) = raw else {
-            return Current::default();
-        };
-        let here = |key: &str| at(path, key);
-        let pods = (1, PODS_MAX);
-        let current = Current {
-            replicas: self.count(&here("replicas"), raw.replicas.as_ref(), pods),
-            min_replicas: self.count(&here("minReplicas"), raw.min_replicas.as_ref(), pods),
-            max_replicas: self.count(&here("maxReplicas"), raw.max_replicas.as_ref(), pods),
-            target_utilization: self.count(
-                &here("targetUtilization"),
-                raw.target_utilization.as_ref(),
-                (1, 1000),
-            ),
-            cpu_request: self.unit(&here("cpuRequest"), raw.cpu_request.as_ref()),
-            memory_request: self.unit(&here("memoryRequest"), raw.memory_request.as_ref()),
-            memory_limit: self
-                .unit(&here("memoryLimit"), raw.memory_limit.as_ref())
-                .or(self.unit(&here("memory"), raw.memory.as_ref())),
-        };
-        self.current_agrees(path, raw, &current);
-        current
-    }
-
-    fn current_agrees(&mut self, path: &str, raw: &raw::Current, current: &Current) {
-        if let (Some(memory), Some(_)) = (&raw.memory, &raw.memory_limit) {
-            let message = format!("`{path}`: `memory` and `memoryLimit` say the same thing");
-            self.problem(memory.line, message, "keep one of them");
-        }
-        if let (Some(alone), None) | (None, Some(alone)) = (&raw.min_replicas, &raw.max_replicas) {
-            let message = format!("`{path}`: an HPA has both `minReplicas` and `maxReplicas`");
-            self.problem(
-                alone.line,
-                message,
-                "add the other, or write `replicas:` where there is no HPA",
-            );
-        }
-        if let (Some(min), Some(max)) = (current.min_replicas, current.max_replicas)
-            && min > max
-        {
-            let line = raw.min_replicas.as_ref().map_or(0, |raw| raw.line);
-            let message = format!("`{path}`: `minReplicas` ({min}) is above `maxReplicas` ({max})");
-            self.problem(line, message, "write what `kubectl get hpa` shows");
-        }
-        if let (Some(request), Some(limit)) = (current.memory_request, current.memory_limit)
-            && request > limit
-        {
-            let line = raw.memory_request.as_ref().map_or(0, |raw| raw.line);
-            let message =
-                format!("`{path}`: `memoryRequest` ({request}) is above the limit ({limit})");
-            self.problem(line, message, "write what the pod's spec shows");
-        }
     }
 }
 
@@ -382,12 +202,7 @@ fn targets(service: &raw::Service) -> Vec<(String, usize)> {
     let components = service.components.value.0.iter();
     components
         .map(|(_, component)| &component.value.target)
-        .map(|target| {
-            (
-                format!("{} in {}", target.value, service.namespace.value),
-                target.line,
-            )
-        })
+        .map(|target| (format!("{} in {}", target.value, service.namespace.value), target.line))
         .collect()
 }
 
@@ -402,9 +217,7 @@ fn signal_fault(key: &str, subjects: &BTreeSet<&str>) -> Option<(String, String)
             Some(name) => format!("did you mean `{name}`?"),
             None => format!(
                 "signals are {}",
-                Signal::NAMES
-                    .map(|(_, name)| format!("`{name}`"))
-                    .join(", ")
+                Signal::NAMES.map(|(_, name)| format!("`{name}`")).join(", ")
             ),
         };
         return Some(("names no signal".to_owned(), hint));
@@ -418,10 +231,9 @@ fn signal_fault(key: &str, subjects: &BTreeSet<&str>) -> Option<(String, String)
                 subjects.first().unwrap_or(&"api")
             ),
         )),
-        Some(_) if signal.of_service() => Some((
-            "is a signal of the whole service".to_owned(),
-            format!("write `{name}`"),
-        )),
+        Some(_) if signal.of_service() => {
+            Some(("is a signal of the whole service".to_owned(), format!("write `{name}`")))
+        }
         Some(subject) if subjects.contains(subject) => None,
         Some(subject) => Some((
             format!("names no component or volume: `{subject}`"),

@@ -24,21 +24,18 @@ impl Reader<'_> {
             return None;
         }
         let (table, faults) = check::build(&drafts);
-        for fault in faults
-            .into_iter()
-            .filter(|fault| fault.level == Level::Error)
-        {
-            let line = if fault.line == 0 {
-                service.tiers.line
-            } else {
-                fault.line
-            };
-            self.problems.push(Problem {
+        for fault in faults {
+            let line = if fault.line == 0 { service.tiers.line } else { fault.line };
+            let problem = Problem {
                 file: runbook.clone().unwrap_or_else(|| self.file.to_owned()),
                 line: Some(line),
                 message: fault.message,
                 hint: fault.hint,
-            });
+            };
+            match fault.level {
+                Level::Error => self.problems.push(problem),
+                Level::Warning => self.warnings.push(problem),
+            }
         }
         table
     }
@@ -115,11 +112,7 @@ impl Reader<'_> {
         service: &raw::Service,
     ) -> Option<DraftRow> {
         let get = |key: &str| {
-            raw.value
-                .0
-                .iter()
-                .find(|(name, _)| name.value == key)
-                .map(|(_, value)| value)
+            raw.value.0.iter().find(|(name, _)| name.value == key).map(|(_, value)| value)
         };
         let Some(name) = get("name") else {
             let message = format!("`{path}` has no `name`");
@@ -151,28 +144,20 @@ impl Reader<'_> {
         let components = &service.components.value.0;
         let mut columns: Vec<&Cell> = Vec::new();
         for cell in rows.iter().flat_map(|row| &row.cells) {
-            if !columns
-                .iter()
-                .any(|column| column.component == cell.component)
-            {
+            if !columns.iter().any(|column| column.component == cell.component) {
                 columns.push(cell);
             }
         }
         for column in &columns {
-            if !components
-                .iter()
-                .any(|(name, _)| name.value == column.component)
-            {
+            if !components.iter().any(|(name, _)| name.value == column.component) {
                 self.stray_column(path, column, service);
             }
         }
         for (name, _) in components {
             let sized = columns.iter().any(|column| column.component == name.value);
             if !rows.is_empty() && !sized {
-                let message = format!(
-                    "`components.{}` is not sized by any row of `tiers`",
-                    name.value
-                );
+                let message =
+                    format!("`components.{}` is not sized by any row of `tiers`", name.value);
                 let hint = format!("add `{}:` to each row, or remove the component", name.value);
                 self.problem(name.line, message, hint);
             }
@@ -181,33 +166,16 @@ impl Reader<'_> {
 
     fn stray_column(&mut self, path: &str, column: &Cell, service: &raw::Service) {
         let name = &column.component;
-        let components = service
-            .components
-            .value
-            .0
-            .iter()
-            .map(|(name, _)| name.value.as_str());
+        let components = service.components.value.0.iter().map(|(name, _)| name.value.as_str());
         let from_runbook = matches!(service.tiers.value, Tiers::Markdown(_));
-        let keys: &[&str] = if from_runbook {
-            &[]
-        } else {
-            &["name", "below", "from"]
-        };
+        let keys: &[&str] = if from_runbook { &[] } else { &["name", "below", "from"] };
         let hint = match nearest(name, components.chain(keys.iter().copied())) {
             Some(meant) if from_runbook => format!("map it with `columns: {{HEADER: {meant}}}`"),
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("add it to `components`: `{name}: {{target: Deployment/{name}}}`"),
         };
-        let line = if from_runbook {
-            service.tiers.line
-        } else {
-            column.line
-        };
-        self.problem(
-            line,
-            format!("`{path}`: `{name}` is not one of `components`"),
-            hint,
-        );
+        let line = if from_runbook { service.tiers.line } else { column.line };
+        self.problem(line, format!("`{path}`: `{name}` is not one of `components`"), hint);
     }
 }
 
@@ -216,5 +184,6 @@ fn is_memory(service: &raw::Service, component: &str) -> bool {
     components
         .find(|(name, _)| name.value == component)
         .and_then(|(_, component)| component.value.memory.as_ref())
-        .is_some_and(|memory| memory.value == "true")
+        // a word that is neither is complained of once, not in every row
+        .is_some_and(|memory| memory.value != "false")
 }

@@ -62,9 +62,7 @@ mod tests {
 
     /// Ten days of 24 steps with a little variation, so that every slot has a scale.
     fn ten_days() -> Vec<f64> {
-        (0..240)
-            .map(|t| f64::from(100 + t % 24 + (t / 24) % 3))
-            .collect()
+        (0..240).map(|t| f64::from(100 + t % 24 + (t / 24) % 3)).collect()
     }
 
     fn clipped(values: &[f64]) -> Vec<f64> {

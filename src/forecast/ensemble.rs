@@ -6,6 +6,7 @@
 //! over 64 real load series and are flat around their values: half or double changes the error by under 2 %.
 
 use super::grid::Grid;
+use super::learnt::Voice;
 use super::members::{COUNT, Memory, Seasons};
 use super::stats::{count, weighted_median};
 use super::trend::Growth;
@@ -17,7 +18,7 @@ const ORIGINS_PER_DAY: usize = 2;
 /// After this many days a trial has half its weight.
 const HALF_LIFE_D: f64 = 8.0;
 /// Weight is the error relative to the best member, to this negative power.
-const POWER: i32 = 6;
+const POWER: i32 = 8;
 /// Members with more than this many times the best member's error have no say.
 const TRIM: f64 = 1.6;
 /// What the first day's errors count in the weights of later days, which have fewer trials.
@@ -75,23 +76,25 @@ impl Fit {
             memory.see(grid.phase + t, value);
         }
         let weights = Weights::new(&trials, &grid.seen, seasons);
-        Self {
-            trials,
-            rows: memory.expect(grid.phase + n, steps),
-            weights,
-        }
+        Self { trials, rows: memory.expect(grid.phase + n, steps), weights }
     }
 
-    /// The combination from the end of the series on.
-    pub(super) fn ahead(&self, seasons: Seasons, growth: Growth) -> Vec<f64> {
-        grown(self.weights.combine(&self.rows, seasons), seasons, growth)
+    /// What `voice` says from the end of the series on.
+    pub(super) fn ahead(&self, voice: Voice, seasons: Seasons, growth: Growth) -> Vec<f64> {
+        grown(self.say(voice, &self.rows, seasons), seasons, growth)
     }
 
-    /// The combination at every past origin.
-    pub(super) fn past(&self, seasons: Seasons, growth: Growth) -> Vec<Vec<f64>> {
-        let said =
-            |trial: &Trial| grown(self.weights.combine(&trial.rows, seasons), seasons, growth);
+    /// What `voice` said at every past origin.
+    pub(super) fn past(&self, voice: Voice, seasons: Seasons, growth: Growth) -> Vec<Vec<f64>> {
+        let said = |trial: &Trial| grown(self.say(voice, &trial.rows, seasons), seasons, growth);
         self.trials.iter().map(said).collect()
+    }
+
+    fn say(&self, voice: Voice, rows: &[Vec<f64>], seasons: Seasons) -> Vec<f64> {
+        match voice {
+            Voice::Ensemble => self.weights.combine(rows, seasons),
+            Voice::Member(member) => rows[member].clone(),
+        }
     }
 }
 
@@ -129,23 +132,16 @@ impl Weights {
         for (far, near) in far.iter_mut().zip(near) {
             *far += NEAR_IN_FAR * near;
         }
-        Self {
-            near: shares(near),
-            far: shares(far),
-        }
+        Self { near: shares(near), far: shares(far) }
     }
 
     /// Half the weighted mean, half the weighted median of the members at each step.
-    pub(super) fn combine(&self, rows: &[Vec<f64>], seasons: Seasons) -> Vec<f64> {
+    fn combine(&self, rows: &[Vec<f64>], seasons: Seasons) -> Vec<f64> {
         let mut speaking = Vec::with_capacity(COUNT);
         let steps = rows.first().map_or(0, Vec::len);
         (0..steps)
             .map(|h| {
-                let weights = if h < seasons.day {
-                    &self.near
-                } else {
-                    &self.far
-                };
+                let weights = if h < seasons.day { &self.near } else { &self.far };
                 speaking.clear();
                 speaking.extend(
                     rows.iter()
@@ -168,12 +164,7 @@ impl Weights {
 
 /// Sum of absolute errors over the steps that were seen.
 fn absolute_error(forecast: &[f64], actual: &[f64]) -> f64 {
-    forecast
-        .iter()
-        .zip(actual)
-        .map(|(f, y)| (f - y).abs())
-        .filter(|error| !error.is_nan())
-        .sum()
+    forecast.iter().zip(actual).map(|(f, y)| (f - y).abs()).filter(|error| !error.is_nan()).sum()
 }
 
 fn shares(errors: [f64; COUNT]) -> [f64; COUNT] {

@@ -52,9 +52,7 @@ impl Grid {
             phase: usize::try_from(first.rem_euclid(week)).unwrap_or(0),
             seen,
             bounds,
-            ahead: (n..n + steps)
-                .map(|i| at(i).saturating_sub(length))
-                .collect(),
+            ahead: (n..n + steps).map(|i| at(i).saturating_sub(length)).collect(),
         }
     }
 
@@ -70,6 +68,14 @@ enum Lesson {
     Demand,
     Bound,
     None,
+}
+
+/// The values of `load` that are plain demand; NaN for gaps and whatever a mark or an event explains.
+pub(super) fn demand(load: &History, calendar: &Calendar) -> Vec<f64> {
+    let plain = |(kind, &value)| {
+        if kind == Lesson::Demand { value } else { f64::NAN }
+    };
+    kinds(load, calendar).into_iter().zip(&load.values).map(plain).collect()
 }
 
 fn kinds(load: &History, calendar: &Calendar) -> Vec<Lesson> {
@@ -98,11 +104,8 @@ fn kinds(load: &History, calendar: &Calendar) -> Vec<Lesson> {
 /// The steps that share at least a moment with the span.
 fn touched(load: &History, from: Timestamp, to: Timestamp) -> std::ops::Range<usize> {
     let seconds = |at: Timestamp| at.as_second() - load.start.as_second();
-    let clamp = |step: i64| {
-        usize::try_from(step.max(0))
-            .unwrap_or(usize::MAX)
-            .min(load.values.len())
-    };
+    let clamp =
+        |step: i64| usize::try_from(step.max(0)).unwrap_or(usize::MAX).min(load.values.len());
     let begin = clamp(seconds(from).div_euclid(load.step.0));
     let end = clamp((seconds(to) + load.step.0 - 1).div_euclid(load.step.0));
     begin..end.max(begin)
@@ -134,30 +137,18 @@ mod tests {
 
     fn hourly(start: &str, values: Vec<f64>) -> History {
         let start: Timestamp = start.parse().unwrap();
-        History {
-            start,
-            step: Period::HOUR,
-            values,
-            marks: Vec::new(),
-            newest: start,
-        }
+        History { start, step: Period::HOUR, values, marks: Vec::new(), newest: start }
     }
 
     fn berlin(events: Vec<Event>) -> Calendar {
-        Calendar {
-            zone: TimeZone::get("Europe/Berlin").unwrap(),
-            events,
-        }
+        Calendar { zone: TimeZone::get("Europe/Berlin").unwrap(), events }
     }
 
     #[test]
     fn the_hour_that_spring_skips_stays_empty() {
         // 2026-03-29 01:00 UTC: local 02:00 becomes 03:00
-        let grid = Grid::new(
-            &hourly("2026-03-29T00:00:00Z", vec![1.0, 2.0, 3.0]),
-            &berlin(vec![]),
-            2,
-        );
+        let grid =
+            Grid::new(&hourly("2026-03-29T00:00:00Z", vec![1.0, 2.0, 3.0]), &berlin(vec![]), 2);
         assert_eq!(grid.seen.len(), 4);
         assert!(grid.seen[1].is_nan());
         assert_eq!([grid.seen[0], grid.seen[2], grid.seen[3]], [1.0, 2.0, 3.0]);
@@ -167,21 +158,14 @@ mod tests {
     #[test]
     fn the_hour_that_autumn_repeats_keeps_its_higher_value() {
         // 2026-10-25 01:00 UTC: local 03:00 becomes 02:00 again
-        let grid = Grid::new(
-            &hourly("2026-10-25T00:00:00Z", vec![7.0, 2.0, 3.0]),
-            &berlin(vec![]),
-            1,
-        );
+        let grid =
+            Grid::new(&hourly("2026-10-25T00:00:00Z", vec![7.0, 2.0, 3.0]), &berlin(vec![]), 1);
         assert_eq!(grid.seen, [7.0, 3.0]);
     }
 
     #[test]
     fn a_forecast_over_the_repeated_hour_uses_the_same_step_twice() {
-        let grid = Grid::new(
-            &hourly("2026-10-24T23:00:00Z", vec![1.0]),
-            &berlin(vec![]),
-            4,
-        );
+        let grid = Grid::new(&hourly("2026-10-24T23:00:00Z", vec![1.0]), &berlin(vec![]), 4);
         // local 01:00 seen; then 02:00, 02:00 again, 03:00, 04:00
         assert_eq!(grid.ahead, [0, 0, 1, 2]);
         assert_eq!(grid.reach(), 3);
@@ -206,24 +190,9 @@ mod tests {
     fn a_past_event_is_not_learnt_from_even_where_load_was_censored() {
         let mut load = hourly("2026-01-05T00:00:00Z", vec![1.0, 2.0]);
         let (from, to) = (load.start, load.end());
-        load.marks = vec![Mark {
-            from,
-            to,
-            kind: MarkKind::Censored,
-            why: String::new(),
-        }];
-        let event = Event {
-            name: "launch".to_owned(),
-            from,
-            to,
-            multiply: 2.0,
-        };
+        load.marks = vec![Mark { from, to, kind: MarkKind::Censored, why: String::new() }];
+        let event = Event { name: "launch".to_owned(), from, to, multiply: 2.0 };
         let grid = Grid::new(&load, &berlin(vec![event]), 1);
-        assert!(
-            grid.seen
-                .iter()
-                .chain(&grid.bounds)
-                .all(|value| value.is_nan())
-        );
+        assert!(grid.seen.iter().chain(&grid.bounds).all(|value| value.is_nan()));
     }
 }

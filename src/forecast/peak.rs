@@ -41,10 +41,7 @@ impl Forecast {
     }
 
     /// The time of a step, 0 for the first.
-    #[expect(
-        clippy::cast_possible_wrap,
-        reason = "a forecast has far fewer than 2^63 steps"
-    )]
+    #[expect(clippy::cast_possible_wrap, reason = "a forecast has far fewer than 2^63 steps")]
     #[must_use]
     pub fn time(&self, step: usize) -> Timestamp {
         self.start + SignedDuration::from_secs(self.step.0 * step as i64)
@@ -68,11 +65,7 @@ impl Peak {
 }
 
 /// The fewest out of `n` that are at least `share` of them.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to 0..=n"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=n")]
 fn rank(share: f64, n: usize) -> usize {
     // a hair less, so that 0.1 of 1,000 is 100 and not 101
     ((share.clamp(0.0, 1.0) * count(n) - 1e-9).ceil().max(0.0) as usize).min(n)

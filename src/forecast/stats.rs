@@ -3,10 +3,7 @@
 //! Source: Hyndman & Fan, "Sample quantiles in statistical packages", *The American Statistician* 50 (1996), rule 5.
 
 /// A number of steps as a factor.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of steps stay far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "counts of steps stay far below 2^53")]
 pub(super) fn count(n: usize) -> f64 {
     n as f64
 }
@@ -35,9 +32,7 @@ pub(super) fn weighted_median(pairs: &mut [(f64, f64)]) -> f64 {
             return value;
         }
         if below > 0.5 - 1e-12 {
-            return pairs
-                .get(i + 1)
-                .map_or(value, |next| 0.5 * (value + next.0));
+            return pairs.get(i + 1).map_or(value, |next| 0.5 * (value + next.0));
         }
     }
     pairs.last().map_or(f64::NAN, |pair| pair.0)
@@ -57,7 +52,7 @@ pub(super) fn weighted_quantiles(sorted: &[(f64, f64)], levels: &[f64]) -> Optio
         loop {
             match right {
                 Some((middle, _)) if middle < target => {
-                    left = (middle, right.take().map_or(left.1, |r| r.1))
+                    left = (middle, right.take().map_or(left.1, |r| r.1));
                 }
                 Some((middle, value)) if middle > left.0 => {
                     let share = ((target - left.0) / (middle - left.0)).max(0.0);

@@ -4,7 +4,7 @@
 //! decline; the median of those slopes shrugs off campaigns and outages (Hirsch, Slack & Smith, "Techniques of
 //! trend analysis for monthly water quality data", *Water Resources Research* 18, 1982). The growth is
 //! believed as far as the pairs agree on its sign (Kendall's tau), and fades with the lead: a damped trend
-//! (Gardner & McKenzie 1985), since nothing grows steadily for ever.
+//! (Gardner 1985), since nothing grows steadily for ever.
 
 use super::members::Seasons;
 use super::stats::{count, median};
@@ -48,13 +48,8 @@ impl Growth {
             }
         }
         let pairs = count(slopes.len());
-        let mut recent: Vec<f64> = days
-            .iter()
-            .rev()
-            .take(7)
-            .copied()
-            .filter(|day| !day.is_nan())
-            .collect();
+        let mut recent: Vec<f64> =
+            days.iter().rev().take(7).copied().filter(|day| !day.is_nan()).collect();
         let level = median(&mut recent).unwrap_or(0.0);
         let slope = median(&mut slopes).unwrap_or(0.0);
         if days.len() < DAYS_MIN || level <= 0.0 || pairs < 7.0 {
@@ -62,9 +57,7 @@ impl Growth {
         }
         let belief =
             ((f64::abs(rises) / pairs - TAU_CHANCE) / (TAU_FULL - TAU_CHANCE)).clamp(0.0, 1.0);
-        Self {
-            per_day: (belief * slope / level).clamp(-FASTEST, FASTEST),
-        }
+        Self { per_day: (belief * slope / level).clamp(-FASTEST, FASTEST) }
     }
 
     /// The factor on a forecast `days` ahead that knows the level of today; never negative.
@@ -83,13 +76,47 @@ fn day_means(seen: &[f64], seasons: Seasons) -> Vec<f64> {
                 .iter()
                 .filter(|value| !value.is_nan())
                 .fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
-            if 2 * n >= seasons.day {
-                sum / count(n)
-            } else {
-                f64::NAN
-            }
+            if 2 * n >= seasons.day { sum / count(n) } else { f64::NAN }
         })
         .collect();
     days.reverse();
     days
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::float_cmp)]
+    use super::*;
+
+    fn growth(days: impl Iterator<Item = f64>) -> Growth {
+        Growth::new(&days.collect::<Vec<f64>>(), Seasons::new(1))
+    }
+
+    #[test]
+    fn the_slope_is_that_of_pymannkendall() {
+        // data/reference/forecast.py: 5.6 per week at tau 0.949, over a level of 250.8; tolerance 1e-12
+        let days = (0..56).map(|t| {
+            let outlier = if t == 20 { 400.0 } else { 0.0 };
+            f64::from(200 + 3 * (t * 5 % 7) + t * 11 % 5) + 0.8 * f64::from(t) + outlier
+        });
+        assert!((growth(days).per_day - 5.6 / 7.0 / 250.8).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_weekend_is_no_decline_and_noise_is_no_growth() {
+        assert_eq!(growth((0..55).map(|t| if t % 7 >= 5 { 50.0 } else { 100.0 })).per_day, 0.0);
+        assert_eq!(growth((0..56).map(|t| f64::from(100 + t * 37 % 23))).per_day, 0.0);
+        assert_eq!(growth((0..13).map(f64::from)).per_day, 0.0);
+    }
+
+    #[test]
+    fn growth_fades_and_never_turns_a_forecast_negative() {
+        let growth = Growth { per_day: 0.01 };
+        assert_eq!(growth.factor(-3.0), 1.0);
+        // (1 - 0.98^21) / -ln 0.98 = 17.11 days' worth
+        assert!((growth.factor(21.0) - 1.1711).abs() < 1e-3);
+        // however far: 1 / -ln 0.98 = 49.5 days' worth
+        assert!(growth.factor(1e9) < 1.4951);
+        assert_eq!(Growth { per_day: -0.07 }.factor(1e9), 0.0);
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::Assessment;
 use crate::advise::plan::{Amount, Recommendation};
-use crate::history::{Evidence, History, MarkKind, SeriesKey, Signal};
+use crate::history::{Evidence, History, MarkKind, SeriesKey};
 use crate::units::Period;
 
 /// Quantiles of the horizon's peak that are shown.
@@ -13,68 +13,56 @@ const SHOWN: [f64; 4] = [0.5, 0.8, 0.95, 0.99];
 /// The whole way for `component`; `None` where the plan does not know it.
 #[must_use]
 pub fn explain(assessment: &Assessment, component: &str) -> Option<String> {
-    let mine: Vec<&Recommendation> = assessment
-        .plan
-        .recommendations
-        .iter()
-        .filter(|one| one.component == component)
-        .collect();
+    let mine: Vec<&Recommendation> =
+        assessment.plan.recommendations.iter().filter(|one| one.component == component).collect();
     if mine.is_empty() {
         return None;
     }
     let mut text = format!("{component} of {}\n", assessment.service.name);
     samples(&mut text, assessment, component);
-    forecast(&mut text, assessment);
-    planning(&mut text, assessment);
-    capacity(&mut text, assessment, component);
+    // a volume is sized by its own growth, not by load
+    if assessment.service.components.iter().any(|one| one.name == component) {
+        forecast(&mut text, assessment);
+        planning(&mut text, assessment);
+        capacity(&mut text, assessment, component);
+    }
     mine.iter().for_each(|one| decision(&mut text, one));
     Some(text)
 }
 
 /// A heading and its lines; writing to a `String` cannot fail.
-fn section(text: &mut String, number: u8, title: &str, lines: &[String]) {
-    let _ = writeln!(text, "\n{number}. {title}");
+fn section(text: &mut String, title: &str, lines: &[String]) {
+    let _ = writeln!(text, "\n{title}");
     for line in lines {
-        let _ = writeln!(text, "   {line}");
+        let _ = writeln!(text, "  {line}");
     }
 }
 
 fn samples(text: &mut String, assessment: &Assessment, component: &str) {
     let of_it =
         |key: &&SeriesKey| key.subject.is_none() || key.subject.as_deref() == Some(component);
-    let lines: Vec<String> = assessment
-        .history
-        .keys()
-        .filter(of_it)
-        .map(|key| series_line(key, &assessment.history[key]))
-        .collect();
-    section(text, 1, "Samples: what was seen", &lines);
+    let keys: Vec<&SeriesKey> = assessment.history.keys().filter(of_it).collect();
+    let width = keys.iter().map(|key| key.to_string().len()).max().unwrap_or(0);
+    let line = |key: &&SeriesKey| {
+        format!("{:<width$}  {}", key.to_string(), seen(&assessment.history[*key]))
+    };
+    section(text, "Samples: what was seen", &keys.iter().map(line).collect::<Vec<_>>());
 }
 
-fn series_line(key: &SeriesKey, evidence: &Evidence<History>) -> String {
-    let what = match evidence {
+fn seen(evidence: &Evidence<History>) -> String {
+    match evidence {
         Evidence::Series(history) => history_words(history),
         Evidence::NoSamples => "no samples in the window".to_owned(),
         Evidence::NoSeries => "no series (this is not zero)".to_owned(),
         Evidence::Failed(why) => format!("failed: {why}"),
-    };
-    format!("{:<16} {what}", key.to_string())
+    }
 }
 
 fn history_words(history: &History) -> String {
-    let count = |kind| {
-        history
-            .marks
-            .iter()
-            .filter(|mark| mark.kind == kind)
-            .count()
-    };
-    let marks = [
-        (MarkKind::Gap, "gaps"),
-        (MarkKind::Masked, "masked"),
-        (MarkKind::Censored, "censored"),
-    ]
-    .map(|(kind, word)| (count(kind), word));
+    let count = |kind| history.marks.iter().filter(|mark| mark.kind == kind).count();
+    let marks =
+        [(MarkKind::Gap, "gaps"), (MarkKind::Masked, "masked"), (MarkKind::Censored, "censored")]
+            .map(|(kind, word)| (count(kind), word));
     let marks: String = marks
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -109,20 +97,11 @@ fn forecast(text: &mut String, assessment: &Assessment) {
             members.chain([backtest]).collect()
         }
     };
-    section(
-        text,
-        2,
-        "Forecast: hourly peaks, as a weighted mean of",
-        &lines,
-    );
+    section(text, "Forecast: hourly peaks, as a weighted mean of", &lines);
 }
 
 fn planning(text: &mut String, assessment: &Assessment) {
-    let lines = match (
-        &assessment.forecast,
-        &assessment.plan.load,
-        &assessment.plan.tier,
-    ) {
+    let lines = match (&assessment.forecast, &assessment.plan.load, &assessment.plan.tier) {
         (Ok(forecast), Some(load), Some(tier)) => {
             let peak = forecast.peak(0..assessment.policy.horizon.steps(Period::HOUR));
             let quantiles: Vec<String> = SHOWN
@@ -152,7 +131,7 @@ fn planning(text: &mut String, assessment: &Assessment) {
             .map(|reason| format!("{}: {}", reason.code.name(), reason.message))
             .collect(),
     };
-    section(text, 3, "Planning load: from sampled futures", &lines);
+    section(text, "Planning load: from sampled futures", &lines);
 }
 
 fn capacity(text: &mut String, assessment: &Assessment, component: &str) {
@@ -174,20 +153,13 @@ fn capacity(text: &mut String, assessment: &Assessment, component: &str) {
     }
     let rows = assessment.rows.get(component).into_iter().flatten();
     lines.extend(rows.map(|row| {
-        let promised = row
-            .promised
-            .map_or_else(|| "open".to_owned(), |load| format!("{load} rps"));
+        let promised = row.promised.map_or_else(|| "open".to_owned(), |load| format!("{load} rps"));
         format!(
             "{:<10} {} pods sustain {:.0} rps; the row goes to {promised}",
             row.tier, row.replicas, row.sustained
         )
     }));
-    section(
-        text,
-        4,
-        "Capacity: what one pod sustains, and whether the table is true",
-        &lines,
-    );
+    section(text, "Capacity: what one pod sustains, and whether the table is true", &lines);
 }
 
 fn decision(text: &mut String, one: &Recommendation) {
@@ -203,9 +175,7 @@ fn decision(text: &mut String, one: &Recommendation) {
         shown(one.upper_bound)
     )];
     lines.extend(
-        one.reasons
-            .iter()
-            .map(|reason| format!("{}: {}", reason.code.name(), reason.message)),
+        one.reasons.iter().map(|reason| format!("{}: {}", reason.code.name(), reason.message)),
     );
     if let Some(lasts) = one.lasts_until {
         let date = |date: Option<jiff::civil::Date>| {
@@ -217,10 +187,5 @@ fn decision(text: &mut String, one: &Recommendation) {
             date(lasts.p50)
         ));
     }
-    section(
-        text,
-        5,
-        &format!("Decision: {} of {}", one.setting.name(), one.object),
-        &lines,
-    );
+    section(text, &format!("Decision: {} of {}", one.setting.name(), one.object), &lines);
 }

@@ -1,2 +1,21 @@
-//! Advice -> text: one file per form, all pure.
+//! Advice -> what people and machines read: one file per form, all pure.
+
+pub mod changes;
+pub mod chart;
+pub mod csv;
 pub mod explain;
+pub mod helm;
+pub mod json;
+pub mod markdown_plan;
+pub mod need;
+pub mod patch;
+pub mod report;
+pub mod table;
+pub mod text;
+pub mod wording;
+pub mod yaml;
+
+#[cfg(test)]
+pub(crate) mod example;
+#[cfg(test)]
+pub(crate) mod fixture;

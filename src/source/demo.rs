@@ -71,10 +71,7 @@ struct Noise {
 
 impl Noise {
     fn new(seed: u64) -> Self {
-        Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
-            normal: Normal::standard(),
-        }
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), normal: Normal::standard() }
     }
 
     /// A draw from the standard normal distribution, by inversion.
@@ -91,18 +88,9 @@ impl World {
         let clock = clock(at);
         let load = demand(&clock, &mut noise);
         let ready = autoscaled(&load);
-        let strain = load
-            .iter()
-            .zip(&ready)
-            .map(|(load, pods)| load / (pods * POD_CAPACITY_RPS))
-            .collect();
-        Self {
-            clock,
-            load,
-            ready,
-            strain,
-            seed,
-        }
+        let strain =
+            load.iter().zip(&ready).map(|(load, pods)| load / (pods * POD_CAPACITY_RPS)).collect();
+        Self { clock, load, ready, strain, seed }
     }
 
     fn service_signals(&self, out: &mut Observed) {
@@ -129,32 +117,21 @@ impl World {
             .iter()
             .map(|load| (load * CORES_PER_RPS + 0.05) * (1.0 + 0.03 * noise.draw()))
             .collect();
-        let busiest = cpu
-            .iter()
-            .zip(&self.ready)
-            .map(|(cpu, pods)| (cpu / pods * 1.12).min(1.0))
-            .collect();
+        let busiest =
+            cpu.iter().zip(&self.ready).map(|(cpu, pods)| (cpu / pods * 1.12).min(1.0)).collect();
         let memory = self
             .load
             .iter()
             .zip(&self.ready)
             .map(|(load, pods)| (236.0 + 4.0 * load / pods + 2.0 * noise.draw()) * MI);
         let memory = memory.collect();
-        self.put(
-            out,
-            SeriesKey::of("api", Signal::Replicas),
-            self.ready.clone(),
-        );
+        self.put(out, SeriesKey::of("api", Signal::Replicas), self.ready.clone());
         self.flat(out, SeriesKey::of("api", Signal::HpaMin), HPA_RANGE.0);
         self.flat(out, SeriesKey::of("api", Signal::HpaMax), HPA_RANGE.1);
         self.put(out, SeriesKey::of("api", Signal::Cpu), cpu);
         self.put(out, SeriesKey::of("api", Signal::CpuMax), busiest);
         self.put(out, SeriesKey::of("api", Signal::Memory), memory);
-        self.flat(
-            out,
-            SeriesKey::of("api", Signal::CpuRequest),
-            API_CPU_REQUEST,
-        );
+        self.flat(out, SeriesKey::of("api", Signal::CpuRequest), API_CPU_REQUEST);
         self.flat(out, SeriesKey::of("api", Signal::CpuLimit), 1.0);
         self.flat(out, SeriesKey::of("api", Signal::MemoryRequest), 384.0 * MI);
         self.flat(out, SeriesKey::of("api", Signal::MemoryLimit), 512.0 * MI);
@@ -165,18 +142,10 @@ impl World {
     /// The worker's pods are not scraped: kube-state-metrics knows their number, nobody their usage.
     fn worker_signals(&self, out: &mut Observed) {
         let before = date(2026, 11, 17).at(14, 20, 0, 0);
-        let replicas = self
-            .clock
-            .iter()
-            .map(|now| if now.datetime() < before { 2.0 } else { 3.0 })
-            .collect();
+        let replicas =
+            self.clock.iter().map(|now| if now.datetime() < before { 2.0 } else { 3.0 }).collect();
         self.put(out, SeriesKey::of("worker", Signal::Replicas), replicas);
-        for missing in [
-            Signal::Cpu,
-            Signal::CpuMax,
-            Signal::Memory,
-            Signal::CpuRequest,
-        ] {
+        for missing in [Signal::Cpu, Signal::CpuMax, Signal::Memory, Signal::CpuRequest] {
             out.insert(SeriesKey::of("worker", missing), Evidence::NoSeries);
         }
     }
@@ -186,12 +155,7 @@ impl World {
         let mut cached = self.load[0];
         // a cache of about six hours of load: 72 steps
         let used = self.load.iter().map(|load| {
-            cached += (load - cached)
-                * if *load > cached {
-                    1.0 / 8.0
-                } else {
-                    1.0 / 72.0
-                };
+            cached += (load - cached) * if *load > cached { 1.0 / 8.0 } else { 1.0 / 72.0 };
             (96.0 + 4.9 * cached + noise.draw()) * MI
         });
         let used = used.collect();
@@ -222,27 +186,16 @@ impl World {
             .collect();
         let postgres = "data-jarvis-postgresql-0";
         self.put(out, SeriesKey::of(postgres, Signal::VolumeUsed), used);
-        self.flat(
-            out,
-            SeriesKey::of(postgres, Signal::VolumeCapacity),
-            50.0 * GI,
-        );
+        self.flat(out, SeriesKey::of(postgres, Signal::VolumeCapacity), 50.0 * GI);
         // Qdrant was moved to a new volume nine days ago
         let qdrant = "qdrant-storage-jarvis-qdrant-0";
         let born = self.clock.len() - 9 * 288;
         let used = (0..self.clock.len())
-            .map(|i| {
-                if i < born {
-                    f64::NAN
-                } else {
-                    (6.1 + 0.21 * days(i)) * GI
-                }
-            })
+            .map(|i| if i < born { f64::NAN } else { (6.1 + 0.21 * days(i)) * GI })
             .collect();
         self.put(out, SeriesKey::of(qdrant, Signal::VolumeUsed), used);
-        let size = (0..self.clock.len())
-            .map(|i| if i < born { f64::NAN } else { 20.0 * GI })
-            .collect();
+        let size =
+            (0..self.clock.len()).map(|i| if i < born { f64::NAN } else { 20.0 * GI }).collect();
         self.put(out, SeriesKey::of(qdrant, Signal::VolumeCapacity), size);
     }
 
@@ -279,9 +232,7 @@ fn clock(at: Timestamp) -> Vec<Zoned> {
     // Tokyo has had no daylight saving since 1951: a fixed offset is the zone
     let tokyo = TimeZone::fixed(jiff::tz::offset(9));
     let steps = DAYS * 86_400 / STEP_S;
-    (0..=steps)
-        .map(|i| (at - ((steps - i) * STEP_S).seconds()).to_zoned(tokyo.clone()))
-        .collect()
+    (0..=steps).map(|i| (at - ((steps - i) * STEP_S).seconds()).to_zoned(tokyo.clone())).collect()
 }
 
 /// Requests per second at every step: growth times the hour, the weekday, the campaign, and noise.
@@ -325,11 +276,7 @@ fn hour_shape(now: &Zoned) -> f64 {
 
 fn campaign(now: &Zoned) -> f64 {
     let days = date(2026, 11, 4)..date(2026, 11, 6);
-    if days.contains(&now.date()) {
-        1.45
-    } else {
-        1.0
-    }
+    if days.contains(&now.date()) { 1.45 } else { 1.0 }
 }
 
 /// A roll-out on Tuesday 17 November, 14:00 to 14:20.
@@ -357,12 +304,7 @@ fn autoscaled(load: &[f64]) -> Vec<f64> {
     let ready = |i: usize| {
         let newest = i.saturating_sub(START_UP_STEPS);
         // what was wanted before the pods started is there; what is wanted less for a step is still there
-        wanted[newest].max(
-            wanted[newest..=i]
-                .iter()
-                .copied()
-                .fold(f64::INFINITY, f64::min),
-        )
+        wanted[newest].max(wanted[newest..=i].iter().copied().fold(f64::INFINITY, f64::min))
     };
     (0..load.len()).map(ready).collect()
 }
@@ -396,10 +338,7 @@ mod tests {
     #[test]
     fn the_last_week_peaks_under_the_high_row_and_holds_the_hpa_at_its_maximum() {
         let load = series(SeriesKey::service(Signal::Load));
-        let peak = load.value[load.value.len() - 7 * 288..]
-            .iter()
-            .copied()
-            .fold(0.0, f64::max);
+        let peak = load.value[load.value.len() - 7 * 288..].iter().copied().fold(0.0, f64::max);
         assert!((42.0..50.0).contains(&peak), "{peak}");
     }
 }

@@ -104,10 +104,7 @@ pub fn read(path: &Path, services: &[Service]) -> Result<BTreeMap<String, Observ
         } else {
             Evidence::Series(Samples { at, value })
         };
-        observed
-            .entry(services[service].name.clone())
-            .or_default()
-            .insert(key, evidence);
+        observed.entry(services[service].name.clone()).or_default().insert(key, evidence);
     }
     Ok(observed)
 }
@@ -125,51 +122,28 @@ struct Table {
 
 impl Table {
     fn read(path: &Path) -> Result<Self, FileError> {
-        let parquet = path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
-        let file = File::open(path).map_err(|source| FileError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let parquet =
+            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+        let file =
+            File::open(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
         let format = if parquet { "Parquet" } else { "CSV" };
-        let unreadable = |why: String| FileError::Format {
-            path: path.to_owned(),
-            format,
-            why,
-        };
+        let unreadable = |why: String| FileError::Format { path: path.to_owned(), format, why };
         // on some damaged files polars panics instead of failing
         let frame = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            if parquet {
-                ParquetReader::new(file).finish()
-            } else {
-                csv(file)
-            }
+            if parquet { ParquetReader::new(file).finish() } else { csv(file) }
         }));
         let frame = frame
             .map_err(|_| unreadable("it is damaged".to_owned()))?
             .map_err(|error| unreadable(error.to_string()))?;
         let text = |names: [&str; 2]| -> Result<Option<Vec<Option<String>>>, FileError> {
-            let column = frame
-                .columns()
-                .iter()
-                .find(|column| names.contains(&column.name().trim()));
-            column
-                .map(as_text)
-                .transpose()
-                .map_err(|error| unreadable(error.to_string()))
+            let column =
+                frame.columns().iter().find(|column| names.contains(&column.name().trim()));
+            column.map(as_text).transpose().map_err(|error| unreadable(error.to_string()))
         };
         let missing = |column| {
-            let found: Vec<_> = frame
-                .get_column_names()
-                .iter()
-                .map(|name| format!("`{name}`"))
-                .collect();
-            FileError::Column {
-                path: path.to_owned(),
-                column,
-                found: found.join(", "),
-            }
+            let found: Vec<_> =
+                frame.get_column_names().iter().map(|name| format!("`{name}`")).collect();
+            FileError::Column { path: path.to_owned(), column, found: found.join(", ") }
         };
         Ok(Self {
             path: path.to_owned(),
@@ -195,11 +169,7 @@ impl Table {
         let second = text.parse::<f64>().ok().and_then(whole_seconds);
         let second = second.or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::as_second));
         second.ok_or_else(|| {
-            self.wrong(
-                row,
-                text,
-                "a time such as `2026-11-23T01:00:00Z` or Unix seconds",
-            )
+            self.wrong(row, text, "a time such as `2026-11-23T01:00:00Z` or Unix seconds")
         })
     }
 
@@ -211,27 +181,18 @@ impl Table {
     }
 
     fn service(&self, row: usize, services: &[Service]) -> Result<usize, FileError> {
-        let cell = self
-            .service
-            .as_ref()
-            .and_then(|column| column[row].as_deref());
+        let cell = self.service.as_ref().and_then(|column| column[row].as_deref());
         let found = match cell {
             Some(name) => services.iter().position(|service| service.name == name),
             None if services.len() == 1 => Some(0),
             None => None,
         };
-        let names: Vec<_> = services
-            .iter()
-            .map(|service| format!("`{}`", service.name))
-            .collect();
+        let names: Vec<_> = services.iter().map(|service| format!("`{}`", service.name)).collect();
         found.ok_or_else(|| {
             self.wrong(
                 row,
                 cell.unwrap_or_default(),
-                format!(
-                    "a service of the settings in the column `service`: {}",
-                    names.join(", ")
-                ),
+                format!("a service of the settings in the column `service`: {}", names.join(", ")),
             )
         })
     }
@@ -246,9 +207,9 @@ impl Table {
                 || service.volumes.iter().any(|one| one == subject)
         };
         let key = match text.rsplit_once('.') {
-            None => Signal::from_name(text)
-                .filter(|signal| signal.of_service())
-                .map(SeriesKey::service),
+            None => {
+                Signal::from_name(text).filter(|signal| signal.of_service()).map(SeriesKey::service)
+            }
             Some((subject, signal)) => {
                 let signal = Signal::from_name(signal)
                     .filter(|signal| !signal.of_service() && known(subject));
@@ -266,10 +227,7 @@ impl Table {
 }
 
 /// Whole seconds; `None` for what can only be milliseconds (beyond the year 5000) or is no time at all.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the range is checked first"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
 fn whole_seconds(at: f64) -> Option<i64> {
     (at.abs() < 1e11).then_some(at.floor() as i64)
 }
@@ -295,11 +253,7 @@ fn as_text(column: &Column) -> PolarsResult<Vec<Option<String>>> {
         _ => column.clone(),
     };
     let text = column.cast(&DataType::String)?;
-    Ok(text
-        .str()?
-        .iter()
-        .map(|cell| cell.map(str::to_owned))
-        .collect())
+    Ok(text.str()?.iter().map(|cell| cell.map(str::to_owned)).collect())
 }
 
 #[cfg(test)]

@@ -2,4 +2,5 @@
 
 pub mod demo;
 pub mod file;
+pub mod kubernetes;
 pub mod prometheus;

@@ -16,15 +16,8 @@ use crate::history::Samples;
 
 /// The month of a time in UTC, as files are called: `2026-11`. Times outside the range of a timestamp get its ends.
 pub(super) fn month(at: i64) -> String {
-    let edge = if at < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    };
-    let date = Timestamp::from_second(at)
-        .unwrap_or(edge)
-        .to_zoned(TimeZone::UTC)
-        .date();
+    let edge = if at < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    let date = Timestamp::from_second(at).unwrap_or(edge).to_zoned(TimeZone::UTC).date();
     format!("{:04}-{:02}", date.year(), date.month())
 }
 
@@ -74,10 +67,8 @@ pub(super) fn encode(samples: &Samples) -> PolarsResult<Vec<u8>> {
     let time = Int64Chunked::new("timestamp".into(), &millis)
         .into_datetime(TimeUnit::Milliseconds, Some(polars::prelude::TimeZone::UTC));
     let value = Series::new("value".into(), &samples.value);
-    let mut frame = DataFrame::new(
-        samples.at.len(),
-        vec![time.into_column(), value.into_column()],
-    )?;
+    let mut frame =
+        DataFrame::new(samples.at.len(), vec![time.into_column(), value.into_column()])?;
     let mut bytes = Vec::new();
     // a month is small: one row group, and threads would only cost
     ParquetWriter::new(&mut bytes)
@@ -94,10 +85,7 @@ pub(super) fn read(path: &Path) -> Result<Samples, StoreError> {
         path: path.to_owned(),
         source,
     })?;
-    let damaged = |why: String| StoreError::Damaged {
-        path: path.to_owned(),
-        why,
-    };
+    let damaged = |why: String| StoreError::Damaged { path: path.to_owned(), why };
     // on some damaged files polars panics instead of failing
     let samples = catch_unwind(AssertUnwindSafe(|| decode(file)));
     let samples = samples.map_err(|_| damaged("not a readable Parquet file".to_owned()))?;
@@ -105,31 +93,22 @@ pub(super) fn read(path: &Path) -> Result<Samples, StoreError> {
     if !samples.at.is_sorted_by(|a, b| a < b)
         || !samples.value.iter().all(|value| value.is_finite())
     {
-        return Err(damaged(
-            "its samples are not in order, or not all finite".to_owned(),
-        ));
+        return Err(damaged("its samples are not in order, or not all finite".to_owned()));
     }
     Ok(samples)
 }
 
 fn decode(file: File) -> PolarsResult<Samples> {
-    let frame = ParquetReader::new(file)
-        .read_parallel(ParallelStrategy::None)
-        .finish()?;
+    let frame = ParquetReader::new(file).read_parallel(ParallelStrategy::None).finish()?;
     let time = frame
         .column("timestamp")?
         .cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?
         .cast(&DataType::Int64)?;
     let at = numbers(&time, |column| {
-        Ok(column
-            .i64()?
-            .into_no_null_iter()
-            .map(|millis| millis.div_euclid(1000))
-            .collect())
+        Ok(column.i64()?.into_no_null_iter().map(|millis| millis.div_euclid(1000)).collect())
     })?;
-    let value = numbers(frame.column("value")?, |column| {
-        Ok(column.f64()?.into_no_null_iter().collect())
-    })?;
+    let value =
+        numbers(frame.column("value")?, |column| Ok(column.f64()?.into_no_null_iter().collect()))?;
     Ok(Samples { at, value })
 }
 
@@ -155,15 +134,9 @@ mod tests {
         // 2026-11-30T23:59:59Z and the second after it
         assert_eq!(month(1_796_083_199), "2026-11");
         assert_eq!(month(1_796_083_200), "2026-12");
-        let parts = by_month(&samples(&[
-            (1_796_083_199, 1.0),
-            (1_796_083_200, 2.0),
-            (1_796_083_201, 3.0),
-        ]));
-        assert_eq!(
-            parts[0],
-            ("2026-11".to_owned(), samples(&[(1_796_083_199, 1.0)]))
-        );
+        let parts =
+            by_month(&samples(&[(1_796_083_199, 1.0), (1_796_083_200, 2.0), (1_796_083_201, 3.0)]));
+        assert_eq!(parts[0], ("2026-11".to_owned(), samples(&[(1_796_083_199, 1.0)])));
         assert_eq!(parts[1].1.value, [2.0, 3.0]);
         assert_eq!(parts.len(), 2);
     }
@@ -173,10 +146,7 @@ mod tests {
         let old = samples(&[(1, 1.0), (3, 3.0), (5, 5.0), (9, 9.0)]);
         let new = samples(&[(0, 0.5), (3, 3.5), (6, 6.5)]);
         let merged = merge(&old, &new);
-        assert_eq!(
-            merged,
-            samples(&[(0, 0.5), (1, 1.0), (3, 3.5), (5, 5.0), (6, 6.5), (9, 9.0)])
-        );
+        assert_eq!(merged, samples(&[(0, 0.5), (1, 1.0), (3, 3.5), (5, 5.0), (6, 6.5), (9, 9.0)]));
         assert_eq!(merge(&merged, &new), merged, "twice is once");
     }
 }

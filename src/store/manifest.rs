@@ -29,12 +29,7 @@ impl Manifest {
     /// For a series that was never asked for.
     #[must_use]
     pub fn new(query: &str, step_s: i64) -> Self {
-        Self {
-            query: query.to_owned(),
-            step_s,
-            series: false,
-            asked: Spans::default(),
-        }
+        Self { query: query.to_owned(), step_s, series: false, asked: Spans::default() }
     }
 }
 
@@ -100,11 +95,7 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
-            return Err(StoreError::Io {
-                what: "read",
-                path: path.to_owned(),
-                source,
-            });
+            return Err(StoreError::Io { what: "read", path: path.to_owned(), source });
         }
     };
     let damaged = |error: serde_json::Error| StoreError::Damaged {
@@ -136,10 +127,7 @@ mod tests {
         assert_eq!(spans.missing(0, 900, 300), [(0, 900)]);
         spans.add(600, 900, 300);
         spans.add(1800, 2100, 300);
-        assert_eq!(
-            spans.missing(0, 3000, 300),
-            [(0, 300), (1200, 1500), (2400, 3000)]
-        );
+        assert_eq!(spans.missing(0, 3000, 300), [(0, 300), (1200, 1500), (2400, 3000)]);
         assert_eq!(spans.missing(600, 900, 300), []);
         assert_eq!(spans.missing(900, 1200, 300), [(1200, 1200)]);
         assert_eq!(spans.missing(3000, 3300, 300), [(3000, 3300)]);

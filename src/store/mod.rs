@@ -49,13 +49,9 @@ impl Store {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let root = root.into();
         for entry in list(&root)? {
-            let newer = entry
-                .strip_prefix('v')
-                .and_then(|number| number.parse::<u32>().ok());
+            let newer = entry.strip_prefix('v').and_then(|number| number.parse::<u32>().ok());
             if newer.is_some_and(|version| version > 1) {
-                return Err(StoreError::Newer {
-                    path: root.join(entry),
-                });
+                return Err(StoreError::Newer { path: root.join(entry) });
             }
         }
         Ok(Self { root })
@@ -156,27 +152,17 @@ impl Store {
     }
 
     fn note_path(&self, service: &str, name: &str) -> PathBuf {
-        self.root
-            .join(FORMAT)
-            .join(encode(service))
-            .join(format!("{name}.json"))
+        self.root.join(FORMAT).join(encode(service)).join(format!("{name}.json"))
     }
 
     fn folder(&self, service: &str, key: &SeriesKey) -> PathBuf {
-        self.root
-            .join(FORMAT)
-            .join(encode(service))
-            .join(encode(&key.to_string()))
+        self.root.join(FORMAT).join(encode(service)).join(encode(&key.to_string()))
     }
 }
 
 /// The names in a folder, sorted; none where there is no folder.
 fn list(folder: &Path) -> Result<Vec<String>, StoreError> {
-    let failed = |source| StoreError::Io {
-        what: "read",
-        path: folder.to_owned(),
-        source,
-    };
+    let failed = |source| StoreError::Io { what: "read", path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -208,10 +194,7 @@ fn encode(name: &str) -> String {
 
 /// The series whose folder is called `name`, if it belongs to a part that `service` still has.
 fn key_of(name: &str, service: &Service) -> Option<SeriesKey> {
-    let components = service
-        .components
-        .iter()
-        .map(|component| component.name.as_str());
+    let components = service.components.iter().map(|component| component.name.as_str());
     let mut subjects = components.chain(service.volumes.iter().map(String::as_str));
     match name.rsplit_once('.') {
         None => Signal::from_name(name).map(SeriesKey::service),

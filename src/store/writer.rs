@@ -33,21 +33,15 @@ impl Writer {
         let root = &store.root;
         fs::create_dir_all(root.join(FORMAT)).map_err(|source| failed(root, source))?;
         let path = root.join("lock");
-        let options = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
+        let options =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path);
         let mut lock = options.map_err(|source| failed(&path, source))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                let holder = lock
-                    .read_to_string(&mut holder)
-                    .ok()
-                    .map(|_| holder.trim().to_owned());
+                let holder =
+                    lock.read_to_string(&mut holder).ok().map(|_| holder.trim().to_owned());
                 return Err(StoreError::InUse {
                     path: root.clone(),
                     holder: holder.filter(|pid| !pid.is_empty()),
@@ -109,19 +103,14 @@ impl Writer {
         fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
         for (month, new) in columns::by_month(answer.samples) {
             let path = folder.join(format!("{month}.parquet"));
-            let merged = if path.exists() {
-                columns::merge(&columns::read(&path)?, &new)
-            } else {
-                new
-            };
+            let merged =
+                if path.exists() { columns::merge(&columns::read(&path)?, &new) } else { new };
             let content = columns::encode(&merged)
                 .map_err(|error| failed(&path, std::io::Error::other(error)))?;
             replace(&path, &content)?;
         }
         manifest.series |= answer.series;
-        manifest
-            .asked
-            .add(answer.settled.0, answer.settled.1, manifest.step_s);
+        manifest.asked.add(answer.settled.0, answer.settled.1, manifest.step_s);
         write_json(&folder.join(manifest::FILE), manifest)
     }
 
@@ -143,11 +132,7 @@ impl Writer {
 }
 
 fn failed(path: &Path, source: std::io::Error) -> StoreError {
-    StoreError::Io {
-        what: "write",
-        path: path.to_owned(),
-        source,
-    }
+    StoreError::Io { what: "write", path: path.to_owned(), source }
 }
 
 fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {

@@ -66,12 +66,7 @@ pub struct Fault {
 
 impl Fault {
     fn error(line: usize, message: String, hint: impl Into<String>) -> Self {
-        Self {
-            level: Level::Error,
-            line,
-            message,
-            hint: hint.into(),
-        }
+        Self { level: Level::Error, line, message, hint: hint.into() }
     }
 }
 
@@ -117,13 +112,8 @@ fn ranges(rows: &[DraftRow], faults: &mut Vec<Fault>) -> Vec<(f64, Option<f64>)>
         let next = rows.get(index + 1);
         let below = row.below.or_else(|| next.and_then(|next| next.from));
         let from = row.from.unwrap_or(reached);
-        faults.extend(range_fault(
-            row,
-            before,
-            (from, below),
-            reached,
-            next.is_none(),
-        ));
+        faults.extend(range_fault(row, before, (from, below), reached));
+        faults.extend(end_fault(row, (from, below), next.is_none()));
         ranges.push((from, below));
         reached = below.unwrap_or(reached).max(reached);
         before = Some(row);
@@ -137,7 +127,6 @@ fn range_fault(
     before: Option<&DraftRow>,
     (from, below): (f64, Option<f64>),
     reached: f64,
-    last: bool,
 ) -> Option<Fault> {
     let name = &row.name;
     let fault = |message: String, hint: String| Some(Fault::error(row.line, message, hint));
@@ -180,15 +169,23 @@ fn range_fault(
             format!("let `{before}` end where `{name}` begins"),
         );
     }
+    None
+}
+
+/// Every row but the last ends, and the last does not.
+fn end_fault(row: &DraftRow, (from, below): (f64, Option<f64>), last: bool) -> Option<Fault> {
+    let name = &row.name;
     match (below, last) {
-        (None, false) => fault(
+        (None, false) => Some(Fault::error(
+            row.line,
             format!("row `{name}` is not the last and does not say where it ends"),
-            "add `below:` with the load at which the next row begins".to_owned(),
-        ),
-        (Some(below), true) => fault(
+            "add `below:` with the load at which the next row begins",
+        )),
+        (Some(below), true) => Some(Fault::error(
+            row.line,
             format!("no row holds from {below} rps up: the last row `{name}` ends there"),
             format!("leave the last row open: `> {from}`, or no `below:`"),
-        ),
+        )),
         _ => None,
     }
 }
@@ -198,10 +195,7 @@ fn name_faults(rows: &[DraftRow], faults: &mut Vec<Fault>) {
         if let Some(first) = rows[..index].iter().find(|other| other.name == row.name) {
             faults.push(Fault::error(
                 row.line,
-                format!(
-                    "row `{}` stands twice (first on line {})",
-                    row.name, first.line
-                ),
+                format!("row `{}` stands twice (first on line {})", row.name, first.line),
                 "give each row a name of its own",
             ));
         }
@@ -211,19 +205,12 @@ fn name_faults(rows: &[DraftRow], faults: &mut Vec<Fault>) {
 fn sizes(row: &DraftRow, faults: &mut Vec<Fault>) -> Vec<(String, Size)> {
     let mut sizes = Vec::new();
     for cell in &row.cells {
-        let size = if cell.memory {
-            memory(&cell.text)
-        } else {
-            replicas(&cell.text)
-        };
+        let size = if cell.memory { memory(&cell.text) } else { replicas(&cell.text) };
         match size {
             Ok(size) => sizes.push((cell.component.clone(), size)),
             Err((what, hint)) => faults.push(Fault::error(
                 cell.line,
-                format!(
-                    "tier `{}`: `{}: {}` {what}",
-                    row.name, cell.component, cell.text
-                ),
+                format!("tier `{}`: `{}: {}` {what}", row.name, cell.component, cell.text),
                 hint,
             )),
         }
@@ -235,9 +222,7 @@ fn sizes(row: &DraftRow, faults: &mut Vec<Fault>) -> Vec<(String, Size)> {
 fn replicas(text: &str) -> Result<Size, (String, String)> {
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u32>()
-            .ok()
-            .filter(|count| digits && *count <= REPLICAS_MAX)
+        text.parse::<u32>().ok().filter(|count| digits && *count <= REPLICAS_MAX)
     };
     let (min, max) = text.split_once('-').unwrap_or((text, text));
     match (number(min.trim()), number(max.trim())) {
@@ -308,10 +293,7 @@ fn base(text: &str) -> Base {
 /// `512M` among `Mi` is hardly meant: 4.6 % less than it looks.
 fn mixed_units(rows: &[DraftRow], faults: &mut Vec<Fault>) {
     for row in rows {
-        for cell in row
-            .cells
-            .iter()
-            .filter(|cell| cell.memory && base(&cell.text) == Base::Decimal)
+        for cell in row.cells.iter().filter(|cell| cell.memory && base(&cell.text) == Base::Decimal)
         {
             let same_column = |other: &&Cell| other.memory && other.component == cell.component;
             let mut others = rows.iter().flat_map(|row| &row.cells).filter(same_column);
@@ -319,7 +301,7 @@ fn mixed_units(rows: &[DraftRow], faults: &mut Vec<Fault>) {
                 faults.push(Fault::error(
                     cell.line,
                     format!(
-                        "tier `{}`: `{}: {}` is decimal, other rows are binary",
+                        "tier `{}`: `{}: {}` is decimal, the other rows are binary",
                         row.name, cell.component, cell.text
                     ),
                     format!("write `{}i`", cell.text),
@@ -353,13 +335,9 @@ fn less_for_more(rows: &[DraftRow], tiers: &[Tier], faults: &mut Vec<Fault>) {
 
 fn is_less(size: Size, than: Size) -> bool {
     match (size, than) {
-        (
-            Size::Replicas { min, max },
-            Size::Replicas {
-                min: least,
-                max: most,
-            },
-        ) => min < least || max < most,
+        (Size::Replicas { min, max }, Size::Replicas { min: least, max: most }) => {
+            min < least || max < most
+        }
         (Size::Memory(bytes), Size::Memory(least)) => bytes < least,
         _ => false,
     }

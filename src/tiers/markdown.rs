@@ -4,15 +4,16 @@
 //! load ranges (`Low (< 10 rps)`), and beside it columns of replica counts or memory. All other tables
 //! and text are passed over. What was left out of the table itself is said, never dropped in silence.
 
+mod column;
 pub mod threshold;
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use self::threshold::{OtherUnit, Threshold, plain, threshold};
+use self::column::{column, size_text, speaks_of_sizes};
+use self::threshold::{OtherUnit, Threshold, threshold};
 use super::check::{Cell, DraftRow};
-use crate::units::Bytes;
 
 /// The scaling table of a runbook.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +45,7 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MarkdownFault {
     /// No table has load ranges and sizes.
-    #[error("no scaling table found: {tables} tables looked at")]
+    #[error("no scaling table found: {tables} {} looked at", if *tables == 1 { "table" } else { "tables" })]
     NotFound {
         /// How many tables there are at all.
         tables: usize,
@@ -113,22 +114,20 @@ pub fn read(text: &str, pick: Option<usize>) -> Result<RunbookTable, MarkdownFau
     let lines = || scaling.iter().map(|table| table.line).collect();
     let chosen = match (pick, scaling.as_slice()) {
         (_, []) => {
-            return Err(MarkdownFault::NotFound {
-                tables: tables.len(),
-            });
+            return Err(MarkdownFault::NotFound { tables: tables.len() });
         }
         (None, [only]) => only,
         (None, _) => return Err(MarkdownFault::Several { lines: lines() }),
         (Some(asked), _) => asked
             .checked_sub(1)
             .and_then(|index| scaling.get(index))
-            .ok_or_else(|| MarkdownFault::NoSuch {
-                asked,
-                lines: lines(),
-            })?,
+            .ok_or_else(|| MarkdownFault::NoSuch { asked, lines: lines() })?,
     };
     chosen.read()
 }
+
+/// The load range of a row: found, absent, or of something else.
+type RowRange = Result<Option<Threshold>, OtherUnit>;
 
 /// Any table, as plain text with lines.
 #[derive(Debug, Default)]
@@ -140,13 +139,7 @@ struct Table {
 
 /// Every table of a Markdown text, by CommonMark and GitHub's tables.
 fn tables(text: &str) -> Vec<Table> {
-    let line_of = |range: &Range<usize>| {
-        text.as_bytes()[..range.start]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1
-    };
+    let line_of = |range: &Range<usize>| text[..range.start].matches('\n').count() + 1;
     let mut tables: Vec<Table> = Vec::new();
     let mut inside = false;
     let mut row = (0, Vec::new());
@@ -154,10 +147,7 @@ fn tables(text: &str) -> Vec<Table> {
         match event {
             Event::Start(Tag::Table(_)) => {
                 inside = true;
-                tables.push(Table {
-                    line: line_of(&range),
-                    ..Table::default()
-                });
+                tables.push(Table { line: line_of(&range), ..Table::default() });
             }
             Event::End(TagEnd::Table) => inside = false,
             Event::Start(Tag::TableHead | Tag::TableRow) => row = (line_of(&range), Vec::new()),
@@ -177,18 +167,10 @@ fn tables(text: &str) -> Vec<Table> {
             }
             Event::Start(Tag::TableCell) => row.1.push(String::new()),
             Event::Text(piece) | Event::Code(piece) if inside => {
-                row.1
-                    .iter_mut()
-                    .last()
-                    .into_iter()
-                    .for_each(|cell| cell.push_str(&piece));
+                row.1.iter_mut().last().into_iter().for_each(|cell| cell.push_str(&piece));
             }
             Event::InlineHtml(_) | Event::SoftBreak | Event::HardBreak if inside => {
-                row.1
-                    .iter_mut()
-                    .last()
-                    .into_iter()
-                    .for_each(|cell| cell.push(' '));
+                row.1.iter_mut().last().into_iter().for_each(|cell| cell.push(' '));
             }
             _ => {}
         }
@@ -199,22 +181,24 @@ fn tables(text: &str) -> Vec<Table> {
 impl Table {
     /// Whether it has load ranges and sizes.
     fn is_scaling(&self) -> bool {
-        self.ranges()
-            .is_some_and(|(column, _)| !self.sizes(column).is_empty())
+        let Some((column, ranges)) = self.ranges() else {
+            return false;
+        };
+        // ranges of something else are worth a complaint only where the header speaks of sizes
+        let of_load = ranges.iter().any(|range| matches!(range, Ok(Some(_))));
+        let headed = self.header.iter().any(|header| speaks_of_sizes(header));
+        (of_load || headed) && !self.sizes(column).is_empty()
     }
 
     /// The column of load ranges, the first or the second, and the range of each row.
-    fn ranges(&self) -> Option<(usize, Vec<Result<Option<Threshold>, OtherUnit>>)> {
+    fn ranges(&self) -> Option<(usize, Vec<RowRange>)> {
         (0..2).find_map(|column| {
             let ranges: Vec<_> = self
                 .rows
                 .iter()
                 .map(|(_, cells)| threshold(cells.get(column).map_or("", |cell| cell)))
                 .collect();
-            let found = ranges
-                .iter()
-                .filter(|range| !matches!(range, Ok(None)))
-                .count();
+            let found = ranges.iter().filter(|range| !matches!(range, Ok(None))).count();
             // one range alone is a remark, unless it is the whole table
             (found >= 2 || found == self.rows.len() && found > 0).then_some((column, ranges))
         })
@@ -248,11 +232,7 @@ impl Table {
             match range {
                 Err(OtherUnit(unit)) => {
                     let row = name.to_owned();
-                    return Err(MarkdownFault::Unit {
-                        row,
-                        unit,
-                        line: *line,
-                    });
+                    return Err(MarkdownFault::Unit { row, unit, line: *line });
                 }
                 Ok(None) => left_out.push((format!("row `{name}`: it has no load range"), *line)),
                 Ok(Some(range)) => rows.push(draft(*line, cells, range, range_column, &columns)),
@@ -272,10 +252,7 @@ impl Table {
         others
             .filter(|(position, _)| !sized(position))
             .map(|(_, header)| {
-                (
-                    format!("column `{header}`: it holds no replicas and no memory"),
-                    self.line,
-                )
+                (format!("column `{header}`: it holds no replicas and no memory"), self.line)
             })
             .collect()
     }
@@ -289,17 +266,9 @@ fn draft(
     columns: &[(usize, Column)],
 ) -> DraftRow {
     let first = cells.first().map_or("", |cell| cell);
-    let name = if range_column == 0 {
-        row_name(first)
-    } else {
-        tidy(first)
-    };
+    let name = if range_column == 0 { row_name(first) } else { tidy(first) };
     DraftRow {
-        name: if name.is_empty() {
-            range_name(range)
-        } else {
-            name
-        },
+        name: if name.is_empty() { range_name(range) } else { name },
         line,
         from: range.from,
         below: range.below,
@@ -308,10 +277,7 @@ fn draft(
             .map(|(position, column)| Cell {
                 component: column.component.clone(),
                 memory: column.memory,
-                text: cells
-                    .get(*position)
-                    .map(|cell| size_text(cell))
-                    .unwrap_or_default(),
+                text: cells.get(*position).map(|cell| size_text(cell)).unwrap_or_default(),
                 line,
             })
             .collect(),
@@ -323,19 +289,14 @@ fn row_name(cell: &str) -> String {
     let end = cell.find(['(', '（', ':', '：', '<', '>', '≤', '≥', '＜', '＞']);
     let name = tidy(&cell[..end.unwrap_or(cell.len())]);
     let only_a_range = matches!(threshold(&name), Ok(Some(_)));
-    if only_a_range || name.starts_with(|c: char| c.is_numeric()) {
-        String::new()
-    } else {
-        name
-    }
+    if only_a_range || name.starts_with(|c: char| c.is_numeric()) { String::new() } else { name }
 }
 
 /// A name without the characters that tables, Markdown and HTML use themselves.
 fn tidy(name: &str) -> String {
     let kept = |c: &char| !c.is_control() && !"|`<>\\{}*".contains(*c);
     let name: String = name.chars().filter(kept).take(80).collect();
-    name.trim_matches(|c: char| c.is_whitespace() || "-–—:".contains(c))
-        .to_owned()
+    name.trim_matches(|c: char| c.is_whitespace() || "-–—:".contains(c)).to_owned()
 }
 
 fn range_name(range: Threshold) -> String {
@@ -347,129 +308,126 @@ fn range_name(range: Threshold) -> String {
     }
 }
 
-/// Header words that say that a column counts replicas.
-const REPLICA_WORDS: [&str; 7] = [
-    "pods",
-    "pod",
-    "replicas",
-    "replica",
-    "instances",
-    "instance",
-    "count",
-];
-const REPLICA_WORDS_JA: [&str; 6] = [
-    "レプリカ数",
-    "レプリカ",
-    "ポッド数",
-    "ポッド",
-    "インスタンス数",
-    "台数",
-];
-/// Header words that say that a column holds memory.
-const MEMORY_WORDS: [&str; 3] = ["memory", "mem", "ram"];
-const MEMORY_WORDS_JA: [&str; 3] = ["メモリー", "メモリ", "記憶容量"];
-/// Header words of columns that are numbers, but not sizes.
-const OTHER_WORDS: [&str; 9] = [
-    "cpu",
-    "vcpu",
-    "core",
-    "cores",
-    "cost",
-    "latency",
-    "p99",
-    "rps",
-    "コスト",
-];
-/// What components are called in Japanese.
-const COMPONENTS_JA: [(&str, &str); 5] = [
-    ("ワーカー", " worker "),
-    ("キャッシュ", " cache "),
-    ("ウェブ", " web "),
-    ("データベース", " database "),
-    ("フロントエンド", " frontend "),
-];
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tiers::check;
 
-/// What a column of sizes is of; `None` where it is no column of sizes.
-fn column(header: &str, position: usize, cells: &[String]) -> Option<Column> {
-    let mut text = plain(header);
-    let is_other = OTHER_WORDS
-        .iter()
-        .any(|word| words(&text).any(|w| w == *word));
-    let mut take = |japanese: &[&str], ascii: &[&str]| {
-        let before = text.clone();
-        for word in japanese {
-            text = text.replace(word, " ");
+    const JARVIS: &str = include_str!("../../data/operations.md");
+
+    fn sizes(table: &RunbookTable) -> Vec<String> {
+        let row = |row: &DraftRow| {
+            let cells: Vec<&str> = row.cells.iter().map(|cell| cell.text.as_str()).collect();
+            format!("{} {:?} {:?} {}", row.name, row.from, row.below, cells.join(" "))
+        };
+        table.rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_japanese_runbook_is_read_as_it_stands() {
+        let table = read(JARVIS, None).unwrap();
+        assert_eq!(table.line, 192);
+        assert_eq!(table.rows[0].line, 194);
+        let columns: Vec<(&str, bool)> =
+            table.columns.iter().map(|c| (c.component.as_str(), c.memory)).collect();
+        assert_eq!(columns, [("api", false), ("worker", false), ("redis", true)]);
+        assert_eq!(
+            sizes(&table),
+            [
+                "Low None Some(10.0) 2 1 256Mi",
+                "Medium Some(10.0) Some(50.0) 3-5 2-3 512Mi",
+                "High Some(50.0) Some(200.0) 5-10 3-5 1Gi",
+                "Peak Some(200.0) None 10-20 5-10 2Gi",
+            ]
+        );
+        assert!(table.left_out.is_empty());
+    }
+
+    #[test]
+    fn full_width_and_marked_up_cells_are_read() {
+        let text = "
+> | 負荷 | APIレプリカ数 | Redisメモリ | 備考 |
+> |---|---|---|---|
+> | **低**（１０ rps 未満） | ２ 台 | `256 Mi` | 夜間 |
+> | 中（１０～５０ rps） | ３〜５ 台 | 512&nbsp;Mi | 平日 |
+> | 高（50 rps 以上） | 5 to 10 | 1Gi | |
+";
+        let table = read(text, None).unwrap();
+        let columns: Vec<(&str, bool)> =
+            table.columns.iter().map(|c| (c.component.as_str(), c.memory)).collect();
+        assert_eq!(columns, [("api", false), ("redis", true)]);
+        assert_eq!(
+            sizes(&table),
+            [
+                "低 None Some(10.0) 2 256Mi",
+                "中 Some(10.0) Some(50.0) 3-5 512Mi",
+                "高 Some(50.0) None 5-10 1Gi",
+            ]
+        );
+        assert_eq!(table.left_out.len(), 1);
+    }
+
+    #[test]
+    fn the_range_may_stand_in_a_column_of_its_own() {
+        let text = "| Level | Load | web instances |\n|-|-|-|\n| Calm | < 600 rpm | 2 |\n| Busy | 600 rpm+ | 4 pods |\n";
+        let table = read(text, None).unwrap();
+        assert_eq!(sizes(&table), ["Calm None Some(10.0) 2", "Busy Some(10.0) None 4"]);
+        assert_eq!(table.columns[0].component, "web");
+    }
+
+    #[test]
+    fn tables_in_code_and_tables_of_other_things_are_passed_over() {
+        let table = "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| High (> 10 rps) | 4 |\n";
+        let text = format!(
+            "```\n{table}```\n\n<!--\n{table}-->\n\n| Severity | Wait |\n|-|-|\n| 1 (< 5 s) | 5 |\n\n{table}"
+        );
+        assert_eq!(read(&text, None).unwrap().line, 19);
+    }
+
+    #[test]
+    fn a_row_without_a_range_is_left_out_and_named() {
+        let text = "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| as agreed | 3 |\n| High (> 10 rps) | 4 |\n";
+        let table = read(text, None).unwrap();
+        assert_eq!(table.rows.len(), 2);
+        assert_eq!(table.left_out, [("row `as agreed`: it has no load range".to_owned(), 4)]);
+    }
+
+    #[test]
+    fn ranges_of_something_else_are_refused_with_their_unit() {
+        let text =
+            "| Load | API Pods |\n|-|-|\n| Low (< 10 users) | 2 |\n| High (> 10 users) | 4 |\n";
+        assert_eq!(
+            read(text, None),
+            Err(MarkdownFault::Unit {
+                row: "Low (< 10 users)".to_owned(),
+                unit: "users".to_owned(),
+                line: 3
+            })
+        );
+    }
+
+    #[test]
+    fn one_of_several_tables_is_chosen_by_number() {
+        let table =
+            "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| High (> 10 rps) | 4 |\n\n";
+        let text = table.repeat(2);
+        assert_eq!(read(&text, None), Err(MarkdownFault::Several { lines: vec![1, 6] }));
+        assert_eq!(read(&text, Some(2)).unwrap().line, 6);
+        assert!(matches!(read(&text, Some(3)), Err(MarkdownFault::NoSuch { asked: 3, .. })));
+        assert!(matches!(read(&text, Some(0)), Err(MarkdownFault::NoSuch { asked: 0, .. })));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(cells in proptest::collection::vec("[-|<>(){}0-9a-zk~〜～未満以上から台Mi.,%/ \\\\`*０-９]{0,24}", 4..12)) {
+            let rows: Vec<String> = cells.iter().map(|cell| format!("| {cell} (< 5 rps) | {cell} |\n")).collect();
+            let rows = rows.concat();
+            let text = format!("| a {} | b Pods {} |\n|-|-|\n{rows}", cells[0], cells[1]);
+            if let Ok(table) = read(&text, None) {
+                let _ = check::build(&table.rows);
+            }
+            let _ = threshold(&cells.concat());
         }
-        let kept: Vec<&str> = words(&text).filter(|word| !ascii.contains(word)).collect();
-        let kept = kept.join(" ");
-        let found = kept.len() < words(&before).collect::<Vec<_>>().join(" ").len();
-        text = kept;
-        found
-    };
-    let says_memory = take(&MEMORY_WORDS_JA, &MEMORY_WORDS);
-    let says_replicas = take(&REPLICA_WORDS_JA, &REPLICA_WORDS);
-    let all = |fits: fn(&str) -> bool| !cells.is_empty() && cells.iter().all(|cell| fits(cell));
-    let memory = match (says_memory, says_replicas) {
-        (true, false) => true,
-        (false, true) => false,
-        _ if is_other => return None,
-        _ if all(is_memory) => true,
-        _ if all(is_replicas) => false,
-        _ => return None,
-    };
-    for (japanese, name) in COMPONENTS_JA {
-        text = text.replace(japanese, name);
     }
-    let name = slug(&text);
-    Some(Column {
-        header: header.trim().to_owned(),
-        named: name.is_some(),
-        component: name.unwrap_or_else(|| format!("column-{}", position + 1)),
-        memory,
-    })
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-}
-
-/// A name that Kubernetes takes; `None` where the text has letters that it cannot hold.
-fn slug(text: &str) -> Option<String> {
-    let name = words(text).collect::<Vec<_>>().join("-");
-    (name.is_ascii() && (1..=63).contains(&name.len())).then_some(name)
-}
-
-/// A size as it is written in settings: `３〜５ 台` is `3-5`, `512 Mi` is `512Mi`.
-fn size_text(cell: &str) -> String {
-    let narrow = cell.chars().map(|c| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        '\u{301c}' | '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
-        c => c,
-    });
-    let text: String = narrow.filter(|c| !c.is_whitespace() && *c != ',').collect();
-    let text = text
-        .replace(['~', '→'], "-")
-        .replace("..", "-")
-        .replace("から", "-");
-    let text = text.trim_end_matches(['台', '個', '本']);
-    let lower = text.to_ascii_lowercase();
-    let noun = REPLICA_WORDS.iter().find(|noun| lower.ends_with(*noun));
-    let text = &text[..text.len() - noun.map_or(0, |noun| noun.len())];
-    if text
-        .bytes()
-        .all(|b| b.is_ascii_digit() || b"to".contains(&b))
-    {
-        return text.replacen("to", "-", 1);
-    }
-    text.to_owned()
-}
-
-fn is_replicas(text: &str) -> bool {
-    let (min, max) = text.split_once('-').unwrap_or((text, text));
-    min.parse::<u32>().is_ok() && max.parse::<u32>().is_ok()
-}
-
-fn is_memory(text: &str) -> bool {
-    text.ends_with(|c: char| "ikMGTPE".contains(c)) && text.parse::<Bytes>().is_ok()
 }

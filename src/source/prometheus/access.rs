@@ -60,15 +60,10 @@ impl Access {
 
 /// The address, if it is one that we can ask without giving secrets away.
 pub(super) fn address(text: &str) -> Result<Url, PrometheusError> {
-    let refused = |why: String| PrometheusError::Url {
-        url: text.to_owned(),
-        why,
-    };
+    let refused = |why: String| PrometheusError::Url { url: text.to_owned(), why };
     let url = Url::parse(text).map_err(|error| refused(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(refused(
-            "it must begin with `http://` or `https://`".to_owned(),
-        ));
+        return Err(refused("it must begin with `http://` or `https://`".to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(PrometheusError::Url {
@@ -100,11 +95,7 @@ pub(super) fn http_client(access: &Access, url: &Url) -> Result<reqwest::Client,
         .redirect(same_host_only());
     if let Some(path) = &access.ca_file {
         let what = "the CA file";
-        let unusable = |why: String| PrometheusError::FileContent {
-            what,
-            path: path.clone(),
-            why,
-        };
+        let unusable = |why: String| PrometheusError::FileContent { what, path: path.clone(), why };
         let certificates = reqwest::Certificate::from_pem_bundle(&read(what, path)?)
             .map_err(|error| unusable(innermost(&error)))?;
         if certificates.is_empty() {
@@ -127,10 +118,9 @@ pub(super) fn http_client(access: &Access, url: &Url) -> Result<reqwest::Client,
             })?;
         builder = builder.identity(identity);
     }
-    builder.build().map_err(|error| PrometheusError::Url {
-        url: shown(url),
-        why: innermost(&error),
-    })
+    builder
+        .build()
+        .map_err(|error| PrometheusError::Url { url: shown(url), why: innermost(&error) })
 }
 
 /// A redirect is followed only to the host and port we came from, and never out of TLS (case 12).
@@ -156,10 +146,7 @@ fn same_host_only() -> reqwest::redirect::Policy {
 fn headers(wanted: &BTreeMap<String, String>) -> Result<HeaderMap, PrometheusError> {
     let mut headers = HeaderMap::new();
     for (name, value) in wanted {
-        let refused = |why: String| PrometheusError::Header {
-            name: name.clone(),
-            why,
-        };
+        let refused = |why: String| PrometheusError::Header { name: name.clone(), why };
         let key = HeaderName::try_from(name).map_err(|error| refused(error.to_string()))?;
         let mut value = HeaderValue::try_from(value).map_err(|_| {
             refused("its value has characters that a header cannot have".to_owned())
@@ -173,20 +160,14 @@ fn headers(wanted: &BTreeMap<String, String>) -> Result<HeaderMap, PrometheusErr
 /// The `Authorization` of this moment: the files are read for every request, because tokens rotate.
 pub(super) fn authorization(access: &Access) -> Result<Option<HeaderValue>, PrometheusError> {
     let (text, path) = if let Some(path) = &access.bearer_token_file {
-        (
-            format!("Bearer {}", read_line("the bearer token file", path)?),
-            path.clone(),
-        )
+        (format!("Bearer {}", read_line("the bearer token file", path)?), path.clone())
     } else if let Some(user) = &access.username {
         let path = access.password_file.clone().unwrap_or_default();
         let password = match &access.password_file {
             Some(path) => read_line("the password file", path)?,
             None => String::new(),
         };
-        (
-            format!("Basic {}", base64(format!("{user}:{password}").as_bytes())),
-            path,
-        )
+        (format!("Basic {}", base64(format!("{user}:{password}").as_bytes())), path)
     } else {
         return Ok(None);
     };
@@ -237,19 +218,11 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = [
-            chunk[0],
-            *chunk.get(1).unwrap_or(&0),
-            *chunk.get(2).unwrap_or(&0),
-        ];
+        let group = [chunk[0], *chunk.get(1).unwrap_or(&0), *chunk.get(2).unwrap_or(&0)];
         let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
         for place in 0..4 {
             let digit = (bits >> (18 - 6 * place)) & 63;
-            out.push(if place > chunk.len() {
-                '='
-            } else {
-                char::from(ALPHABET[digit as usize])
-            });
+            out.push(if place > chunk.len() { '=' } else { char::from(ALPHABET[digit as usize]) });
         }
     }
     out
@@ -279,13 +252,8 @@ mod tests {
 
     #[test]
     fn a_password_in_the_address_is_refused_and_not_shown() {
-        let error = Client::new(&Access::to("http://me:secret@host:9090/x"))
-            .err()
-            .unwrap();
-        assert!(
-            !format!("{error} {error:?}").contains("secret"),
-            "{error:?}"
-        );
+        let error = Client::new(&Access::to("http://me:secret@host:9090/x")).err().unwrap();
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
     }
 
     #[test]

@@ -64,10 +64,7 @@ pub enum NoAnswer {
 ///
 /// [`NoAnswer`] for everything that is not one whole series.
 pub fn range(body: &[u8], max_samples: usize) -> Result<RangeAnswer, NoAnswer> {
-    let mut matrix = Matrix {
-        max_samples,
-        ..Matrix::default()
-    };
+    let mut matrix = Matrix { max_samples, ..Matrix::default() };
     let envelope = envelope(body, MatrixSeed(&mut matrix));
     if matrix.overflow {
         return Err(NoAnswer::TooManySamples);
@@ -144,23 +141,16 @@ fn envelope<'de, S: DeserializeSeed<'de, Value = ()>>(
 ) -> Result<(), NoAnswer> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let garbled = |error: serde_json::Error| NoAnswer::Garbled(error.to_string());
-    let envelope = deserializer
-        .deserialize_map(EnvelopeVisitor(data))
-        .map_err(garbled)?;
+    let envelope = deserializer.deserialize_map(EnvelopeVisitor(data)).map_err(garbled)?;
     deserializer.end().map_err(garbled)?;
     match envelope {
-        Envelope {
-            status,
-            warning: Some(warning),
-            ..
-        } if status == "success" => Err(NoAnswer::Partial(warning)),
+        Envelope { status, warning: Some(warning), .. } if status == "success" => {
+            Err(NoAnswer::Partial(warning))
+        }
         Envelope { status, .. } if status == "success" => Ok(()),
-        Envelope {
-            status,
-            kind,
-            message,
-            ..
-        } if status == "error" => Err(NoAnswer::Refused { kind, message }),
+        Envelope { status, kind, message, .. } if status == "error" => {
+            Err(NoAnswer::Refused { kind, message })
+        }
         _ => Err(NoAnswer::Garbled("no `status` in the answer".to_owned())),
     }
 }
@@ -310,9 +300,7 @@ impl<'de> Visitor<'de> for SeriesSeed<'_> {
                     {
                         map.next_value::<IgnoredAny>()?;
                     };
-                    return Err(A::Error::custom(
-                        "native histograms where numbers were asked for",
-                    ));
+                    return Err(A::Error::custom("native histograms where numbers were asked for"));
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -342,12 +330,7 @@ impl<'de> Visitor<'de> for ValuesSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Matrix {
-            answer,
-            max_samples,
-            overflow,
-            ..
-        } = self.0;
+        let Matrix { answer, max_samples, overflow, .. } = self.0;
         while let Some((at, value)) = seq.next_element_seed(SampleSeed)? {
             if answer.samples.at.len() + answer.dropped >= *max_samples {
                 *overflow = true;
@@ -380,12 +363,9 @@ impl<'de> Visitor<'de> for SampleSeed {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(i64, f64), A::Error> {
-        let at: f64 = seq
-            .next_element()?
-            .ok_or_else(|| A::Error::invalid_length(0, &self))?;
-        let value = seq
-            .next_element_seed(ValueSeed)?
-            .ok_or_else(|| A::Error::invalid_length(1, &self))?;
+        let at: f64 = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
+        let value =
+            seq.next_element_seed(ValueSeed)?.ok_or_else(|| A::Error::invalid_length(1, &self))?;
         Ok((
             seconds(at).ok_or_else(|| A::Error::custom(format_args!("`{at}` is not a time")))?,
             value,
@@ -394,10 +374,7 @@ impl<'de> Visitor<'de> for SampleSeed {
 }
 
 /// Whole Unix seconds, within the range of a timestamp.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the range is checked first"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
 fn seconds(at: f64) -> Option<i64> {
     (at.abs() < 2.5e11).then_some(at.floor() as i64)
 }
@@ -419,8 +396,7 @@ impl Visitor<'_> for ValueSeed {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<f64, E> {
-        text.parse()
-            .map_err(|_| E::custom(format_args!("`{text}` is not a value")))
+        text.parse().map_err(|_| E::custom(format_args!("`{text}` is not a value")))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<f64, E> {
@@ -444,11 +420,7 @@ impl Visitor<'_> for ValueSeed {
 
 /// Sorts by time and keeps the larger of two samples of one time; returns how many were not in place.
 fn put_in_order(samples: &mut Samples) -> usize {
-    let disordered = samples
-        .at
-        .windows(2)
-        .filter(|pair| pair[1] <= pair[0])
-        .count();
+    let disordered = samples.at.windows(2).filter(|pair| pair[1] <= pair[0]).count();
     if disordered == 0 {
         return 0;
     }
@@ -466,10 +438,8 @@ fn differing(series: &[BTreeMap<String, String>]) -> String {
     let names: BTreeSet<&String> = series.iter().flat_map(BTreeMap::keys).collect();
     let mut parts = Vec::new();
     for name in names {
-        let values: BTreeSet<&str> = series
-            .iter()
-            .map(|labels| labels.get(name).map_or("", String::as_str))
-            .collect();
+        let values: BTreeSet<&str> =
+            series.iter().map(|labels| labels.get(name).map_or("", String::as_str)).collect();
         if values.len() > 1 {
             let mut shown: Vec<_> = values
                 .iter()
@@ -496,10 +466,7 @@ mod tests {
     }
 
     fn one(values: &str) -> Result<RangeAnswer, NoAnswer> {
-        range(
-            &body(&format!(r#"{{"metric":{{}},"values":[{values}]}}"#)),
-            100,
-        )
+        range(&body(&format!(r#"{{"metric":{{}},"values":[{values}]}}"#)), 100)
     }
 
     #[test]
@@ -539,34 +506,24 @@ mod tests {
     fn case_27_several_series_are_refused_with_the_labels_that_differ() {
         let series =
             |pod: &str| format!(r#"{{"metric":{{"job":"x","pod":"{pod}"}},"values":[[1,"1"]]}}"#);
-        let answer = range(
-            &body(&[series("a"), series("b"), series("c"), series("d")].join(",")),
-            10,
-        );
-        assert_eq!(
-            answer,
-            Err(NoAnswer::SeveralSeries("`pod` (a, b, c, …)".to_owned()))
-        );
+        let answer =
+            range(&body(&[series("a"), series("b"), series("c"), series("d")].join(",")), 10);
+        assert_eq!(answer, Err(NoAnswer::SeveralSeries("`pod` (a, b, c, …)".to_owned())));
     }
 
     #[test]
     fn case_07_an_error_with_http_200_is_an_error() {
         let body =
             br#"{"status":"error","errorType":"bad_data","error":"parse error","data":null}"#;
-        let refused = NoAnswer::Refused {
-            kind: "bad_data".to_owned(),
-            message: "parse error".to_owned(),
-        };
+        let refused =
+            NoAnswer::Refused { kind: "bad_data".to_owned(), message: "parse error".to_owned() };
         assert_eq!(range(body, 10), Err(refused));
     }
 
     #[test]
     fn case_08_a_partial_answer_is_refused() {
         let warned = br#"{"status":"success","data":{"resultType":"matrix","result":[]},"warnings":["store down"]}"#;
-        assert_eq!(
-            range(warned, 10),
-            Err(NoAnswer::Partial("store down".to_owned()))
-        );
+        assert_eq!(range(warned, 10), Err(NoAnswer::Partial("store down".to_owned())));
         let partial =
             br#"{"status":"success","isPartial":true,"warnings":[],"data":{"resultType":"matrix","result":[]}}"#;
         assert!(matches!(range(partial, 10), Err(NoAnswer::Partial(_))));
@@ -579,10 +536,7 @@ mod tests {
         let whole = body(r#"{"metric":{"a":"b"},"values":[[1,"1"],[2,"2"]]}"#);
         assert!(range(&whole, 10).is_ok());
         for end in 0..whole.len() {
-            assert!(
-                matches!(range(&whole[..end], 10), Err(NoAnswer::Garbled(_))),
-                "cut at {end}"
-            );
+            assert!(matches!(range(&whole[..end], 10), Err(NoAnswer::Garbled(_))), "cut at {end}");
         }
     }
 
@@ -595,29 +549,18 @@ mod tests {
             r#"{"status":"ok"}"#,
             r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
         ] {
-            assert!(
-                matches!(range(bad.as_bytes(), 10), Err(NoAnswer::Garbled(_))),
-                "{bad}"
-            );
+            assert!(matches!(range(bad.as_bytes(), 10), Err(NoAnswer::Garbled(_))), "{bad}");
         }
-        for bad in [
-            r#"[1]"#,
-            r#"[1,"x"]"#,
-            r#"["1","1"]"#,
-            r#"[1e300,"1"]"#,
-            r#"[1,"1",2]"#,
-            r#"[1,{}]"#,
-        ] {
+        for bad in
+            [r#"[1]"#, r#"[1,"x"]"#, r#"["1","1"]"#, r#"[1e300,"1"]"#, r#"[1,"1",2]"#, r#"[1,{}]"#]
+        {
             assert!(matches!(one(bad), Err(NoAnswer::Garbled(_))), "{bad}");
         }
     }
 
     #[test]
     fn more_samples_than_asked_for_are_refused() {
-        let values = (0..11)
-            .map(|i| format!(r#"[{i},"1"]"#))
-            .collect::<Vec<_>>()
-            .join(",");
+        let values = (0..11).map(|i| format!(r#"[{i},"1"]"#)).collect::<Vec<_>>().join(",");
         let body = body(&format!(r#"{{"metric":{{}},"values":[{values}]}}"#));
         assert_eq!(range(&body, 10), Err(NoAnswer::TooManySamples));
         assert!(range(&body, 11).is_ok());

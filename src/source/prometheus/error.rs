@@ -86,10 +86,7 @@ pub enum PrometheusError {
         to: String,
     },
     /// 429, 502, 503, 504.
-    #[error(
-        "`{url}` is overloaded or not ready: it answers {status}{}",
-        said(message)
-    )]
+    #[error("`{url}` is overloaded or not ready: it answers {status}{}", said(message))]
     Overloaded {
         /// The address.
         url: String,
@@ -149,11 +146,7 @@ pub enum PrometheusError {
 }
 
 fn said(message: &str) -> String {
-    if message.is_empty() {
-        String::new()
-    } else {
-        format!(": {message}")
-    }
+    if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
 impl PrometheusError {
@@ -166,10 +159,7 @@ impl PrometheusError {
     /// Whether the source is away or busy, so that the same question may have an answer later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Overloaded { .. }
-        )
+        matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Overloaded { .. })
     }
 
     /// Whether every other query would fail in the same way.

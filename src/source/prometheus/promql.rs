@@ -124,22 +124,19 @@ mod tests {
 
     #[test]
     fn case_64_a_quote_in_a_name_stays_inside_the_string() {
-        let matchers = Matchers::new()
-            .equal("service", "a\"} or vector(1) #\\\n")
-            .and("pod", Match::Regex, "x|y");
-        assert_eq!(
-            matchers.to_string(),
-            r#"{service="a\"} or vector(1) #\\\n",pod=~"x|y"}"#
+        let matchers = Matchers::new().equal("service", "a\"} or vector(1) #\\\n").and(
+            "pod",
+            Match::Regex,
+            "x|y",
         );
+        assert_eq!(matchers.to_string(), r#"{service="a\"} or vector(1) #\\\n",pod=~"x|y"}"#);
     }
 
     #[test]
     fn a_literal_expression_matches_only_itself() {
         assert_eq!(literal("api.v1|b"), r"api\.v1\|b");
         assert_eq!(
-            Matchers::new()
-                .and("pod", Match::Regex, &literal("a.b"))
-                .to_string(),
+            Matchers::new().and("pod", Match::Regex, &literal("a.b")).to_string(),
             r#"{pod=~"a\\.b"}"#
         );
     }

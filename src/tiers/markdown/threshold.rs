@@ -74,10 +74,7 @@ pub fn plain(text: &str) -> String {
         c if c.is_whitespace() => ' ',
         c => c,
     };
-    text.chars()
-        .map(narrow)
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().map(narrow).flat_map(char::to_lowercase).collect()
 }
 
 /// The load range that `text` holds: in its last parentheses, after its colon, or as a whole.
@@ -137,11 +134,7 @@ fn number(text: &str) -> (Option<Token>, usize) {
     let thousand = text[length..].strip_prefix('k');
     let thousand = thousand
         .filter(|rest| !rest.starts_with(|c: char| c.is_alphabetic() && c != 'r' && c != 'q'));
-    let (scale, length) = if thousand.is_some() {
-        (1000.0, length + 1)
-    } else {
-        (1.0, length)
-    };
+    let (scale, length) = if thousand.is_some() { (1000.0, length + 1) } else { (1.0, length) };
     let token = match digits.replace(',', "").parse::<f64>() {
         Ok(number) if grouped_by_thousands(digits) => Token::Number(number * scale),
         _ => Token::Word(digits.to_owned()),
@@ -164,8 +157,8 @@ fn word(text: &str) -> (Option<Token>, usize) {
         "less" | "below" | "under" | "fewer" | "max" => Some(Token::Less),
         "more" | "above" | "over" | "greater" | "from" | "exceeds" | "min" => Some(Token::More),
         "to" | "and" | "until" | "through" => Some(Token::To),
-        "than" | "or" | "between" | "the" | "x" | "load" | "about" | "負荷" => None,
-        "req" | "reqs" | "requests" | "request" | "リクエスト" => None,
+        "than" | "or" | "between" | "the" | "x" | "load" | "about" | "負荷" | "req" | "reqs"
+        | "requests" | "request" | "リクエスト" => None,
         _ => Some(divisor(word).map_or_else(|| Token::Word(word.to_owned()), Token::Unit)),
     };
     (token, length)
@@ -179,9 +172,7 @@ fn divisor(unit: &str) -> Option<f64> {
         "rph" => "h",
         _ => {
             let (what, time) = unit.split_once('/')?;
-            let requests = [
-                "", "r", "req", "reqs", "request", "requests", "queries", "calls",
-            ];
+            let requests = ["", "r", "req", "reqs", "request", "requests", "queries", "calls"];
             requests.contains(&what).then_some(time)?
         }
     };
@@ -194,9 +185,7 @@ fn divisor(unit: &str) -> Option<f64> {
 }
 
 fn range(tokens: &[Token]) -> Result<Option<Threshold>, OtherUnit> {
-    let first_number = tokens
-        .iter()
-        .position(|token| matches!(token, Token::Number(_)));
+    let first_number = tokens.iter().position(|token| matches!(token, Token::Number(_)));
     let Some(first_number) = first_number else {
         return Ok(None);
     };
@@ -249,9 +238,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<(Option<f64>, Option<f64>)> {
-        threshold(text)
-            .unwrap()
-            .map(|found| (found.from, found.below))
+        threshold(text).unwrap().map(|found| (found.from, found.below))
     }
 
     #[test]
@@ -328,10 +315,7 @@ mod tests {
 
     #[test]
     fn another_unit_is_named_and_not_taken_for_load() {
-        assert_eq!(
-            threshold("Low (< 10 users)"),
-            Err(OtherUnit("users".to_owned()))
-        );
+        assert_eq!(threshold("Low (< 10 users)"), Err(OtherUnit("users".to_owned())));
         assert_eq!(threshold("Low (< 10 %)"), Err(OtherUnit("%".to_owned())));
         assert_eq!(
             threshold("Low (10 rps - 900 rpm)"),

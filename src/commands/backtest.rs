@@ -1,0 +1,338 @@
+//! `plimsoll backtest`: forecasts from past origins, written for a scorer or scored here.
+//!
+//! A fold sees only what lies before its origin: the series is cut there, at most [`LOOKBACK`] long,
+//! before the forecast is made. Nothing of what came reaches the code that forecasts.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Hinted;
+use crate::forecast::{Backtest, Forecast, ModelScore, backtest, forecast};
+use crate::history::History;
+use crate::service::Calendar;
+use crate::units::Period;
+
+/// The most history a forecast is given.
+const LOOKBACK: Period = Period(8 * Period::WEEK.0);
+/// Rolling origins where no folds are given.
+const ORIGINS: usize = 8;
+/// Horizon of rolling origins: as far as is planned for by default.
+const HORIZON: Period = Period::WEEK;
+/// One seed for all: a backtest gives the same bytes twice.
+const SEED: u64 = 1;
+/// A series' error counts at most this much in the mean, so that a series that stood still until the origin does
+/// not speak for all.
+const MASE_MAX: f64 = 10.0;
+const HEADER: &str = "series,fold,step,mean,q0.025,q0.1,q0.5,q0.9,q0.95,q0.975,q0.99";
+
+/// A point in one series from which a forecast is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fold {
+    series: String,
+    name: String,
+    /// Steps before the first one to forecast.
+    origin: usize,
+    /// Steps to forecast.
+    horizon: usize,
+}
+
+/// What a backtest did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What is to be printed; empty where the forecasts went to a file.
+    pub text: String,
+    /// Series and folds without a forecast, each with its reason.
+    pub skipped: Vec<String>,
+}
+
+/// Runs a backtest over the series in `file`.
+///
+/// With `folds`, every fold is forecast and written to `emit`, or returned as text. Without, each series
+/// is scored at rolling origins over a week, and a table of all models is returned. Days begin in `zone`.
+///
+/// # Errors
+///
+/// A file that cannot be read or written, a line that does not parse, or a fold of an unknown series.
+pub fn run(
+    file: &Path,
+    folds: Option<&Path>,
+    emit: Option<&Path>,
+    zone: &TimeZone,
+) -> Result<Outcome> {
+    let series = read_series(file)?;
+    let calendar = Calendar { zone: zone.clone(), events: Vec::new() };
+    let Some(folds) = folds else {
+        if emit.is_some() {
+            return Err(Hinted {
+                message: "`--emit` writes the forecasts of folds, and there are none".to_owned(),
+                hint: "name them with `--folds FILE`".to_owned(),
+            }
+            .into());
+        }
+        return Ok(rolling(&series, &calendar));
+    };
+    let folds = read_folds(folds, &series)?;
+    // opened before the work, so that a bad path fails at once
+    let sink = emit
+        .map(|path| {
+            File::create(path).with_context(|| format!("cannot write `{}`", path.display()))
+        })
+        .transpose()?;
+    let forecasts =
+        in_parallel(&folds, |fold| forecast_fold(&series[&fold.series], fold, &calendar));
+    let (text, skipped) = as_csv(&folds, forecasts);
+    match (sink, emit) {
+        (Some(sink), Some(path)) => {
+            let mut sink = BufWriter::new(sink);
+            sink.write_all(text.as_bytes())
+                .and_then(|()| sink.flush())
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
+            Ok(Outcome { text: String::new(), skipped })
+        }
+        _ => Ok(Outcome { text, skipped }),
+    }
+}
+
+/// The forecast of one fold, from what lies before its origin and nothing else.
+fn forecast_fold(series: &History, fold: &Fold, calendar: &Calendar) -> Result<Forecast, String> {
+    let before = series.until(series.time(fold.origin));
+    let before = tail(&before, LOOKBACK.steps(series.step));
+    forecast(&before, calendar, fold.horizon, SEED)
+        .map_err(|error| format!("{} fold {}: {error}", fold.series, fold.name))
+}
+
+fn tail(history: &History, steps: usize) -> History {
+    let from = history.values.len().saturating_sub(steps);
+    History {
+        start: history.time(from),
+        values: history.values[from..].to_vec(),
+        ..history.clone()
+    }
+}
+
+fn as_csv(folds: &[Fold], forecasts: Vec<Result<Forecast, String>>) -> (String, Vec<String>) {
+    let mut text = format!("{HEADER}\n");
+    let mut skipped = Vec::new();
+    for (fold, forecast) in folds.iter().zip(forecasts) {
+        match forecast {
+            Ok(forecast) => {
+                for (step, (mean, row)) in forecast.mean.iter().zip(&forecast.quantiles).enumerate()
+                {
+                    let _ = write!(text, "{},{},{},{mean}", fold.series, fold.name, step + 1);
+                    for quantile in row {
+                        let _ = write!(text, ",{quantile}");
+                    }
+                    text.push('\n');
+                }
+            }
+            Err(reason) => skipped.push(reason),
+        }
+    }
+    (text, skipped)
+}
+
+/// `work` on every item, on all cores, results in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(cores).max(1);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(share)
+            .map(|chunk| scope.spawn(|| chunk.iter().map(&work).collect::<Vec<R>>()))
+            .collect();
+        // a panic of a worker goes on here
+        threads
+            .into_iter()
+            .flat_map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
+}
+
+/// Every series at rolling origins, in one table: the mean over the series, best first below the ensemble.
+fn rolling(series: &BTreeMap<String, History>, calendar: &Calendar) -> Outcome {
+    let named: Vec<(&String, &History)> = series.iter().collect();
+    let results = in_parallel(&named, |(name, load)| {
+        let steps = HORIZON.steps(load.step);
+        backtest(load, calendar, steps, ORIGINS, SEED).map_err(|error| format!("{name}: {error}"))
+    });
+    let mut skipped = Vec::new();
+    let mut done: Vec<Backtest> = Vec::new();
+    for result in results {
+        match result {
+            Ok(backtest) => done.push(backtest),
+            Err(reason) => skipped.push(reason),
+        }
+    }
+    let text = if done.is_empty() { String::new() } else { table(&done) };
+    Outcome { text, skipped }
+}
+
+/// A readable table of `backtests`, one line per model.
+#[must_use]
+pub fn table(backtests: &[Backtest]) -> String {
+    let origins: usize = backtests.iter().map(|backtest| backtest.origins.len()).sum();
+    let mut text = format!(
+        "{origins} origins in {} series; 1.00 is the error of the seasonal naive forecast\n\n",
+        backtests.len()
+    );
+    let _ = writeln!(
+        text,
+        "{:<22} {:>6} {:>7} {:>10} {:>10} {:>10}",
+        "model", "error", "bias", "inside 80%", "inside 95%", "peaks 95%"
+    );
+    let mut models = means(backtests);
+    if let Some((_, members)) = models.split_first_mut() {
+        members.sort_by(|a, b| a.mase.total_cmp(&b.mase));
+    }
+    for ModelScore { name, mase, bias, inside80, inside95, peaks_inside95 } in models {
+        let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+        let _ = writeln!(
+            text,
+            "{name:<22} {mase:>6.2} {:>7} {:>10} {:>10} {:>10}",
+            format!("{:+.1}%", 100.0 * bias),
+            percent(inside80),
+            percent(inside95),
+            percent(peaks_inside95)
+        );
+    }
+    text
+}
+
+/// Each model's mean over the series.
+#[expect(clippy::cast_precision_loss, reason = "a number of series")]
+fn means(backtests: &[Backtest]) -> Vec<ModelScore> {
+    let n = backtests.len() as f64;
+    let models = backtests.first().map_or(&[][..], |backtest| &backtest.models);
+    let mean = |i: usize, of: fn(&ModelScore) -> f64| {
+        backtests.iter().map(|b| of(&b.models[i])).sum::<f64>() / n
+    };
+    models
+        .iter()
+        .enumerate()
+        .map(|(i, model)| ModelScore {
+            name: model.name,
+            mase: mean(i, |m| m.mase.min(MASE_MAX)),
+            bias: mean(i, |m| m.bias),
+            inside80: mean(i, |m| m.inside80),
+            inside95: mean(i, |m| m.inside95),
+            peaks_inside95: mean(i, |m| m.peaks_inside95),
+        })
+        .collect()
+}
+
+/// A CSV's cells by the names asked for, line by line, with the line's number.
+fn cells<'a, const N: usize>(
+    text: &'a str,
+    path: &Path,
+    names: [&str; N],
+) -> Result<Vec<(usize, [&'a str; N])>> {
+    let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim_end_matches('\r')));
+    let header: Vec<&str> = lines.next().map_or(Vec::new(), |(_, line)| line.split(',').collect());
+    let mut places = [0; N];
+    for (place, name) in places.iter_mut().zip(names) {
+        let Some(found) = header.iter().position(|column| column == &name) else {
+            return Err(Hinted {
+                message: format!("`{}` has no column `{name}`", path.display()),
+                hint: format!("it needs the columns `{}`", names.join(",")),
+            }
+            .into());
+        };
+        *place = found;
+    }
+    lines
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(number, line)| {
+            let row: Vec<&str> = line.split(',').collect();
+            if row.len() != header.len() {
+                bail!(
+                    "`{}` line {number} has {} cells, the header {}",
+                    path.display(),
+                    row.len(),
+                    header.len()
+                );
+            }
+            Ok((number, places.map(|place| row[place])))
+        })
+        .collect()
+}
+
+/// Every series on its own regular grid; a step without a line, or with an empty value, is a gap.
+fn read_series(path: &Path) -> Result<BTreeMap<String, History>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let mut samples: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
+    for (line, [series, timestamp, value]) in cells(&text, path, ["series", "timestamp", "value"])?
+    {
+        let at: Timestamp = timestamp.parse().with_context(|| {
+            format!("`{}` line {line}: `{timestamp}` is not a time", path.display())
+        })?;
+        let value = match value {
+            "" => f64::NAN,
+            value => value.parse().with_context(|| {
+                format!("`{}` line {line}: `{value}` is not a number", path.display())
+            })?,
+        };
+        samples.entry(series.to_owned()).or_default().push((at.as_second(), value));
+    }
+    samples
+        .into_iter()
+        .map(|(name, samples)| {
+            Ok((name.clone(), regular(samples).with_context(|| format!("series `{name}`"))?))
+        })
+        .collect()
+}
+
+/// Lays samples out at their smallest distance.
+fn regular(mut samples: Vec<(i64, f64)>) -> Result<History> {
+    samples.sort_unstable_by_key(|sample| sample.0);
+    let step = samples.windows(2).map(|pair| pair[1].0 - pair[0].0).min().unwrap_or(Period::HOUR.0);
+    if step <= 0 {
+        bail!("two values at the same time");
+    }
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { bail!("no values") };
+    let place = |at: i64| usize::try_from((at - first.0) / step).unwrap_or(0);
+    let mut values = vec![f64::NAN; place(last.0) + 1];
+    for &(at, value) in &samples {
+        values[place(at)] = if value.is_finite() { value } else { f64::NAN };
+    }
+    Ok(History {
+        start: Timestamp::from_second(first.0)?,
+        step: Period(step),
+        values,
+        marks: Vec::new(),
+        newest: Timestamp::from_second(last.0)?,
+    })
+}
+
+fn read_folds(path: &Path, series: &BTreeMap<String, History>) -> Result<Vec<Fold>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let number = |line: usize, text: &str| -> Result<usize> {
+        text.parse().with_context(|| {
+            format!("`{}` line {line}: `{text}` is not a number of steps", path.display())
+        })
+    };
+    cells(&text, path, ["series", "fold", "origin", "horizon"])?
+        .into_iter()
+        .map(|(line, [name, fold, origin, horizon])| {
+            if !series.contains_key(name) {
+                bail!("`{}` line {line}: there is no series `{name}`", path.display());
+            }
+            Ok(Fold {
+                series: name.to_owned(),
+                name: fold.to_owned(),
+                origin: number(line, origin)?,
+                horizon: number(line, horizon)?,
+            })
+        })
+        .collect()
+}

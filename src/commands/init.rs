@@ -1,0 +1,219 @@
+//! `plimsoll init`: a commented first `plimsoll.yaml`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+
+use crate::cli::InitArgs;
+use crate::commands::{Hinted, tiers};
+use crate::config;
+use crate::files;
+
+/// What is known of the service when its settings are first written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Starter {
+    /// The service's name.
+    pub service: String,
+    /// The namespace it runs in.
+    pub namespace: String,
+    /// Address of the Prometheus.
+    pub prometheus_url: String,
+    /// The runbook that holds its scaling table.
+    pub runbook: Option<PathBuf>,
+}
+
+impl From<&InitArgs> for Starter {
+    fn from(args: &InitArgs) -> Self {
+        Self {
+            service: args.service.clone(),
+            namespace: args.namespace.clone().unwrap_or_else(|| args.service.clone()),
+            prometheus_url: args.prometheus_url.clone(),
+            runbook: args.tiers.clone(),
+        }
+    }
+}
+
+/// The table that a service starts with where no runbook has one; to be replaced.
+const TIERS: &str = "\
+tiers:                          # or: {markdown: docs/operations.md}
+  - {name: Low,    below: 10,  api: 2}
+  - {name: Medium, below: 50,  api: 3-5}
+  - {name: High,   below: 200, api: 5-10}
+  - {name: Peak,               api: 10-20}
+components:                     # what the table's columns are in the cluster
+";
+
+/// Writes the settings to `file` and says what comes next.
+///
+/// # Errors
+///
+/// Where a file is there already and `force` is not set, where the values given do not make valid
+/// settings, or where the file cannot be written.
+pub fn run(file: &Path, starter: &Starter, force: bool, out: &mut dyn Write) -> Result<()> {
+    let shown = file.display();
+    if !force && file.symlink_metadata().is_ok() {
+        return Err(Hinted {
+            message: format!("`{shown}` is there already"),
+            hint: "write another with `--file FILE`, or overwrite it with `--force`".to_owned(),
+        }
+        .into());
+    }
+    let table = match &starter.runbook {
+        Some(runbook) => tiers::service_keys(runbook, None, &starter.service)?,
+        None => format!("{TIERS}  api: {{target: Deployment/{}}}\n", starter.service),
+    };
+    let text = starter_text(starter, &table);
+    // what we write, we can read: a name that Kubernetes would refuse is refused here
+    config::parse(&text, &shown.to_string(), Path::new("")).map_err(tiers::hinted)?;
+    files::write_whole(file, text.as_bytes()).map_err(|error| anyhow!(error))?;
+    writeln!(out, "wrote {shown}")?;
+    writeln!(out, "next: complete it where it says `set`, then `plimsoll check`")?;
+    Ok(())
+}
+
+/// The settings as text; `table` holds the service's `tiers` and `components`.
+#[must_use]
+pub fn starter_text(starter: &Starter, table: &str) -> String {
+    let Starter { service, namespace, prometheus_url, .. } = starter;
+    let [service, namespace, url] = [service, namespace, prometheus_url].map(|text| quoted(text));
+    let table: Vec<String> = table.lines().map(|line| format!("    {line}\n")).collect();
+    let table = table.concat();
+    format!(
+        "\
+# Settings of Plimsoll. Every key: `plimsoll schema`. Try them: `plimsoll check`.
+version: 1
+timezone: UTC                       # set your own: days begin and reports are dated in it
+
+history:
+  prometheus:
+    url: {url}
+    # Nothing secret stands in this file: name the files that hold it.
+    # bearerTokenFile: /var/run/secrets/prometheus/token
+    # username: plimsoll
+    # passwordFile: /var/run/secrets/prometheus/password
+    # caFile: /etc/ssl/prometheus-ca.pem
+    # headers: {{X-Scope-OrgID: my-tenant}}
+  step: 5m                          # distance between samples; divides an hour
+  lookback: 8w                      # four weeks are the least that a weekly rhythm shows in
+  store: .plimsoll/history          # kept here, beyond the retention of Prometheus
+
+services:
+  - name: {service}
+    namespace: {namespace}
+    # Load in requests per second. Set the labels that select this service,
+    # or `query:` with PromQL that gives one series.
+    load: {{selector: {{service: {service}}}}}
+    # Inside these it is healthy; past `severity2` nothing is lowered.
+    objectives: {{errorRate: 1%, p99: 2s, severity2: {{errorRate: 5%, p99: 5s}}}}
+    # The team's own scaling table: set your numbers. A row begins where the one before it ends,
+    # and load at a boundary belongs to the upper row.
+{table}    # volumes: [data-postgresql-0]  # volume claims to watch
+
+policy:
+  risk: 5%                          # chance that the window's peak exceeds what is planned for
+  horizon: 7d                       # the window that is planned for
+  outlook: 28d                      # how far ahead crossings are looked for
+
+# What is known to change the load; `to` is the first moment after it, a date is its midnight.
+# events:
+#   - {{name: product launch, from: 2026-12-01, to: 2026-12-03, multiply: 1.8}}
+"
+    )
+}
+
+/// A value given on the command line, as YAML that can only be read as text.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-./:".contains(c);
+    let word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.ends_with(':');
+    let keyword = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    if word && text.chars().all(plain) && !keyword.contains(&text) {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn starter(service: &str) -> Starter {
+        Starter {
+            service: service.to_owned(),
+            namespace: "shop".to_owned(),
+            prometheus_url: "http://localhost:9090".to_owned(),
+            runbook: None,
+        }
+    }
+
+    fn hint(error: &anyhow::Error) -> String {
+        error.downcast_ref::<Hinted>().unwrap().hint.clone()
+    }
+
+    #[test]
+    fn the_starter_is_valid_and_says_what_it_was_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plimsoll.yaml");
+        run(&file, &starter("checkout"), false, &mut Vec::new()).unwrap();
+        let settings = config::load(&file).unwrap();
+        let service = &settings.services[0];
+        assert_eq!((service.name.as_str(), service.namespace.as_str()), ("checkout", "shop"));
+        assert_eq!(settings.history.prometheus.unwrap().url, "http://localhost:9090");
+        assert_eq!(service.tiers.rows.len(), 4);
+    }
+
+    #[test]
+    fn the_starter_takes_the_table_of_a_runbook() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plimsoll.yaml");
+        let runbook = Some(PathBuf::from("data/operations.md"));
+        run(&file, &Starter { runbook, ..starter("jarvis") }, false, &mut Vec::new()).unwrap();
+        let settings = config::load(&file).unwrap();
+        let example = config::load(Path::new("data/plimsoll.yaml")).unwrap();
+        assert_eq!(settings.services[0].tiers, example.services[0].tiers);
+        assert_eq!(
+            settings.services[0].components[2].target.to_string(),
+            "StatefulSet/jarvis-redis"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_kept_unless_forced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plimsoll.yaml");
+        std::fs::write(&file, "mine").unwrap();
+        let error = run(&file, &starter("a"), false, &mut Vec::new()).unwrap_err();
+        assert_eq!(
+            hint(&error),
+            "write another with `--file FILE`, or overwrite it with `--force`"
+        );
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+        run(&file, &starter("a"), true, &mut Vec::new()).unwrap();
+        assert!(config::load(&file).is_ok());
+    }
+
+    #[test]
+    fn values_that_are_no_settings_write_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plimsoll.yaml");
+        for service in ["My Service", "a: b", "x\n- y", "", "\"", "a\\b"] {
+            assert!(run(&file, &starter(service), false, &mut Vec::new()).is_err(), "{service}");
+            assert!(!file.exists());
+        }
+        let url = Starter { prometheus_url: "prometheus:9090".to_owned(), ..starter("a") };
+        let error = run(&file, &url, false, &mut Vec::new()).unwrap_err();
+        assert_eq!(hint(&error), "write `http://prometheus:9090`");
+    }
+
+    #[test]
+    fn names_that_yaml_would_read_otherwise_stay_names() {
+        for name in ["true", "null", "no", "123", "1e3"] {
+            let table = format!("{TIERS}  api: {{target: Deployment/x}}\n");
+            let text = starter_text(&starter(name), &table);
+            let settings = config::parse(&text, "x.yaml", Path::new("")).unwrap();
+            assert_eq!(settings.services[0].name, name);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! How a forecast did on its own past, from the trials that shaped it.
+
+use super::Score;
+use super::ensemble::Fit;
+use super::grid::Grid;
+use super::interval::{self, Spread};
+use super::paths::Ahead;
+use super::stats::count;
+
+/// How the combination did at past origins. The intervals that are counted here come from the older half of the
+/// origins and are held against the newer half.
+pub(super) fn of(fit: &Fit, said: &[Vec<f64>], grid: &Grid, naive: f64) -> Score {
+    let half = fit.trials.len() / 2;
+    let spread = Spread::new(
+        &fit.trials[..half],
+        &said[..half],
+        &grid.seen,
+        grid.seasons,
+        grid.phase,
+        naive,
+    );
+    let scores = [0.025, 0.1, 0.9, 0.975].map(interval::score);
+    let (mut n, mut absolute, mut error, mut level) = (0, 0.0, 0.0, 0.0);
+    let (mut tested, mut inside80, mut inside95) = (0, 0, 0);
+    for (i, (trial, said)) in fit.trials.iter().zip(said).enumerate() {
+        for (h, (&mean, &actual)) in said.iter().zip(&grid.seen[trial.origin..]).enumerate() {
+            if actual.is_nan() {
+                continue;
+            }
+            n += 1;
+            absolute += (mean - actual).abs();
+            error += mean - actual;
+            level += actual;
+            if i >= half {
+                let step = Ahead {
+                    mean,
+                    size: spread.size(grid.phase + trial.origin + h, mean),
+                    curve: spread.curve(h),
+                    factor: 1.0,
+                };
+                let [low95, low80, high80, high95] = scores.map(|score| step.at(score));
+                tested += 1;
+                inside80 += usize::from((low80..=high80).contains(&actual));
+                inside95 += usize::from((low95..=high95).contains(&actual));
+            }
+        }
+    }
+    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    Score {
+        origins: fit.trials.len(),
+        mase: share(absolute, count(n) * naive),
+        bias: share(error, level),
+        inside80: share(count(inside80), count(tested)),
+        inside95: share(count(inside95), count(tested)),
+    }
+}

@@ -1,0 +1,142 @@
+//! Level shifts: what changed for good, with a deploy or a customer, and how to go on using the weeks before it.
+//!
+//! A shift is a number of last days of which nearly every hour lies to the same side of the median of
+//! its hour of the week before. The older series is then brought to the new level by the median ratio, so that
+//! its shape and its errors stay of use. A rise is believed after two days; a fall only after five, since
+//! the longest public holidays look like one, and believing it too early would leave too little capacity.
+
+use super::members::Seasons;
+use super::stats::{median, weighted_quantiles};
+
+/// Smallest change that is a shift: by a quarter up, or the same down.
+const RATIO_MIN: f64 = 1.25;
+/// Largest change whose older series still has a shape to lend: beyond it the service is another one.
+const RATIO_MAX: f64 = 5.0;
+/// Share of the hours that may lie on the other side.
+const STRAGGLERS: f64 = 0.1;
+/// Days after which a rise is believed.
+const RISE_D: usize = 2;
+/// Days after which a fall is believed.
+const FALL_D: usize = 5;
+/// Oldest shift that is looked for, in days; by then the trials at past origins have seen it.
+const OLDEST_D: usize = 14;
+/// Days needed before the shift, to know the level it left.
+const BEFORE_D: usize = 7;
+
+/// The level changed at a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Shift {
+    /// First step at the new level.
+    pub at: usize,
+    /// New level over old.
+    pub ratio: f64,
+}
+
+impl Shift {
+    /// The oldest shift of the last weeks that still holds.
+    pub(super) fn find(seen: &[f64], seasons: Seasons) -> Option<Self> {
+        let oldest = OLDEST_D.min((seen.len() / seasons.day).saturating_sub(BEFORE_D));
+        (RISE_D..=oldest).rev().find_map(|days| {
+            let at = seen.len() - days * seasons.day;
+            let ratio = lasting_ratio(seen, at, seasons)?;
+            (ratio > 1.0 || days >= FALL_D).then_some(Self { at, ratio })
+        })
+    }
+
+    /// Brings what lies before the shift to the level after it.
+    pub(super) fn carry(self, values: &mut [f64]) {
+        for value in &mut values[..self.at] {
+            *value *= self.ratio;
+        }
+    }
+}
+
+/// The median ratio of the steps from `at` on to those before, where nearly all agree on its side.
+fn lasting_ratio(seen: &[f64], at: usize, seasons: Seasons) -> Option<f64> {
+    let first_day = at..at + seasons.day;
+    // the first day and the last decide quickly in the usual case that there is no shift
+    one_sided(ratios(seen, first_day, at, seasons))?;
+    one_sided(ratios(seen, seen.len() - seasons.day..seen.len(), at, seasons))?;
+    one_sided(ratios(seen, at..seen.len(), at, seasons))
+}
+
+/// Each step of a span over the median of its hour of the week before `at`, or of its hour of day.
+fn ratios(
+    seen: &[f64],
+    span: std::ops::Range<usize>,
+    at: usize,
+    seasons: Seasons,
+) -> Vec<(f64, f64)> {
+    let mut before = Vec::with_capacity(8);
+    span.filter_map(|t| {
+        let mut usual = |season: usize| {
+            before.clear();
+            let older = (1..).map_while(|n| t.checked_sub(n * season));
+            before.extend(
+                older
+                    .filter(|&older| older < at)
+                    .map(|older| seen[older])
+                    .filter(|y| !y.is_nan())
+                    .take(8),
+            );
+            (before.len() >= 2).then(|| median(&mut before)).flatten()
+        };
+        let usual = usual(seasons.week()).or_else(|| usual(seasons.day))?;
+        let ratio = seen[t] / usual;
+        ratio.is_finite().then_some((ratio, 1.0))
+    })
+    .collect()
+}
+
+fn one_sided(mut ratios: Vec<(f64, f64)>) -> Option<f64> {
+    ratios.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let quantiles = weighted_quantiles(&ratios, &[STRAGGLERS, 0.5, 1.0 - STRAGGLERS])?;
+    let [low, middle, high] = quantiles[..] else {
+        return None;
+    };
+    let rise = low > RATIO_MIN && high < RATIO_MAX;
+    let fall = high < 1.0 / RATIO_MIN && low > 1.0 / RATIO_MAX;
+    (rise || fall).then_some(middle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stats::count;
+    use super::*;
+
+    /// Four weeks of hours between 88 and 112, the last `days` of them times `ratio`.
+    fn shifted(days: usize, ratio: f64) -> Vec<f64> {
+        let level = |t: usize| if t >= (28 - days) * 24 { ratio } else { 1.0 };
+        (0..28 * 24).map(|t| level(t) * (88.0 + count(t % 24) + count(t % 3) / 2.0)).collect()
+    }
+
+    fn found(values: &[f64]) -> Option<(usize, f64)> {
+        Shift::find(values, Seasons::new(24))
+            .map(|shift| ((values.len() - shift.at) / 24, shift.ratio))
+    }
+
+    #[test]
+    fn a_rise_is_believed_after_two_days_and_a_fall_after_five() {
+        assert_eq!(found(&shifted(1, 3.0)), None);
+        for (days, ratio) in [(2, 3.0), (10, 1.5), (5, 0.5)] {
+            let (since, by) = found(&shifted(days, ratio)).unwrap_or_default();
+            assert_eq!(since, days);
+            assert!((by - ratio).abs() < 0.05 * ratio, "{by} for {ratio}");
+        }
+        assert_eq!(found(&shifted(4, 0.5)), None, "a long holiday");
+    }
+
+    #[test]
+    fn a_small_change_is_none_and_a_huge_one_is_another_service() {
+        assert_eq!(found(&shifted(5, 1.1)), None);
+        assert_eq!(found(&shifted(5, 20.0)), None);
+        assert_eq!(found(&vec![0.0; 28 * 24]), None);
+    }
+
+    #[test]
+    fn the_older_series_is_brought_to_the_new_level() {
+        let mut values = [1.0, 2.0, 9.0];
+        Shift { at: 2, ratio: 3.0 }.carry(&mut values);
+        assert!(values.iter().zip([3.0, 6.0, 9.0]).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
+}

@@ -1,0 +1,174 @@
+//! Plan -> a Helm values overlay with the keys that `helm create` knows: small, sorted, and every line
+//! says what it was and why.
+
+use crate::advise::plan::{Plan, Setting};
+use crate::render::changes::{Change, ComponentChanges, changes};
+use crate::render::yaml::{Tree, comment};
+use crate::service::Service;
+
+/// The overlay: only keys that Plimsoll owns, and of these only the changed ones, under each component's
+/// path in the chart. A component without a path stays out.
+#[must_use]
+pub fn overlay(plan: &Plan, services: &[Service]) -> String {
+    let all = changes(plan, services);
+    let mut tree = Tree::default();
+    for component in &all {
+        put(&mut tree, component);
+    }
+    let mut out =
+        comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings));
+    if tree.is_empty() {
+        out += &comment("nothing to change: this overlay is empty");
+    } else {
+        out += &comment("pass it last; it holds only the keys that plimsoll owns");
+        out += &comment(&format!("undo: {}", undo(&all)));
+    }
+    out + &tree.write()
+}
+
+fn put(tree: &mut Tree, of: &ComponentChanges<'_>) {
+    let Some(helm) = &of.component.helm else { return };
+    let base: Vec<&str> = helm.split('.').filter(|part| !part.is_empty()).collect();
+    for change in strongest_first(&of.changes) {
+        if let Some(key) = key(change.setting) {
+            let path: Vec<&str> = base.iter().chain(key).copied().collect();
+            tree.put(&path, Tree::Leaf(change.target.into(), vec![change.was(), change.codes()]));
+        }
+    }
+}
+
+/// Largest first, so that of two settings behind one key (`memory` and `memoryLimit`) the larger stands.
+fn strongest_first<'a, 'b>(changes: &'b [Change<'a>]) -> Vec<&'b Change<'a>> {
+    let mut sorted: Vec<&Change<'_>> = changes.iter().collect();
+    sorted.sort_by_key(|change| std::cmp::Reverse(change.target.figure()));
+    sorted
+}
+
+/// Where `helm create` puts a setting; a volume's size is not one of its keys.
+fn key(setting: Setting) -> Option<&'static [&'static str]> {
+    Some(match setting {
+        Setting::Replicas => &["replicaCount"],
+        Setting::MinReplicas => &["autoscaling", "minReplicas"],
+        Setting::MaxReplicas => &["autoscaling", "maxReplicas"],
+        Setting::TargetUtilization => &["autoscaling", "targetCPUUtilizationPercentage"],
+        Setting::CpuRequest => &["resources", "requests", "cpu"],
+        Setting::MemoryRequest => &["resources", "requests", "memory"],
+        Setting::Memory | Setting::MemoryLimit => &["resources", "limits", "memory"],
+        Setting::Storage => return None,
+    })
+}
+
+/// The way back, for each release that the overlay touches.
+fn undo(all: &[ComponentChanges<'_>]) -> String {
+    let named = all.iter().filter(|of| of.component.helm.is_some());
+    let mut commands: Vec<String> = named
+        .map(|of| {
+            format!("helm rollback {} -n {}", shell(&of.service.name), shell(&of.service.namespace))
+        })
+        .collect();
+    commands.dedup();
+    format!("{}, or upgrade without this file", commands.join("; "))
+}
+
+/// The text as one word of a POSIX shell.
+pub(crate) fn shell(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/');
+    if !text.is_empty() && text.chars().all(safe) && !text.starts_with('-') {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::advise::plan::{Action, Amount, Code};
+    use crate::render::example::{self, REDIS, WORKER, mebibytes};
+    use crate::units::{Bytes, Millicores};
+
+    fn read(text: &str) -> Value {
+        serde_saphyr::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_overlay_is_sorted_and_says_why() {
+        let expected = "\
+# written by plimsoll 0.1.0 at 2026-11-23T01:00:00Z, settings 0353b09d2456
+# pass it last; it holds only the keys that plimsoll owns
+# undo: helm rollback jarvis -n jarvis, or upgrade without this file
+api:
+  autoscaling:
+    maxReplicas: 10    # was 5      TIER_ROW, CAPACITY
+    minReplicas: 5     # was 3      TIER_ROW
+redis:
+  master:
+    resources:
+      limits:
+        memory: 1Gi    # was 512Mi  TIER_ROW, REDIS_MAXMEMORY
+worker:
+  replicaCount: 4      # was 3      TIER_ROW
+";
+        assert_eq!(overlay(&example::plan(), &[example::service()]), expected);
+    }
+
+    #[test]
+    fn with_nothing_to_change_it_is_an_empty_mapping() {
+        let mut plan = example::plan();
+        plan.services[0].recommendations.iter_mut().for_each(|one| one.action = Action::Keep);
+        let text = overlay(&plan, &[example::service()]);
+        assert!(text.ends_with("# nothing to change: this overlay is empty\n{}\n"), "{text}");
+        assert_eq!(read(&text), json!({}));
+    }
+
+    #[test]
+    fn a_component_without_a_path_stays_out() {
+        let mut service = example::service();
+        service.components[0].helm = None;
+        assert!(read(&overlay(&example::plan(), &[service])).get("api").is_none());
+    }
+
+    #[test]
+    fn quantities_stay_texts_and_counts_stay_numbers() {
+        let cpu = |cores| Some(Amount::Cpu(Millicores(cores)));
+        let why = || vec![example::because(Code::Usage, "P95 of usage")];
+        let odd = Some(Amount::Bytes(Bytes(1_000_000_001)));
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            example::setting(WORKER, Setting::CpuRequest, cpu(500), cpu(2000), why()),
+            example::setting(WORKER, Setting::MemoryRequest, mebibytes(1), odd, why()),
+        ])]);
+        let requests = json!({"cpu": "2", "memory": "1000000001"});
+        assert_eq!(
+            read(&overlay(&plan, &[example::service()])),
+            json!({"worker": {"resources": {"requests": requests}}})
+        );
+    }
+
+    #[test]
+    fn of_two_settings_behind_one_key_the_larger_stands() {
+        let why = || vec![example::because(Code::Usage, "peak")];
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            example::setting(REDIS, Setting::Memory, mebibytes(256), mebibytes(512), why()),
+            example::setting(REDIS, Setting::MemoryLimit, mebibytes(256), mebibytes(768), why()),
+        ])]);
+        let read = read(&overlay(&plan, &[example::service()]));
+        assert_eq!(read["redis"]["master"]["resources"]["limits"]["memory"], "768Mi");
+    }
+
+    #[test]
+    fn names_cannot_add_keys_or_commands() {
+        let mut plan = example::plan();
+        let mut service = example::service();
+        service.name = "jarvis; rm -rf ~\nevil: true".to_owned();
+        plan.services[0].name.clone_from(&service.name);
+        service.components[0].helm = Some("api: {}\nevil.x".to_owned());
+        let text = overlay(&plan, &[service]);
+        let read = read(&text);
+        let keys: Vec<&String> = read.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["api: {}\nevil", "redis", "worker"], "{text}");
+        assert!(text.contains("helm rollback 'jarvis; rm -rf ~"), "{text}");
+    }
+}

@@ -1,0 +1,288 @@
+//! Plan -> patches for HPAs, Deployments and StatefulSets, each with its inverse.
+//!
+//! Every file is a strategic merge patch that names its object, which `kubectl patch --patch-file` and
+//! Kustomize both take. An HPA gets its bounds and never a count beside them; its metrics are a list
+//! that a patch would replace as a whole, so the target utilisation is left to the values overlay.
+
+use std::fmt::Write;
+
+use crate::advise::plan::{Amount, Plan, Setting};
+use crate::render::changes::{Change, ComponentChanges, changes};
+use crate::render::helm::shell;
+use crate::render::yaml::{Scalar, Tree, comment};
+use crate::service::Service;
+
+/// A patch as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// The file's name: `jarvis.jarvis-api.hpa.yaml`, its inverse `jarvis.jarvis-api.hpa.undo.yaml`.
+    pub file_name: String,
+    /// The kind that it patches.
+    pub kind: Kind,
+    /// Whether it sets the new values or brings the old ones back.
+    pub way: Way,
+    /// The YAML.
+    pub content: String,
+}
+
+/// The kinds that are patched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `autoscaling/v2` HorizontalPodAutoscaler.
+    HorizontalPodAutoscaler,
+    /// `apps/v1` StatefulSet.
+    StatefulSet,
+}
+
+/// The two directions of a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Sets the new values.
+    Forward,
+    /// Brings the old ones back.
+    Undo,
+}
+
+impl Kind {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "Deployment" => Some(Self::Deployment),
+            "StatefulSet" => Some(Self::StatefulSet),
+            _ => None,
+        }
+    }
+
+    /// API version, kind, and the short name in files and on the command line.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Deployment => ("apps/v1", "Deployment", "deployment"),
+            Self::HorizontalPodAutoscaler => ("autoscaling/v2", "HorizontalPodAutoscaler", "hpa"),
+            Self::StatefulSet => ("apps/v1", "StatefulSet", "statefulset"),
+        }
+    }
+}
+
+/// The patches of the plan, each followed by its inverse. A change whose value today is not known has
+/// no inverse and is left out, and so is a component of another kind.
+#[must_use]
+pub fn patches(plan: &Plan, services: &[Service]) -> Vec<Patch> {
+    let mut all = Vec::new();
+    for of in changes(plan, services) {
+        let Some(kind) = Kind::of(&of.component.target.kind) else { continue };
+        for kind in [Kind::HorizontalPodAutoscaler, kind] {
+            let edits: Vec<Edit<'_>> =
+                of.changes.iter().filter_map(|change| edit(kind, change)).collect();
+            if !edits.is_empty() {
+                all.extend(
+                    [Way::Forward, Way::Undo].map(|way| patch(plan, &of, kind, way, &edits)),
+                );
+            }
+        }
+    }
+    all
+}
+
+/// A change with the place where its kind holds it.
+struct Edit<'a> {
+    change: &'a Change<'a>,
+    current: Amount,
+    place: Place,
+}
+
+/// Where an object holds a setting.
+#[derive(Clone, Copy)]
+enum Place {
+    Spec(&'static str),
+    Container([&'static str; 2]),
+}
+
+fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
+    let hpa = kind == Kind::HorizontalPodAutoscaler;
+    let place = match change.setting {
+        Setting::MinReplicas if hpa => Place::Spec("minReplicas"),
+        Setting::MaxReplicas if hpa => Place::Spec("maxReplicas"),
+        Setting::Replicas if !hpa => Place::Spec("replicas"),
+        Setting::Memory | Setting::MemoryLimit if !hpa => Place::Container(["limits", "memory"]),
+        Setting::MemoryRequest if !hpa => Place::Container(["requests", "memory"]),
+        Setting::CpuRequest if !hpa => Place::Container(["requests", "cpu"]),
+        _ => return None,
+    };
+    Some(Edit { change, current: change.current?, place })
+}
+
+fn patch(
+    plan: &Plan,
+    of: &ComponentChanges<'_>,
+    kind: Kind,
+    way: Way,
+    edits: &[Edit<'_>],
+) -> Patch {
+    let (version, name, short) = kind.names();
+    let target = &of.component.target.name;
+    let namespace = &of.service.namespace;
+    let suffix = if way == Way::Undo { ".undo" } else { "" };
+    let file_name = format!("{}.{}.{short}{suffix}.yaml", file_part(namespace), file_part(target));
+    let metadata = Tree::map([("name", text(target)), ("namespace", text(namespace))]);
+    let document = Tree::map([
+        ("apiVersion", text(version)),
+        ("kind", text(name)),
+        ("metadata", metadata),
+        ("spec", spec(of, way, edits)),
+    ]);
+    let what = if way == Way::Undo { "undoes" } else { "set by" };
+    let mut content =
+        comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings));
+    let command = format!(
+        "kubectl patch {short} {} -n {} --patch-file {file_name}",
+        shell(target),
+        shell(namespace)
+    );
+    content += &comment(&format!("{command}{}", kind.patch_type()));
+    if kind == Kind::HorizontalPodAutoscaler {
+        content += &comment("the HPA is taken to be named like the object it scales");
+    }
+    let _ = write!(content, "{}", document.write());
+    Patch { file_name, kind, way, content }
+}
+
+impl Kind {
+    /// kubectl's default is the strategic merge, which knows the containers of a pod by name.
+    fn patch_type(self) -> &'static str {
+        if self == Self::HorizontalPodAutoscaler { " --type merge" } else { "" }
+    }
+}
+
+fn text(value: &str) -> Tree {
+    Tree::leaf(value)
+}
+
+fn spec(of: &ComponentChanges<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
+    let mut spec = Tree::default();
+    let mut container = Tree::default();
+    // the larger first: of two settings behind one key it stands, as in the overlay
+    let mut edits: Vec<&Edit<'_>> = edits.iter().collect();
+    edits.sort_by_key(|edit| std::cmp::Reverse(edit.change.target.figure()));
+    for edit in edits {
+        let value = leaf(edit, way);
+        match edit.place {
+            Place::Spec(key) => spec.put(&[key], value),
+            Place::Container([group, key]) => container.put(&["resources", group, key], value),
+        }
+    }
+    if !container.is_empty() {
+        let name = of.component.container.as_deref().unwrap_or(&of.component.target.name);
+        container.put(&["name"], text(name));
+        spec.put(&["template", "spec", "containers"], Tree::One(Box::new(container)));
+    }
+    spec
+}
+
+fn leaf(edit: &Edit<'_>, way: Way) -> Tree {
+    match way {
+        Way::Forward => Tree::Leaf(
+            Scalar::from(edit.change.target),
+            vec![edit.change.was(), edit.change.codes()],
+        ),
+        Way::Undo => Tree::leaf(edit.current),
+    }
+}
+
+/// The text as part of a file's name: no separator, no dot in front, nothing that a shell would read.
+fn file_part(text: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
+    let name: String = text.chars().map(safe).collect();
+    if name.starts_with(['.', '-']) || name.is_empty() { format!("_{name}") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::advise::plan::Code;
+    use crate::render::example::{self, API, count};
+
+    fn read(patch: &Patch) -> Value {
+        serde_saphyr::from_str(&patch.content).unwrap()
+    }
+
+    #[test]
+    fn an_hpa_gets_its_bounds_and_the_file_says_how_to_send_it() {
+        let patches = patches(&example::plan(), &[example::service()]);
+        let expected = "\
+# set by plimsoll 0.1.0 at 2026-11-23T01:00:00Z, settings 0353b09d2456
+# kubectl patch hpa jarvis-api -n jarvis --patch-file jarvis.jarvis-api.hpa.yaml --type merge
+# the HPA is taken to be named like the object it scales
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: jarvis-api
+  namespace: jarvis
+spec:
+  maxReplicas: 10    # was 5  TIER_ROW, CAPACITY
+  minReplicas: 5     # was 3  TIER_ROW
+";
+        assert_eq!(patches[0].content, expected);
+        assert_eq!(patches[0].file_name, "jarvis.jarvis-api.hpa.yaml");
+    }
+
+    #[test]
+    fn every_patch_is_followed_by_its_inverse() {
+        let patches = patches(&example::plan(), &[example::service()]);
+        let names: Vec<&str> = patches.iter().map(|patch| patch.file_name.as_str()).collect();
+        let expected = [
+            "jarvis.jarvis-api.hpa.yaml",
+            "jarvis.jarvis-api.hpa.undo.yaml",
+            "jarvis.jarvis-worker.deployment.yaml",
+            "jarvis.jarvis-worker.deployment.undo.yaml",
+            "jarvis.jarvis-redis-master.statefulset.yaml",
+            "jarvis.jarvis-redis-master.statefulset.undo.yaml",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(read(&patches[1])["spec"], json!({"maxReplicas": 5, "minReplicas": 3}));
+        assert_eq!(read(&patches[3])["spec"], json!({"replicas": 3}));
+        let container =
+            json!([{"name": "jarvis-redis-master", "resources": {"limits": {"memory": "512Mi"}}}]);
+        assert_eq!(read(&patches[5])["spec"]["template"]["spec"]["containers"], container);
+    }
+
+    #[test]
+    fn no_inverse_no_patch() {
+        let mut plan = example::plan();
+        plan.services[0].recommendations.iter_mut().for_each(|one| one.current = None);
+        assert_eq!(patches(&plan, &[example::service()]), []);
+    }
+
+    #[test]
+    fn a_count_and_an_hpa_never_stand_in_one_plan_of_patches() {
+        let why = || vec![example::because(Code::TierRow, "High")];
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            example::setting(API, Setting::Replicas, count(3), count(6), why()),
+            example::setting(API, Setting::MinReplicas, count(3), count(5), why()),
+        ])]);
+        let patches = patches(&plan, &[example::service()]);
+        assert!(patches.iter().all(|patch| patch.kind == Kind::HorizontalPodAutoscaler));
+        assert_eq!(patches.len(), 2);
+    }
+
+    #[test]
+    fn names_cannot_leave_the_folder_or_the_line() {
+        let mut plan = example::plan();
+        let mut service = example::service();
+        service.namespace = "../../etc".to_owned();
+        plan.services[0].namespace.clone_from(&service.namespace);
+        service.components[0].target.name = "x\nspec: {replicas: 0}\n#$(reboot)".to_owned();
+        for patch in patches(&plan, &[service]) {
+            assert!(
+                !patch.file_name.contains(['/', '$', '\n', '('])
+                    && !patch.file_name.starts_with('.')
+            );
+            let read = read(&patch);
+            assert_eq!(read.as_object().unwrap().len(), 4, "{}", patch.content);
+            assert_eq!(read["metadata"]["namespace"], "../../etc");
+        }
+    }
+}

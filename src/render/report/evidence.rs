@@ -1,0 +1,439 @@
+//! The evidence in words: where the load goes, pods, memory, runway, last week, the table.
+
+use crate::advise::plan::{Action, Runway};
+use crate::history::Signal;
+use crate::render::chart::memory::{self, Memory};
+use crate::render::chart::series;
+use crate::render::need::Need;
+use crate::render::wording as w;
+use crate::tiers::Size;
+use crate::{Assessment, WeekScore};
+
+use super::verdict;
+
+const WEEK_S: i64 = 604_800;
+
+/// Whether the mean load rose, and when the next line is crossed.
+#[must_use]
+pub fn load_answer(a: &Assessment) -> String {
+    let mut parts = Vec::new();
+    if let Some(growth) = weekly_growth(a) {
+        let way = match growth {
+            g if g >= 0.005 => format!("{} above", w::percent(g)),
+            g if g <= -0.005 => format!("{} below", w::percent(-g)),
+            _ => "level with".to_owned(),
+        };
+        parts.push(format!("Last week’s mean load was {way} the week before."));
+    }
+    if let Err(why) = &a.forecast {
+        parts.push(format!("There is no forecast: {}.", why.message));
+    }
+    if let Some(next) = a.plan.crossings.first() {
+        let line = format!("the {} rps line into {}", w::boundary(next.boundary), next.tier);
+        parts.push(match (next.p50, next.p90) {
+            (Some(even), _) => {
+                format!("The load has even odds of crossing {line} by {}.", w::day(even))
+            }
+            (None, Some(early)) => {
+                format!("The load crosses {line} with a chance of 1 in 10 by {}.", w::day(early))
+            }
+            (None, None) => {
+                format!("The load stays under {line} until {}, at 9 in 10.", w::outlook_end(a))
+            }
+        });
+    }
+    parts.join(" ")
+}
+
+/// How last week's mean load stands to that of the week before, over the hours that both have and that no
+/// mark touches; `None` where that is less than half a week.
+#[expect(clippy::cast_precision_loss, reason = "hours of a week")]
+fn weekly_growth(a: &Assessment) -> Option<f64> {
+    let history = series::history(a, None, Signal::Load)?;
+    let now = a.at.as_second();
+    let plain = |at: i64| {
+        !history.marks.iter().any(|m| (m.from.as_second()..m.to.as_second()).contains(&at))
+    };
+    let last: std::collections::BTreeMap<i64, f64> =
+        series::steps(history, now - WEEK_S, now).filter(|s| plain(s.0)).collect();
+    let pairs: Vec<(f64, f64)> = series::steps(history, now - 2 * WEEK_S, now - WEEK_S)
+        .filter(|s| plain(s.0))
+        .filter_map(|(at, before)| Some((before, *last.get(&(at + WEEK_S))?)))
+        .collect();
+    let (before, after) =
+        pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    let covered = pairs.len() as f64 * history.step.0 as f64;
+    (before > 0.0 && covered > 0.5 * WEEK_S as f64).then(|| after / before - 1.0)
+}
+
+/// Loads worth naming, what each is, and the chance that the window's peak reaches it.
+#[must_use]
+pub fn chances(a: &Assessment) -> Vec<(String, String, String)> {
+    let Ok(forecast) = &a.forecast else {
+        return Vec::new();
+    };
+    let peaks = forecast.peak(0..series::within(forecast, a.policy.horizon.0));
+    let mut loads: Vec<(f64, String, String)> = Vec::new();
+    for row in a.service.tiers.rows.iter().filter(|row| row.from > 0.0) {
+        loads.push((
+            row.from,
+            format!("{} rps", w::boundary(row.from)),
+            format!("the {} tier", row.name),
+        ));
+    }
+    for (component, capacity) in &a.capacity {
+        for pods in pods_of_interest(a, component) {
+            let load = capacity.per_replica * f64::from(pods);
+            let what = format!(
+                "what {} sustain{}",
+                w::counted(pods, &format!("{} pod", w::component(component))),
+                if pods == 1 { "s" } else { "" }
+            );
+            loads.push((load, format!("{} rps", w::rps(load)), what));
+        }
+    }
+    if let Some(load) = &a.plan.load {
+        loads.push((
+            load.planning,
+            format!("{} rps", w::rps(load.planning)),
+            "the planning load".to_owned(),
+        ));
+    }
+    loads.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // what is certain, or further past what any future reaches than the next load, says nothing
+    let chance = |load: f64| peaks.chance_above(load);
+    if loads.is_empty() {
+        return Vec::new();
+    }
+    let first = loads.iter().position(|row| chance(row.0) < 1.0).unwrap_or(loads.len() - 1);
+    let last = loads.iter().position(|row| chance(row.0) <= 0.0).unwrap_or(loads.len());
+    loads[first..(last + 1).min(loads.len())]
+        .iter()
+        .map(|(load, name, what)| {
+            (name.clone(), what.clone(), w::chance(chance(*load), forecast.paths.len()))
+        })
+        .collect()
+}
+
+/// The most pods today and the most pods recommended.
+fn pods_of_interest(a: &Assessment, component: &str) -> Vec<u32> {
+    use crate::advise::plan::Setting;
+    let most = [Setting::MaxReplicas, Setting::Replicas].into_iter().find_map(|setting| {
+        a.plan.recommendations.iter().find(|r| r.component == component && r.setting == setting)
+    });
+    let mut pods: Vec<u32> = most
+        .into_iter()
+        .flat_map(|r| [r.current, r.target])
+        .filter_map(|amount| u32::try_from(amount?.figure()).ok())
+        .collect();
+    pods.dedup();
+    pods
+}
+
+/// Whether a component had and will have enough pods; `None` where neither is known.
+#[must_use]
+pub fn pods_answer(a: &Assessment, component: &str) -> Option<String> {
+    let need = Need::of(a, component)?;
+    let name = w::component(component);
+    let planned = a.plan.load.as_ref().and_then(|load| need.at(load.planning));
+    let most = verdict::largest(a)
+        .into_iter()
+        .find(|(known, _)| *known == component)
+        .map(|(_, most)| most);
+    let mut parts = Vec::new();
+    if matches!(need, Need::Measured(_))
+        && let Some(short) = short_of_pods(a, component, &need)
+    {
+        parts.push(match short {
+            0 => format!("Last week yes: {name} was never short of pods."),
+            seconds => {
+                format!("Last week not always: {name} was short of pods for {}.", w::span(seconds))
+            }
+        });
+    }
+    if let Some((most, seconds)) = at_maximum(a, component) {
+        parts.push(format!("The HPA stood at its maximum of {most} for {}.", w::span(seconds)));
+    }
+    if let Some(planned) = planned {
+        let verb = if planned == 1 { "is" } else { "are" };
+        let whose = if matches!(need, Need::Table(..)) { " by the table" } else { "" };
+        let today = most
+            .filter(|most| *most < planned)
+            .map_or_else(String::new, |most| format!("; today there are {most} at most"));
+        parts
+            .push(format!("If this week peaks as planned, {planned} {verb} needed{whose}{today}."));
+    }
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// How the need in a chart is reckoned.
+#[must_use]
+pub fn need_note(a: &Assessment, component: &str) -> String {
+    let name = w::component(component);
+    match Need::of(a, component) {
+        Some(Need::Measured(per_replica)) => format!(
+            "{name} pods. Needed = load ÷ {} rps, the measured capacity of one pod, rounded up; the highest of each hour.",
+            w::rps(per_replica)
+        ),
+        _ => format!(
+            "{name} pods. Capacity could not be measured, so needed is what the table asks at that load, rounded up."
+        ),
+    }
+}
+
+/// Seconds of the last seven days in which fewer pods were ready than the load needed.
+fn short_of_pods(a: &Assessment, component: &str, need: &Need) -> Option<i64> {
+    let (ready, load) = (
+        series::history(a, Some(component), Signal::Replicas)?,
+        series::history(a, None, Signal::Load)?,
+    );
+    let now = a.at.as_second();
+    let ready: std::collections::BTreeMap<i64, f64> =
+        series::steps(ready, now - WEEK_S, now).collect();
+    if ready.is_empty() {
+        return None;
+    }
+    let short = series::steps(load, now - WEEK_S, now).filter(|(at, load)| {
+        ready.get(at).zip(need.at(*load)).is_some_and(|(ready, need)| *ready < f64::from(need))
+    });
+    Some(i64::try_from(short.count()).unwrap_or(0) * load.step.0)
+}
+
+/// The HPA's maximum and how long of the last seven days the component stood at it.
+fn at_maximum(a: &Assessment, component: &str) -> Option<(f64, i64)> {
+    let ready = series::history(a, Some(component), Signal::Replicas)?;
+    let most = series::newest(series::history(a, Some(component), Signal::HpaMax)?)?;
+    let now = a.at.as_second();
+    let at_most = series::steps(ready, now - WEEK_S, now).filter(|(_, pods)| *pods >= most).count();
+    let seconds = i64::try_from(at_most).ok()? * ready.step.0;
+    (seconds > 0).then_some((most, seconds))
+}
+
+/// How much memory was used, against its limits.
+#[must_use]
+pub fn memory_answer(a: &Assessment, component: &str) -> Option<String> {
+    let Memory { peak, maxmemory, limit, advised } = memory::memory(a, component);
+    let peak = peak?;
+    let name = w::component(component);
+    let share = |of: f64, what: &str| {
+        format!("{} of its {what} of {}", w::percent(peak / of), w::bytes(of))
+    };
+    let shares: Vec<String> =
+        [maxmemory.map(|of| share(of, "`maxmemory`")), limit.map(|of| share(of, "limit"))]
+            .into_iter()
+            .flatten()
+            .collect();
+    let shares = if shares.is_empty() { String::new() } else { format!(": {}", w::list(&shares)) };
+    let advised = advised.map_or_else(String::new, |to| format!(" Recommended: {}.", w::bytes(to)));
+    Some(format!("{name} used at most {} last week{shares}.{advised}", w::bytes(peak)))
+}
+
+/// A limit and when it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// The limit, as people say it.
+    pub name: String,
+    /// What it is.
+    pub note: String,
+    /// The dates.
+    pub dates: Runway,
+}
+
+/// The lines of the table and every setting with a runway, soonest first.
+#[must_use]
+pub fn limits(a: &Assessment) -> Vec<Limit> {
+    let mut limits: Vec<Limit> = a
+        .plan
+        .crossings
+        .iter()
+        .map(|crossing| Limit {
+            name: format!("{} tier, from {} rps", crossing.tier, w::boundary(crossing.boundary)),
+            note: "line of the table".to_owned(),
+            dates: Runway { p50: crossing.p50, p90: crossing.p90 },
+        })
+        .collect();
+    for r in a.plan.recommendations.iter().filter(|r| r.action != Action::Skipped) {
+        let (Some(dates), Some(current)) = (r.lasts_until, r.current) else {
+            continue;
+        };
+        limits.push(Limit {
+            name: format!("{} {}, {current}", w::component(&r.component), r.setting.name()),
+            note: "today’s value".to_owned(),
+            dates,
+        });
+    }
+    let late = jiff::civil::Date::MAX;
+    limits.sort_by_key(|limit| (limit.dates.p90.unwrap_or(late), limit.dates.p50.unwrap_or(late)));
+    limits
+}
+
+/// What runs out first.
+#[must_use]
+pub fn runway_answer(a: &Assessment, limits: &[Limit]) -> String {
+    let Some(first) = limits.first() else {
+        return "No limit has a date: there is no forecast to hold it against.".to_owned();
+    };
+    let early = match first.dates.p90 {
+        Some(early) => format!("First on {}, at odds of 1 in 10: {}.", w::day(early), first.name),
+        None => {
+            return format!("Nothing runs out before {}, at odds of 9 in 10.", w::outlook_end(a));
+        }
+    };
+    let even = limits.iter().filter_map(|limit| limit.dates.p50).min();
+    match even {
+        Some(even) => format!("{early} At even odds the first date is {}.", w::day(even)),
+        None => format!("{early} At even odds nothing runs out before {}.", w::outlook_end(a)),
+    }
+}
+
+/// Whether last week's planning load held.
+#[must_use]
+pub fn score_answer(a: &Assessment) -> String {
+    let Some(last) = a.scorecard.last() else {
+        return "There is no earlier week with enough history to judge by.".to_owned();
+    };
+    let verdict = match held(last) {
+        None => "Not known: no sample came that week.".to_owned(),
+        Some(true) => format!(
+            "Yes. The peak was {} rps against {} planned.",
+            w::rps(last.seen),
+            w::rps(last.planned)
+        ),
+        Some(false) => format!(
+            "No. The peak was {} rps, over the {} planned.",
+            w::rps(last.seen),
+            w::rps(last.planned)
+        ),
+    };
+    let known: Vec<bool> = a.scorecard.iter().filter_map(held).collect();
+    let kept = known.iter().filter(|held| **held).count();
+    format!(
+        "{verdict} Of the last {}, {kept} held; at {} risk about one in {:.0} should not.",
+        w::counted(known.len(), "week"),
+        w::percent(a.policy.risk.0),
+        1.0 / a.policy.risk.0
+    )
+}
+
+/// What fell into the weeks that are shown, a sentence a week: `2 Nov: campaign`.
+#[must_use]
+pub fn score_notes(a: &Assessment) -> Vec<String> {
+    let mut notes = Vec::new();
+    for week in a.scorecard.iter().rev().take(8).rev() {
+        let mut causes: Vec<&str> =
+            week.notes.iter().flat_map(|note| note.split(" and ")).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        causes.retain(|cause| seen.insert(*cause));
+        if !causes.is_empty() {
+            let date = week.from.to_zoned(a.calendar.zone.clone()).strftime("%-d %b").to_string();
+            notes.push(format!("{date}: {}", w::list(&causes)));
+        }
+    }
+    notes
+}
+
+/// Whether the week's load stayed under what was planned; `None` without samples.
+#[must_use]
+pub fn held(week: &WeekScore) -> Option<bool> {
+    week.seen.is_finite().then_some(week.seen <= week.planned)
+}
+
+/// A row of the table against the measurement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowCheck {
+    /// Row and pods: `High, 5–10`.
+    pub row: String,
+    /// What it asks of a pod.
+    pub asks: String,
+    /// How that stands to the measurement.
+    pub against: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// The rows of the table for one component.
+#[must_use]
+pub fn row_checks(a: &Assessment, component: &str) -> Vec<RowCheck> {
+    let Some((rows, capacity)) = a.rows.get(component).zip(a.capacity.get(component)) else {
+        return Vec::new();
+    };
+    rows.iter()
+        .map(|verdict| {
+            let row = a.service.tiers.rows.iter().find(|row| row.name == verdict.tier);
+            let pods = match row.and_then(|row| row.size(component)) {
+                Some(Size::Replicas { min, max }) => w::range(min, max),
+                _ => verdict.replicas.to_string(),
+            };
+            let (asks, against, holds) = match verdict.promised {
+                None => (
+                    "open row".to_owned(),
+                    format!("{} pods sustain {} rps", verdict.replicas, w::rps(verdict.sustained)),
+                    true,
+                ),
+                Some(promised) => {
+                    let asked = promised / f64::from(verdict.replicas.max(1));
+                    let spare = verdict.sustained / promised - 1.0;
+                    let against = match spare {
+                        s if s < 0.0 => {
+                            let enough = (promised / capacity.per_replica).ceil();
+                            format!(
+                                "too small above {} rps; {enough:.0} pods would hold",
+                                w::rps(verdict.sustained)
+                            )
+                        }
+                        s if s < 0.005 => "holds, with nothing to spare".to_owned(),
+                        s => format!("holds, {} to spare", w::percent(s)),
+                    };
+                    (
+                        format!(
+                            "{} ÷ {} = {}",
+                            w::boundary(promised),
+                            verdict.replicas,
+                            w::rps(asked)
+                        ),
+                        against,
+                        spare >= 0.0,
+                    )
+                }
+            };
+            RowCheck { row: format!("{}, {pods}", verdict.tier), asks, against, holds }
+        })
+        .collect()
+}
+
+/// Whether the table is still true for one component.
+#[must_use]
+pub fn table_answer(a: &Assessment, component: &str) -> String {
+    let name = w::component(component);
+    let Some((rows, capacity)) = a.rows.get(component).zip(a.capacity.get(component)) else {
+        return format!("Not known for {name}: its capacity could not be measured.");
+    };
+    let closed = || rows.iter().filter_map(|row| Some((row, row.promised?)));
+    let holding: Vec<&str> = closed()
+        .filter(|(row, promised)| row.sustained >= *promised)
+        .map(|(row, _)| row.tier.as_str())
+        .collect();
+    let failing: Vec<String> = closed()
+        .filter(|(row, promised)| row.sustained < *promised)
+        .map(|(row, promised)| {
+            format!(
+                "{} promises more than its pods can give: {} {name} pods sustain {} rps, not {}.",
+                row.tier,
+                row.replicas,
+                w::rps(row.sustained),
+                w::boundary(promised)
+            )
+        })
+        .collect();
+    let held = match holding.len() {
+        0 => String::new(),
+        1 => format!("{} holds. ", holding[0]),
+        _ => format!("{} hold. ", w::list(&holding)),
+    };
+    let more = if capacity.saturated {
+        ""
+    } else {
+        " The objectives were never reached, so a pod may sustain more."
+    };
+    format!("{held}{}{more}", failing.join(" ")).trim().to_owned()
+}

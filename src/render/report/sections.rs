@@ -1,0 +1,576 @@
+//! The sections of the page, each a question with its answer first. A section without data says so in a
+//! sentence, or is left out where there is nothing to ask.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::html::rich;
+use super::verdict::{self, Change};
+use super::{Page, evidence, trust};
+use crate::Assessment;
+use crate::advise::plan::Action;
+use crate::render::chart::paint::{Shown, inline};
+use crate::render::chart::palette::Ink;
+use crate::render::chart::sketch::Sketch;
+use crate::render::chart::{load, memory, peaks, pods, small, tier_line};
+use crate::render::wording as w;
+
+/// What the sections read.
+pub struct View<'a> {
+    /// The page.
+    pub page: &'a Page<'a>,
+    /// The service.
+    pub a: &'a Assessment,
+    /// What stands before every id, so that ids are unique in the page.
+    pub prefix: &'a str,
+}
+
+impl View<'_> {
+    /// Load line, figures, and links to the sections.
+    pub fn first_screen(&self) -> Markup {
+        let figures = verdict::figures(self.a);
+        html! {
+            @if let Some(charts) = self.twice("line", true, |wide| tier_line::sketch(self.a, wide)) {
+                figure.line {
+                    (charts)
+                    figcaption.vh { "Load in requests per second on a logarithmic scale, with the lines of the tier table." }
+                }
+            }
+            @if !figures.is_empty() {
+                dl.fig { @for figure in &figures {
+                    div.p[figure.advice] { dt { (figure.label) } dd.v { (figure.value) } dd.s { (figure.note) } }
+                } }
+            }
+            nav aria-label="Sections" {
+                @for (id, name) in self.contents() { a href={ "#" (self.prefix) (id) } { (name) } }
+            }
+        }
+    }
+
+    fn contents(&self) -> Vec<(&'static str, &'static str)> {
+        let has = |memory: bool| self.a.service.components.iter().any(|c| c.memory == memory);
+        [
+            ("change", "Change", true),
+            ("load", "Load", true),
+            ("pods", "Pods", has(false)),
+            ("memory", "Memory", has(true)),
+            ("runway", "Runway", true),
+            ("score", "Scorecard", true),
+            ("table", "Table", has(false)),
+            ("data", "Data", true),
+            ("skipped", "Skipped", true),
+            ("method", "Method", true),
+        ]
+        .into_iter()
+        .filter(|entry| entry.2)
+        .map(|(id, name, _)| (id, name))
+        .collect()
+    }
+
+    fn section(&self, id: &str, title: &str, answer: &str, body: &Markup) -> Markup {
+        html! {
+            section id={ (self.prefix) (id) } aria-labelledby={ (self.prefix) "h-" (id) } {
+                h2 id={ (self.prefix) "h-" (id) } { (title) }
+                @if !answer.is_empty() { p.answer { (rich(answer)) } }
+                (body)
+            }
+        }
+    }
+
+    /// A chart in both layouts; CSS shows one.
+    fn twice(&self, id: &str, flat: bool, draw: impl Fn(bool) -> Option<Sketch>) -> Option<Markup> {
+        let (wide, narrow) = (draw(true)?, draw(false)?);
+        let id = |layout: &str| format!("{}{id}-{layout}", self.prefix);
+        Some(html! {
+            (PreEscaped(inline(&wide, &id("w"), Shown::Wide, flat)))
+            (PreEscaped(inline(&narrow, &id("n"), Shown::Narrow, flat)))
+        })
+    }
+
+    fn once(&self, id: &str, sketch: &Sketch) -> Markup {
+        PreEscaped(inline(sketch, &format!("{}{id}", self.prefix), Shown::Always, false))
+    }
+
+    /// The changes, how to apply them, and what is to be decided.
+    pub fn change(&self, overlay: &str) -> Markup {
+        let (changes, decisions, notes) =
+            (verdict::changes(self.a), verdict::decisions(self.a), verdict::notes(self.a));
+        let body = html! {
+            @if !changes.is_empty() { (change_table(&changes)) }
+            @if !overlay.trim().is_empty() { (self.apply(overlay)) }
+            @if !decisions.is_empty() {
+                h3 { "To decide today" }
+                ol.decide { @for (what, how) in &decisions {
+                    li { b { (rich(&verdict::stop(what))) } " " (rich(how)) }
+                } }
+            }
+            @if !notes.is_empty() {
+                h3 { "Good to know" }
+                ul.notes { @for note in &notes { li { (rich(note)) } } }
+            }
+        };
+        self.section("change", "What to change", &verdict::change_answer(self.a), &body)
+    }
+
+    fn apply(&self, overlay: &str) -> Markup {
+        let (name, namespace) = (&self.a.service.name, &self.a.service.namespace);
+        html! {
+            h3 { "How to apply it" }
+            p { "Commit the overlay beside the chart’s values and let GitOps deliver it, or run, with your chart for " code { "CHART" } ":" }
+            pre tabindex="0" role="region" aria-label="Command" {
+                code { "helm upgrade " (name) " CHART -n " (namespace) " -f values.yaml -f values-capacity.yaml" }
+            }
+            pre tabindex="0" role="region" aria-label="values-capacity.yaml" { code { (overlay_lines(overlay)) } }
+            p.note {
+                "To undo: " code { "helm rollback " (name) " -n " (namespace) } ". "
+                "The same changes as patches are in " code { "patches/" } ". Plimsoll itself has changed nothing."
+            }
+        }
+    }
+
+    /// Where the load is going.
+    pub fn load(&self) -> Markup {
+        let chart = self.twice("load", false, |wide| load::sketch(self.a, wide));
+        let ahead = peaks::sketch(self.a);
+        let chances = evidence::chances(self.a);
+        let body = html! {
+            @if let Some(chart) = chart {
+                figure {
+                    (key(&[
+                        (Swatch::Line(Ink::Load), "load"),
+                        (Swatch::Line(Ink::Median), "forecast, median"),
+                        (Swatch::Box(Ink::Fan80), "80\u{202f}% of outcomes"),
+                        (Swatch::Box(Ink::Fan95), "95\u{202f}%"),
+                        (Swatch::Disc, "planning load"),
+                    ]))
+                    (chart)
+                    figcaption { (self.load_caption()) }
+                }
+            }
+            div.two {
+                @if let Some(ahead) = ahead {
+                    figure {
+                        (self.once("peaks", &ahead))
+                        (key(&[
+                            (Swatch::Bar(Ink::Median), "median"),
+                            (Swatch::Box(Ink::Fan80), "80\u{202f}%"),
+                            (Swatch::Box(Ink::Fan95), "95\u{202f}%"),
+                            (Swatch::Disc, "planning load"),
+                        ]))
+                        figcaption { "Expected peak of each day." }
+                    }
+                }
+                @if !chances.is_empty() { (chance_table(&chances, &w::window(self.a.policy.horizon.0))) }
+            }
+        };
+        self.section("load", "Where the load is going", &evidence::load_answer(self.a), &body)
+    }
+
+    fn load_caption(&self) -> String {
+        let mut caption =
+            "Requests per second; each point is the highest step of its hour.".to_owned();
+        if self.a.plan.load.is_some() {
+            let futures = 1.0 / self.a.policy.risk.0;
+            let share = if (futures - futures.round()).abs() < 1e-6 {
+                format!("{:.0} of {futures:.0}", futures - 1.0)
+            } else {
+                w::percent(1.0 - self.a.policy.risk.0)
+            };
+            caption += &format!(
+                " The planning load is the level that the peak of the whole {} stays under in {share} sampled futures; the fan is drawn hour by hour.",
+                w::window(self.a.policy.horizon.0)
+            );
+        }
+        caption
+    }
+
+    /// Are there enough pods?
+    pub fn pods(&self) -> Markup {
+        let components: Vec<&str> = self
+            .a
+            .service
+            .components
+            .iter()
+            .filter(|c| !c.memory)
+            .map(|c| c.name.as_str())
+            .collect();
+        if components.is_empty() {
+            return html! {};
+        }
+        let many = components.len() > 1;
+        let body = html! {
+            @for component in components {
+                @let answer = evidence::pods_answer(self.a, component);
+                @if many { h3 { (w::component(component)) } }
+                p.answer { (rich(answer.as_deref().unwrap_or("Not known: neither its replicas nor its need can be told."))) }
+                @if let Some(chart) = self.twice(&format!("pods-{component}"), false, |wide| pods::sketch(self.a, component, wide)) {
+                    figure {
+                        (key(&[
+                            (Swatch::Bar(Ink::Ink), "ready pods"),
+                            (Swatch::Box(Ink::Fan80), "needed (future: median)"),
+                            (Swatch::Box(Ink::Fan95), "needed at 95\u{202f}%"),
+                            (Swatch::Line(Ink::Plan), "recommended"),
+                            (Swatch::Line(Ink::Muted), "today’s setting"),
+                        ]))
+                        (chart)
+                        figcaption { (evidence::need_note(self.a, component)) }
+                    }
+                }
+            }
+        };
+        self.section("pods", "Are there enough pods?", "", &body)
+    }
+
+    /// Is there enough memory?
+    pub fn memory(&self) -> Markup {
+        let components: Vec<&str> = self
+            .a
+            .service
+            .components
+            .iter()
+            .filter(|c| c.memory)
+            .map(|c| c.name.as_str())
+            .collect();
+        if components.is_empty() {
+            return html! {};
+        }
+        let body = html! {
+            @for component in components {
+                @let answer = evidence::memory_answer(self.a, component);
+                p.answer { (rich(&answer.unwrap_or_else(|| format!("{}: its use has no series; no series is not zero.", w::component(component))))) }
+                @if let Some(chart) = self.twice(&format!("memory-{component}"), false, |wide| memory::sketch(self.a, component, wide)) {
+                    figure {
+                        (key(&[
+                            (Swatch::Line(Ink::Load), "used"),
+                            (Swatch::Line(Ink::Muted), "today’s limits"),
+                            (Swatch::Line(Ink::Plan), "recommended limit"),
+                        ]))
+                        (chart)
+                        figcaption { "Memory of " (w::component(component)) "; each point is the highest step of its hour." }
+                    }
+                }
+            }
+        };
+        self.section("memory", "Is there enough memory?", "", &body)
+    }
+
+    /// When does it run out?
+    pub fn runway(&self) -> Markup {
+        let limits = evidence::limits(self.a);
+        let from = self.a.at.to_zoned(self.a.calendar.zone.clone()).strftime("%-d %b").to_string();
+        let body = html! { @if !limits.is_empty() {
+            figure {
+                (key(&self.runway_key()))
+                table.stack.run role="table" {
+                    caption.vh { "Dates at which limits are reached" }
+                    (head(&[("Limit", false), (&format!("{from} to {}", w::outlook_end(self.a)), false), ("1 in 10 (P90)", false), ("Even odds (P50)", false)]))
+                    tbody role="rowgroup" { @for (number, limit) in limits.iter().enumerate() { tr role="row" {
+                        th scope="row" role="rowheader" { (limit.name) span.sub { (limit.note) } }
+                        td.wide role="cell" {
+                            @if let Some(bar) = small::runway(self.a, &limit.name, limit.dates) { (self.once(&format!("run{number}"), &bar)) }
+                        }
+                        (cell("1 in 10 (P90)", "nw", html! { (w::day_or_after(self.a, limit.dates.p90)) }))
+                        (cell("Even odds (P50)", "nw", html! { (w::day_or_after(self.a, limit.dates.p50)) }))
+                    } } }
+                    @if let Some(axis) = small::runway_axis(self.a) {
+                        tfoot role="rowgroup" { tr role="row" { td role="cell" {} td.wide role="cell" { (self.once("run-axis", &axis)) } td role="cell" {} td role="cell" {} } }
+                    }
+                }
+                figcaption {
+                    "“1 in 10” is the day by which one sampled future in ten has reached the limit. “"
+                    (w::capital(&w::after(self.a))) "” means not inside the outlook of " (w::window(self.a.policy.outlook.0)) "."
+                }
+            }
+        } };
+        self.section(
+            "runway",
+            "When does it run out?",
+            &evidence::runway_answer(self.a, &limits),
+            &body,
+        )
+    }
+
+    fn runway_key(&self) -> Vec<(Swatch, &str)> {
+        let mut key = vec![
+            (Swatch::Box(Ink::Fan95), "before the 1-in-10 date"),
+            (Swatch::Box(Ink::Load), "between 1 in 10 and even odds"),
+            (Swatch::Tick(Ink::Ink), "even odds"),
+        ];
+        for event in self.a.calendar.events.iter().filter(|event| event.from >= self.a.at) {
+            key.push((Swatch::Box(Ink::MaskWash), &event.name));
+        }
+        key
+    }
+
+    /// Was last week's advice right?
+    pub fn score(&self) -> Markup {
+        let body = html! { @if !self.a.scorecard.is_empty() {
+            div.two {
+                @if let Some(chart) = small::scorecard(self.a) {
+                    figure {
+                        (self.once("score-chart", &chart))
+                        (key(&[(Swatch::Bar(Ink::Plan), "planned at the start of the week"), (Swatch::Dot(Ink::Ink), "highest load seen")]))
+                        figcaption { "What this version would have planned at the start of each week, from what was known then." }
+                    }
+                }
+                (self.score_table())
+            }
+            @let notes = evidence::score_notes(self.a);
+            @if !notes.is_empty() { p.note { (verdict::stop(&notes.join("; "))) } }
+        } };
+        self.section(
+            "score",
+            "Was last week’s advice right?",
+            &evidence::score_answer(self.a),
+            &body,
+        )
+    }
+
+    fn score_table(&self) -> Markup {
+        let zone = &self.a.calendar.zone;
+        html! { table.rev role="table" {
+            caption { "In rps. “In” is the share of hours inside the band." }
+            (head(&[("Week", false), ("Planned", true), ("Seen", true), ("In 80\u{202f}%", true), ("In 95\u{202f}%", true), ("Result", false)]))
+            tbody role="rowgroup" { @for week in self.a.scorecard.iter().rev().take(8).rev() {
+                tr role="row" {
+                    th scope="row" role="rowheader" { (week.from.to_zoned(zone.clone()).strftime("%-d %b").to_string()) }
+                    (cell("Planned", "num", html! { (w::rps(week.planned)) }))
+                    (cell("Seen", "num", html! { (w::seen(week.seen)) }))
+                    (cell("In 80 %", "num", html! { (share(week.inside80)) }))
+                    (cell("In 95 %", "num", html! { (share(week.inside95)) }))
+                    (cell("Result", "", html! {
+                        @match evidence::held(week) {
+                            Some(true) => "✓ held",
+                            Some(false) => b { "✕ missed" },
+                            None => "not known",
+                        }
+                    }))
+                }
+            } }
+        } }
+    }
+
+    /// Is the table still true?
+    pub fn table(&self) -> Markup {
+        let components: Vec<&str> = self
+            .a
+            .service
+            .components
+            .iter()
+            .filter(|c| !c.memory)
+            .map(|c| c.name.as_str())
+            .collect();
+        if components.is_empty() {
+            return html! {};
+        }
+        let answers: Vec<String> =
+            components.iter().map(|component| evidence::table_answer(self.a, component)).collect();
+        let body = html! {
+            @for component in &components {
+                @let checks = evidence::row_checks(self.a, component);
+                @if let (false, Some(capacity)) = (checks.is_empty(), self.a.capacity.get(*component)) {
+                    table.stack role="table" {
+                        caption { "One " (w::component(component)) " pod sustains " (w::rps(capacity.per_replica)) " rps inside the objectives (95\u{202f}%: " (w::rps(capacity.low)) "–" (w::rps(capacity.high)) ", " (w::thousands(capacity.steps)) " steps)." }
+                        (head(&[(&format!("{} row", w::component(component)), false), ("Asks of a pod", true), (&format!("Against {} measured", w::rps(capacity.per_replica)), false)]))
+                        tbody role="rowgroup" { @for check in &checks { tr role="row" {
+                            th.nw scope="row" role="rowheader" { (check.row) }
+                            (cell("Asks of a pod", "num", html! { (check.asks) }))
+                            (cell("Measured", "two2", html! { @if check.holds { "✓ " (check.against) } @else { b { "✕ " (check.against) } } }))
+                        } } }
+                    }
+                }
+            }
+            p.note { "The table is policy: Plimsoll does not change it. Where a row is too small, the larger number is taken." }
+        };
+        self.section("table", "Is the table still true?", &answers.join(" "), &body)
+    }
+
+    /// Can the data be trusted?
+    pub fn data(&self) -> Markup {
+        let rows = trust::coverage(self.a);
+        let start = trust::start(self.a);
+        let zone = &self.a.calendar.zone;
+        let day = |at: jiff::Timestamp| at.to_zoned(zone.clone()).strftime("%-d %b").to_string();
+        let body = html! {
+            @if !rows.is_empty() { figure {
+                (key(&[
+                    (Swatch::Box(Ink::Load), "seen; height = share of the day"),
+                    (Swatch::Box(Ink::Gap), "missing"),
+                    (Swatch::Bar(Ink::Mask), "masked"),
+                    (Swatch::Bar(Ink::Censored), "censored"),
+                ]))
+                table.stack.cov role="table" {
+                    caption.vh { "Coverage of each signal" }
+                    (head(&[("Signal", false), (&format!("{} to {}, one cell a day", day(start), day(self.a.at)), false), ("Coverage", true), ("Newest sample", true)]))
+                    tbody role="rowgroup" { @for (number, row) in rows.iter().enumerate() { tr role="row" {
+                        th scope="row" role="rowheader" { (row.name) span.sub { @for (place, signal) in row.signals.iter().enumerate() { @if place > 0 { ", " } code { (signal) } } } }
+                        td.wide role="cell" {
+                            (self.once(&format!("cov{number}"), &small::coverage(&row.name, &row.share, &row.days, &row.marks, (start, self.a.at))))
+                        }
+                        (cell("Coverage", "num plain", html! { (row.share) }))
+                        (cell("Newest sample", "num plain", html! { (row.newest) }))
+                    } } }
+                }
+            } }
+            @let spans = trust::spans(self.a);
+            @if !spans.is_empty() { dl.kv { @for (kind, spans) in &spans {
+                dt { (kind) } dd { (rich(&verdict::stop(&spans.join("; ")))) }
+            } } }
+        };
+        self.section("data", "Can the data be trusted?", &trust::answer(self.a, &rows), &body)
+    }
+
+    /// Skipped, and why.
+    pub fn skipped(&self) -> Markup {
+        let skips = trust::skips(self.a);
+        let body = html! { @if !skips.is_empty() {
+            table.stack role="table" {
+                caption.vh { "Items without advice" }
+                (head(&[("Item", false), ("Reason", false), ("What is missing", false)]))
+                tbody role="rowgroup" { @for skip in &skips { tr role="row" {
+                    th scope="row" role="rowheader" { (skip.item) }
+                    (cell("Reason", "full", html! { code.rc { (skip.code) } }))
+                    (cell("Missing", "full", html! { (rich(&skip.missing)) }))
+                } } }
+            }
+        } };
+        self.section("skipped", "Skipped, and why", &trust::skip_answer(&skips), &body)
+    }
+
+    /// How this was computed.
+    pub fn method(&self) -> Markup {
+        let body = html! {
+            pre tabindex="0" role="region" aria-label="Command to reproduce" { code { (self.page.command) } }
+            dl.kv { @for (name, value) in trust::method(self.page, self.a) { dt { (name) } dd { (rich(&value)) } } }
+        };
+        self.section(
+            "method",
+            "How this was computed",
+            "The same history, settings, version and time give the same bytes:",
+            &body,
+        )
+    }
+}
+
+fn share(value: f64) -> String {
+    if value.is_finite() { format!("{:.0}\u{202f}%", value * 100.0) } else { "–".to_owned() }
+}
+
+fn change_table(changes: &[Change]) -> Markup {
+    let headings = [
+        ("Component", false),
+        ("Setting", false),
+        ("Today", false),
+        ("Recommended", false),
+        ("Why", false),
+        ("Today’s value lasts until", false),
+    ];
+    html! { table.stack.chg role="table" {
+        caption.vh { "Recommended changes" }
+        (head(&headings))
+        tbody role="rowgroup" { @for change in changes {
+            tr.keep[change.action == Action::Keep] role="row" {
+                th scope="row" role="rowheader" { (change.component) }
+                (cell("Setting", "plain", html! { code { (change.setting) } }))
+                (cell("Today", "nw plain was", html! { (change.today) }))
+                (cell("Recommended", if change.action == Action::Keep { "plain nw" } else { "to plain" }, html! {
+                    @match change.action {
+                        Action::Raise => { "▲ " (change.target) },
+                        Action::Lower => { "▼ " (change.target) },
+                        _ => "keep",
+                    }
+                }))
+                (cell("Why", "full", html! { @for (place, (code, message)) in change.why.iter().enumerate() {
+                    @if place > 0 { br; }
+                    code.rc { (code) } " " (rich(message))
+                } }))
+                (cell("Today’s value lasts", "full last", html! {
+                    @match &change.lasts {
+                        Some((early, even)) => { span.nw { "1 in 10: " (early) } br; span.nw { "even odds: " (even) } },
+                        None => "–",
+                    }
+                }))
+            }
+        } }
+    } }
+}
+
+fn chance_table(chances: &[(String, String, String)], window: &str) -> Markup {
+    html! { table.stack.odds role="table" {
+        caption { "Chance that the peak of the next " (window) " reaches" }
+        (head(&[("Load", false), ("Which is", false), ("Chance", true)]))
+        tbody role="rowgroup" { @for (load, what, chance) in chances { tr role="row" {
+            th.nw scope="row" role="rowheader" { (load) }
+            (cell("Which is", "plain", html! { (what) }))
+            (cell("Chance", "num plain", html! { (chance) }))
+        } } }
+    } }
+}
+
+/// A heading row; `true` is right-aligned.
+fn head(columns: &[(&str, bool)]) -> Markup {
+    html! { thead role="rowgroup" { tr role="row" { @for (name, right) in columns {
+        th.num[*right] scope="col" role="columnheader" { (name) }
+    } } } }
+}
+
+/// A cell that carries its heading for the phone's stack.
+fn cell(heading: &str, class: &str, body: Markup) -> Markup {
+    html! { td class=[(!class.is_empty()).then_some(class)] role="cell" data-th=(heading) { span { (body) } } }
+}
+
+/// Comments muted, changed values in our colour.
+fn overlay_lines(overlay: &str) -> Markup {
+    html! { @for line in overlay.trim_end().lines() {
+        @let (code, comment) = line.find('#').map_or((line, ""), |at| line.split_at(at));
+        @match (code.split_once(": "), comment.is_empty()) {
+            (Some((key, value)), false) => {
+                @let text = value.trim_end();
+                (key) ": " b { (text) } (value[text.len()..])
+            },
+            _ => (code),
+        }
+        @if !comment.is_empty() { i { (comment) } }
+        "\n"
+    } }
+}
+
+/// The mark beside a word of a legend.
+#[derive(Debug, Clone, Copy)]
+enum Swatch {
+    Line(Ink),
+    Bar(Ink),
+    Box(Ink),
+    Dot(Ink),
+    Tick(Ink),
+    Disc,
+}
+
+fn key(entries: &[(Swatch, &str)]) -> Markup {
+    html! { ul.key { @for (swatch, word) in entries { li { (PreEscaped(mark(*swatch))) (word) } } } }
+}
+
+fn mark(swatch: Swatch) -> String {
+    let shape = match swatch {
+        Swatch::Line(ink) => format!(
+            "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"3\" points=\"0,6 26,6\"/>",
+            ink.hex()
+        ),
+        Swatch::Bar(ink) => {
+            format!("<rect y=\"4\" width=\"26\" height=\"4\" fill=\"{}\"/>", ink.hex())
+        }
+        Swatch::Box(ink) => format!("<rect width=\"26\" height=\"12\" fill=\"{}\"/>", ink.hex()),
+        Swatch::Dot(ink) => {
+            format!("<circle cx=\"13\" cy=\"6\" r=\"4.5\" fill=\"{}\"/>", ink.hex())
+        }
+        Swatch::Tick(ink) => {
+            format!("<rect x=\"12\" width=\"3\" height=\"12\" fill=\"{}\"/>", ink.hex())
+        }
+        Swatch::Disc => format!(
+            "<circle cx=\"13\" cy=\"6\" r=\"4.6\" fill=\"none\" stroke=\"{0}\" stroke-width=\"2\"/><rect x=\"3\" y=\"5\" width=\"20\" height=\"2\" fill=\"{0}\"/>",
+            Ink::Plan.hex()
+        ),
+    };
+    format!(
+        "<svg class=\"plot\" style=\"display:inline-block\" viewBox=\"0 0 26 12\" aria-hidden=\"true\">{shape}</svg>"
+    )
+}

@@ -1,0 +1,149 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::render::fixture;
+
+fn overlay() -> String {
+    "# values-capacity.yaml\n# pass it last; it holds only the keys that plimsoll owns\napi:\n  autoscaling:\n    maxReplicas: 10    # was 5      TIER_ROW, CAPACITY\n    minReplicas: 5     # was 3      TIER_ROW\nworker:\n  replicaCount: 4      # was 3      TIER_ROW\n".to_owned()
+}
+
+fn page_of<'a>(plan: &'a Plan, services: &[&'a Assessment]) -> Page<'a> {
+    Page {
+        services: services.iter().map(|a| (*a, overlay())).collect(),
+        plan,
+        history: "6a82dd207118".to_owned(),
+        samples: 196_086,
+        queries: Some(9),
+        command: "plimsoll report --offline --at 2026-11-23T01:00:00Z -f plimsoll.yaml".to_owned(),
+        synthetic: true,
+    }
+}
+
+fn edited(edit: impl FnOnce(&mut Assessment)) -> Assessment {
+    let mut a = fixture::assessment();
+    edit(&mut a);
+    a
+}
+
+#[test]
+fn the_title_is_a_sentence_for_each_kind_of_week() {
+    use crate::advise::plan::{Action, Code, Finding, Severity};
+    let title = |a: &Assessment| verdict::title(a);
+    assert_eq!(title(&fixture::assessment()), "Move jarvis up to the High row before Friday.");
+    assert_eq!(title(&fixture::empty()), "No advice for jarvis: its load is not known.");
+    let all =
+        |action| edited(|a| a.plan.recommendations.iter_mut().for_each(|r| r.action = action));
+    assert_eq!(title(&all(Action::Keep)), "Leave jarvis as it is this week.");
+    assert_eq!(title(&all(Action::Skipped)), "No advice for jarvis this week.");
+    let lower = edited(|a| {
+        a.plan.recommendations.retain(|r| r.component == "redis");
+        a.plan.recommendations.iter_mut().for_each(|r| r.action = Action::Lower);
+    });
+    assert_eq!(title(&lower), "Lower Redis of jarvis.");
+    // the same row as last week: the components are what there is to say
+    let within = edited(|a| {
+        a.plan.recommendations.retain(|r| r.component == "redis");
+        a.plan.load.as_mut().unwrap().planning = 49.9;
+    });
+    assert_eq!(title(&within), "Raise Redis of jarvis before Friday.");
+    let beyond = edited(|a| {
+        a.plan.findings.push(Finding {
+            severity: Severity::Critical,
+            code: Code::BeyondTable,
+            message: "over".to_owned(),
+            remedy: String::new(),
+        });
+    });
+    assert_eq!(title(&beyond), "Extend the table of jarvis: the load goes past its last row.");
+}
+
+#[test]
+fn the_lead_names_what_the_planning_load_is_over() {
+    let a = edited(|a| {
+        a.capacity.get_mut("api").unwrap().per_replica = 11.0;
+        let load = a.plan.load.as_mut().unwrap();
+        (load.planning, load.observed_peak) = (58.2, 47.9);
+    });
+    // 5 pods x 11.0 rps = 55.0
+    assert_eq!(
+        verdict::lead(&a),
+        "This week’s peak is planned at **58.2 rps**, with a 1-in-20 chance of more. \
+         That is over the 50 rps line into High and the 55.0 rps that today’s maximum of 5 API pods sustains."
+    );
+    let a = edited(|a| a.plan.load.as_mut().unwrap().planning = 40.0);
+    assert!(
+        verdict::lead(&a).ends_with("That is inside Medium (10–50 rps)."),
+        "{}",
+        verdict::lead(&a)
+    );
+}
+
+#[test]
+fn names_from_outside_are_text_and_never_markup() {
+    let hostile = "<script>alert(1)</script>";
+    let a = edited(|a| {
+        a.service.name = hostile.to_owned();
+        a.plan.findings[0].message = format!("{hostile} & more");
+        a.calendar.events[1].name = hostile.to_owned();
+    });
+    let plan = fixture::whole_plan(&[&a]);
+    let page = html(&page_of(&plan, &[&a]));
+    assert!(!page.contains("<script"));
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+#[test]
+fn without_data_no_figure_is_invented() {
+    let a = fixture::empty();
+    let plan = fixture::whole_plan(&[&a]);
+    let text = markdown(&page_of(&plan, &[&a]));
+    assert!(text.contains("No series is not zero"), "{text}");
+    assert!(!text.contains(" rps"), "{text}");
+    assert!(!text.contains("NaN") && !text.contains("unknown"), "{text}");
+}
+
+#[test]
+fn several_services_have_an_index_and_ids_of_their_own() {
+    let (full, empty) = (fixture::assessment(), fixture::empty());
+    let plan = fixture::whole_plan(&[&full, &empty]);
+    let page = html(&page_of(&plan, &[&full, &empty]));
+    assert!(page.contains("href=\"#service-1\"") && page.contains("id=\"service-1\""));
+    let ids: Vec<&str> =
+        page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let mut once = ids.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), ids.len());
+}
+
+#[test]
+fn the_same_assessment_gives_the_same_page() {
+    let a = fixture::assessment();
+    let plan = fixture::whole_plan(&[&a]);
+    let page = page_of(&plan, &[&a]);
+    assert_eq!(html(&page), html(&page));
+    assert_eq!(markdown(&page), markdown(&page));
+}
+
+/// Writes the pages of the fixture to look at: `cargo test --lib -- --ignored pages_to_look_at`.
+#[test]
+#[ignore = "writes files to look at"]
+fn pages_to_look_at() {
+    let out = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/look");
+    std::fs::create_dir_all(&out).unwrap();
+    let (full, empty) = (fixture::assessment(), fixture::empty());
+    for (name, services) in
+        [("page", vec![&full]), ("empty", vec![&empty]), ("two", vec![&full, &empty])]
+    {
+        let plan = fixture::whole_plan(&services);
+        let page = page_of(&plan, &services);
+        std::fs::write(out.join(format!("{name}.html")), html(&page)).unwrap();
+        std::fs::write(out.join(format!("{name}.md")), markdown(&page)).unwrap();
+    }
+    for chart in crate::render::chart::charts(&full) {
+        std::fs::write(out.join(format!("{}.svg", chart.name)), chart.svg).unwrap();
+    }
+    for (name, bytes) in crate::render::chart::pngs(&full).unwrap() {
+        std::fs::write(out.join(format!("{name}.png")), bytes).unwrap();
+    }
+}

@@ -1,0 +1,123 @@
+//! Text in columns: widths as terminals count them, wrapping, and names made harmless.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The text with what a terminal would act on instead of show (escape sequences, line breaks, marks
+/// that turn the reading direction) replaced, so that a name cannot rewrite the line it stands in.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
+}
+
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The columns that a text takes on a terminal: 2 for each of 高負荷.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// The text and spaces up to `columns`.
+#[must_use]
+pub fn left(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// Spaces and the text up to `columns`.
+#[must_use]
+pub fn right(text: &str, columns: usize) -> String {
+    format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// Lines of at most `columns`, broken at spaces; a longer word is broken after `-`, `/`, `_`, `,` or
+/// `.`, or else where it must be. At least one line, none of them ends in a space.
+#[must_use]
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    hanging("", text, columns)
+}
+
+/// The same behind a head that two spaces set off: `TIER_ROW  High: 1Gi`. The head is on the first line.
+#[must_use]
+pub fn hanging(head: &str, text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(2);
+    let mut lines = broken(head, columns);
+    let mut line = lines.pop().unwrap_or_default();
+    let mut gap = if line.is_empty() { 0 } else { 2 };
+    for word in text.split_whitespace() {
+        if width(&line) + gap + width(word) <= columns {
+            line.extend(std::iter::repeat_n(' ', gap));
+            line.push_str(word);
+        } else {
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            let mut pieces = broken(word, columns);
+            line = pieces.pop().unwrap_or_default();
+            lines.append(&mut pieces);
+        }
+        gap = 1;
+    }
+    lines.push(line);
+    lines
+}
+
+/// One word in pieces of at most `columns`.
+fn broken(word: &str, columns: usize) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut rest = word;
+    while width(rest) > columns {
+        let hard = fitting(rest, columns);
+        let soft = rest[..hard].rfind(['-', '/', '_', ',', '.']).map(|at| at + 1);
+        // a break that leaves less than half a line is worse than one inside a word
+        let cut = soft.filter(|at| width(&rest[..*at]) * 2 > columns).unwrap_or(hard);
+        pieces.push(rest[..cut].to_owned());
+        rest = &rest[cut..];
+    }
+    pieces.push(rest.to_owned());
+    pieces
+}
+
+/// How many bytes of the text fit into `columns`: at least one character.
+fn fitting(text: &str, columns: usize) -> usize {
+    let mut taken = 0;
+    for (at, c) in text.char_indices() {
+        taken += c.width().unwrap_or(0);
+        if taken > columns && at > 0 {
+            return at;
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_at_spaces_and_long_names_after_a_dash() {
+        assert_eq!(wrap("10 pods sustain 114 rps", 12), ["10 pods", "sustain 114", "rps"]);
+        assert_eq!(
+            wrap("qdrant-storage-jarvis-qdrant-0", 20),
+            ["qdrant-storage-", "jarvis-qdrant-0"]
+        );
+        assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("", 4), [""]);
+        assert_eq!(hanging("CODE", "a few words", 10), ["CODE  a", "few words"]);
+        assert_eq!(hanging("CODE", "abcdefghij", 10), ["CODE", "abcdefghij"]);
+    }
+
+    #[test]
+    fn wide_letters_count_twice() {
+        assert_eq!(width("高負荷"), 6);
+        assert_eq!(left("高", 4), "高  ");
+        assert_eq!(wrap("高負荷", 4), ["高負", "荷"]);
+    }
+
+    #[test]
+    fn a_name_cannot_move_the_cursor() {
+        assert_eq!(visible("api\u{1b}[2J\nworker\u{202e}"), "api\u{fffd}[2J\u{fffd}worker\u{fffd}");
+    }
+}

@@ -1,0 +1,227 @@
+//! Against a real HTTP server that speaks the API server's JSON for the few paths that are asked.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::render::example::{component, service_of};
+use crate::units::{Bytes, Millicores};
+
+/// Path and query, status, body; what is not listed is 404, as on the API server.
+type Answers = Vec<(&'static str, u16, Value)>;
+
+/// An API server on a port of its own, and the requests it saw.
+struct Cluster {
+    kubeconfig: tempfile::NamedTempFile,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Cluster {
+    fn answering(answers: Answers) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                answer(&stream.unwrap(), &answers, &log);
+            }
+        });
+        Self { kubeconfig: kubeconfig(&format!("http://{address}")), seen }
+    }
+
+    fn options(&self) -> ClusterOptions {
+        ClusterOptions { context: None, kubeconfig: Some(self.kubeconfig.path().to_owned()) }
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn kubeconfig(server: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(
+        file,
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+         clusters: [{{name: test, cluster: {{server: '{server}'}}}}]\n\
+         users: [{{name: test, user: {{token: abc}}}}]\n\
+         contexts: [{{name: test, context: {{cluster: test, user: test}}}}]\n"
+    )
+    .unwrap();
+    file
+}
+
+fn answer(stream: &TcpStream, answers: &Answers, log: &Mutex<Vec<String>>) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let request = lines.next().unwrap_or_default();
+    lines.take_while(|line| !line.is_empty()).for_each(drop);
+    log.lock().unwrap().push(request.trim_end_matches(" HTTP/1.1").to_owned());
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let missing = (path, 404, status(404, "NotFound", "not found"));
+    let known = answers.iter().find(|(known, ..)| *known == path).cloned();
+    let (_, code, body) = known.unwrap_or(missing);
+    let body = body.to_string();
+    let head = format!("HTTP/1.1 {code} x\r\ncontent-type: application/json\r\nconnection: close");
+    let mut stream = stream;
+    let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+}
+
+fn status(code: u16, reason: &str, message: &str) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+           "message": message, "reason": reason, "code": code})
+}
+
+const API: &str = "/apis/apps/v1/namespaces/jarvis/deployments/jarvis-api";
+const HPAS: &str = "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500";
+
+fn deployment(replicas: u32) -> Value {
+    let resources =
+        json!({"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}});
+    let pod = json!({"containers": [{"name": "sidecar"}, {"name": "jarvis-api", "resources": resources}]});
+    json!({"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "jarvis-api"}, "spec": {
+        "replicas": replicas, "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}}})
+}
+
+fn hpa(name: &str, target: &str, min: Option<u32>, max: u32) -> Value {
+    let cpu = json!({"type": "Resource", "resource": {
+        "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}});
+    json!({"metadata": {"name": name}, "spec": {"minReplicas": min, "maxReplicas": max, "metrics": [cpu],
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}}})
+}
+
+fn hpas(items: &[Value], token: &str) -> Value {
+    json!({"kind": "HorizontalPodAutoscalerList", "apiVersion": "autoscaling/v2",
+           "metadata": {"continue": token}, "items": items})
+}
+
+async fn read(cluster: &Cluster) -> Reading {
+    let services = [service_of(vec![component("api", "Deployment/jarvis-api", None)])];
+    let mut all = live_state(&services, &cluster.options()).await.unwrap();
+    all.remove(&("jarvis".to_owned(), "api".to_owned())).unwrap()
+}
+
+#[tokio::test]
+async fn a_component_is_read_with_its_hpa_and_its_container() {
+    let other = hpa("other", "somebody-else", Some(1), 99);
+    let items = [other, hpa("jarvis-api", "jarvis-api", Some(3), 5)];
+    let cluster =
+        Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&items, ""))]);
+    let reading = read(&cluster).await;
+    assert_eq!(reading.problems, []);
+    let expected = Current {
+        replicas: Some(4),
+        min_replicas: Some(3),
+        max_replicas: Some(5),
+        target_utilization: Some(70),
+        cpu_request: Some(Millicores(250)),
+        memory_request: Some(Bytes(256 << 20)),
+        memory_limit: Some(Bytes(1 << 30)),
+    };
+    assert_eq!(reading.current, expected);
+}
+
+#[tokio::test]
+async fn the_defaults_of_the_api_are_known() {
+    let cluster = Cluster::answering(vec![
+        (API, 200, deployment(4)),
+        (HPAS, 200, hpas(&[hpa("jarvis-api", "jarvis-api", None, 5)], "")),
+    ]);
+    assert_eq!(read(&cluster).await.current.min_replicas, Some(1));
+}
+
+#[tokio::test]
+async fn an_hpa_on_the_second_page_is_found() {
+    const NEXT: &str =
+        "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500&continue=more";
+    let cluster = Cluster::answering(vec![
+        (API, 200, deployment(4)),
+        (HPAS, 200, hpas(&[hpa("other", "somebody-else", Some(1), 99)], "more")),
+        (NEXT, 200, hpas(&[hpa("jarvis-api", "jarvis-api", Some(3), 5)], "")),
+    ]);
+    assert_eq!(read(&cluster).await.current.max_replicas, Some(5));
+}
+
+#[tokio::test]
+async fn denied_hpas_are_not_taken_for_none() {
+    let message = "horizontalpodautoscalers.autoscaling is forbidden";
+    let cluster = Cluster::answering(vec![
+        (API, 200, deployment(4)),
+        (HPAS, 403, status(403, "Forbidden", message)),
+    ]);
+    let reading = read(&cluster).await;
+    let text = format!("HorizontalPodAutoscalers in namespace `jarvis` may not be read: {message}");
+    assert_eq!(reading.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);
+    // the count may be an HPA's: it is not ours to give
+    assert_eq!(reading.current.replicas, None);
+    assert!(!reading.current.has_hpa());
+    assert_eq!(reading.current.memory_limit, Some(Bytes(1 << 30)));
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_there_is_a_problem_and_not_zero_replicas() {
+    let cluster = Cluster::answering(vec![(HPAS, 200, hpas(&[], ""))]);
+    let reading = read(&cluster).await;
+    assert_eq!(reading.current, Current::default());
+    let what = "`Deployment/jarvis-api` in namespace `jarvis`".to_owned();
+    assert_eq!(reading.problems, [KubernetesError::NotFound { what }]);
+}
+
+#[tokio::test]
+async fn two_hpas_on_one_object_are_a_problem() {
+    let items = [hpa("a", "jarvis-api", Some(1), 5), hpa("b", "jarvis-api", Some(2), 9)];
+    let cluster =
+        Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&items, ""))]);
+    let reading = read(&cluster).await;
+    assert!(
+        matches!(&reading.problems[..], [KubernetesError::SeveralHpas { names, .. }] if names == &["a", "b"])
+    );
+    assert_eq!((reading.current.replicas, reading.current.max_replicas), (None, None));
+}
+
+#[tokio::test]
+async fn hpas_are_listed_once_a_namespace_and_nothing_is_written() {
+    let cluster = Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&[], ""))]);
+    let api = || component("api", "Deployment/jarvis-api", None);
+    let services = [service_of(vec![api()]), service_of(vec![api()])];
+    live_state(&services, &cluster.options()).await.unwrap();
+    let get = |path: &str| format!("GET {path}");
+    assert_eq!(cluster.seen(), [get(HPAS), get(API), get(API)]);
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_ends_it() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let file = kubeconfig(&format!("http://{closed}"));
+    let options = ClusterOptions { context: None, kubeconfig: Some(file.path().to_owned()) };
+    let services = [service_of(vec![component("api", "Deployment/jarvis-api", None)])];
+    let error = live_state(&services, &options).await.unwrap_err();
+    assert!(
+        matches!(&error, KubernetesError::Unreachable { why, .. } if why.contains("refused")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn refused_credentials_end_it() {
+    let cluster =
+        Cluster::answering(vec![(HPAS, 401, status(401, "Unauthorized", "Unauthorized"))]);
+    let services = [service_of(vec![component("api", "Deployment/jarvis-api", None)])];
+    let error = live_state(&services, &cluster.options()).await.unwrap_err();
+    assert_eq!(error, KubernetesError::Unauthenticated { message: "Unauthorized".to_owned() });
+}
+
+#[tokio::test]
+async fn an_unknown_context_is_named() {
+    let cluster = Cluster::answering(Vec::new());
+    let options = ClusterOptions { context: Some("prod".to_owned()), ..cluster.options() };
+    let error = live_state(&[], &options).await.unwrap_err();
+    assert!(error.to_string().contains("prod"), "{error}");
+    assert!(error.hint().contains("--context"));
+}
