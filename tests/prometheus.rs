@@ -887,3 +887,68 @@ async fn case_26_what_is_still_to_come_is_not_absent() {
         ranges(&fake)
     );
 }
+
+/// An authority, a certificate for `127.0.0.1` and one for us, made by openssl; `None` where there is no openssl.
+fn certificates(folder: &Path) -> Option<()> {
+    let script = r#"
+set -e
+openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority -keyout ca.key -out ca.pem
+for name in server client; do
+  openssl req -newkey rsa:2048 -nodes -subj /CN=$name -keyout $name.key -out $name.csr
+  printf 'subjectAltName=IP:127.0.0.1\n' > ext
+  openssl x509 -req -days 30 -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out $name.pem
+done"#;
+    let made = std::process::Command::new("sh")
+        .args(["-c", script])
+        .current_dir(folder)
+        .output()
+        .ok()?;
+    made.status.success().then_some(())
+}
+
+#[tokio::test]
+async fn case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_with_the_right_files_alone()
+ {
+    let name = "case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_with_the_right_files_alone";
+    let folder = tempfile::tempdir().unwrap();
+    if !available(name) {
+        return;
+    }
+    certificates(folder.path()).expect("openssl makes certificates");
+    let path = |name: &str| folder.path().join(name);
+    let web = "tls_server_config: {cert_file: server.pem, key_file: server.key, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem}\n";
+    std::fs::write(path("web.yml"), web).unwrap();
+    let prometheus = Prometheus::behind(&path("web.yml"), "/metrics-store");
+    let url = format!(
+        "{}/metrics-store",
+        prometheus.url.replace("http:", "https:")
+    );
+    let right = Access {
+        ca_file: Some(path("ca.pem")),
+        cert_file: Some(path("client.pem")),
+        key_file: Some(path("client.key")),
+        ..Access::to(&url)
+    };
+    Client::new(&right).unwrap().greet(NOON).await.unwrap();
+    assert_eq!(Client::new(&right).unwrap().version().await.is_some(), true);
+    // an authority we do not know
+    let stranger = Access {
+        ca_file: None,
+        ..right.clone()
+    };
+    let error = Client::new(&stranger)
+        .unwrap()
+        .greet(NOON)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, PrometheusError::Tls { .. }), "{error:?}");
+    assert!(error.hint().contains("caFile"));
+    // nobody the server knows
+    let nobody = Access {
+        cert_file: None,
+        key_file: None,
+        ..right
+    };
+    let error = Client::new(&nobody).unwrap().greet(NOON).await.unwrap_err();
+    assert!(matches!(error, PrometheusError::Tls { .. }), "{error:?}");
+}

@@ -11,6 +11,7 @@ use super::{Exit, Hinted};
 use crate::config::{PrometheusSettings, Settings};
 use crate::history::{Evidence, Samples};
 use crate::service::{LoadSource, Service};
+use crate::source::prometheus::kubernetes::HASH;
 use crate::source::prometheus::presets::{Needs, PRESETS};
 use crate::source::prometheus::promql::Matchers;
 use crate::source::prometheus::{Choice, Client, PrometheusError, SignalQuery, queries};
@@ -103,12 +104,17 @@ impl Check<'_> {
             service.name,
             origin(service, choice.as_ref())
         );
+        let width = list
+            .iter()
+            .map(|query| query.key.to_string().len())
+            .max()
+            .unwrap_or(0);
         let _ = writeln!(
             text,
-            "  {:<36} {:>8} {:>9} {:>14}  asked by",
+            "  {:<width$} {:>8} {:>9} {:>14}  asked by",
             "series", "coverage", "newest", "longest gap"
         );
-        let mut causes = String::new();
+        let mut causes: Vec<(String, Vec<String>)> = Vec::new();
         let mut points = 0;
         for query in &list {
             let known = self.store.scan(
@@ -120,14 +126,14 @@ impl Check<'_> {
             let known = known.map_err(|error| Hinted::because(&error, error.hint()))?;
             let _ = writeln!(
                 text,
-                "  {:<36} {}  {}",
+                "  {:<width$} {}  {}",
                 query.key.to_string(),
                 self.state(known.as_ref()),
                 query.origin
             );
             points += pull::missing_points(&self.store, service, query, self.settings, self.at)?;
             if let Some(cause) = self.cause(query, known.as_ref()).await {
-                let _ = writeln!(causes, "  {}: {cause}", query.key);
+                note(&mut causes, query.key.to_string(), cause);
             }
         }
         // what nothing is known of at all, for the load, is trouble; other series may be missing for good reasons
@@ -136,14 +142,13 @@ impl Check<'_> {
             && self.client.is_some()
         {
             self.troubled = true;
-            let _ = writeln!(causes, "  load: {}", self.other_loads().await);
+            note(&mut causes, "load".to_owned(), self.other_loads().await);
         }
         if !causes.is_empty() {
-            let _ = write!(
-                text,
-                "  missing\n{}",
-                causes.replace("\n  ", "\n    ").replacen("  ", "    ", 1)
-            );
+            text.push_str("  missing\n");
+        }
+        for (cause, series) in causes {
+            let _ = writeln!(text, "    {}: {cause}", series.join(", "));
         }
         Ok((text, points))
     }
@@ -249,6 +254,14 @@ impl Check<'_> {
     }
 }
 
+/// Notes a cause; series that are missing for the same one share a line.
+fn note(causes: &mut Vec<(String, Vec<String>)>, series: String, cause: String) {
+    match causes.iter_mut().find(|(known, _)| *known == cause) {
+        Some((_, all)) => all.push(series),
+        None => causes.push((cause, vec![series])),
+    }
+}
+
 /// Why `needs` has no series: no such metric, or the label that selects nothing and the values that there are.
 async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>, PrometheusError> {
     if exists(client, needs, at).await? {
@@ -284,16 +297,21 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
             ""
         };
         values.truncate(SHOWN_VALUES);
+        let wanted = readable(&needs.matchers.only(label));
         return Ok(Some(format!(
-            "`{metric}` has no series with {}; `{label}` is {}{more}",
-            needs.matchers,
+            "`{metric}` has no series with {wanted}; there is {}{more}",
             values.join(", ")
         )));
     }
     Ok(Some(format!(
         "`{metric}` has series, but none with {}",
-        needs.matchers
+        readable(&needs.matchers)
     )))
+}
+
+/// Conditions for people: the letters that a hash is made of say nothing to them.
+fn readable(matchers: &Matchers) -> String {
+    matchers.to_string().replace(HASH, "[hash]")
 }
 
 /// What a user's own query gives now.

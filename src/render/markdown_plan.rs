@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::advise::plan::{Action, Amount, Plan, Recommendation, ServicePlan, Severity, Status};
-use crate::render::table::{action, in_reading_order};
+use crate::render::table::{action, in_reading_order, window};
 use crate::render::text::visible;
 
 /// The plan as Markdown; the moment is dated in `zone`.
@@ -53,7 +53,7 @@ fn section(service: &ServicePlan) -> String {
             load.current,
             load.observed_peak,
             load.planning,
-            inline(&load.horizon),
+            inline(&window(&load.horizon)),
             (load.risk * 1000.0).round() / 10.0
         );
     }
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(lines[0], "## jarvis: Medium now, High planned");
         assert_eq!(
             lines[2],
-            "31.4 rps now, 47.9 last week's peak, **58.2 planned** (1w, 5 % risk)."
+            "31.4 rps now, 47.9 last week's peak, **58.2 planned** (7 days, 5 % risk)."
         );
         assert_eq!(
             lines[6],

@@ -244,7 +244,7 @@ fn facts(service: &ServicePlan, today: Date) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> =
         service.reasons.iter().map(|reason| (reason.code.name(), reason.message.clone())).collect();
     if let Some(load) = &service.load {
-        let window = load.horizon.parse::<Period>().map_or_else(|_| load.horizon.clone(), window);
+        let window = window(&load.horizon);
         let (now, peak, planned) = (rps(load.current), rps(load.observed_peak), rps(load.planning));
         let risk = (load.risk * 1000.0).round() / 10.0;
         let text = format!(
@@ -285,8 +285,10 @@ fn day(date: Date, today: Date) -> String {
     date.strftime(form).to_string()
 }
 
-/// A period in its largest whole unit up to days: `7 days`.
-fn window(period: Period) -> String {
+/// A horizon as people say it: `7 days` for `1w`.
+#[must_use]
+pub fn window(horizon: &str) -> String {
+    let Ok(period) = horizon.parse::<Period>() else { return horizon.to_owned() };
     let (count, noun) = match period.0 {
         s if s % 86_400 == 0 => (s / 86_400, "day"),
         s if s % 3_600 == 0 => (s / 3_600, "hour"),

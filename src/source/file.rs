@@ -255,3 +255,112 @@ fn as_text(column: &Column) -> PolarsResult<Vec<Option<String>>> {
     let text = column.cast(&DataType::String)?;
     Ok(text.str()?.iter().map(|cell| cell.map(str::to_owned)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::service::{Component, Current, LoadSource, Objectives, Target};
+    use crate::tiers::TierTable;
+    use crate::units::{Period, Ratio};
+
+    fn service(name: &str) -> Service {
+        let target = Target {
+            kind: "Deployment".to_owned(),
+            name: "api".to_owned(),
+        };
+        let component = Component {
+            name: "api".to_owned(),
+            target,
+            memory: false,
+            helm: None,
+            container: None,
+            current: Current::default(),
+            start_up: Period(60),
+        };
+        Service {
+            name: name.to_owned(),
+            namespace: name.to_owned(),
+            load: LoadSource::Query("x".to_owned()),
+            queries: BTreeMap::new(),
+            objectives: Objectives {
+                error_rate: Ratio(0.01),
+                p99_s: 2.0,
+                severity2_error_rate: Ratio(0.05),
+                severity2_p99_s: 5.0,
+            },
+            tiers: TierTable { rows: Vec::new() },
+            components: vec![component],
+            volumes: vec!["data-0".to_owned()],
+        }
+    }
+
+    fn csv_of(text: &str, services: &[Service]) -> Result<BTreeMap<String, Observed>, FileError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.csv");
+        std::fs::write(&path, text).unwrap();
+        read(&path, services)
+    }
+
+    fn line_of(text: &str) -> usize {
+        match csv_of(text, &[service("shop")]) {
+            Err(FileError::Row { line, .. }) => line,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn two_columns_are_the_load() {
+        let text = "timestamp,value\n2026-11-23T01:00:00Z,1.5\n1795395900,2\n2026-11-23T10:10:00+09:00,\n1795395900,3\n";
+        let observed = csv_of(text, &[service("shop")]).unwrap();
+        // 01:00:00Z is 1,795,395,600; the empty value is no sample, and of two at one time the larger is kept
+        let expected = Samples {
+            at: vec![1_795_395_600, 1_795_395_900],
+            value: vec![1.5, 3.0],
+        };
+        assert_eq!(
+            observed["shop"][&SeriesKey::service(Signal::Load)],
+            Evidence::Series(expected)
+        );
+    }
+
+    #[test]
+    fn a_series_column_tells_series_apart_and_a_service_column_services() {
+        let text =
+            "service,series,timestamp,value\na,api.cpu,0,1\nb,p99,0,2\nb,data-0.volumeUsed,0,NaN\n";
+        let observed = csv_of(text, &[service("a"), service("b")]).unwrap();
+        let one = |value| {
+            Evidence::Series(Samples {
+                at: vec![0],
+                value: vec![value],
+            })
+        };
+        assert_eq!(observed["a"][&SeriesKey::of("api", Signal::Cpu)], one(1.0));
+        assert_eq!(observed["b"][&SeriesKey::service(Signal::P99)], one(2.0));
+        assert_eq!(
+            observed["b"][&SeriesKey::of("data-0", Signal::VolumeUsed)],
+            Evidence::NoSamples
+        );
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        assert_eq!(line_of("timestamp,value\n0,1\nyesterday,2\n"), 3);
+        assert_eq!(line_of("timestamp,value\n0,many\n"), 2);
+        // milliseconds would be the year 58,000
+        assert_eq!(line_of("timestamp,value\n0,1\n1795395600000,1\n"), 3);
+        assert_eq!(
+            line_of("series,timestamp,value\nload,0,1\napi.nonsense,0,1\n"),
+            3
+        );
+        assert_eq!(line_of("service,timestamp,value\nother,0,1\n"), 2);
+        let error = csv_of("time,load\n0,1\n", &[service("shop")]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("has no column `value`; it has `time`, `load`"),
+            "{error}"
+        );
+        assert!(csv_of("", &[service("shop")]).is_err());
+    }
+}

@@ -59,7 +59,8 @@ pub async fn live_state(
     options: &ClusterOptions,
 ) -> Result<BTreeMap<(String, String), Reading>, KubernetesError> {
     let client = connect(options).await?;
-    let mut hpas: BTreeMap<&str, Result<Vec<HorizontalPodAutoscaler>, KubernetesError>> = BTreeMap::new();
+    let mut hpas: BTreeMap<&str, Result<Vec<HorizontalPodAutoscaler>, KubernetesError>> =
+        BTreeMap::new();
     let mut readings = BTreeMap::new();
     for service in services {
         let namespace = service.namespace.as_str();
@@ -76,7 +77,9 @@ pub async fn live_state(
 }
 
 /// Keeps a failure that concerns one object with that object; a lost cluster ends the run.
-fn contained<T>(result: Result<T, KubernetesError>) -> Result<Result<T, KubernetesError>, KubernetesError> {
+fn contained<T>(
+    result: Result<T, KubernetesError>,
+) -> Result<Result<T, KubernetesError>, KubernetesError> {
     match result {
         Err(error) if error.is_of_the_cluster() => Err(error),
         result => Ok(result),
@@ -84,23 +87,34 @@ fn contained<T>(result: Result<T, KubernetesError>) -> Result<Result<T, Kubernet
 }
 
 async fn connect(options: &ClusterOptions) -> Result<Client, KubernetesError> {
-    let choice = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+    let choice =
+        KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
     let config = match (&options.kubeconfig, &options.context) {
         (Some(path), _) => match Kubeconfig::read_from(path) {
-            Ok(file) => Config::from_custom_kubeconfig(file, &choice).await.map_err(KubernetesError::kubeconfig),
-            Err(error) => Err(KubernetesError::kubeconfig(error)),
+            Ok(file) => Config::from_custom_kubeconfig(file, &choice).await,
+            Err(error) => Err(error),
         },
-        (None, Some(_)) => Config::from_kubeconfig(&choice).await.map_err(KubernetesError::kubeconfig),
-        (None, None) => Config::infer().await.map_err(KubernetesError::kubeconfig),
+        (None, Some(_)) => Config::from_kubeconfig(&choice).await,
+        (None, None) => {
+            return client(
+                Config::infer().await.map_err(|error| KubernetesError::kubeconfig(&error))?,
+            );
+        }
     };
-    let mut config = config?;
+    client(config.map_err(|error| KubernetesError::kubeconfig(&error))?)
+}
+
+fn client(mut config: Config) -> Result<Client, KubernetesError> {
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(READ);
-    Client::try_from(config).map_err(KubernetesError::kubeconfig)
+    Client::try_from(config).map_err(|error| KubernetesError::kubeconfig(&error))
 }
 
 /// All HPAs of a namespace, page by page.
-async fn list_hpas(client: &Client, namespace: &str) -> Result<Vec<HorizontalPodAutoscaler>, KubernetesError> {
+async fn list_hpas(
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<HorizontalPodAutoscaler>, KubernetesError> {
     let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
     let what = format!("HorizontalPodAutoscalers in namespace `{namespace}`");
     let mut page = ListParams::default().limit(PAGE);
@@ -127,7 +141,11 @@ impl Workload {
     }
 }
 
-async fn workload(client: &Client, namespace: &str, target: &Target) -> Result<Workload, KubernetesError> {
+async fn workload(
+    client: &Client,
+    namespace: &str,
+    target: &Target,
+) -> Result<Workload, KubernetesError> {
     let what = format!("`{target}` in namespace `{namespace}`");
     let failed = |error| KubernetesError::of(&what, error);
     let absent = || KubernetesError::NotFound { what: what.clone() };
@@ -219,7 +237,10 @@ fn bounds(hpa: &HorizontalPodAutoscaler) -> Current {
 }
 
 /// The container that the settings name, else the one named like the object, else the only one.
-fn container<'a>(component: &Component, containers: &'a [Container]) -> Result<&'a Container, KubernetesError> {
+fn container<'a>(
+    component: &Component,
+    containers: &'a [Container],
+) -> Result<&'a Container, KubernetesError> {
     let by_name = |name: &str| containers.iter().find(|container| container.name == name);
     let found = match &component.container {
         Some(name) => by_name(name),

@@ -19,6 +19,7 @@ mod error;
 mod manifest;
 mod writer;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -185,7 +186,7 @@ fn encode(name: &str) -> String {
         if plain {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out
@@ -203,5 +204,237 @@ fn key_of(name: &str, service: &Service) -> Option<SeriesKey> {
                 .find(|known| encode(known) == subject)
                 .map(|known| SeriesKey::of(known, signal))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// 2026-11-30T23:00:00Z, an hour before a month ends.
+    const START: i64 = 1_796_079_600;
+
+    fn key() -> SeriesKey {
+        SeriesKey::of("api", Signal::Cpu)
+    }
+
+    fn samples(from: i64, count: i64, value: f64) -> Samples {
+        let at: Vec<i64> = (0..count).map(|i| from + i * 300).collect();
+        Samples {
+            value: vec![value; at.len()],
+            at,
+        }
+    }
+
+    fn append(store: &Store, query: &str, samples: &Samples, series: bool, settled: (i64, i64)) {
+        let writer = store.writer().unwrap();
+        let mut manifest = writer.begin("shop", &key(), query, 300).unwrap();
+        let answer = Answer {
+            samples,
+            series,
+            settled,
+        };
+        writer
+            .append("shop", &key(), &mut manifest, answer)
+            .unwrap();
+    }
+
+    fn scan(store: &Store) -> Option<Evidence<Samples>> {
+        store.scan("shop", &key(), START, START + 86_400).unwrap()
+    }
+
+    #[test]
+    fn what_is_appended_is_scanned_across_the_end_of_a_month_and_twice_is_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let written = samples(START, 24, 1.5);
+        for _ in 0..2 {
+            append(&store, "q", &written, true, (START, START + 23 * 300));
+            assert_eq!(scan(&store), Some(Evidence::Series(written.clone())));
+        }
+        let months = list(&store.folder("shop", &key())).unwrap();
+        assert_eq!(
+            months,
+            ["2026-11.parquet", "2026-12.parquet", "manifest.json"]
+        );
+        // and only what is inside the span asked for
+        let some = store
+            .scan("shop", &key(), START + 300, START + 600)
+            .unwrap();
+        assert_eq!(some, Some(Evidence::Series(samples(START + 300, 2, 1.5))));
+    }
+
+    #[test]
+    fn an_append_leaves_other_months_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        append(
+            &store,
+            "q",
+            &samples(START, 24, 1.0),
+            true,
+            (START, START + 23 * 300),
+        );
+        let november = store.folder("shop", &key()).join("2026-11.parquet");
+        let before = fs::metadata(&november).unwrap().modified().unwrap();
+        append(
+            &store,
+            "q",
+            &samples(START + 24 * 300, 12, 2.0),
+            true,
+            (START + 24 * 300, START + 35 * 300),
+        );
+        assert_eq!(fs::metadata(&november).unwrap().modified().unwrap(), before);
+        let Some(Evidence::Series(all)) = scan(&store) else {
+            unreachable!()
+        };
+        assert_eq!(all.at.len(), 36);
+    }
+
+    #[test]
+    fn three_kinds_of_absence_stay_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(scan(&store), None, "never asked");
+        append(
+            &store,
+            "q",
+            &Samples::default(),
+            false,
+            (START, START + 300),
+        );
+        assert_eq!(scan(&store), Some(Evidence::NoSeries));
+        append(&store, "q", &Samples::default(), true, (START, START + 300));
+        assert_eq!(scan(&store), Some(Evidence::NoSamples));
+        append(
+            &store,
+            "q",
+            &samples(START, 1, 0.0),
+            true,
+            (START, START + 300),
+        );
+        assert_eq!(scan(&store), Some(Evidence::Series(samples(START, 1, 0.0))));
+    }
+
+    #[test]
+    fn a_changed_query_starts_anew_and_keeps_the_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        append(
+            &store,
+            "old",
+            &samples(START, 3, 1.0),
+            true,
+            (START, START + 600),
+        );
+        append(
+            &store,
+            "new",
+            &samples(START + 300, 1, 2.0),
+            true,
+            (START + 300, START + 300),
+        );
+        assert_eq!(
+            scan(&store),
+            Some(Evidence::Series(samples(START + 300, 1, 2.0)))
+        );
+        let manifest = store.manifest("shop", &key()).unwrap().unwrap();
+        assert_eq!(manifest.asked.bounds(), Some((START + 300, START + 300)));
+        let aside = store.folder("shop", &key()).with_file_name("api.cpu~1");
+        assert_eq!(
+            columns::read(&aside.join("2026-11.parquet")).unwrap(),
+            samples(START, 3, 1.0)
+        );
+    }
+
+    #[test]
+    fn samples_without_their_manifest_are_asked_for_again_and_merged() {
+        // a run that died between the two files
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        append(
+            &store,
+            "q",
+            &samples(START, 3, 1.0),
+            true,
+            (START, START + 600),
+        );
+        fs::remove_file(store.folder("shop", &key()).join(manifest::FILE)).unwrap();
+        assert_eq!(scan(&store), None);
+        append(
+            &store,
+            "q",
+            &samples(START, 4, 1.0),
+            true,
+            (START, START + 900),
+        );
+        assert_eq!(scan(&store), Some(Evidence::Series(samples(START, 4, 1.0))));
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_whatever_is_wrong_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        append(
+            &store,
+            "q",
+            &samples(START, 12, 1.0),
+            true,
+            (START, START + 3300),
+        );
+        let path = store.folder("shop", &key()).join("2026-11.parquet");
+        let whole = fs::read(&path).unwrap();
+        let mut damaged: Vec<Vec<u8>> = (0..whole.len())
+            .step_by(7)
+            .map(|end| whole[..end].to_vec())
+            .collect();
+        damaged.push(b"not parquet at all".to_vec());
+        for bytes in damaged {
+            fs::write(&path, &bytes).unwrap();
+            let error = store.scan("shop", &key(), START, START + 3600).unwrap_err();
+            assert!(
+                matches!(&error, StoreError::Damaged { path: named, .. } if *named == path),
+                "{error}"
+            );
+        }
+        fs::write(&path, &whole).unwrap();
+        fs::write(store.folder("shop", &key()).join(manifest::FILE), "{").unwrap();
+        let error = store.scan("shop", &key(), START, START + 3600).unwrap_err();
+        assert!(error.to_string().contains("manifest.json"), "{error}");
+    }
+
+    #[test]
+    fn only_one_run_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let first = store.writer().unwrap();
+        let error = store.writer().unwrap_err();
+        let expected = format!(
+            "the store `{}` is in use by another run (process {})",
+            folder.path().display(),
+            std::process::id()
+        );
+        assert_eq!(error.to_string(), expected);
+        drop(first);
+        store.writer().unwrap();
+    }
+
+    #[test]
+    fn a_store_of_a_newer_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("v2")).unwrap();
+        assert!(matches!(
+            Store::open(folder.path()),
+            Err(StoreError::Newer { .. })
+        ));
+    }
+
+    #[test]
+    fn case_64_no_name_leaves_the_store() {
+        assert_eq!(encode("../../etc"), "%2E.%2F..%2Fetc");
+        assert_eq!(encode("api~1"), "api%7E1");
+        assert_eq!(encode("."), "%2E");
+        assert_eq!(encode("data-0.volumeUsed"), "data-0.volumeUsed");
     }
 }

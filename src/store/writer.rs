@@ -148,7 +148,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
 /// Renames a folder to the first free `<name>~<number>`.
 fn set_aside(folder: &Path) -> Result<(), StoreError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let free = (1u32..)
+    let free = (1..=u32::MAX)
         .map(|number| folder.with_file_name(format!("{name}~{number}")))
         .find(|path| !path.exists());
     match free {

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 pub struct Prometheus {
     process: Child,
     pub url: String,
+    port: u16,
     _data: TempDir,
 }
 
@@ -69,17 +70,36 @@ impl Prometheus {
     pub fn with(metrics: &OpenMetrics) -> Self {
         let data = tempfile::tempdir().unwrap();
         load(data.path(), metrics);
-        std::fs::write(data.path().join("prometheus.yml"), "global: {}\n").unwrap();
+        let prometheus = Self::start(data, &[]);
+        prometheus.wait(|port| {
+            let answer = crate::fake::get(port, "/-/ready");
+            answer.is_some_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
+        });
+        prometheus
+    }
+
+    /// Starts an empty one with the web configuration `web` and its API under `prefix`.
+    #[allow(dead_code)]
+    pub fn behind(web: &Path, prefix: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let web = format!("--web.config.file={}", web.display());
+        let prometheus = Self::start(data, &[&web, &format!("--web.route-prefix={prefix}")]);
+        prometheus.wait(|port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        // it listens before it is ready
+        std::thread::sleep(Duration::from_secs(1));
+        prometheus
+    }
+
+    fn start(data: TempDir, more: &[&str]) -> Self {
+        let config = data.path().join("prometheus.yml");
+        std::fs::write(&config, "global: {}\n").unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
         let process = Command::new("prometheus")
-            .arg(format!(
-                "--config.file={}",
-                data.path().join("prometheus.yml").display()
-            ))
+            .arg(format!("--config.file={}", config.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
                 data.path().join("tsdb").display()
@@ -91,29 +111,23 @@ impl Prometheus {
                 "--query.lookback-delta=4m",
                 "--log.level=error",
             ])
+            .args(more)
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let prometheus = Self {
+        Self {
             process,
             url: format!("http://127.0.0.1:{port}"),
+            port,
             _data: data,
-        };
-        prometheus.wait(port);
-        prometheus
+        }
     }
 
-    /// The process, for those who look at what it uses.
-    #[allow(dead_code)]
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    fn wait(&self, port: u16) {
+    fn wait(&self, ready: impl Fn(u16) -> bool) {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(30) {
-            let answer = crate::fake::get(port, "/-/ready");
-            if answer.is_some_and(|answer| answer.starts_with(b"HTTP/1.1 200")) {
+            if ready(self.port) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));

@@ -1,6 +1,8 @@
 //! What can go wrong at the cluster's edge. Every variant names its object, and says in
 //! [`KubernetesError::hint`] what to change.
 
+use kube::config::KubeconfigError;
+
 /// Why the cluster, or one of its objects, could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KubernetesError {
@@ -108,8 +110,15 @@ impl KubernetesError {
         )
     }
 
-    pub(super) fn kubeconfig(error: impl std::error::Error) -> Self {
-        Self::Kubeconfig { why: innermost(&error) }
+    /// No way to a cluster; kube's own texts hold their causes already.
+    pub(super) fn kubeconfig(error: &(dyn std::error::Error + 'static)) -> Self {
+        let why = match error.downcast_ref::<KubeconfigError>() {
+            Some(KubeconfigError::ReadConfig(cause, path)) => {
+                format!("`{}` cannot be read: {cause}", path.display())
+            }
+            _ => error.to_string(),
+        };
+        Self::Kubeconfig { why }
     }
 
     /// The failure of asking for `what`.

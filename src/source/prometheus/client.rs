@@ -246,7 +246,7 @@ impl Client {
     ) -> Result<reqwest::Response, PrometheusError> {
         let authorization = authorization(&self.access)?;
         let in_address = query.len() <= LONGEST_IN_ADDRESS;
-        // Thanos and VictoriaMetrics answer with what they have unless told that half an answer is none
+        // Thanos and `VictoriaMetrics` answer with what they have unless told that half an answer is none
         let whole = [
             ("partial_response", "false"),
             ("deny_partial_response", "1"),
@@ -432,7 +432,7 @@ impl Client {
 }
 
 /// Whether a refusal is about quantity, so that a smaller question helps: Prometheus ("too many samples",
-/// "exceeded maximum resolution"), Mimir and Cortex ("exceeded the limit"), VictoriaMetrics ("cannot select more than").
+/// "exceeded maximum resolution"), Mimir and Cortex ("exceeded the limit"), `VictoriaMetrics` ("cannot select more than").
 fn speaks_of_limits(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     [

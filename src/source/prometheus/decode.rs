@@ -5,7 +5,7 @@
 //! sample, no second copy. What does not belong (a second series, a warning, a page of HTML) is named.
 //!
 //! Source: Prometheus, "HTTP API": format overview, range vectors (`[time, "value"]`, where the value may be
-//! `NaN`, `+Inf`, `-Inf`), `warnings` and `infos`. `isPartial` is VictoriaMetrics' word for the first.
+//! `NaN`, `+Inf`, `-Inf`), `warnings` and `infos`. `isPartial` is the word of `VictoriaMetrics` for the first.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,14 +173,15 @@ impl<'de, S: DeserializeSeed<'de, Value = ()>> Visitor<'de> for EnvelopeVisitor<
                 "errorType" => envelope.kind = map.next_value()?,
                 "error" => envelope.message = map.next_value()?,
                 "warnings" => {
-                    envelope.warning = map
-                        .next_value::<Option<Vec<String>>>()?
-                        .and_then(|all| all.into_iter().next())
+                    let warnings = map.next_value::<Option<Vec<String>>>()?;
+                    let first = warnings.and_then(|all| all.into_iter().next());
+                    envelope.warning = envelope.warning.or(first);
                 }
-                "isPartial" if map.next_value::<bool>()? => {
-                    envelope.warning = Some("`isPartial` is set".to_owned())
+                "isPartial" => {
+                    let partial = map.next_value::<bool>()?;
+                    let word = partial.then(|| "`isPartial` is set".to_owned());
+                    envelope.warning = envelope.warning.or(word);
                 }
-                "isPartial" => {}
                 "data" => match data.take() {
                     Some(seed) => map.next_value_seed(seed)?,
                     None => return Err(A::Error::custom("`data` is there twice")),
@@ -524,7 +525,7 @@ mod tests {
         let warned = br#"{"status":"success","data":{"resultType":"matrix","result":[]},"warnings":["store down"]}"#;
         assert_eq!(range(warned, 10), Err(NoAnswer::Partial("store down".to_owned())));
         let partial =
-            br#"{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[]}}"#;
+            br#"{"status":"success","isPartial":true,"warnings":[],"data":{"resultType":"matrix","result":[]}}"#;
         assert!(matches!(range(partial, 10), Err(NoAnswer::Partial(_))));
         let whole = br#"{"status":"success","isPartial":false,"warnings":[],"infos":["x"],"data":{"resultType":"matrix","result":[]}}"#;
         assert!(range(whole, 10).is_ok());

@@ -8,6 +8,7 @@ pub mod access;
 pub mod client;
 pub mod decode;
 pub mod error;
+pub mod kubernetes;
 pub mod presets;
 pub mod promql;
 

@@ -1,8 +1,8 @@
 //! What to ask of a Prometheus for one service: one query per series, each of which gives exactly one.
 //!
 //! Metric names are those of the exporters' own documentation: Prometheus client libraries,
-//! ingress-nginx, OpenTelemetry semantic conventions for HTTP, Linkerd, Istio, Traefik, Envoy, cAdvisor,
-//! kube-state-metrics, redis_exporter, and the kubelet.
+//! ingress-nginx, `OpenTelemetry` semantic conventions for HTTP, Linkerd, Istio, Traefik, Envoy; those of the
+//! insides of a cluster are in `kubernetes`.
 //!
 //! Three rules hold for every query here:
 //!
@@ -15,10 +15,11 @@
 //!   is taken at its maximum over the step.
 
 use crate::history::{SeriesKey, Signal};
-use crate::service::{Component, LoadSource, Service};
+use crate::service::{LoadSource, Service};
 use crate::units::Period;
 
-use super::promql::{Match, Matchers, is_label_name, literal};
+use super::kubernetes::{component_queries, volume_queries};
+use super::promql::{Match, Matchers, is_label_name};
 
 /// One query for one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,7 +137,11 @@ pub const PRESETS: [LoadPreset; 7] = [
         fixed: &[],
         namespace: Some("namespace"),
         failures: "http_requests_total",
-        failed: &[("code", STATUS_5XX), ("status", STATUS_5XX), ("status_code", STATUS_5XX)],
+        failed: &[
+            ("code", STATUS_5XX),
+            ("status", STATUS_5XX),
+            ("status_code", STATUS_5XX),
+        ],
         latency: ("http_request_duration_seconds_bucket", 1),
     },
     LoadPreset {
@@ -146,7 +151,10 @@ pub const PRESETS: [LoadPreset; 7] = [
         // the namespace is a resource attribute, and whether it becomes a label is up to the exporter
         namespace: None,
         failures: "http_server_request_duration_seconds_count",
-        failed: &[("http_response_status_code", STATUS_5XX), ("http_status_code", STATUS_5XX)],
+        failed: &[
+            ("http_response_status_code", STATUS_5XX),
+            ("http_status_code", STATUS_5XX),
+        ],
         latency: ("http_server_request_duration_seconds_bucket", 1),
     },
     LoadPreset {
@@ -174,7 +182,10 @@ pub const PRESETS: [LoadPreset; 7] = [
         namespace: Some("namespace"),
         failures: "nginx_ingress_controller_requests",
         failed: &[("status", STATUS_5XX)],
-        latency: ("nginx_ingress_controller_request_duration_seconds_bucket", 1),
+        latency: (
+            "nginx_ingress_controller_request_duration_seconds_bucket",
+            1,
+        ),
     },
     LoadPreset {
         name: "traefik",
@@ -201,7 +212,9 @@ impl LoadPreset {
     /// The preset of that name; the name of its counter does as well.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        PRESETS.iter().find(|preset| preset.name == name || preset.requests == name)
+        PRESETS
+            .iter()
+            .find(|preset| preset.name == name || preset.requests == name)
     }
 
     /// The counter of requests.
@@ -223,7 +236,10 @@ impl LoadPreset {
     /// A selector with something that is no label name.
     pub fn needs(&self, service: &Service) -> Result<Needs, PresetError> {
         let matchers = self.matchers(service)?;
-        Ok(Needs { metric: self.requests.to_owned(), matchers })
+        Ok(Needs {
+            metric: self.requests.to_owned(),
+            matchers,
+        })
     }
 
     /// The series that tell a failed request of `service`, by label, in order of preference.
@@ -238,7 +254,13 @@ impl LoadPreset {
         let matchers = self.matchers(service)?;
         let needs = |(label, _): &(&'static str, &str)| {
             let matchers = matchers.clone().and(label, Match::NotEqual, "");
-            (*label, Needs { metric: self.failures.to_owned(), matchers })
+            (
+                *label,
+                Needs {
+                    metric: self.failures.to_owned(),
+                    matchers,
+                },
+            )
         };
         Ok(self.failed.iter().map(needs).collect())
     }
@@ -250,12 +272,16 @@ impl LoadPreset {
             return Ok(Matchers::new());
         };
         let mut matchers = Matchers::new();
-        if let Some(label) =
-            self.namespace.filter(|_| !selector.keys().any(|key| key.contains("namespace")))
+        if let Some(label) = self
+            .namespace
+            .filter(|_| !selector.keys().any(|key| key.contains("namespace")))
         {
             matchers = matchers.equal(label, &service.namespace);
         }
-        for (label, value) in self.fixed.iter().filter(|(label, _)| !selector.contains_key(*label))
+        for (label, value) in self
+            .fixed
+            .iter()
+            .filter(|(label, _)| !selector.contains_key(*label))
         {
             matchers = matchers.equal(label, value);
         }
@@ -284,7 +310,10 @@ pub fn queries(
     step: Period,
     choice: Option<&Choice>,
 ) -> Result<Vec<SignalQuery>, PresetError> {
-    let window = Window::of(step, choice.map_or(USUAL_SCRAPE_S, |choice| choice.scrape_s));
+    let window = Window::of(
+        step,
+        choice.map_or(USUAL_SCRAPE_S, |choice| choice.scrape_s),
+    );
     let mut list = Vec::new();
     if let LoadSource::Query(query) = &service.load {
         list.push(own(SeriesKey::service(Signal::Load), query));
@@ -306,40 +335,55 @@ pub fn queries(
 }
 
 fn own(key: SeriesKey, promql: &str) -> SignalQuery {
-    SignalQuery { key, promql: promql.to_owned(), origin: "settings", needs: None }
+    SignalQuery {
+        key,
+        promql: promql.to_owned(),
+        origin: "settings",
+        needs: None,
+    }
 }
 
 /// The series that a key of `queries` names: `p99`, `api.cpu`, `data-0.volumeUsed`.
 fn key_of(service: &Service, key: &str) -> Result<SeriesKey, PresetError> {
     let known = |subject: &str| {
-        service.components.iter().any(|component| component.name == subject)
+        service
+            .components
+            .iter()
+            .any(|component| component.name == subject)
             || service.volumes.iter().any(|volume| volume == subject)
     };
     let parsed = match key.rsplit_once('.') {
-        None => Signal::from_name(key).filter(|signal| signal.of_service()).map(SeriesKey::service),
+        None => Signal::from_name(key)
+            .filter(|signal| signal.of_service())
+            .map(SeriesKey::service),
         Some((subject, signal)) => {
             let signal = Signal::from_name(signal).filter(|signal| !signal.of_service());
-            signal.filter(|_| known(subject)).map(|signal| SeriesKey::of(subject, signal))
+            signal
+                .filter(|_| known(subject))
+                .map(|signal| SeriesKey::of(subject, signal))
         }
     };
-    parsed.ok_or_else(|| PresetError::Signal { service: service.name.clone(), key: key.to_owned() })
+    parsed.ok_or_else(|| PresetError::Signal {
+        service: service.name.clone(),
+        key: key.to_owned(),
+    })
 }
 
 /// Distance between scrapes unless it was measured, in seconds: the default of Prometheus itself, and the widest in common use.
 pub const USUAL_SCRAPE_S: i64 = 60;
 
-/// Spans that queries look back over, in whole seconds, as PromQL writes them.
-struct Window {
+/// Spans that queries look back over, in whole seconds, as `PromQL` writes them.
+pub(super) struct Window {
     /// For rates. At least the step, so that no request falls between two samples, and four scrapes, so that
     /// one lost scrape leaves a rate. A longer one would smooth the peaks that capacity is for.
-    rate: String,
+    pub(super) rate: String,
     /// For events that must not be lost: two scrapes longer than the rate's. Prometheus 3 leaves out the sample
     /// at the left edge, and an event between that one and the next would belong to no window; counted in
     /// two windows it does no harm.
-    events: String,
+    pub(super) events: String,
     /// For maxima: one second shorter than the step, which is the same set of samples whether the left edge
     /// belongs to the range (Prometheus 2) or not (Prometheus 3).
-    step: String,
+    pub(super) step: String,
 }
 
 impl Window {
@@ -361,8 +405,10 @@ fn load_queries(
     let LoadSource::Preset { name, .. } = &service.load else {
         return Ok(Vec::new());
     };
-    let name =
-        name.as_deref().or(choice.map(|choice| choice.preset.as_str())).unwrap_or(PRESETS[0].name);
+    let name = name
+        .as_deref()
+        .or(choice.map(|choice| choice.preset.as_str()))
+        .unwrap_or(PRESETS[0].name);
     let preset = LoadPreset::named(name).ok_or_else(|| PresetError::Unknown {
         service: service.name.clone(),
         name: name.to_owned(),
@@ -372,16 +418,27 @@ fn load_queries(
         key: SeriesKey::service(signal),
         promql,
         origin: preset.name,
-        needs: Some(Needs { metric: metric.to_owned(), matchers: matchers.clone() }),
+        needs: Some(Needs {
+            metric: metric.to_owned(),
+            matchers: matchers.clone(),
+        }),
     };
     let load = requests(preset.requests, &matchers, window);
     let mut list = vec![query(Signal::Load, preset.requests, load.clone())];
-    let label = choice.map_or(Some(preset.failed[0].0), |choice| choice.error_label.as_deref());
+    let label = choice.map_or(Some(preset.failed[0].0), |choice| {
+        choice.error_label.as_deref()
+    });
     if let Some((label, failed)) = preset.failed.iter().find(|(name, _)| Some(*name) == label) {
-        let failures =
-            requests(preset.failures, &matchers.clone().and(label, Match::Regex, failed), window);
-        let counted =
-            requests(preset.failures, &matchers.clone().and(label, Match::NotEqual, ""), window);
+        let failures = requests(
+            preset.failures,
+            &matchers.clone().and(label, Match::Regex, failed),
+            window,
+        );
+        let counted = requests(
+            preset.failures,
+            &matchers.clone().and(label, Match::NotEqual, ""),
+            window,
+        );
         list.push(query(
             Signal::ErrorRate,
             preset.failures,
@@ -389,7 +446,11 @@ fn load_queries(
         ));
     }
     let (histogram, per_second) = preset.latency;
-    let scale = if per_second == 1 { String::new() } else { format!(" / {per_second}") };
+    let scale = if per_second == 1 {
+        String::new()
+    } else {
+        format!(" / {per_second}")
+    };
     let p99 = format!(
         "histogram_quantile(0.99, sum by (le) (rate({histogram}{matchers}[{}]))){scale}",
         window.rate
@@ -401,223 +462,207 @@ fn load_queries(
 /// Requests per second over all pods. Two HA replicas of Prometheus that nobody de-duplicates differ in
 /// `prometheus_replica`, the label that the Prometheus operator sets (case 17).
 fn requests(metric: &str, matchers: &Matchers, window: &Window) -> String {
-    format!("sum(max without (prometheus_replica) (rate({metric}{matchers}[{}])))", window.rate)
+    format!(
+        "sum(max without (prometheus_replica) (rate({metric}{matchers}[{}])))",
+        window.rate
+    )
 }
 
-/// Kubernetes makes pod and template hashes of these letters alone (`k8s.io/apimachinery` `rand.SafeEncodeString`):
-/// without vowels, so that `api-[…]+-[…]{5}` does not match a pod of the DaemonSet `api-node`.
-const HASH: &str = "[bcdfghjklmnpqrstvwxz2456789]";
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::collections::BTreeMap;
 
-/// The expression that matches the pods of `component` and of no other object.
-fn pods(component: &Component) -> String {
-    let name = literal(&component.target.name);
-    match component.target.kind.as_str() {
-        "StatefulSet" => format!("{name}-[0-9]+"),
-        "DaemonSet" => format!("{name}-{HASH}{{5}}"),
-        _ => format!("{name}-{HASH}{{1,10}}-{HASH}{{5}}"),
+    use super::*;
+    use crate::service::{Component, Current, Objectives, Target};
+    use crate::tiers::TierTable;
+    use crate::units::Ratio;
+
+    fn component(name: &str, kind: &str, memory: bool) -> Component {
+        let target = Target {
+            kind: kind.to_owned(),
+            name: format!("shop-{name}"),
+        };
+        Component {
+            name: name.to_owned(),
+            target,
+            memory,
+            helm: None,
+            container: None,
+            current: Current::default(),
+            start_up: Period(60),
+        }
     }
-}
 
-/// What all queries about the insides of a cluster are selected by. A `cluster` label in the load's selector
-/// holds for them too: without it two clusters behind one store would be added (case 33).
-fn in_namespace(service: &Service) -> Matchers {
-    let matchers = Matchers::new().equal("namespace", &service.namespace);
-    match &service.load {
-        LoadSource::Preset { selector, .. } => match selector.get("cluster") {
-            Some(cluster) => matchers.equal("cluster", cluster),
-            None => matchers,
-        },
-        LoadSource::Query(_) => matchers,
+    fn service(name: Option<&str>, selector: &[(&str, &str)]) -> Service {
+        let selector = selector
+            .iter()
+            .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
+            .collect();
+        Service {
+            name: "shop".to_owned(),
+            namespace: "shop".to_owned(),
+            load: LoadSource::Preset {
+                name: name.map(str::to_owned),
+                selector,
+            },
+            queries: BTreeMap::new(),
+            objectives: Objectives {
+                error_rate: Ratio(0.01),
+                p99_s: 2.0,
+                severity2_error_rate: Ratio(0.05),
+                severity2_p99_s: 5.0,
+            },
+            tiers: TierTable { rows: Vec::new() },
+            components: vec![
+                component("api", "Deployment", false),
+                component("redis", "StatefulSet", true),
+            ],
+            volumes: vec!["data-0".to_owned()],
+        }
     }
-}
 
-/// The queries of one component.
-fn component_queries(
-    service: &Service,
-    component: &Component,
-    window: &Window,
-) -> Vec<SignalQuery> {
-    let mut parts = replica_queries(service, component);
-    parts.extend(container_queries(service, component, window));
-    if component.memory {
-        parts.extend(redis_queries(service, component, window));
+    fn promql(service: &Service, choice: Option<&Choice>, key: &str) -> String {
+        let list = queries(service, Period(300), choice).unwrap();
+        let found = list.into_iter().find(|query| query.key.to_string() == key);
+        found.unwrap_or_else(|| panic!("no query for {key}")).promql
     }
-    let query = |(signal, metric, matchers, promql): Part| SignalQuery {
-        key: SeriesKey::of(&component.name, signal),
-        promql,
-        origin: "kubernetes",
-        needs: Some(Needs { metric: metric.to_owned(), matchers }),
-    };
-    // what a memory component is sized by is its memory: its processor and its HPA are not asked for
-    let unwanted = |signal| {
-        component.memory
-            && matches!(
-                signal,
-                Signal::Cpu
-                    | Signal::CpuMax
-                    | Signal::CpuRequest
-                    | Signal::CpuLimit
-                    | Signal::Throttled
-                    | Signal::HpaMin
-                    | Signal::HpaMax
-            )
-    };
-    parts.into_iter().filter(|part| !unwanted(part.0)).map(query).collect()
-}
 
-/// Signal, metric it rests on, how that is selected, query.
-type Part = (Signal, &'static str, Matchers, String);
-
-/// kube-state-metrics on replicas and HPAs. An HPA is found by what it scales, not by its name: KEDA calls its own `keda-hpa-…`.
-fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
-    let base = in_namespace(service);
-    let target = &component.target;
-    let (metric, fallback, label) = match target.kind.as_str() {
-        "StatefulSet" => ("kube_statefulset_status_replicas_ready", None, "statefulset"),
-        "DaemonSet" => ("kube_daemonset_status_number_ready", None, "daemonset"),
-        _ => (
-            "kube_deployment_status_replicas_ready",
-            Some("kube_deployment_status_replicas_available"),
-            "deployment",
-        ),
-    };
-    let matchers = base.clone().equal(label, &target.name);
-    // before version 2 of kube-state-metrics only the available replicas of a Deployment were counted
-    let fallback = fallback.map_or(String::new(), |older| format!(" or {older}{matchers}"));
-    let replicas = format!("max({metric}{matchers}{fallback})");
-    let info = base
-        .clone()
-        .equal("scaletargetref_kind", &target.kind)
-        .equal("scaletargetref_name", &target.name);
-    let hpa = |metric: &str| {
-        let joined = format!(
-            "on (namespace, horizontalpodautoscaler) group_left () max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_info{info})"
+    #[test]
+    fn the_load_is_one_sum_selected_by_namespace_and_labels() {
+        let service = service(None, &[("service", "shop-api")]);
+        assert_eq!(
+            promql(&service, None, "load"),
+            r#"sum(max without (prometheus_replica) (rate(http_requests_total{namespace="shop",service="shop-api"}[5m])))"#
         );
-        format!("max({metric}{base} * {joined})")
-    };
-    const INFO: &str = "kube_horizontalpodautoscaler_info";
-    vec![
-        (Signal::Replicas, metric, matchers, replicas),
-        (Signal::HpaMin, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_min_replicas")),
-        (Signal::HpaMax, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_max_replicas")),
-    ]
-}
+    }
 
-/// cAdvisor and kube-state-metrics on containers.
-fn container_queries(service: &Service, component: &Component, window: &Window) -> Vec<Part> {
-    let pods = in_namespace(service).and("pod", Match::Regex, &pods(component));
-    // cAdvisor also reports the pod as a whole (no container) and its sandbox (`POD`): both would count twice (case 28)
-    let used = match &component.container {
-        Some(name) => pods.clone().equal("container", name),
-        None => pods.clone().and("container", Match::NotEqual, "").and(
-            "container",
-            Match::NotEqual,
-            "POD",
-        ),
-    };
-    let stated = match &component.container {
-        Some(name) => pods.equal("container", name),
-        None => pods,
-    };
-    let Window { rate, events, step } = window;
-    let each = |inner: String| format!("max by (pod, container) ({inner})");
-    let per_pod = |inner: String| format!("sum by (pod) ({})", each(inner));
-    let cpu = format!("rate(container_cpu_usage_seconds_total{used}[{rate}])");
-    let memory = format!("max_over_time(container_memory_working_set_bytes{used}[{step}])");
-    let spec = |kind: &str, resource: &str| {
-        let matchers = stated.clone().equal("resource", resource);
-        format!("max({})", per_pod(format!("kube_pod_container_resource_{kind}{matchers}")))
-    };
-    let throttled =
-        |metric: &str| format!("sum({})", each(format!("rate({metric}{used}[{rate}])")));
-    let restarts = format!("changes(kube_pod_container_status_restarts_total{stated}[{events}])");
-    let killed = format!(
-        "kube_pod_container_status_last_terminated_reason{}",
-        stated.clone().equal("reason", "OOMKilled")
-    );
-    let kills = format!("sum({} * on (pod, container) {})", each(restarts), each(killed));
-    let none = format!("0 * sum(kube_pod_container_status_restarts_total{stated})");
-    const REQUESTS: &str = "kube_pod_container_resource_requests";
-    const LIMITS: &str = "kube_pod_container_resource_limits";
-    vec![
-        (
-            Signal::Cpu,
-            "container_cpu_usage_seconds_total",
-            used.clone(),
-            format!("sum({})", each(cpu.clone())),
-        ),
-        (
-            Signal::CpuMax,
-            "container_cpu_usage_seconds_total",
-            used.clone(),
-            format!("max({})", per_pod(cpu)),
-        ),
-        (Signal::CpuRequest, REQUESTS, stated.clone(), spec("requests", "cpu")),
-        (Signal::CpuLimit, LIMITS, stated.clone(), spec("limits", "cpu")),
-        (
-            Signal::Throttled,
-            "container_cpu_cfs_periods_total",
-            used.clone(),
-            format!(
-                "{} / {}",
-                throttled("container_cpu_cfs_throttled_periods_total"),
-                throttled("container_cpu_cfs_periods_total")
-            ),
-        ),
-        (
-            Signal::Memory,
-            "container_memory_working_set_bytes",
-            used.clone(),
-            format!("max({})", per_pod(memory)),
-        ),
-        (Signal::MemoryRequest, REQUESTS, stated.clone(), spec("requests", "memory")),
-        (Signal::MemoryLimit, LIMITS, stated.clone(), spec("limits", "memory")),
-        (
-            Signal::OomKills,
-            "kube_pod_container_status_restarts_total",
-            stated,
-            format!("{kills} or {none}"),
-        ),
-    ]
-}
+    #[test]
+    fn every_series_is_asked_for_once() {
+        for preset in &PRESETS {
+            let service = service(Some(preset.name), &[("x", "y")]);
+            let keys: Vec<String> = queries(&service, Period(300), None)
+                .unwrap()
+                .iter()
+                .map(|query| query.key.to_string())
+                .collect();
+            let unique: std::collections::BTreeSet<_> = keys.iter().collect();
+            assert_eq!(unique.len(), keys.len(), "{keys:?}");
+            // load, errors, P99; twelve of api; eight of redis; two of the volume
+            assert_eq!(keys.len(), 3 + 12 + 8 + 2, "{keys:?}");
+        }
+    }
 
-/// redis_exporter as a sidecar, the way the Bitnami chart runs it: its series carry the pod of the Redis itself.
-fn redis_queries(service: &Service, component: &Component, window: &Window) -> Vec<Part> {
-    let pods = in_namespace(service).and("pod", Match::Regex, &pods(component));
-    let Window { rate, step, .. } = window;
-    vec![
-        (
-            Signal::RedisUsed,
-            "redis_memory_used_bytes",
-            pods.clone(),
-            format!("max(max_over_time(redis_memory_used_bytes{pods}[{step}]))"),
-        ),
-        (
-            Signal::RedisMax,
-            "redis_memory_max_bytes",
-            pods.clone(),
-            format!("max(redis_memory_max_bytes{pods})"),
-        ),
-        (
-            Signal::RedisEvictions,
-            "redis_evicted_keys_total",
-            pods.clone(),
-            format!("sum(max by (pod) (rate(redis_evicted_keys_total{pods}[{rate}])))"),
-        ),
-    ]
-}
+    #[test]
+    fn case_35_a_mesh_is_counted_at_one_end() {
+        let istio = promql(
+            &service(Some("istio"), &[("destination_workload", "api")]),
+            None,
+            "load",
+        );
+        assert!(istio.contains(r#"{destination_service_namespace="shop",reporter="destination",destination_workload="api"}"#), "{istio}");
+        let linkerd = promql(&service(Some("linkerd"), &[]), None, "load");
+        assert!(linkerd.contains(r#"direction="inbound""#), "{linkerd}");
+    }
 
-/// The kubelet on one persistent volume claim.
-fn volume_queries(service: &Service, volume: &str) -> [SignalQuery; 2] {
-    let matchers = in_namespace(service).equal("persistentvolumeclaim", volume);
-    [
-        (Signal::VolumeUsed, "kubelet_volume_stats_used_bytes"),
-        (Signal::VolumeCapacity, "kubelet_volume_stats_capacity_bytes"),
-    ]
-    .map(|(signal, metric)| SignalQuery {
-        key: SeriesKey::of(volume, signal),
-        promql: format!("max({metric}{matchers})"),
-        origin: "kubernetes",
-        needs: Some(Needs { metric: metric.to_owned(), matchers: matchers.clone() }),
-    })
+    #[test]
+    fn no_failures_are_zero_only_where_failures_are_counted() {
+        let choice = Choice {
+            preset: "http_requests_total".to_owned(),
+            error_label: Some("status".to_owned()),
+            scrape_s: 60,
+        };
+        let service = service(None, &[]);
+        let rate = promql(&service, Some(&choice), "errorRate");
+        assert!(
+            rate.contains(r#"status=~"5..""#)
+                && rate.contains(r#"or 0 * sum("#)
+                && rate.contains(r#"status!="""#),
+            "{rate}"
+        );
+        // without such a label nothing is asked, and nothing is zero
+        let choice = Choice {
+            error_label: None,
+            ..choice
+        };
+        let list = queries(&service, Period(300), Some(&choice)).unwrap();
+        assert!(
+            list.iter()
+                .all(|query| query.key.signal != Signal::ErrorRate)
+        );
+    }
+
+    #[test]
+    fn a_rate_covers_the_step_and_four_scrapes() {
+        let service = service(None, &[]);
+        let choice = |scrape_s| Choice {
+            preset: "http_requests_total".to_owned(),
+            error_label: None,
+            scrape_s,
+        };
+        // 5 minutes hold four scrapes of a minute; of five minutes four are twenty
+        assert!(promql(&service, Some(&choice(60)), "load").contains("[5m]"));
+        assert!(promql(&service, Some(&choice(300)), "load").contains("[20m]"));
+        // the same samples, whether the left edge belongs to the range or not
+        assert!(promql(&service, Some(&choice(60)), "api.memory").contains("[4m59s]"));
+        // two scrapes more, so that no kill falls between two windows
+        assert!(promql(&service, Some(&choice(60)), "api.oomKills").contains("[7m]"));
+    }
+
+    #[test]
+    fn ones_own_query_stands_before_a_preset() {
+        let mut service = service(None, &[]);
+        service
+            .queries
+            .insert("api.cpu".to_owned(), "my_cpu".to_owned());
+        service
+            .queries
+            .insert("redis.volumeUsed".to_owned(), "my_disk".to_owned());
+        assert_eq!(promql(&service, None, "api.cpu"), "my_cpu");
+        assert_eq!(promql(&service, None, "redis.volumeUsed"), "my_disk");
+        service.load = LoadSource::Query("my_load".to_owned());
+        assert_eq!(promql(&service, None, "load"), "my_load");
+        for wrong in ["cpu", "api.load", "nobody.cpu", "api.nonsense", ""] {
+            service.queries = [(wrong.to_owned(), "x".to_owned())].into();
+            let error = queries(&service, Period(300), None).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("service `shop`: `queries.{wrong}` is no signal of it")
+            );
+        }
+    }
+
+    #[test]
+    fn a_preset_or_label_that_is_none_is_refused_with_a_suggestion() {
+        let error =
+            queries(&service(Some("http_request_total"), &[]), Period(300), None).unwrap_err();
+        assert!(
+            error
+                .hint()
+                .starts_with("did you mean `http_requests_total`?"),
+            "{}",
+            error.hint()
+        );
+        let error = queries(
+            &service(None, &[("app.kubernetes.io/name", "x")]),
+            Period(300),
+            None,
+        )
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("`app.kubernetes.io/name` is not a label name")
+        );
+    }
+
+    #[test]
+    fn case_33_the_cluster_of_the_load_holds_for_everything() {
+        let service = service(None, &[("cluster", "east")]);
+        let list = queries(&service, Period(300), None).unwrap();
+        assert!(
+            list.iter()
+                .all(|query| query.promql.contains(r#"cluster="east""#))
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Pieces of PromQL that a name cannot break out of.
+//! Pieces of `PromQL` that a name cannot break out of.
 //!
 //! Names of services, components and labels come from settings and clusters. They reach a query only
 //! through [`Matchers`], which quotes every value, so that a `"` or `|` in a name stays a character.
@@ -48,12 +48,11 @@ impl Matchers {
         self.0.iter().map(|(label, _, _)| label.as_str())
     }
 
-    /// The value asked for by `label="value"`, if there is such a condition.
+    /// The conditions on `label` alone.
     #[must_use]
-    pub fn value(&self, label: &str) -> Option<&str> {
-        let same =
-            |(name, how, _): &&(String, Match, String)| name == label && *how == Match::Equal;
-        self.0.iter().find(same).map(|(_, _, value)| value.as_str())
+    pub fn only(&self, label: &str) -> Self {
+        let mine = self.0.iter().filter(|(name, _, _)| name == label);
+        Self(mine.cloned().collect())
     }
 
     /// Without the conditions on `label`.
@@ -80,7 +79,7 @@ impl fmt::Display for Matchers {
     }
 }
 
-/// A PromQL string literal that means exactly `text`.
+/// A `PromQL` string literal that means exactly `text`.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
