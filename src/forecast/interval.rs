@@ -295,8 +295,7 @@ mod tests {
 
     #[test]
     fn a_curve_is_read_between_its_points_and_held_at_its_ends() {
-        let curve: Vec<f64> =
-            (0..POINTS).map(|i| count(i) / count(PER_SCORE) - SCORE_MAX).collect();
+        let curve: Curve = std::array::from_fn(|i| count(i) / count(PER_SCORE) - SCORE_MAX);
         for score in [-4.0, -1.3, 0.0, 0.015, 2.5, 4.0] {
             assert!((read(&curve, score) - score).abs() < 1e-12);
         }

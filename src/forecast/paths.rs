@@ -51,7 +51,7 @@ impl Ahead<'_> {
 pub(super) fn sample(ahead: &[Ahead], memory: ErrorMemory, seed: u64) -> Vec<Vec<f32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let scores: &[f32; SLICES] = &SCORES;
-    let score = |bits: u32| f64::from(scores[(bits % SLICES as u32) as usize]);
+    let score = |bits: u32| f64::from(scores[bits as usize % SLICES]);
     // two scores from one number
     let mut normals = move || {
         let bits = rng.next_u32();
