@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 const EMPTY: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
 const NOTHING_LISTED: &str = r#"{"status":"success","data":[]}"#;
@@ -51,64 +51,71 @@ fn reply(mut stream: &TcpStream, answer: fn(&str) -> (u16, &'static str)) -> Opt
     .ok()
 }
 
-/// `plimsoll plan` in a folder of its own, against the address.
-fn plan(url: &str) -> (Output, String) {
+/// A folder with settings for the address.
+fn folder(url: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let settings =
         include_str!("cmd/no-history.in/plimsoll.yaml").replace("http://127.0.0.1:1", url);
+    let settings = settings.replace("lookback: 8w", "lookback: 1d");
     std::fs::write(folder.path().join("plimsoll.yaml"), settings).unwrap();
-    let output = run(folder.path());
-    let text = String::from_utf8_lossy(&output.stderr).replace(url, "URL");
-    (output, text)
+    folder
 }
 
-fn run(folder: &Path) -> Output {
+/// `plimsoll plan` in the folder: its exit code, standard output and standard error.
+fn plan(folder: &Path, at: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-    command.args(["plan", "--at", "2026-11-23T01:00:00Z"]).current_dir(folder).env("NO_COLOR", "1");
-    command.output().unwrap()
+    command.args(["plan", "--at", at]).current_dir(folder).env("NO_COLOR", "1");
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
+
+const MONDAY: &str = "2026-11-23T01:00:00Z";
 
 #[test]
 fn a_refusal_ends_the_run_and_names_the_key_to_look_at() {
-    let (output, stderr) = plan(&serving(|_| (401, "Unauthorized")));
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
-    let mut lines = stderr.lines();
-    let error = lines.next().unwrap();
+    let url = serving(|_| (401, "Unauthorized"));
+    let (code, stdout, stderr) = plan(folder(&url).path(), MONDAY);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let (error, hint) = stderr.split_once('\n').unwrap();
     assert!(
-        error.starts_with("error: ") && error.contains("401") && error.contains("URL"),
+        error.starts_with("error: ") && error.contains("401") && error.contains(&url),
         "{stderr}"
     );
-    let hint = lines.next().unwrap();
     assert!(hint.starts_with("hint: ") && hint.contains("bearerTokenFile"), "{stderr}");
 }
 
 #[test]
 fn an_empty_result_is_no_series_and_changes_nothing() {
-    let url = serving(|path| (200, if path.contains("/query") { EMPTY } else { NOTHING_LISTED }));
-    let (output, _) = plan(&url);
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(3));
-    assert!(stdout.contains("NO_SERIES"), "{stdout}");
+    let url = serving(|path| (200, if path.contains("/query") { EMPTY } else { LISTED }));
+    let (code, stdout, _) = plan(folder(&url).path(), MONDAY);
+    assert_eq!(code, Some(3));
+    assert!(stdout.contains("NO_SERIES  no series for `load`"), "{stdout}");
     assert!(stdout.contains("0 changes, 0 kept,"), "{stdout}");
 }
 
 #[test]
-fn a_series_without_samples_in_the_window_is_not_the_same_as_none() {
-    let url = serving(|path| (200, if path.contains("/query") { EMPTY } else { ONE_LISTED }));
-    let (output, _) = plan(&url);
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(3));
-    assert!(stdout.contains("NO_SAMPLES"), "{stdout}");
+fn a_series_that_went_silent_is_not_the_same_as_none() {
+    let url = serving(|path| (200, if path.contains("/query") { EARLIER } else { LISTED }));
+    let folder = folder(&url);
+    let (_, before, stderr) = plan(folder.path(), "2026-11-10T00:00:00Z");
+    assert!(before.contains("TOO_LITTLE_HISTORY"), "{before}{stderr}");
+    let settings = std::fs::read_to_string(folder.path().join("plimsoll.yaml")).unwrap();
+    let silent = serving(|path| (200, if path.contains("/query") { EMPTY } else { LISTED }));
+    std::fs::write(folder.path().join("plimsoll.yaml"), settings.replace(&url, &silent)).unwrap();
+    let (code, stdout, _) = plan(folder.path(), MONDAY);
+    assert_eq!(code, Some(3));
+    assert!(stdout.contains("NO_SAMPLES  `load` has no sample in the window"), "{stdout}");
     assert!(stdout.contains("0 changes, 0 kept,"), "{stdout}");
 }
 
 #[test]
 fn a_server_that_is_no_prometheus_is_an_error() {
-    let (output, stderr) = plan(&serving(|_| (200, "<!doctype html><title>Grafana</title>")));
-    assert_eq!(output.status.code(), Some(1));
+    let url = serving(|_| (200, "<!doctype html><title>Grafana</title>"));
+    let (code, _, stderr) = plan(folder(&url).path(), MONDAY);
+    assert_eq!(code, Some(1));
     assert!(
-        stderr.starts_with("error: `URL`") && stderr.contains("not the Prometheus API"),
+        stderr.starts_with(&format!("error: `{url}`")) && stderr.contains("not the Prometheus API"),
         "{stderr}"
     );
 }
