@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll::commands::pull::{bring_up_to_date, gather};
-use plimsoll::commands::{Hinted, failure};
+use plimsoll::commands::{Exit, Hinted, check, failure};
 use plimsoll::config::{self, Settings};
 use plimsoll::history::{Evidence, Samples, SeriesKey, Signal};
 use plimsoll::service::LoadSource;
@@ -385,59 +385,41 @@ async fn case_01_a_refused_connection_ends_the_run_at_once_with_a_hint() {
 }
 
 #[tokio::test]
-async fn case_02_a_source_that_dies_midway_leaves_what_came_and_names_the_rest() {
-    let fake = Fake::serve(|request, _| {
-        let query = request.param("query").unwrap_or_default();
-        if query.contains("http_requests_total") || !request.path().ends_with("query_range") {
-            if request.path().ends_with("query_range") {
-                return json(
-                    "200 OK",
-                    &format!(
-                        r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{}},"values":[[{NOON},"7"]]}}]}}}}"#
-                    ),
-                );
-            }
-            return vector_of_one();
+async fn case_02_a_source_that_dies_midway_is_given_up_once_and_for_all() {
+    // one answer, and from then on closed connections
+    let fake = Fake::serve(|_, number| {
+        if number == 0 {
+            empty_matrix()
+        } else {
+            Vec::new()
         }
-        Vec::new()
     });
-    let folder = tempfile::tempdir().unwrap();
-    let mut settings = settings(&fake.url, folder.path());
-    settings.services[0].components.clear();
-    let client = Client::new(&Access {
+    let access = Access {
         patience: Duration::from_millis(700),
         ..Access::to(&fake.url)
-    })
-    .unwrap();
-    let error = client
-        .range(
-            "kubelet_volume",
-            Range {
-                from: NOON,
-                to: NOON,
-                step: STEP,
-            },
-        )
-        .await
-        .unwrap_err();
+    };
+    let client = Client::new(&access).unwrap();
+    let range = Range {
+        from: NOON,
+        to: NOON,
+        step: STEP,
+    };
+    client.range("x", range).await.unwrap();
+    let error = client.range("x", range).await.unwrap_err();
     assert!(
         matches!(error, PrometheusError::Unreachable { .. }),
         "{error:?}"
     );
-    // and from then on nobody waits any longer
+    assert_eq!(
+        fake.requests().len(),
+        3,
+        "asked twice before it was given up"
+    );
+    // nobody else waits or asks
     let started = std::time::Instant::now();
-    client
-        .range(
-            "kubelet_volume",
-            Range {
-                from: NOON,
-                to: NOON,
-                step: STEP,
-            },
-        )
-        .await
-        .unwrap_err();
+    client.range("y", range).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_millis(100));
+    assert_eq!(fake.requests().len(), 3);
 }
 
 #[tokio::test]
@@ -770,8 +752,10 @@ async fn case_15_a_slow_drip_ends_at_the_deadline() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        use std::io::Write;
+        use std::io::{Read, Write};
         let mut stream = listener.accept().unwrap().0;
+        // an answer before its question would be another fault
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
         stream
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
             .unwrap();
@@ -930,7 +914,7 @@ async fn case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_
         ..Access::to(&url)
     };
     Client::new(&right).unwrap().greet(NOON).await.unwrap();
-    assert_eq!(Client::new(&right).unwrap().version().await.is_some(), true);
+    assert!(Client::new(&right).unwrap().version().await.is_some());
     // an authority we do not know
     let stranger = Access {
         ca_file: None,
@@ -951,4 +935,38 @@ async fn case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_
     };
     let error = Client::new(&nobody).unwrap().greet(NOON).await.unwrap_err();
     assert!(matches!(error, PrometheusError::Tls { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn check_says_which_label_is_wrong_and_what_values_there_are() {
+    if !available("check_says_which_label_is_wrong_and_what_values_there_are") {
+        return;
+    }
+    let prometheus = Prometheus::with(&shop());
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(&prometheus.url, folder.path());
+    let selector = [("service".to_owned(), "shop-apo".to_owned())].into();
+    settings.services[0].load = LoadSource::Preset {
+        name: None,
+        selector,
+    };
+    let mut text = Vec::new();
+    let exit = check::run(&settings, time(NOON), false, &mut text)
+        .await
+        .unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(exit, Exit::Skipped);
+    for line in [
+        "load by no preset: none has series for it",
+        "load, errorRate: `http_requests_total` has no series with {service=\"shop-apo\"}; there is shop-api\n",
+        "but there is `http_requests_total` (preset `http_requests_total`); compare `load.selector`",
+        "p99: no series of `http_request_duration_seconds_bucket`\n",
+        "api.cpuLimit, api.memoryLimit: no series of `kube_pod_container_resource_limits`: is kube-state-metrics scraped?",
+        // seventeen series of a day and its first step
+        "a pull now asks for 4913 samples of ",
+    ] {
+        assert!(text.contains(line), "`{line}` is not in\n{text}");
+    }
+    // and it changed nothing
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

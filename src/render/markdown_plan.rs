@@ -130,7 +130,7 @@ fn inline(text: &str) -> String {
     parts.join(if spans { "" } else { "\\`" })
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

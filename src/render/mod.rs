@@ -7,12 +7,12 @@ pub mod explain;
 pub mod helm;
 pub mod json;
 pub mod markdown_plan;
-pub mod need;
+pub(crate) mod need;
 pub mod patch;
 pub mod report;
 pub mod table;
 pub mod text;
-pub mod wording;
+pub(crate) mod wording;
 pub mod yaml;
 
 #[cfg(test)]

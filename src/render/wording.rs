@@ -56,7 +56,7 @@ pub fn percent(share: f64) -> String {
     }
     let rounded = (value * 10.0).round() / 10.0;
     if rounded.fract() == 0.0 || (10.0..90.0).contains(&rounded) {
-        format!("{:.0}\u{202f}%", value)
+        format!("{value:.0}\u{202f}%")
     } else {
         format!("{rounded:.1}\u{202f}%")
     }

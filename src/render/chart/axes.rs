@@ -133,7 +133,7 @@ pub fn grid(sketch: &mut Sketch, frame: Frame, (end, step): (f64, f64), boundari
     }
     for boundary in boundaries.iter().filter(|b| **b < end) {
         let at = (frame.left - 12, scale.at(*boundary));
-        sketch.bold(tick(*boundary), at, Anchor::End, Ink::Ink);
+        sketch.bold(tick(*boundary), at, Anchor::End, Ink::Text);
     }
 }
 
@@ -166,17 +166,17 @@ pub fn band(index: usize, rows: usize) -> Ink {
 pub fn load_lines(sketch: &mut Sketch, frame: Frame, scale: &Scale, table: &TierTable, end: f64) {
     for boundary in table.boundaries().filter(|b| *b < end) {
         let y = scale.at(boundary);
-        sketch.line((frame.left, y), (frame.right, y), 2, Ink::Ink);
+        sketch.line((frame.left, y), (frame.right, y), 2, Ink::Text);
     }
 }
 
 /// The staff at the right with its ticks; gives the x of its middle.
 pub fn staff(sketch: &mut Sketch, frame: Frame, scale: &Scale, table: &TierTable, end: f64) -> i32 {
     let x = frame.right + 26;
-    sketch.rect((x - 2, frame.top), (x + 2, frame.bottom), Ink::Ink);
+    sketch.rect((x - 2, frame.top), (x + 2, frame.bottom), Ink::Text);
     for boundary in table.boundaries().filter(|b| *b < end) {
         let y = scale.at(boundary);
-        sketch.rect((x - 26, y - 2), (x + 26, y + 3), Ink::Ink);
+        sketch.rect((x - 26, y - 2), (x + 26, y + 3), Ink::Text);
     }
     x
 }
@@ -203,7 +203,7 @@ pub fn staff_labels(
         let y = scale.at(boundary);
         if free(y - 15, y + 15) {
             let unit = if wide { " rps" } else { "" };
-            sketch.bold(format!("{}{unit}", tick(boundary)), (x, y), Anchor::Start, Ink::Ink);
+            sketch.bold(format!("{}{unit}", tick(boundary)), (x, y), Anchor::Start, Ink::Text);
         }
     }
     for row in table.rows.iter().filter(|row| row.from < end) {
@@ -217,7 +217,7 @@ pub fn staff_labels(
         if let Some(y) = middles.into_iter().find(|y| free(y - height / 2, y + height / 2)) {
             let first = if pods.is_some() { y - 16 } else { y };
             let (x, anchor) = if wide { (x, Anchor::Start) } else { (sketch.width, Anchor::End) };
-            sketch.bold(&*row.name, (x, first), anchor, Ink::Ink);
+            sketch.bold(&*row.name, (x, first), anchor, Ink::Text);
             if let Some(pods) = pods {
                 sketch.label(pods, (x, y + 17), Anchor::Start, Ink::Muted);
             }

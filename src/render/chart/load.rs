@@ -1,5 +1,7 @@
 //! Where the load is going: three weeks of history and the forecast's fan over the rows of the table.
 
+#![expect(clippy::format_push_string, reason = "a few short texts, written once")]
+
 use jiff::{Timestamp, ToSpan};
 
 use super::axes::{self, Frame, Scale, TimeScale};
@@ -174,7 +176,7 @@ impl<'a> View<'a> {
 
     fn now(&self, s: &mut Sketch) {
         let x = self.time.at(self.a.at);
-        s.line((x, self.frame.top), (x, self.frame.bottom), 2, Ink::Ink);
+        s.line((x, self.frame.top), (x, self.frame.bottom), 2, Ink::Text);
         if self.forecast.is_some() {
             s.label(
                 "forecast",
@@ -249,20 +251,20 @@ impl<'a> View<'a> {
         let peak = series::highest(self.history, at - 7 * 86_400, at + 1);
         if let Some((when, value)) = peak {
             let (x, y) = (self.time.at_second(when - when.rem_euclid(3_600)), self.load.at(value));
-            s.disc((x, y), 7, Ink::Ink);
-            s.bold(w::rps(value), (x - 16, y - 6), Anchor::End, Ink::Ink);
+            s.disc((x, y), 7, Ink::Text);
+            s.bold(w::rps(value), (x - 16, y - 6), Anchor::End, Ink::Text);
             ys.push(y);
         }
         if let (Some(load), true) = (&self.a.plan.load, self.wide) {
             let (x, y) = (self.time.at(self.a.at), self.load.at(load.current));
-            s.disc((x, y), 7, Ink::Ink);
+            s.disc((x, y), 7, Ink::Text);
             let near = ys.iter().any(|other| (other - y).abs() < 40);
             if !near || peak.is_some_and(|(when, _)| at - when > 2 * 86_400) {
                 s.bold(
                     format!("now {}", w::rps(load.current)),
                     (x - 14, y - 20),
                     Anchor::End,
-                    Ink::Ink,
+                    Ink::Text,
                 );
             }
         }

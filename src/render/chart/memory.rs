@@ -159,8 +159,8 @@ fn peak(s: &mut Sketch, history: &History, at: Timestamp, time: &TimeScale, scal
     let now = at.as_second();
     if let Some((when, bytes)) = series::highest(history, now - 604_800, now + 1) {
         let (x, y) = (time.at_second(when - when.rem_euclid(3_600)), scale.at(bytes / MI));
-        s.disc((x, y), 7, Ink::Ink);
-        s.bold(w::bytes(bytes), (x - 16, y - 10), Anchor::End, Ink::Ink);
+        s.disc((x, y), 7, Ink::Text);
+        s.bold(w::bytes(bytes), (x - 16, y - 10), Anchor::End, Ink::Text);
     }
 }
 

@@ -5,17 +5,17 @@
 //! dashed line is a limit or a setting, a solid one a measurement or a median. Gaps break the line and
 //! stay visible. Load starts at 0 and is linear; only the load line is logarithmic.
 
-pub mod axes;
-pub mod load;
-pub mod memory;
-pub mod paint;
-pub mod palette;
-pub mod peaks;
-pub mod pods;
-pub mod series;
-pub mod sketch;
-pub mod small;
-pub mod tier_line;
+pub(crate) mod axes;
+pub(crate) mod load;
+pub(crate) mod memory;
+pub(crate) mod paint;
+pub(crate) mod palette;
+pub(crate) mod peaks;
+pub(crate) mod pods;
+pub(crate) mod series;
+pub(crate) mod sketch;
+pub(crate) mod small;
+pub(crate) mod tier_line;
 
 use crate::Assessment;
 use sketch::Sketch;

@@ -7,7 +7,9 @@
 
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle, register_font};
+use plotters::style::{
+    FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle, register_font,
+};
 
 use super::palette::{self, Ink};
 use super::sketch::{Anchor, Label, Shape, Sketch, Stroke};
@@ -203,7 +205,9 @@ fn write<B: DrawingBackend>(label: &Label, backend: &mut B, dashes: Dashes) -> R
         style
     };
     if dashes == Dashes::ByCss {
-        return backend.draw_text(&label.text, &text(label.ink), label.at).map_err(|error| error.to_string());
+        return backend
+            .draw_text(&label.text, &text(label.ink), label.at)
+            .map_err(|error| error.to_string());
     }
     // plotters centres the line box of a pixel font (0.3.7, `ab_glyph.rs`), CSS the letters: a quarter lower
     let at = (label.at.0, label.at.1 + label.size / 4);
@@ -211,7 +215,9 @@ fn write<B: DrawingBackend>(label: &Label, backend: &mut B, dashes: Dashes) -> R
     let halo = [(-3, 0), (3, 0), (0, -3), (0, 3), (-2, -2), (2, -2), (-2, 2), (2, 2)];
     let strokes = halo.map(|place| (place, Ink::Paper)).into_iter().chain([((0, 0), label.ink)]);
     for ((x, y), ink) in strokes {
-        backend.draw_text(&label.text, &text(ink), (at.0 + x, at.1 + y)).map_err(|error| error.to_string())?;
+        backend
+            .draw_text(&label.text, &text(ink), (at.0 + x, at.1 + y))
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
 }

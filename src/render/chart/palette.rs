@@ -4,6 +4,8 @@
 //! and forecast against vermilion for our advice survives all three colour-vision deficiencies; each
 //! colour also has a shape, a place or a word, so that nothing is said by colour alone.
 
+#![expect(clippy::format_collect, reason = "a few short texts, written once")]
+
 /// A colour by what it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
@@ -12,7 +14,7 @@ pub enum Ink {
     /// Code and boxes.
     Wash,
     /// Supply (pods) and text.
-    Ink,
+    Text,
     /// Labels and axes.
     Muted,
     /// Grid lines.
@@ -50,7 +52,7 @@ impl Ink {
     pub const ALL: [(Ink, &'static str, u32, u32); 18] = [
         (Ink::Paper, "paper", 0xFF_FFFF, 0x0F_161D),
         (Ink::Wash, "wash", 0xF4_F6F8, 0x18_212A),
-        (Ink::Ink, "ink", 0x16_202B, 0xE9_EEF3),
+        (Ink::Text, "ink", 0x16_202B, 0xE9_EEF3),
         (Ink::Muted, "muted", 0x52_6070, 0xA6_B4C2),
         (Ink::Rule, "rule", 0xD5_DCE3, 0x30_3D4A),
         (Ink::Load, "load", 0x1A_5E94, 0x7D_BCEC),
@@ -139,7 +141,7 @@ mod tests {
             let (a, b) = (luminance(a), luminance(b));
             (a.max(b) + 0.05) / (a.min(b) + 0.05)
         }
-        for text in [Ink::Ink, Ink::Muted, Ink::Load, Ink::Plan, Ink::Mask, Ink::Censored] {
+        for text in [Ink::Text, Ink::Muted, Ink::Load, Ink::Plan, Ink::Mask, Ink::Censored] {
             for ground in [Ink::Paper, Ink::Wash, Ink::Band1] {
                 let light = contrast(text.row().2, ground.row().2);
                 let dark = contrast(text.row().3, ground.row().3);

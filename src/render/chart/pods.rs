@@ -221,10 +221,10 @@ impl<'a> View<'a> {
                     _ => points.push(end),
                 }
             }
-            s.path(points, 4, Ink::Ink);
+            s.path(points, 4, Ink::Text);
         }
         let x = self.time.at(self.a.at);
-        s.line((x, self.frame.top), (x, self.frame.bottom), 2, Ink::Ink);
+        s.line((x, self.frame.top), (x, self.frame.bottom), 2, Ink::Text);
     }
 
     fn labels(&self, s: &mut Sketch) {

@@ -42,15 +42,13 @@ pub fn runway(a: &Assessment, what: &str, dates: Runway) -> Option<Sketch> {
     if let Some(early) = early {
         s.rect((early, 6), (even.unwrap_or(frame.right).max(early + 6), 26), Ink::Load);
     }
-    match even {
-        Some(even) => s.rect((even - 2, 0), (even + 4, 32), Ink::Ink),
-        None => {
-            let ink = if early.is_some() { Ink::Load } else { Ink::Fan95 };
-            let (top, bottom) = if early.is_some() { (6, 26) } else { (8, 24) };
-            let arrow = vec![(frame.right, top), (frame.right + 16, 16), (frame.right, bottom)];
-            s.between(arrow, Vec::new(), ink);
-        }
+    if let Some(even) = even {
+        s.rect((even - 2, 0), (even + 4, 32), Ink::Text);
+        return Some(s);
     }
+    let (ink, top, bottom) = if early.is_some() { (Ink::Load, 6, 26) } else { (Ink::Fan95, 8, 24) };
+    let arrow = vec![(frame.right, top), (frame.right + 16, 16), (frame.right, bottom)];
+    s.between(arrow, Vec::new(), ink);
     Some(s)
 }
 
@@ -167,7 +165,7 @@ pub fn scorecard(a: &Assessment) -> Option<Sketch> {
         s.rect((x - half, y - 3), (x + half, y + 3), Ink::Plan);
         if week.seen.is_finite() {
             s.line((x, y), (x, scale.at(week.seen)), 3, Ink::Fan80);
-            s.disc((x, scale.at(week.seen)), 9, Ink::Ink);
+            s.disc((x, scale.at(week.seen)), 9, Ink::Text);
         } else {
             s.label("no data", (x, frame.bottom - 20), Anchor::Middle, Ink::Muted);
         }

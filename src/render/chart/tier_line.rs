@@ -77,14 +77,14 @@ fn rows(s: &mut Sketch, a: &Assessment, scale: &Log, wide: bool) {
         if let Some(x) = places.into_iter().find(free)
             && 2 * half + 16 < right - left
         {
-            s.bold(&*row.name, (x, 90), Anchor::Middle, Ink::Ink);
+            s.bold(&*row.name, (x, 90), Anchor::Middle, Ink::Text);
         }
     }
     for boundary in a.service.tiers.boundaries() {
         let x = scale.at(boundary);
-        s.rect((x - 2, BAR.0 - 12), (x + 3, BAR.1 + 12), Ink::Ink);
+        s.rect((x - 2, BAR.0 - 12), (x + 3, BAR.1 + 12), Ink::Text);
         let unit = if wide { " rps" } else { "" };
-        s.bold(format!("{}{unit}", axes::tick(boundary)), (x, BELOW), Anchor::Middle, Ink::Ink);
+        s.bold(format!("{}{unit}", axes::tick(boundary)), (x, BELOW), Anchor::Middle, Ink::Text);
     }
 }
 

@@ -1,9 +1,12 @@
 //! The review as Markdown: what a pull request or a wiki shows.
 
+#![expect(clippy::format_push_string, reason = "a page of text, written once")]
+
 use super::verdict::{self, Change};
 use super::{Page, evidence, trust};
 use crate::Assessment;
 use crate::advise::plan::Action;
+use crate::render::markdown_plan::escaped;
 use crate::render::wording as w;
 
 /// The whole review, one part a service.
@@ -38,24 +41,33 @@ fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
     out.0.replace('\u{202f}', " ")
 }
 
+/// Text in which names open no tag, link, mention or column; our own bold and code stay.
+fn safe(text: &str) -> String {
+    let plain = |text: &str| text.split("**").map(escaped).collect::<Vec<_>>().join("**");
+    let parts = text.split('`').enumerate();
+    let parts =
+        parts.map(|(index, part)| if index % 2 == 1 { part.to_owned() } else { plain(part) });
+    parts.collect::<Vec<_>>().join("`").replace('\n', " ")
+}
+
 /// Markdown under construction.
 #[derive(Default)]
 struct Text(String);
 
 impl Text {
     fn heading(&mut self, depth: usize, text: &str) {
-        self.0 += &format!("{} {text}\n\n", "#".repeat(depth));
+        self.0 += &format!("{} {}\n\n", "#".repeat(depth), safe(text));
     }
 
     fn line(&mut self, text: &str) {
         if !text.is_empty() {
-            self.0 += &format!("{text}\n\n");
+            self.0 += &format!("{}\n\n", safe(text));
         }
     }
 
     fn list(&mut self, items: &[String]) {
         for item in items {
-            self.0 += &format!("* {item}\n");
+            self.0 += &format!("* {}\n", safe(item));
         }
         if !items.is_empty() {
             self.0.push('\n');
@@ -68,12 +80,9 @@ impl Text {
 
     /// A table with its columns aligned; `>` before a heading aligns to the right.
     fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) {
-        let names: Vec<String> =
-            headings.iter().map(|h| h.trim_start_matches('>').to_owned()).collect();
-        let cells: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| row.iter().map(|cell| cell.replace('|', "\\|")).collect())
-            .collect();
+        let names: Vec<String> = headings.iter().map(|h| safe(h.trim_start_matches('>'))).collect();
+        let cells: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(|cell| safe(cell)).collect()).collect();
         let width = |column: usize| {
             let cells = cells.iter().map(|row| row[column].chars().count());
             cells.chain([names[column].chars().count(), 3]).max().unwrap_or(3)
@@ -116,7 +125,7 @@ fn change(out: &mut Text, a: &Assessment, overlay: &str) {
             .map(|(c, code, message)| format!("{} {}: `{code}` {message}", c.component, c.setting));
         out.list(&reasons.collect::<Vec<_>>());
     }
-    if !overlay.trim().is_empty() {
+    if verdict::changes_something(a) && !overlay.trim().is_empty() {
         let (name, namespace) = (&a.service.name, &a.service.namespace);
         out.fenced(
             "sh",
@@ -131,7 +140,8 @@ fn change(out: &mut Text, a: &Assessment, overlay: &str) {
     if !decisions.is_empty() {
         out.heading(3, "To decide today");
         for (number, (what, how)) in decisions.iter().enumerate() {
-            out.0 += format!("{}. **{}** {how}", number + 1, verdict::stop(what)).trim_end();
+            out.0 += format!("{}. **{}** {}", number + 1, safe(&verdict::stop(what)), safe(how))
+                .trim_end();
             out.0.push('\n');
         }
         out.0.push('\n');

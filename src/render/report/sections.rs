@@ -1,6 +1,8 @@
 //! The sections of the page, each a question with its answer first. A section without data says so in a
 //! sentence, or is left out where there is nothing to ask.
 
+#![expect(clippy::format_push_string, reason = "a few short texts, written once")]
+
 use maud::{Markup, PreEscaped, html};
 
 use super::html::rich;
@@ -96,7 +98,7 @@ impl View<'_> {
             (verdict::changes(self.a), verdict::decisions(self.a), verdict::notes(self.a));
         let body = html! {
             @if !changes.is_empty() { (change_table(&changes)) }
-            @if !overlay.trim().is_empty() { (self.apply(overlay)) }
+            @if verdict::changes_something(self.a) && !overlay.trim().is_empty() { (self.apply(overlay)) }
             @if !decisions.is_empty() {
                 h3 { "To decide today" }
                 ol.decide { @for (what, how) in &decisions {
@@ -205,7 +207,7 @@ impl View<'_> {
                 @if let Some(chart) = self.twice(&format!("pods-{component}"), false, |wide| pods::sketch(self.a, component, wide)) {
                     figure {
                         (key(&[
-                            (Swatch::Bar(Ink::Ink), "ready pods"),
+                            (Swatch::Bar(Ink::Text), "ready pods"),
                             (Swatch::Box(Ink::Fan80), "needed (future: median)"),
                             (Swatch::Box(Ink::Fan95), "needed at 95\u{202f}%"),
                             (Swatch::Line(Ink::Plan), "recommended"),
@@ -293,7 +295,7 @@ impl View<'_> {
         let mut key = vec![
             (Swatch::Box(Ink::Fan95), "before the 1-in-10 date"),
             (Swatch::Box(Ink::Load), "between 1 in 10 and even odds"),
-            (Swatch::Tick(Ink::Ink), "even odds"),
+            (Swatch::Tick(Ink::Text), "even odds"),
         ];
         for event in self.a.calendar.events.iter().filter(|event| event.from >= self.a.at) {
             key.push((Swatch::Box(Ink::MaskWash), &event.name));
@@ -308,7 +310,7 @@ impl View<'_> {
                 @if let Some(chart) = small::scorecard(self.a) {
                     figure {
                         (self.once("score-chart", &chart))
-                        (key(&[(Swatch::Bar(Ink::Plan), "planned at the start of the week"), (Swatch::Dot(Ink::Ink), "highest load seen")]))
+                        (key(&[(Swatch::Bar(Ink::Plan), "planned at the start of the week"), (Swatch::Dot(Ink::Text), "highest load seen")]))
                         figcaption { "What this version would have planned at the start of each week, from what was known then." }
                     }
                 }
@@ -514,6 +516,7 @@ fn head(columns: &[(&str, bool)]) -> Markup {
 }
 
 /// A cell that carries its heading for the phone's stack.
+#[expect(clippy::needless_pass_by_value, reason = "markup is made where it is passed")]
 fn cell(heading: &str, class: &str, body: Markup) -> Markup {
     html! { td class=[(!class.is_empty()).then_some(class)] role="cell" data-th=(heading) { span { (body) } } }
 }

@@ -90,6 +90,7 @@ fn names_from_outside_are_text_and_never_markup() {
     let page = html(&page_of(&plan, &[&a]));
     assert!(!page.contains("<script"));
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(!markdown(&page_of(&plan, &[&a])).replace("```", "").contains("<script"));
 }
 
 #[test]

@@ -354,6 +354,12 @@ pub fn stop(sentence: &str) -> String {
     }
 }
 
+/// Whether anything is raised or lowered, so that there is something to apply.
+#[must_use]
+pub fn changes_something(a: &Assessment) -> bool {
+    !acted(a, Action::Raise).is_empty() || !acted(a, Action::Lower).is_empty()
+}
+
 /// The recommendations with an action.
 #[must_use]
 pub fn acted(a: &Assessment, action: Action) -> Vec<&Recommendation> {
