@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 const EMPTY: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
-const NOTHING_LISTED: &str = r#"{"status":"success","data":[]}"#;
-const ONE_LISTED: &str =
-    r#"{"status":"success","data":[{"__name__":"requests_total","service":"shop"}]}"#;
+/// One sample on 9 November, 23:00 UTC.
+const EARLIER: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1794265200,"12.5"]]}]}}"#;
+const EARLIER_NOW: &str = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1794265200,"12.5"]}]}}"#;
+const LISTED: &str = r#"{"status":"success","data":[]}"#;
 
 /// A server that gives every request the status and body that `answer` has for its path; its address.
 fn serving(answer: fn(&str) -> (u16, &'static str)) -> String {
@@ -96,10 +97,14 @@ fn an_empty_result_is_no_series_and_changes_nothing() {
 
 #[test]
 fn a_series_that_went_silent_is_not_the_same_as_none() {
-    let url = serving(|path| (200, if path.contains("/query") { EARLIER } else { LISTED }));
+    let url = serving(|path| match path.rsplit('/').next() {
+        Some("query_range") => (200, EARLIER),
+        Some("query") => (200, EARLIER_NOW),
+        _ => (200, LISTED),
+    });
     let folder = folder(&url);
     let (_, before, stderr) = plan(folder.path(), "2026-11-10T00:00:00Z");
-    assert!(before.contains("TOO_LITTLE_HISTORY"), "{before}{stderr}");
+    assert!(before.contains("the newest sample of `load`"), "{before}{stderr}");
     let settings = std::fs::read_to_string(folder.path().join("plimsoll.yaml")).unwrap();
     let silent = serving(|path| (200, if path.contains("/query") { EMPTY } else { LISTED }));
     std::fs::write(folder.path().join("plimsoll.yaml"), settings.replace(&url, &silent)).unwrap();
