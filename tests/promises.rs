@@ -219,3 +219,35 @@ proptest! {
         }
     }
 }
+
+/// Every test that the README names for a promise is there to be run.
+#[test]
+fn the_readme_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let promises = readme.split("## Ten promises").nth(1).unwrap().split("\n## ").next().unwrap();
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 3 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let named: Vec<&str> = promises.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() >= 10, "{named:?}");
+    let mut sources = String::new();
+    let mut folders = vec![root.join("src"), root.join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            match entry.path() {
+                path if path.is_dir() => folders.push(path),
+                path if path.extension().is_some_and(|kind| kind == "rs") => {
+                    sources += &std::fs::read_to_string(path).unwrap()
+                }
+                _ => {}
+            }
+        }
+    }
+    for name in named {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "`{name}` is promised by the README and not there"
+        );
+    }
+}

@@ -311,7 +311,7 @@ impl View<'_> {
                     figure {
                         (self.once("score-chart", &chart))
                         (key(&[(Swatch::Bar(Ink::Plan), "planned at the start of the week"), (Swatch::Dot(Ink::Text), "highest load seen")]))
-                        figcaption { "What this version would have planned at the start of each week, from what was known then." }
+                        figcaption { "What this version would have planned at the start of each week, from the samples known then and the events that the settings name now." }
                     }
                 }
                 (self.score_table())
