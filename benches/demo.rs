@@ -53,7 +53,7 @@ fn main() {
         (
             "clean",
             fastest(|| {
-                drop(black_box(history::clean(&observed, service, &settings.calendar, &window)))
+                drop(black_box(history::clean(&observed, service, &settings.calendar, &window)));
             }),
         ),
         ("measure capacity", fastest(|| drop(black_box(capacity::measure(service, &cleaned))))),

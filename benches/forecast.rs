@@ -51,7 +51,7 @@ fn forecasts(c: &mut Criterion) {
         ("8 weeks hourly, 28 d ahead", 672),
     ] {
         c.bench_function(name, |b| {
-            b.iter(|| forecast(black_box(&eight_weeks), &calendar, steps, 1).unwrap())
+            b.iter(|| forecast(black_box(&eight_weeks), &calendar, steps, 1).unwrap());
         });
     }
     let mut growing = c.benchmark_group("a day ahead, by points of history");

@@ -1,6 +1,9 @@
 //! `pull` of the whole demo from a real Prometheus, against what curl needs for the same answers, one after
 //! another as curl is used. The pull runs in a process of its own, so that its peak memory is its own.
 #![allow(
+    clippy::float_cmp,
+    clippy::needless_pass_by_value,
+    dead_code,
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,

@@ -1,5 +1,11 @@
 //! The store: what an append costs with little and with much history before it, and what a scan costs.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    missing_docs
+)]
 
 use std::time::{Duration, Instant};
 

@@ -363,7 +363,7 @@ impl History {
 
     fn gaps(&self) -> Vec<Mark> {
         let why = |steps: usize| format!("{steps} steps without a sample");
-        runs(&self.values, |value| value.is_nan())
+        runs(&self.values, f64::is_nan)
             .into_iter()
             .map(|run| self.mark(&run, MarkKind::Gap, why(run.len())))
             .collect()

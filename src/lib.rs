@@ -10,6 +10,9 @@
 //!
 //! [`assess`] is that picture as code. The modules stand in the order of the pipeline.
 
+// in tests a float is compared with the one it was copied from
+#![cfg_attr(test, allow(clippy::float_cmp))]
+
 // the pure stages: no IO, no clock, no environment; each knows only those before it
 pub mod advise;
 pub mod capacity;

@@ -1,6 +1,9 @@
 //! The built-in history, written as the counters and gauges it would have been, loaded into a real Prometheus, and
 //! pulled back: the same samples, and the same advice.
 #![allow(
+    clippy::float_cmp,
+    clippy::needless_pass_by_value,
+    dead_code,
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,

@@ -1,7 +1,7 @@
 //! The overlay in the hands of the real `helm template`: a chart with the keys of the real one, rendered
 //! with and without it, and compared manifest by manifest.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+#![allow(clippy::needless_pass_by_value, clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

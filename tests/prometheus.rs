@@ -1,7 +1,14 @@
 //! The Prometheus edge, the store and `pull` together: against a real Prometheus where behaviour counts, and
 //! against a server that misbehaves on purpose where failure does. Case numbers are those of the project's
 //! list of faults that a trustworthy advisor survives.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+#![allow(
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    missing_docs
+)]
 
 #[path = "support/fake.rs"]
 mod fake;
@@ -671,14 +678,14 @@ async fn case_26_what_is_still_to_come_is_not_absent() {
 
 /// An authority, a certificate for `127.0.0.1` and one for us, made by openssl; `None` where there is no openssl.
 fn certificates(folder: &Path) -> Option<()> {
-    let script = r#"
+    let script = r"
 set -e
 openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority -keyout ca.key -out ca.pem
 for name in server client; do
   openssl req -newkey rsa:2048 -nodes -subj /CN=$name -keyout $name.key -out $name.csr
   printf 'subjectAltName=IP:127.0.0.1\n' > ext
   openssl x509 -req -days 30 -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out $name.pem
-done"#;
+done";
     let made =
         std::process::Command::new("sh").args(["-c", script]).current_dir(folder).output().ok()?;
     made.status.success().then_some(())

@@ -126,14 +126,14 @@ fn applied(plan: &ServicePlan, live: &BTreeMap<String, Current>) -> BTreeMap<Str
         let Some(current) = next.get_mut(&one.component) else { continue };
         match (one.setting, one.target) {
             (Setting::MinReplicas, Some(Amount::Count(count))) => {
-                current.min_replicas = Some(count)
+                current.min_replicas = Some(count);
             }
             (Setting::MaxReplicas, Some(Amount::Count(count))) => {
-                current.max_replicas = Some(count)
+                current.max_replicas = Some(count);
             }
             (Setting::Replicas, Some(Amount::Count(count))) => current.replicas = Some(count),
             (Setting::Memory | Setting::MemoryLimit, Some(Amount::Bytes(bytes))) => {
-                current.memory_limit = Some(bytes)
+                current.memory_limit = Some(bytes);
             }
             (Setting::CpuRequest, Some(Amount::Cpu(cpu))) => current.cpu_request = Some(cpu),
             _ => {}
@@ -238,7 +238,7 @@ fn the_readme_names_tests_that_exist() {
             match entry.path() {
                 path if path.is_dir() => folders.push(path),
                 path if path.extension().is_some_and(|kind| kind == "rs") => {
-                    sources += &std::fs::read_to_string(path).unwrap()
+                    sources += &std::fs::read_to_string(path).unwrap();
                 }
                 _ => {}
             }

@@ -4,7 +4,7 @@
 //! A copy of the page gets one script that measures the laid-out document and writes what it found into it;
 //! Chromium dumps the result. Without Chromium the tests say so and pass, except where `CI` is `true`.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::needless_for_each, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl Chart {
     }
 }
 
-const SCRIPT: &str = r#"<script>
+const SCRIPT: &str = r"<script>
 const errors = [];
 addEventListener('error', e => errors.push(String(e.message || e.target.outerHTML)), true);
 addEventListener('unhandledrejection', e => errors.push(String(e.reason)));
@@ -97,7 +97,7 @@ addEventListener('load', () => {
   out.textContent = encodeURIComponent(JSON.stringify(found));
   document.body.append(out);
 });
-</script>"#;
+</script>";
 
 /// The window around the page: a headless Chromium's own window is never narrower than 500 pixels.
 fn window(width: u32) -> String {
@@ -297,7 +297,7 @@ fn in_the_dark_the_charts_follow_the_page() {
 #[test]
 fn a_service_of_which_nothing_is_known_is_a_page_too() {
     let blind = assessment(true);
-    let Some(found) = probe(&page(&[blind.clone()]), 400, false) else { return };
+    let Some(found) = probe(&page(std::slice::from_ref(&blind)), 400, false) else { return };
     holds(&found, 400.0);
     assert!(shown(&found, "Load of").is_empty(), "no chart is invented");
     // beside a second service every id is still unique

@@ -6,6 +6,7 @@ use crate::advise::memory::MAXMEMORY_SHARE;
 use crate::advise::plan::{Action, Amount, Code, Finding, Recommendation, Setting, Severity};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, local_date, series};
 use crate::history::{MarkKind, SeriesKey, Signal};
+use crate::tiers::Size;
 use crate::units::{Bytes, Period, Ratio};
 
 /// A row gives much more than is needed when its replicas sustain this multiple of its top.
@@ -61,9 +62,8 @@ fn severity2(known: &Known<'_>) -> Option<Finding> {
     let what = errors.or(slow)?;
     let component = known.service.components.iter().find(|component| !component.memory)?;
     let last = known.service.tiers.rows.last()?;
-    let emergency = match last.size(&component.name) {
-        Some(crate::tiers::Size::Replicas { min, .. }) => min,
-        _ => return None,
+    let Some(Size::Replicas { min: emergency, .. }) = last.size(&component.name) else {
+        return None;
     };
     let remedy = format!(
         "the last row begins at {emergency}: scale {} to {emergency}, then find the cause",

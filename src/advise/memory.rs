@@ -127,9 +127,9 @@ fn observed_use(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Result<U
         code: Code::NoSamples,
         message: format!("`{name}` has no sample of used memory in the last week"),
     })?;
-    let (loads, uses) = (load.peaks(Period::DAY), used.peaks(Period::DAY));
-    let days: Vec<(f64, f64)> = (0..loads.values.len())
-        .filter_map(|i| Some((loads.values[i], value_at(&uses, loads.time(i))?)))
+    let (daily_load, daily_use) = (load.peaks(Period::DAY), used.peaks(Period::DAY));
+    let days: Vec<(f64, f64)> = (0..daily_load.values.len())
+        .filter_map(|i| Some((daily_load.values[i], value_at(&daily_use, daily_load.time(i))?)))
         .filter(|(load, used)| load.is_finite() && used.is_finite())
         .collect();
     Ok(Use { peak, line: Line::fit(&days), pressed: pressed(known, name, limit) })

@@ -26,8 +26,10 @@ impl Line {
             .iter()
             .enumerate()
             .flat_map(|(i, a)| points[i + 1..].iter().map(move |b| (a, b)));
-        let mut slopes: Vec<f64> =
-            pairs.filter(|(a, b)| a.0 != b.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect();
+        let mut slopes: Vec<f64> = pairs
+            .filter(|(a, b)| (a.0 - b.0).abs() > 0.0)
+            .map(|(a, b)| (b.1 - a.1) / (b.0 - a.0))
+            .collect();
         if points.len() < 3 || slopes.is_empty() {
             return None;
         }
@@ -50,7 +52,7 @@ impl Line {
         let n = self.points as f64;
         let deviation = (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
         let pairs = self.slopes.len() as f64;
-        let rank = (pairs + Normal::standard().inverse_cdf(level) * deviation) / 2.0;
+        let rank = f64::midpoint(pairs, Normal::standard().inverse_cdf(level) * deviation);
         self.slopes[(rank.round().max(0.0) as usize).min(self.slopes.len() - 1)]
     }
 }

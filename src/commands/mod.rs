@@ -84,7 +84,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
-        Command::Backtest(args) => backtested(&args, &talk, out),
+        Command::Backtest(args) => backtested(&args, talk, out),
         Command::Schema(args) => schema::run(args.of, out).map(done),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "plimsoll", out);
@@ -95,7 +95,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
 
 fn backtested(
     args: &BacktestArgs,
-    talk: &Talk,
+    talk: Talk,
     out: &mut dyn std::io::Write,
 ) -> anyhow::Result<Exit> {
     let zone = jiff::tz::TimeZone::UTC;
@@ -151,7 +151,7 @@ impl Talk {
     }
 
     /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.
-    pub fn say(&self, line: &str) {
+    pub fn say(self, line: &str) {
         if !self.quiet {
             let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{line}\n"));
         }

@@ -26,7 +26,9 @@ pub fn explain(assessment: &Assessment, component: &str) -> Option<String> {
         planning(&mut text, assessment);
         capacity(&mut text, assessment, component);
     }
-    mine.iter().for_each(|one| decision(&mut text, one));
+    for one in mine {
+        decision(&mut text, one);
+    }
     Some(text)
 }
 

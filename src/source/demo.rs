@@ -314,10 +314,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
-    fn series(key: SeriesKey) -> Samples {
-        match observed(AT.parse().unwrap(), SEED).remove(&key) {
+    fn series(signal: Signal) -> Samples {
+        match observed(AT.parse().unwrap(), SEED).remove(&SeriesKey::service(signal)) {
             Some(Evidence::Series(samples)) => samples,
-            other => panic!("{key}: {other:?}"),
+            other => panic!("{signal:?}: {other:?}"),
         }
     }
 
@@ -330,14 +330,14 @@ mod tests {
 
     #[test]
     fn it_spans_eight_weeks_less_the_outage() {
-        let load = series(SeriesKey::service(Signal::Load));
+        let load = series(Signal::Load);
         // 56 days of 288 steps and the last one, less 6.5 h of 12 steps
         assert_eq!(load.at.len(), 56 * 288 + 1 - 78);
     }
 
     #[test]
     fn the_last_week_peaks_under_the_high_row_and_holds_the_hpa_at_its_maximum() {
-        let load = series(SeriesKey::service(Signal::Load));
+        let load = series(Signal::Load);
         let peak = load.value[load.value.len() - 7 * 288..].iter().copied().fold(0.0, f64::max);
         assert!((42.0..50.0).contains(&peak), "{peak}");
     }

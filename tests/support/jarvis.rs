@@ -11,7 +11,7 @@ const STEP: i64 = plimsoll::source::demo::STEP_S;
 /// Upper bounds of the latency histogram, in seconds.
 const BOUNDS: [f64; 8] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, f64::INFINITY];
 
-/// Everything in `observed`, as OpenMetrics.
+/// Everything in `observed`, as `OpenMetrics`.
 pub fn metrics(observed: &Observed) -> OpenMetrics {
     let mut out = OpenMetrics::default();
     requests(&mut out, observed);

@@ -1,4 +1,4 @@
-//! A real Prometheus, loaded with blocks that `promtool` makes from OpenMetrics text.
+//! A real Prometheus, loaded with blocks that `promtool` makes from `OpenMetrics` text.
 
 use std::fmt::Write as _;
 use std::net::TcpListener;

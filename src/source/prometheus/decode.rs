@@ -552,7 +552,7 @@ mod tests {
             assert!(matches!(range(bad.as_bytes(), 10), Err(NoAnswer::Garbled(_))), "{bad}");
         }
         for bad in
-            [r#"[1]"#, r#"[1,"x"]"#, r#"["1","1"]"#, r#"[1e300,"1"]"#, r#"[1,"1",2]"#, r#"[1,{}]"#]
+            [r"[1]", r#"[1,"x"]"#, r#"["1","1"]"#, r#"[1e300,"1"]"#, r#"[1,"1",2]"#, r"[1,{}]"]
         {
             assert!(matches!(one(bad), Err(NoAnswer::Garbled(_))), "{bad}");
         }

@@ -504,7 +504,7 @@ mod tests {
         let rate = promql(&service, Some(&choice), "errorRate");
         assert!(
             rate.contains(r#"status=~"5..""#)
-                && rate.contains(r#"or 0 * sum("#)
+                && rate.contains(r"or 0 * sum(")
                 && rate.contains(r#"status!="""#),
             "{rate}"
         );
