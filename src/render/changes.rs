@@ -96,8 +96,8 @@ fn change(one: &Recommendation, target: Amount) -> Option<Change<'_>> {
 fn keep_ordered<'a>(of: &[&'a Recommendation], changes: &mut Vec<Change<'a>>) {
     let find = |setting| of.iter().find(|one| one.setting == setting).copied();
     let after = |changes: &[Change<'_>], one: &Recommendation| {
-        let changed = changes.iter().find(|change| change.setting == one.setting);
-        changed.map(|change| change.target).or(one.current)
+        let new = changes.iter().find(|change| change.setting == one.setting);
+        new.map(|change| change.target).or(one.current)
     };
     let (Some(min), Some(max)) = (find(Setting::MinReplicas), find(Setting::MaxReplicas)) else {
         return;

@@ -141,7 +141,7 @@ impl Tree {
             match tree {
                 Self::Leaf(value, notes) => out.push((format!("{lead}{key}: {value}"), notes)),
                 Self::Map(inner) if inner.is_empty() => {
-                    out.push((format!("{lead}{key}: {{}}"), &[]))
+                    out.push((format!("{lead}{key}: {{}}"), &[]));
                 }
                 Self::Map(_) => {
                     out.push((format!("{lead}{key}:"), &[]));
