@@ -73,7 +73,7 @@ fn breaches(path: &str, source: &str) -> Vec<Breach> {
     let mut found = Vec::new();
     for (number, line) in joined(&code).iter().enumerate() {
         let mut breach = |what: String| {
-            found.push(format!("src/{path}:{}: {what}: `{}`", number + 1, line.trim()))
+            found.push(format!("src/{path}:{}: {what}: `{}`", number + 1, line.trim()));
         };
         if let Some(stage) = stage {
             IMPURE
