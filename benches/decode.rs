@@ -1,10 +1,5 @@
 //! Decoding a range answer: ours against `prometheus-http-query`'s own types, on the same bytes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -46,13 +41,8 @@ fn answer() -> Vec<u8> {
     );
     for i in 0..POINTS {
         let comma = if i == 0 { "" } else { "," };
-        write!(
-            text,
-            r#"{comma}[{},"{}"]"#,
-            1_700_000_000 + i * 300,
-            31.4 + (i as f64).sin()
-        )
-        .unwrap();
+        write!(text, r#"{comma}[{},"{}"]"#, 1_700_000_000 + i * 300, 31.4 + (i as f64).sin())
+            .unwrap();
     }
     text.push_str("]}]}}");
     text.into_bytes()

@@ -27,12 +27,16 @@ fn fastest(mut stage: impl FnMut()) -> Duration {
 
 fn main() {
     let at = demo::AT.parse().unwrap();
-    let settings = config::parse(include_str!("../data/plimsoll.yaml"), "plimsoll.yaml", Path::new(".")).unwrap();
+    let settings =
+        config::parse(include_str!("../data/plimsoll.yaml"), "plimsoll.yaml", Path::new("."))
+            .unwrap();
     let service = &settings.services[0];
     let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
     let observed = demo::observed(at, demo::SEED);
     let cleaned = history::clean(&observed, service, &settings.calendar, &window);
-    let assessed = || assess(service, &settings.calendar, &settings.policy, &window, &observed, &BTreeMap::new());
+    let assessed = || {
+        assess(service, &settings.calendar, &settings.policy, &window, &observed, &BTreeMap::new())
+    };
     let assessment = assessed();
     let plan = plimsoll::plan(at, &settings.hash, std::slice::from_ref(&assessment));
     let page = Page {
@@ -46,9 +50,17 @@ fn main() {
     };
     let stages = [
         ("make the history", fastest(|| drop(black_box(demo::observed(at, demo::SEED))))),
-        ("clean", fastest(|| drop(black_box(history::clean(&observed, service, &settings.calendar, &window))))),
+        (
+            "clean",
+            fastest(|| {
+                drop(black_box(history::clean(&observed, service, &settings.calendar, &window)))
+            }),
+        ),
         ("measure capacity", fastest(|| drop(black_box(capacity::measure(service, &cleaned))))),
-        ("assess (all of the above but the first, six forecasts, advice)", fastest(|| drop(black_box(assessed())))),
+        (
+            "assess (all of the above but the first, six forecasts, advice)",
+            fastest(|| drop(black_box(assessed()))),
+        ),
         ("render the page", fastest(|| drop(black_box(report::html(&page))))),
     ];
     let whole = stages[0].1 + stages[3].1 + stages[4].1;

@@ -40,27 +40,16 @@ fn main() {
     let prometheus = real::Prometheus::with(&jarvis::metrics(&demo::observed(at(), demo::SEED)));
     let recorder = fake::Fake::recording(&prometheus.url);
     pull_in_child(&recorder.url);
-    let targets: Vec<String> = recorder
-        .requests()
-        .iter()
-        .map(|request| request.target.clone())
-        .collect();
+    let targets: Vec<String> =
+        recorder.requests().iter().map(|request| request.target.clone()).collect();
     // caches of Prometheus and of the disk are warm for both; rounds alternate
     let rounds: Vec<_> = (0..ROUNDS)
-        .map(|_| {
-            (
-                curl(&prometheus.url, &targets),
-                pull_in_child(&prometheus.url),
-            )
-        })
+        .map(|_| (curl(&prometheus.url, &targets), pull_in_child(&prometheus.url)))
         .collect();
     let curl = rounds.iter().map(|(curl, _)| *curl).min().unwrap();
     let ours = rounds.iter().map(|(_, ours)| ours.0).min().unwrap();
     let peak = rounds.iter().map(|(_, ours)| ours.1).max().unwrap();
-    println!(
-        "pull: {} requests: ours {ours:?}, curl {curl:?}, our peak {peak} kB",
-        targets.len()
-    );
+    println!("pull: {} requests: ours {ours:?}, curl {curl:?}, our peak {peak} kB", targets.len());
     println!(
         "ratio pull ours/curl {:.2} (at most 1.3), peak {:.0} MB (below 100)",
         ours.as_secs_f64() / curl.as_secs_f64(),
@@ -73,12 +62,9 @@ fn at() -> Timestamp {
 }
 
 fn settings(url: &str, store: &Path) -> Settings {
-    let mut settings = config::parse(
-        include_str!("../data/plimsoll.yaml"),
-        "plimsoll.yaml",
-        Path::new("."),
-    )
-    .unwrap();
+    let mut settings =
+        config::parse(include_str!("../data/plimsoll.yaml"), "plimsoll.yaml", Path::new("."))
+            .unwrap();
     let prometheus = settings.history.prometheus.as_mut().unwrap();
     prometheus.url = url.to_owned();
     prometheus.bearer_token_file = None;
@@ -93,56 +79,31 @@ fn child(url: &str) {
     let settings = settings(url, folder.path());
     let started = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let summary = runtime
-        .block_on(pull::bring_up_to_date(&settings, at(), true))
-        .unwrap();
+    let summary = runtime.block_on(pull::bring_up_to_date(&settings, at(), true)).unwrap();
     assert!(summary.failures.is_empty(), "{:?}", summary.failures);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    println!(
-        "{} {}",
-        started.elapsed().as_micros(),
-        peak.split_whitespace().next().unwrap()
-    );
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    println!("{} {}", started.elapsed().as_micros(), peak.split_whitespace().next().unwrap());
 }
 
 fn pull_in_child(url: &str) -> (Duration, u64) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .env(CHILD, url)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(std::env::current_exe().unwrap()).env(CHILD, url).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut numbers = text
-        .split_whitespace()
-        .map(|number| number.parse::<u64>().unwrap());
-    (
-        Duration::from_micros(numbers.next().unwrap()),
-        numbers.next().unwrap(),
-    )
+    let mut numbers = text.split_whitespace().map(|number| number.parse::<u64>().unwrap());
+    (Duration::from_micros(numbers.next().unwrap()), numbers.next().unwrap())
 }
 
 /// All requests by one curl over one connection.
 fn curl(url: &str, targets: &[String]) -> Duration {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("requests");
-    let lines = targets
-        .iter()
-        .map(|target| format!("url = \"{url}{target}\"\noutput = /dev/null\n"));
+    let lines =
+        targets.iter().map(|target| format!("url = \"{url}{target}\"\noutput = /dev/null\n"));
     std::fs::write(&config, lines.collect::<String>()).unwrap();
     let started = Instant::now();
-    let status = Command::new("curl")
-        .args(["-s", "--compressed", "-K"])
-        .arg(&config)
-        .status()
-        .unwrap();
+    let status =
+        Command::new("curl").args(["-s", "--compressed", "-K"]).arg(&config).status().unwrap();
     assert!(status.success());
     started.elapsed()
 }

@@ -1,10 +1,5 @@
 //! The store: what an append costs with little and with much history before it, and what a scan costs.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
 
 use std::time::{Duration, Instant};
 
@@ -20,9 +15,8 @@ fn main() {
     // one month, and twenty; rounds alternate, so that a busy disk is busy for both
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let stores = [filled(&folders[0], 30), filled(&folders[1], 600)];
-    let rounds: Vec<_> = (0..30)
-        .map(|hour| stores.each_ref().map(|store| append(store, hour)))
-        .collect();
+    let rounds: Vec<_> =
+        (0..30).map(|hour| stores.each_ref().map(|store| append(store, hour))).collect();
     let [small, large] = [0, 1].map(|which| rounds.iter().map(|round| round[which]).min().unwrap());
     println!("append: an hour after 30 days {small:?}, after 600 days {large:?}");
     println!(
@@ -49,18 +43,7 @@ fn put(store: &Store, samples: &Samples) {
     let writer = store.writer().unwrap();
     let mut manifest = writer.begin("shop", &key, "q", STEP).unwrap();
     let settled = (samples.at[0], samples.at[samples.at.len() - 1]);
-    writer
-        .append(
-            "shop",
-            &key,
-            &mut manifest,
-            Answer {
-                samples,
-                series: true,
-                settled,
-            },
-        )
-        .unwrap();
+    writer.append("shop", &key, &mut manifest, Answer { samples, series: true, settled }).unwrap();
 }
 
 /// How long it takes to append the hour that comes `hour` hours after the first history.

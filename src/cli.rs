@@ -127,7 +127,7 @@ pub struct PlanArgs {
     /// The form of the plan
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
-    /// Exit with 2 when changes are recommended
+    /// Exit with 2 when changes are recommended (3, as ever, when something was skipped)
     #[arg(long)]
     pub exit_code: bool,
 }

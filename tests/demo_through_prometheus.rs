@@ -30,10 +30,7 @@ use real::{Prometheus, available};
 /// The demo's moment, or now where that is still to come: nothing is pulled from the future.
 fn moment() -> Timestamp {
     let now = Timestamp::now().as_second().div_euclid(demo::STEP_S) * demo::STEP_S;
-    demo::AT
-        .parse::<Timestamp>()
-        .unwrap()
-        .min(Timestamp::from_second(now).unwrap())
+    demo::AT.parse::<Timestamp>().unwrap().min(Timestamp::from_second(now).unwrap())
 }
 
 fn settings(url: &str, store: &Path) -> Settings {
@@ -48,11 +45,7 @@ fn settings(url: &str, store: &Path) -> Settings {
 }
 
 fn assessed(settings: &Settings, at: Timestamp, observed: &Observed) -> Assessment {
-    let window = Window {
-        at,
-        lookback: settings.history.lookback,
-        step: settings.history.step,
-    };
+    let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
     plimsoll::assess(
         &settings.services[0],
         &settings.calendar,
@@ -78,10 +71,7 @@ async fn the_demo_through_a_real_prometheus_gives_the_demos_own_advice() {
     assert_eq!(past.pull.as_ref().unwrap().failures, []);
     let pulled = past.of(&settings.services[0]).unwrap();
     same_samples(&own, &pulled);
-    same_advice(
-        &assessed(&settings, at, &own),
-        &assessed(&settings, at, &pulled),
-    );
+    same_advice(&assessed(&settings, at, &own), &assessed(&settings, at, &pulled));
 
     let mut text = Vec::new();
     check::run(&settings, at, false, &mut text).await.unwrap();
@@ -102,41 +92,24 @@ fn same_samples(own: &Observed, pulled: &Observed) {
             assert_eq!(pulled[key], Evidence::NoSeries, "{key}");
             continue;
         };
-        let Evidence::Series(found) = found else {
-            panic!("{key}: {found:?}")
-        };
+        let Evidence::Series(found) = found else { panic!("{key}: {found:?}") };
         assert!(
             own.at.len().abs_diff(found.at.len()) <= 2,
             "{key}: {} and {}",
             own.at.len(),
             found.at.len()
         );
-        let by_time: BTreeMap<i64, f64> = found
-            .at
-            .iter()
-            .copied()
-            .zip(found.value.iter().copied())
-            .collect();
+        let by_time: BTreeMap<i64, f64> =
+            found.at.iter().copied().zip(found.value.iter().copied()).collect();
         // a rate at the edge of a gap is extrapolated; everything else comes back to a millionth
         let wrong = own.at.iter().zip(&own.value).filter(|(at, value)| {
-            let scale = if key.signal == Signal::P99 {
-                0.02
-            } else {
-                1e-6
-            };
+            let scale = if key.signal == Signal::P99 { 0.02 } else { 1e-6 };
             by_time
                 .get(at)
                 .is_none_or(|found| (found - **value).abs() > scale * value.abs().max(1e-6))
         });
-        let wrong: Vec<_> = wrong
-            .map(|(at, value)| (at, value, by_time.get(at)))
-            .collect();
-        assert!(
-            wrong.len() <= 4,
-            "{key}: {} differ, first {:?}",
-            wrong.len(),
-            &wrong[..5]
-        );
+        let wrong: Vec<_> = wrong.map(|(at, value)| (at, value, by_time.get(at))).collect();
+        assert!(wrong.len() <= 4, "{key}: {} differ, first {:?}", wrong.len(), &wrong[..5]);
     }
 }
 
@@ -145,10 +118,7 @@ fn same_advice(own: &Assessment, pulled: &Assessment) {
         let recommendations = one.plan.recommendations.iter();
         recommendations
             .map(|one| {
-                format!(
-                    "{} {:?} {:?} {:?}",
-                    one.component, one.setting, one.action, one.target
-                )
+                format!("{} {:?} {:?} {:?}", one.component, one.setting, one.action, one.target)
             })
             .collect()
     };

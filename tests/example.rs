@@ -11,7 +11,11 @@ use std::process::Command;
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/example");
 
 fn demo(out: &Path) {
-    let run = Command::new(env!("CARGO_BIN_EXE_plimsoll")).args(["demo", "--quiet", "--out"]).arg(out).output().unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+        .args(["demo", "--quiet", "--out"])
+        .arg(out)
+        .output()
+        .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
@@ -20,12 +24,17 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display())) {
+        for entry in
+            std::fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display()))
+        {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else {
-                found.insert(path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap());
+                found.insert(
+                    path.strip_prefix(folder).unwrap().to_owned(),
+                    std::fs::read(&path).unwrap(),
+                );
             }
         }
     }

@@ -68,10 +68,7 @@ fn series(evidence: Option<Evidence<Samples>>) -> Samples {
 }
 
 fn empty_matrix() -> Vec<u8> {
-    json(
-        "200 OK",
-        r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#,
-    )
+    json("200 OK", r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#)
 }
 
 fn vector_of_one() -> Vec<u8> {
@@ -129,13 +126,7 @@ fn shop() -> OpenMetrics {
     );
     pods(&mut metrics, from, to);
     let claim = r#"namespace="shop",persistentvolumeclaim="data-0""#;
-    metrics.series(
-        &format!("kubelet_volume_stats_used_bytes{{{claim}}}"),
-        from,
-        to,
-        60,
-        |_| 1e9,
-    );
+    metrics.series(&format!("kubelet_volume_stats_used_bytes{{{claim}}}"), from, to, 60, |_| 1e9);
     metrics.series(
         &format!("kubelet_volume_stats_capacity_bytes{{{claim}}}"),
         from,
@@ -181,9 +172,7 @@ fn pods(metrics: &mut OpenMetrics, from: i64, to: i64) {
     );
     let memory = format!("container_memory_working_set_bytes{{{pod}}}");
     // a peak of one minute between two steps
-    metrics.series(&memory, from, to, 60, |at| {
-        if at == NOON - 120 { 9e8 } else { 1e8 }
-    });
+    metrics.series(&memory, from, to, 60, |at| if at == NOON - 120 { 9e8 } else { 1e8 });
     metrics.series(
         &format!(r#"kube_pod_container_resource_requests{{{pod},resource="cpu"}}"#),
         from,
@@ -203,55 +192,36 @@ async fn pull_reads_a_real_prometheus_and_then_asks_only_for_what_is_new() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&proxy.url, folder.path());
 
-    let first = bring_up_to_date(&settings, time(NOON + 90), true)
-        .await
-        .unwrap();
+    let first = bring_up_to_date(&settings, time(NOON + 90), true).await.unwrap();
     assert_eq!(first.failures, []);
     assert_eq!(first.choices["shop"].preset, "http_requests_total");
     assert_eq!(first.choices["shop"].error_label.as_deref(), Some("code"));
     assert_eq!(first.choices["shop"].scrape_s, 60);
     let ranges = ranges(&proxy);
-    assert!(
-        ranges.iter().all(|range| *range == (NOON - 86_400, NOON)),
-        "{ranges:?}"
-    );
+    assert!(ranges.iter().all(|range| *range == (NOON - 86_400, NOON)), "{ranges:?}");
 
     // the second pull, an hour later, begins one step after the end of the first
     proxy.forget();
-    let second = bring_up_to_date(&settings, time(NOON + 3690), true)
-        .await
-        .unwrap();
+    let second = bring_up_to_date(&settings, time(NOON + 3690), true).await.unwrap();
     assert_eq!(second.failures, []);
     let ranges = self::ranges(&proxy);
     // series that exist; those without one are hoped for, for an hour
-    let new = ranges
-        .iter()
-        .filter(|range| **range == (NOON + STEP, NOON + 3600))
-        .count();
+    let new = ranges.iter().filter(|range| **range == (NOON + STEP, NOON + 3600)).count();
     assert_eq!(new, 12, "{ranges:?}");
-    assert!(
-        ranges.iter().all(|range| range.0 > NOON - 3900),
-        "{ranges:?}"
-    );
+    assert!(ranges.iter().all(|range| range.0 > NOON - 3900), "{ranges:?}");
     // and finds out nothing again: one greeting, and the ranges
     assert_eq!(proxy.requests().len(), ranges.len() + 1);
 
     // the third, at once, has nothing to ask for where there are samples
     proxy.forget();
-    bring_up_to_date(&settings, time(NOON + 3695), true)
-        .await
-        .unwrap();
+    bring_up_to_date(&settings, time(NOON + 3695), true).await.unwrap();
     assert!(
-        self::ranges(&proxy)
-            .iter()
-            .all(|range| range.0 > NOON - 300),
+        self::ranges(&proxy).iter().all(|range| range.0 > NOON - 300),
         "{:?}",
         self::ranges(&proxy)
     );
 
-    let past = gather(&settings, time(NOON + 3690), true, true)
-        .await
-        .unwrap();
+    let past = gather(&settings, time(NOON + 3690), true, true).await.unwrap();
     let observed = past.of(&settings.services[0]).unwrap();
     let value = |key: SeriesKey| match &observed[&key] {
         Evidence::Series(samples) => *samples.value.last().unwrap(),
@@ -276,9 +246,7 @@ async fn pull_reads_a_real_prometheus_and_then_asks_only_for_what_is_new() {
     close(api(Signal::CpuRequest), 0.6);
     close(SeriesKey::of("data-0", Signal::VolumeUsed), 1e9);
     close(SeriesKey::of("data-0", Signal::VolumeCapacity), 5e9);
-    let Evidence::Series(memory) = &observed[&api(Signal::Memory)] else {
-        panic!()
-    };
+    let Evidence::Series(memory) = &observed[&api(Signal::Memory)] else { panic!() };
     assert_eq!(
         memory.value[memory.at.binary_search(&NOON).unwrap()],
         9e8,
@@ -289,9 +257,7 @@ async fn pull_reads_a_real_prometheus_and_then_asks_only_for_what_is_new() {
         1,
         "and only in its step"
     );
-    let Evidence::Series(kills) = &observed[&api(Signal::OomKills)] else {
-        panic!()
-    };
+    let Evidence::Series(kills) = &observed[&api(Signal::OomKills)] else { panic!() };
     let killed: Vec<i64> = kills
         .at
         .iter()
@@ -300,31 +266,19 @@ async fn pull_reads_a_real_prometheus_and_then_asks_only_for_what_is_new() {
         .map(|(at, _)| *at)
         .collect();
     assert!(killed.contains(&(NOON - 5400)), "{killed:?}");
-    assert!(
-        killed
-            .iter()
-            .all(|at| (NOON - 5400..=NOON - 4800).contains(at)),
-        "{killed:?}"
-    );
+    assert!(killed.iter().all(|at| (NOON - 5400..=NOON - 4800).contains(at)), "{killed:?}");
     // three kinds of absence stay apart
     assert_eq!(observed[&api(Signal::CpuLimit)], Evidence::NoSeries);
     assert_eq!(kills.value[0], 0.0);
-    assert_eq!(
-        observed[&SeriesKey::service(Signal::P99)],
-        Evidence::NoSeries
-    );
+    assert_eq!(observed[&SeriesKey::service(Signal::P99)], Evidence::NoSeries);
 }
 
 /// First and last step of every range asked for.
 fn ranges(proxy: &Fake) -> Vec<(i64, i64)> {
     let requests = proxy.requests();
-    let ranges = requests
-        .iter()
-        .filter(|request| request.path().ends_with("query_range"));
+    let ranges = requests.iter().filter(|request| request.path().ends_with("query_range"));
     let number = |text: Option<String>| text.unwrap().parse().unwrap();
-    ranges
-        .map(|request| (number(request.param("start")), number(request.param("end"))))
-        .collect()
+    ranges.map(|request| (number(request.param("start")), number(request.param("end")))).collect()
 }
 
 #[tokio::test]
@@ -352,10 +306,7 @@ async fn case_64_a_name_with_quotes_reaches_prometheus_as_that_name() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(&prometheus.url, folder.path());
     let selector = [("service".to_owned(), r#"a"}|b\c"#.to_owned())].into();
-    settings.services[0].load = LoadSource::Preset {
-        name: None,
-        selector,
-    };
+    settings.services[0].load = LoadSource::Preset { name: None, selector };
     let summary = bring_up_to_date(&settings, time(NOON), true).await.unwrap();
     assert_eq!(summary.failures, []);
     let store = Store::open(folder.path()).unwrap();
@@ -369,9 +320,7 @@ async fn case_01_a_refused_connection_ends_the_run_at_once_with_a_hint() {
     // port 9 is `discard`, which nobody runs
     let settings = settings("http://127.0.0.1:9", folder.path());
     let started = std::time::Instant::now();
-    let error = bring_up_to_date(&settings, time(NOON), true)
-        .await
-        .unwrap_err();
+    let error = bring_up_to_date(&settings, time(NOON), true).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(2));
     let text = failure(&error);
     assert!(
@@ -387,34 +336,14 @@ async fn case_01_a_refused_connection_ends_the_run_at_once_with_a_hint() {
 #[tokio::test]
 async fn case_02_a_source_that_dies_midway_is_given_up_once_and_for_all() {
     // one answer, and from then on closed connections
-    let fake = Fake::serve(|_, number| {
-        if number == 0 {
-            empty_matrix()
-        } else {
-            Vec::new()
-        }
-    });
-    let access = Access {
-        patience: Duration::from_millis(700),
-        ..Access::to(&fake.url)
-    };
+    let fake = Fake::serve(|_, number| if number == 0 { empty_matrix() } else { Vec::new() });
+    let access = Access { patience: Duration::from_millis(700), ..Access::to(&fake.url) };
     let client = Client::new(&access).unwrap();
-    let range = Range {
-        from: NOON,
-        to: NOON,
-        step: STEP,
-    };
+    let range = Range { from: NOON, to: NOON, step: STEP };
     client.range("x", range).await.unwrap();
     let error = client.range("x", range).await.unwrap_err();
-    assert!(
-        matches!(error, PrometheusError::Unreachable { .. }),
-        "{error:?}"
-    );
-    assert_eq!(
-        fake.requests().len(),
-        3,
-        "asked twice before it was given up"
-    );
+    assert!(matches!(error, PrometheusError::Unreachable { .. }), "{error:?}");
+    assert_eq!(fake.requests().len(), 3, "asked twice before it was given up");
     // nobody else waits or asks
     let started = std::time::Instant::now();
     client.range("y", range).await.unwrap_err();
@@ -424,10 +353,9 @@ async fn case_02_a_source_that_dies_midway_is_given_up_once_and_for_all() {
 
 #[tokio::test]
 async fn case_03_refusals_tell_401_from_403() {
-    for (status, words) in [
-        ("401 Unauthorized", "refuses us with 401"),
-        ("403 Forbidden", "refuses us with 403"),
-    ] {
+    for (status, words) in
+        [("401 Unauthorized", "refuses us with 401"), ("403 Forbidden", "refuses us with 403")]
+    {
         let fake = Fake::serve(move |_, _| answer(status, &["Content-Type: text/plain"], "no"));
         let folder = tempfile::tempdir().unwrap();
         let error = bring_up_to_date(&settings(&fake.url, folder.path()), time(NOON), true)
@@ -494,17 +422,7 @@ async fn case_04_a_busy_source_is_asked_again_after_the_time_it_names() {
     });
     let client = Client::new(&Access::to(&fake.url)).unwrap();
     let started = std::time::Instant::now();
-    let answer = client
-        .range(
-            "x",
-            Range {
-                from: NOON,
-                to: NOON,
-                step: STEP,
-            },
-        )
-        .await
-        .unwrap();
+    let answer = client.range("x", Range { from: NOON, to: NOON, step: STEP }).await.unwrap();
     assert!(!answer.series);
     assert_eq!(fake.requests().len(), 3);
     assert!(started.elapsed() >= Duration::from_secs(1));
@@ -515,17 +433,7 @@ async fn case_04_patience_has_an_end() {
     let fake =
         Fake::serve(|_, _| answer("503 Service Unavailable", &["Retry-After: 3600"], "busy"));
     let client = Client::new(&Access::to(&fake.url)).unwrap();
-    let error = client
-        .range(
-            "x",
-            Range {
-                from: NOON,
-                to: NOON,
-                step: STEP,
-            },
-        )
-        .await
-        .unwrap_err();
+    let error = client.range("x", Range { from: NOON, to: NOON, step: STEP }).await.unwrap_err();
     assert!(error.is_unavailable(), "{error:?}");
     assert_eq!(fake.requests().len(), 1, "an hour is more than we wait");
 }
@@ -533,16 +441,11 @@ async fn case_04_patience_has_an_end() {
 #[tokio::test]
 async fn case_05_a_page_of_html_is_not_an_answer() {
     let fake = Fake::serve(|_, _| {
-        answer(
-            "200 OK",
-            &["Content-Type: text/html"],
-            "<!doctype html>\n<title>Sign in</title>",
-        )
+        answer("200 OK", &["Content-Type: text/html"], "<!doctype html>\n<title>Sign in</title>")
     });
     let folder = tempfile::tempdir().unwrap();
-    let error = bring_up_to_date(&settings(&fake.url, folder.path()), time(NOON), true)
-        .await
-        .unwrap_err();
+    let error =
+        bring_up_to_date(&settings(&fake.url, folder.path()), time(NOON), true).await.unwrap_err();
     let text = failure(&error);
     assert!(text.contains("answers 200 with something that is not the Prometheus API: <!doctype html> <title>Sign in</title>"), "{text}");
     assert!(text.contains("login of a proxy"), "{text}");
@@ -555,53 +458,20 @@ async fn case_06_a_cut_answer_keeps_nothing() {
     // cut by a proxy that closes it properly: read, and refused
     let closed = json("200 OK", half);
     let fake = Fake::serve(move |_, _| closed.clone());
-    let client = Client::new(&Access {
-        patience: Duration::from_millis(600),
-        ..Access::to(&fake.url)
-    })
-    .unwrap();
-    let error = client
-        .range(
-            "x",
-            Range {
-                from: 1,
-                to: 2,
-                step: 1,
-            },
-        )
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, PrometheusError::Garbled { .. }),
-        "{error:?}"
-    );
+    let client =
+        Client::new(&Access { patience: Duration::from_millis(600), ..Access::to(&fake.url) })
+            .unwrap();
+    let error = client.range("x", Range { from: 1, to: 2, step: 1 }).await.unwrap_err();
+    assert!(matches!(error, PrometheusError::Garbled { .. }), "{error:?}");
     // cut by a lost connection: asked again, then given up
-    let lost = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{half}",
-        whole.len()
-    )
-    .into_bytes();
+    let lost =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{half}", whole.len()).into_bytes();
     let fake = Fake::serve(move |_, _| lost.clone());
-    let client = Client::new(&Access {
-        patience: Duration::from_millis(600),
-        ..Access::to(&fake.url)
-    })
-    .unwrap();
-    let error = client
-        .range(
-            "x",
-            Range {
-                from: 1,
-                to: 2,
-                step: 1,
-            },
-        )
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, PrometheusError::Unreachable { .. }),
-        "{error:?}"
-    );
+    let client =
+        Client::new(&Access { patience: Duration::from_millis(600), ..Access::to(&fake.url) })
+            .unwrap();
+    let error = client.range("x", Range { from: 1, to: 2, step: 1 }).await.unwrap_err();
+    assert!(matches!(error, PrometheusError::Unreachable { .. }), "{error:?}");
     assert_eq!(fake.requests().len(), 2);
 }
 
@@ -651,10 +521,8 @@ async fn case_10_what_is_too_much_is_asked_for_in_halves() {
                 r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}"#,
             );
         }
-        let values: Vec<String> = (from..=to)
-            .step_by(300)
-            .map(|at| format!(r#"[{at},"1"]"#))
-            .collect();
+        let values: Vec<String> =
+            (from..=to).step_by(300).map(|at| format!(r#"[{at},"1"]"#)).collect();
         json(
             "200 OK",
             &format!(
@@ -665,9 +533,7 @@ async fn case_10_what_is_too_much_is_asked_for_in_halves() {
     });
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&fake.url, folder.path());
-    let summary = bring_up_to_date(&settings, time(NOON + 90), true)
-        .await
-        .unwrap();
+    let summary = bring_up_to_date(&settings, time(NOON + 90), true).await.unwrap();
     assert_eq!(summary.failures, []);
     let store = Store::open(folder.path()).unwrap();
     let samples = series(store.scan("shop", &load(), 0, i64::MAX).unwrap());
@@ -681,17 +547,7 @@ async fn case_11_a_long_query_is_posted() {
     let fake = Fake::serve(|_, _| empty_matrix());
     let client = Client::new(&Access::to(&fake.url)).unwrap();
     let long = format!("sum(x{{pod=~\"{}\"}})", "a|".repeat(5_000));
-    client
-        .range(
-            &long,
-            Range {
-                from: NOON,
-                to: NOON,
-                step: STEP,
-            },
-        )
-        .await
-        .unwrap();
+    client.range(&long, Range { from: NOON, to: NOON, step: STEP }).await.unwrap();
     let request = &fake.requests()[0];
     assert_eq!(request.method, "POST");
     assert!(request.target.len() < 100);
@@ -709,12 +565,9 @@ async fn case_12_a_redirect_to_another_host_is_refused_before_it_learns_anything
     let token = folder.path().join("token");
     std::fs::write(&token, "hush").unwrap();
     let headers = [("X-Api-Key".to_owned(), "hush".to_owned())].into();
-    let client = Client::new(&Access {
-        bearer_token_file: Some(token),
-        headers,
-        ..Access::to(&fake.url)
-    })
-    .unwrap();
+    let client =
+        Client::new(&Access { bearer_token_file: Some(token), headers, ..Access::to(&fake.url) })
+            .unwrap();
     let error = client.greet(NOON).await.unwrap_err();
     assert!(
         matches!(&error, PrometheusError::Redirected { to, .. } if to.starts_with(&target) && !to.contains("secret")),
@@ -726,24 +579,11 @@ async fn case_12_a_redirect_to_another_host_is_refused_before_it_learns_anything
 #[tokio::test]
 async fn case_14_an_answer_without_end_is_cut_off() {
     // 64 MiB where 8 are the limit
-    let huge = format!(
-        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{{{}",
-        " ".repeat(64 << 20)
-    )
-    .into_bytes();
+    let huge = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{{{}", " ".repeat(64 << 20))
+        .into_bytes();
     let fake = Fake::serve(move |_, _| huge.clone());
     let client = Client::new(&Access::to(&fake.url)).unwrap();
-    let error = client
-        .range(
-            "x",
-            Range {
-                from: 1,
-                to: 2,
-                step: 1,
-            },
-        )
-        .await
-        .unwrap_err();
+    let error = client.range("x", Range { from: 1, to: 2, step: 1 }).await.unwrap_err();
     assert!(error.is_too_expensive(), "{error:?}");
 }
 
@@ -756,9 +596,7 @@ async fn case_15_a_slow_drip_ends_at_the_deadline() {
         let mut stream = listener.accept().unwrap().0;
         // an answer before its question would be another fault
         assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{").unwrap();
         while stream.write_all(b" ").is_ok() {
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -770,21 +608,8 @@ async fn case_15_a_slow_drip_ends_at_the_deadline() {
     })
     .unwrap();
     let started = std::time::Instant::now();
-    let error = client
-        .range(
-            "x",
-            Range {
-                from: 1,
-                to: 2,
-                step: 1,
-            },
-        )
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, PrometheusError::TimedOut { .. }),
-        "{error:?}"
-    );
+    let error = client.range("x", Range { from: 1, to: 2, step: 1 }).await.unwrap_err();
+    assert!(matches!(error, PrometheusError::TimedOut { .. }), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(2));
 }
 
@@ -793,12 +618,9 @@ async fn case_13_a_file_that_is_no_certificate_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, "not a certificate").unwrap();
-    let error = Client::new(&Access {
-        ca_file: Some(ca),
-        ..Access::to("https://localhost")
-    })
-    .err()
-    .unwrap();
+    let error = Client::new(&Access { ca_file: Some(ca), ..Access::to("https://localhost") })
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("ca.pem"), "{error}");
     assert!(error.hint().contains("history.prometheus"));
 }
@@ -806,18 +628,12 @@ async fn case_13_a_file_that_is_no_certificate_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cost_is_known_before_it_is_spent() {
     let fake = Fake::serve(|request, _| {
-        if request.path().ends_with("query_range") {
-            empty_matrix()
-        } else {
-            vector_of_one()
-        }
+        if request.path().ends_with("query_range") { empty_matrix() } else { vector_of_one() }
     });
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(&fake.url, folder.path());
     settings.history.prometheus.as_mut().unwrap().max_samples = 1_000;
-    let error = bring_up_to_date(&settings, time(NOON), true)
-        .await
-        .unwrap_err();
+    let error = bring_up_to_date(&settings, time(NOON), true).await.unwrap_err();
     let hinted = error.downcast_ref::<Hinted>().unwrap();
     // 17 series of a day and its first step
     assert_eq!(
@@ -825,11 +641,7 @@ async fn the_cost_is_known_before_it_is_spent() {
         "this pull would ask for 4913 samples of 17 series; at most 1000 are allowed"
     );
     assert!(hinted.hint.contains("history.prometheus.maxSamples"));
-    assert!(
-        fake.requests()
-            .iter()
-            .all(|request| !request.path().ends_with("query_range"))
-    );
+    assert!(fake.requests().iter().all(|request| !request.path().ends_with("query_range")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -838,38 +650,23 @@ async fn case_77_two_runs_at_once_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&fake.url, folder.path());
     let _held = Store::open(folder.path()).unwrap().writer().unwrap();
-    let error = bring_up_to_date(&settings, time(NOON), true)
-        .await
-        .unwrap_err();
+    let error = bring_up_to_date(&settings, time(NOON), true).await.unwrap_err();
     let text = failure(&error);
-    assert!(
-        text.contains("is in use by another run (process "),
-        "{text}"
-    );
+    assert!(text.contains("is in use by another run (process "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn case_26_what_is_still_to_come_is_not_absent() {
     let fake = Fake::serve(|request, _| {
-        if request.path().ends_with("query_range") {
-            empty_matrix()
-        } else {
-            vector_of_one()
-        }
+        if request.path().ends_with("query_range") { empty_matrix() } else { vector_of_one() }
     });
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&fake.url, folder.path());
     let now = Timestamp::now().as_second();
     let year = 365 * 86_400;
-    bring_up_to_date(&settings, time(now + year), true)
-        .await
-        .unwrap();
+    bring_up_to_date(&settings, time(now + year), true).await.unwrap();
     assert!(!ranges(&fake).is_empty());
-    assert!(
-        ranges(&fake).iter().all(|range| range.1 <= now + 60),
-        "{:?}",
-        ranges(&fake)
-    );
+    assert!(ranges(&fake).iter().all(|range| range.1 <= now + 60), "{:?}", ranges(&fake));
 }
 
 /// An authority, a certificate for `127.0.0.1` and one for us, made by openssl; `None` where there is no openssl.
@@ -882,11 +679,8 @@ for name in server client; do
   printf 'subjectAltName=IP:127.0.0.1\n' > ext
   openssl x509 -req -days 30 -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out $name.pem
 done"#;
-    let made = std::process::Command::new("sh")
-        .args(["-c", script])
-        .current_dir(folder)
-        .output()
-        .ok()?;
+    let made =
+        std::process::Command::new("sh").args(["-c", script]).current_dir(folder).output().ok()?;
     made.status.success().then_some(())
 }
 
@@ -903,10 +697,7 @@ async fn case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_
     let web = "tls_server_config: {cert_file: server.pem, key_file: server.key, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem}\n";
     std::fs::write(path("web.yml"), web).unwrap();
     let prometheus = Prometheus::behind(&path("web.yml"), "/metrics-store");
-    let url = format!(
-        "{}/metrics-store",
-        prometheus.url.replace("http:", "https:")
-    );
+    let url = format!("{}/metrics-store", prometheus.url.replace("http:", "https:"));
     let right = Access {
         ca_file: Some(path("ca.pem")),
         cert_file: Some(path("client.pem")),
@@ -916,23 +707,12 @@ async fn case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_
     Client::new(&right).unwrap().greet(NOON).await.unwrap();
     assert!(Client::new(&right).unwrap().version().await.is_some());
     // an authority we do not know
-    let stranger = Access {
-        ca_file: None,
-        ..right.clone()
-    };
-    let error = Client::new(&stranger)
-        .unwrap()
-        .greet(NOON)
-        .await
-        .unwrap_err();
+    let stranger = Access { ca_file: None, ..right.clone() };
+    let error = Client::new(&stranger).unwrap().greet(NOON).await.unwrap_err();
     assert!(matches!(error, PrometheusError::Tls { .. }), "{error:?}");
     assert!(error.hint().contains("caFile"));
     // nobody the server knows
-    let nobody = Access {
-        cert_file: None,
-        key_file: None,
-        ..right
-    };
+    let nobody = Access { cert_file: None, key_file: None, ..right };
     let error = Client::new(&nobody).unwrap().greet(NOON).await.unwrap_err();
     assert!(matches!(error, PrometheusError::Tls { .. }), "{error:?}");
 }
@@ -946,14 +726,9 @@ async fn check_says_which_label_is_wrong_and_what_values_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(&prometheus.url, folder.path());
     let selector = [("service".to_owned(), "shop-apo".to_owned())].into();
-    settings.services[0].load = LoadSource::Preset {
-        name: None,
-        selector,
-    };
+    settings.services[0].load = LoadSource::Preset { name: None, selector };
     let mut text = Vec::new();
-    let exit = check::run(&settings, time(NOON), false, &mut text)
-        .await
-        .unwrap();
+    let exit = check::run(&settings, time(NOON), false, &mut text).await.unwrap();
     let text = String::from_utf8(text).unwrap();
     assert_eq!(exit, Exit::Skipped);
     for line in [

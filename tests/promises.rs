@@ -54,7 +54,8 @@ fn damaged(evidence: &Evidence<Samples>, damage: Damage) -> Evidence<Samples> {
         Damage::Thinned(every) => kept(&|i| i % every != 0),
         Damage::Garbage(every) => {
             let bad = [f64::NAN, f64::INFINITY, -1.0];
-            let value = value.iter().enumerate().map(|(i, v)| if i % every == 0 { bad[i % 3] } else { *v });
+            let value =
+                value.iter().enumerate().map(|(i, v)| if i % every == 0 { bad[i % 3] } else { *v });
             Evidence::Series(Samples { at: at.clone(), value: value.collect() })
         }
     }
@@ -73,7 +74,10 @@ fn settings() -> Settings {
 fn quiet_history(share: f64) -> Observed {
     let mut observed = demo::observed(at(), demo::SEED);
     for (key, evidence) in &mut observed {
-        let follows = matches!(key.signal, Signal::Load | Signal::Cpu | Signal::CpuMax | Signal::RedisUsed | Signal::Memory);
+        let follows = matches!(
+            key.signal,
+            Signal::Load | Signal::Cpu | Signal::CpuMax | Signal::RedisUsed | Signal::Memory
+        );
         if let (true, Evidence::Series(samples)) = (follows, evidence) {
             samples.value.iter_mut().for_each(|value| *value *= share);
         }
@@ -100,13 +104,19 @@ fn generous() -> BTreeMap<String, Current> {
         ..Current::default()
     };
     let replicas = Current { replicas: Some(9), min_replicas: None, max_replicas: None, ..current };
-    BTreeMap::from([("api".to_owned(), current), ("worker".to_owned(), replicas), ("redis".to_owned(), replicas)])
+    BTreeMap::from([
+        ("api".to_owned(), current),
+        ("worker".to_owned(), replicas),
+        ("redis".to_owned(), replicas),
+    ])
 }
 
 fn advice(observed: &Observed, live: &BTreeMap<String, Current>) -> ServicePlan {
     let settings = settings();
-    let window = Window { at: at(), lookback: settings.history.lookback, step: settings.history.step };
-    assess(&settings.services[0], &settings.calendar, &settings.policy, &window, observed, live).plan
+    let window =
+        Window { at: at(), lookback: settings.history.lookback, step: settings.history.step };
+    assess(&settings.services[0], &settings.calendar, &settings.policy, &window, observed, live)
+        .plan
 }
 
 /// Today's settings with every target taken over.
@@ -115,10 +125,16 @@ fn applied(plan: &ServicePlan, live: &BTreeMap<String, Current>) -> BTreeMap<Str
     for one in &plan.recommendations {
         let Some(current) = next.get_mut(&one.component) else { continue };
         match (one.setting, one.target) {
-            (Setting::MinReplicas, Some(Amount::Count(count))) => current.min_replicas = Some(count),
-            (Setting::MaxReplicas, Some(Amount::Count(count))) => current.max_replicas = Some(count),
+            (Setting::MinReplicas, Some(Amount::Count(count))) => {
+                current.min_replicas = Some(count)
+            }
+            (Setting::MaxReplicas, Some(Amount::Count(count))) => {
+                current.max_replicas = Some(count)
+            }
             (Setting::Replicas, Some(Amount::Count(count))) => current.replicas = Some(count),
-            (Setting::Memory | Setting::MemoryLimit, Some(Amount::Bytes(bytes))) => current.memory_limit = Some(bytes),
+            (Setting::Memory | Setting::MemoryLimit, Some(Amount::Bytes(bytes))) => {
+                current.memory_limit = Some(bytes)
+            }
             (Setting::CpuRequest, Some(Amount::Cpu(cpu))) => current.cpu_request = Some(cpu),
             _ => {}
         }
@@ -201,5 +217,37 @@ proptest! {
             prop_assert!(!matches!(one.action, Action::Raise | Action::Lower) || one.setting == Setting::Storage, "{one:?}");
             prop_assert!(one.reasons.iter().all(|reason| reason.code != Code::StepLimit));
         }
+    }
+}
+
+/// Every test that the README names for a promise is there to be run.
+#[test]
+fn the_readme_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let promises = readme.split("## Ten promises").nth(1).unwrap().split("\n## ").next().unwrap();
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 3 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let named: Vec<&str> = promises.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() >= 10, "{named:?}");
+    let mut sources = String::new();
+    let mut folders = vec![root.join("src"), root.join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            match entry.path() {
+                path if path.is_dir() => folders.push(path),
+                path if path.extension().is_some_and(|kind| kind == "rs") => {
+                    sources += &std::fs::read_to_string(path).unwrap()
+                }
+                _ => {}
+            }
+        }
+    }
+    for name in named {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "`{name}` is promised by the README and not there"
+        );
     }
 }

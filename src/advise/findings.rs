@@ -132,11 +132,15 @@ fn censored(known: &Known<'_>) -> Option<Finding> {
     let seconds: i64 = marks.iter().map(|mark| mark.to.duration_since(mark.from).as_secs()).sum();
     let mut days: Vec<String> = marks.iter().map(|mark| day(known, mark.from)).collect();
     days.dedup();
+    let on = match days.as_slice() {
+        [only] => format!("on {only}"),
+        [.., last] => format!("on {} days, last on {last}", days.len()),
+        [] => return None,
+    };
     let message = format!(
-        "{}, {} in all: {}; demand may be higher than what was served",
-        days.join(", "),
-        Period(seconds.max(1)),
-        first.why
+        "{}, {on}, {} in all; demand may be higher than what was served",
+        first.why,
+        Period(seconds.max(1))
     );
     Some(finding(Severity::Info, Code::Censored, message, ""))
 }

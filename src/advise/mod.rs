@@ -148,7 +148,10 @@ fn load<'a>(known: &Known<'a>) -> Result<&'a History, Reason> {
 /// The history behind `key` if it is there and fresh; otherwise the kind of its absence as a reason.
 fn series<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason> {
     let history = evidence(known.history, key)?;
-    let stale = |how| Reason { code: Code::Stale, message: format!("the newest sample of `{key}` is {how}") };
+    let stale = |how| Reason {
+        code: Code::Stale,
+        message: format!("the newest sample of `{key}` is {how}"),
+    };
     stale_by(known, history).map_or(Ok(history), |how| Err(stale(how)))
 }
 
@@ -163,9 +166,13 @@ pub fn evidence<'a>(
 ) -> Result<&'a History, Reason> {
     let (code, message) = match histories.get(key) {
         Some(Evidence::Series(history)) => return Ok(history),
-        Some(Evidence::NoSamples) => (Code::NoSamples, format!("`{key}` has no sample in the window")),
+        Some(Evidence::NoSamples) => {
+            (Code::NoSamples, format!("`{key}` has no sample in the window"))
+        }
         Some(Evidence::Failed(why)) => (Code::SourceFailed, format!("`{key}`: {why}")),
-        Some(Evidence::NoSeries) => (Code::NoSeries, format!("no series for `{key}`; this is not zero")),
+        Some(Evidence::NoSeries) => {
+            (Code::NoSeries, format!("no series for `{key}`; this is not zero"))
+        }
         None => (Code::NoSeries, format!("`{key}` was never asked for; this is not zero")),
     };
     Err(Reason { code, message })

@@ -60,13 +60,7 @@ pub async fn run(
             None
         }
     };
-    let mut check = Check {
-        settings,
-        at,
-        store,
-        client,
-        troubled: false,
-    };
+    let mut check = Check { settings, at, store, client, troubled: false };
     let mut cost = 0;
     for service in &settings.services {
         let (text, points) = check.service(service).await?;
@@ -76,11 +70,7 @@ pub async fn run(
     if let Some(prometheus) = &settings.history.prometheus {
         writeln!(out, "\n{}", check.cost(cost, prometheus))?;
     }
-    Ok(if check.troubled {
-        Exit::Skipped
-    } else {
-        Exit::Done
-    })
+    Ok(if check.troubled { Exit::Skipped } else { Exit::Done })
 }
 
 async fn connect(prometheus: &PrometheusSettings, at: i64, out: &mut impl Write) -> Result<Client> {
@@ -99,16 +89,9 @@ impl Check<'_> {
         let choice = self.choice(service).await?;
         let list = queries(service, self.settings.history.step, choice.as_ref())
             .map_err(|error| Hinted::because(&error, &error.hint()))?;
-        let mut text = format!(
-            "{}\n  load by {}\n",
-            service.name,
-            origin(service, choice.as_ref())
-        );
-        let width = list
-            .iter()
-            .map(|query| query.key.to_string().len())
-            .max()
-            .unwrap_or(0);
+        let mut text =
+            format!("{}\n  load by {}\n", service.name, origin(service, choice.as_ref()));
+        let width = list.iter().map(|query| query.key.to_string().len()).max().unwrap_or(0);
         let _ = writeln!(
             text,
             "  {:<width$} {:>8} {:>9} {:>14}  asked by",
@@ -176,17 +159,8 @@ impl Check<'_> {
                 #[expect(clippy::cast_precision_loss, reason = "counts of samples")]
                 let coverage = (samples.at.len() as f64 / expected as f64).min(1.0) * 100.0;
                 let newest = samples.at.last().map_or(0, |newest| self.at - newest);
-                let gap = samples
-                    .at
-                    .windows(2)
-                    .map(|pair| pair[1] - pair[0])
-                    .max()
-                    .unwrap_or(0);
-                let gap = if gap > step.0 {
-                    Period(gap).to_string()
-                } else {
-                    "none".to_owned()
-                };
+                let gap = samples.at.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+                let gap = if gap > step.0 { Period(gap).to_string() } else { "none".to_owned() };
                 format!("{coverage:>6.1} % {:>9} {gap:>14}", age(newest))
             }
             Some(Evidence::NoSamples) => format!("{:>8} {:>9} {:>14}", "0 %", "-", "no samples"),
@@ -223,10 +197,8 @@ impl Check<'_> {
         let mut there = Vec::new();
         if let Some(client) = &self.client {
             for preset in &PRESETS {
-                let needs = Needs {
-                    metric: preset.requests().to_owned(),
-                    matchers: Matchers::new(),
-                };
+                let needs =
+                    Needs { metric: preset.requests().to_owned(), matchers: Matchers::new() };
                 if exists(client, &needs, self.at).await.unwrap_or(false) {
                     there.push(format!("`{}` (preset `{}`)", needs.metric, preset.name));
                 }
@@ -268,20 +240,14 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
         return Ok(None);
     }
     let metric = &needs.metric;
-    let everything = Needs {
-        metric: metric.clone(),
-        matchers: Matchers::new(),
-    };
+    let everything = Needs { metric: metric.clone(), matchers: Matchers::new() };
     if !exists(client, &everything, at).await? {
         return Ok(Some(format!("no series of `{metric}`{}", exporter(metric))));
     }
     for label in needs.matchers.labels() {
         let without = needs.matchers.without(label);
         let found = client
-            .instant(
-                &format!("count by ({label}) (last_over_time({metric}{without}[1h]))"),
-                at,
-            )
+            .instant(&format!("count by ({label}) (last_over_time({metric}{without}[1h]))"), at)
             .await?;
         if found.is_empty() {
             continue;
@@ -291,11 +257,7 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
             .map(|element| element.metric.get(label).map_or("none", String::as_str))
             .collect();
         values.sort_unstable();
-        let more = if values.len() > SHOWN_VALUES {
-            ", …"
-        } else {
-            ""
-        };
+        let more = if values.len() > SHOWN_VALUES { ", …" } else { "" };
         values.truncate(SHOWN_VALUES);
         let wanted = readable(&needs.matchers.only(label));
         return Ok(Some(format!(
@@ -303,10 +265,7 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
             values.join(", ")
         )));
     }
-    Ok(Some(format!(
-        "`{metric}` has series, but none with {}",
-        readable(&needs.matchers)
-    )))
+    Ok(Some(format!("`{metric}` has series, but none with {}", readable(&needs.matchers))))
 }
 
 /// Conditions for people: the letters that a hash is made of say nothing to them.
@@ -322,10 +281,7 @@ async fn own_query(
 ) -> Result<Option<String>, PrometheusError> {
     let found = client.instant(&query.promql, at).await?;
     Ok(match found.len() {
-        0 => Some(format!(
-            "its own query gives nothing now: `{}`",
-            query.promql
-        )),
+        0 => Some(format!("its own query gives nothing now: `{}`", query.promql)),
         1 => None,
         several => Some(format!(
             "its own query gives {several} series where one is needed; aggregate it, for example with `sum(…)`"
@@ -335,12 +291,8 @@ async fn own_query(
 
 async fn exists(client: &Client, needs: &Needs, at: i64) -> Result<bool, PrometheusError> {
     let Needs { metric, matchers } = needs;
-    let found = client
-        .instant(
-            &format!("count(last_over_time({metric}{matchers}[1h]))"),
-            at,
-        )
-        .await?;
+    let found =
+        client.instant(&format!("count(last_over_time({metric}{matchers}[1h]))"), at).await?;
     Ok(!found.is_empty())
 }
 
@@ -348,20 +300,11 @@ async fn exists(client: &Client, needs: &Needs, at: i64) -> Result<bool, Prometh
 fn exporter(metric: &str) -> &'static str {
     let known = [
         ("kube_", ": is kube-state-metrics scraped?"),
-        (
-            "container_",
-            ": is cAdvisor (the kubelet's `/metrics/cadvisor`) scraped?",
-        ),
+        ("container_", ": is cAdvisor (the kubelet's `/metrics/cadvisor`) scraped?"),
         ("kubelet_", ": is the kubelet scraped?"),
-        (
-            "redis_",
-            ": is redis_exporter running beside Redis, and scraped?",
-        ),
+        ("redis_", ": is redis_exporter running beside Redis, and scraped?"),
     ];
-    known
-        .iter()
-        .find(|(prefix, _)| metric.starts_with(prefix))
-        .map_or("", |(_, question)| question)
+    known.iter().find(|(prefix, _)| metric.starts_with(prefix)).map_or("", |(_, question)| question)
 }
 
 fn origin(service: &Service, choice: Option<&Choice>) -> String {
@@ -378,22 +321,15 @@ fn origin(service: &Service, choice: Option<&Choice>) -> String {
                 Period(choice.scrape_s)
             )
         }
-        (
-            LoadSource::Preset {
-                name: Some(name), ..
-            },
-            None,
-        ) => format!("preset `{name}`, which has no series for it"),
+        (LoadSource::Preset { name: Some(name), .. }, None) => {
+            format!("preset `{name}`, which has no series for it")
+        }
         (_, None) => "no preset: none has series for it".to_owned(),
     }
 }
 
 fn names(settings: &Settings) -> String {
-    let parts: usize = settings
-        .services
-        .iter()
-        .map(|service| service.components.len())
-        .sum();
+    let parts: usize = settings.services.iter().map(|service| service.components.len()).sum();
     counted(parts, "component")
 }
 

@@ -72,7 +72,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Demo(args) => demo::run(&args, &talk, out),
         Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
-        Command::Check(args) => check::run(&run::settings(&args)?, run::moment(&args), args.offline, out).await,
+        Command::Check(args) => {
+            check::run(&run::settings(&args)?, run::moment(&args), args.offline, out).await
+        }
         Command::Pull(args) => {
             pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await
         }
@@ -91,7 +93,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     }
 }
 
-fn backtested(args: &BacktestArgs, talk: &Talk, out: &mut dyn std::io::Write) -> anyhow::Result<Exit> {
+fn backtested(
+    args: &BacktestArgs,
+    talk: &Talk,
+    out: &mut dyn std::io::Write,
+) -> anyhow::Result<Exit> {
     let zone = jiff::tz::TimeZone::UTC;
     let outcome = backtest::run(&args.file, args.folds.as_deref(), args.emit.as_deref(), &zone)?;
     out.write_all(outcome.text.as_bytes())?;

@@ -58,7 +58,10 @@ impl Review<'_> {
         files::write_whole(&out.join("plan.json"), json::json(&run.plan)?.as_bytes())?;
         files::write_whole(&out.join("values-capacity.yaml"), overlay.as_bytes())?;
         for patch in &patches {
-            files::write_whole(&out.join("patches").join(&patch.file_name), patch.content.as_bytes())?;
+            files::write_whole(
+                &out.join("patches").join(&patch.file_name),
+                patch.content.as_bytes(),
+            )?;
         }
         let charts = self.write_charts(&out.join("charts"))?;
         files::write_whole(&out.join("report.md"), report::markdown(&page).as_bytes())?;
@@ -69,14 +72,23 @@ impl Review<'_> {
             ("charts/", format!("its {charts} charts, each a file of its own")),
             ("plan.json", format!("the advice as data, schemaVersion {}", run.plan.schema_version)),
             ("values-capacity.yaml", "Helm overlay: pass it last".to_owned()),
-            ("patches/", format!("{} patches for `kubectl`, each with its inverse", patches.len() / 2)),
+            (
+                "patches/",
+                format!("{} patches for `kubectl`, each with its inverse", patches.len() / 2),
+            ),
         ])
     }
 
     fn page(&self) -> Page<'_> {
         let run = self.run;
         let overlay = |one: &Assessment| {
-            let services: Vec<_> = run.settings.services.iter().filter(|known| known.name == one.service.name).cloned().collect();
+            let services: Vec<_> = run
+                .settings
+                .services
+                .iter()
+                .filter(|known| known.name == one.service.name)
+                .cloned()
+                .collect();
             helm::overlay(&run.plan, &services)
         };
         Page {
@@ -94,12 +106,20 @@ impl Review<'_> {
     fn write_charts(&self, folder: &Path) -> Result<usize> {
         let mut written = 0;
         for one in &self.run.assessments {
-            let folder = if self.run.assessments.len() > 1 { folder.join(&one.service.name) } else { folder.to_owned() };
+            let folder = if self.run.assessments.len() > 1 {
+                folder.join(&one.service.name)
+            } else {
+                folder.to_owned()
+            };
             for chart in chart::charts(one) {
-                files::write_whole(&folder.join(format!("{}.svg", chart.name)), chart.svg.as_bytes())?;
+                files::write_whole(
+                    &folder.join(format!("{}.svg", chart.name)),
+                    chart.svg.as_bytes(),
+                )?;
                 written += 1;
             }
-            let pngs = if self.png { chart::pngs(one).map_err(anyhow::Error::msg)? } else { Vec::new() };
+            let pngs =
+                if self.png { chart::pngs(one).map_err(anyhow::Error::msg)? } else { Vec::new() };
             for (name, png) in pngs {
                 files::write_whole(&folder.join(format!("{name}.png")), &png)?;
             }

@@ -95,13 +95,11 @@ pub async fn run(
     }
     let summary = bring_up_to_date(settings, at, quiet).await?;
     write!(out, "{}", summary.text())?;
-    Ok(
-        if summary.failures.is_empty() && summary.unmatched.is_empty() {
-            Exit::Done
-        } else {
-            Exit::Skipped
-        },
-    )
+    Ok(if summary.failures.is_empty() && summary.unmatched.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Skipped
+    })
 }
 
 /// History for all services at `at`: from the store, brought up to date first unless `offline`, and from files.
@@ -151,10 +149,7 @@ impl Past {
         for failure in failures.filter(|failure| failure.service == service.name) {
             let fresh = matches!(observed.get(&failure.key), Some(Evidence::Series(Samples { at: times, .. })) if times.last() >= Some(&(at - self.max_age_s)));
             if !fresh {
-                observed.insert(
-                    failure.key.clone(),
-                    Evidence::Failed(failure.message.clone()),
-                );
+                observed.insert(failure.key.clone(), Evidence::Failed(failure.message.clone()));
             }
         }
         if let Some(files) = self.files.get(&service.name) {
@@ -187,13 +182,8 @@ pub async fn bring_up_to_date(
     // what is still to come is not absent
     let at = at.min(Timestamp::now()).as_second();
     let client = connect(prometheus, at).await?;
-    let writer = open(settings)?
-        .writer()
-        .map_err(|error| Hinted::because(&error, error.hint()))?;
-    let mut summary = PullSummary {
-        queries: 1,
-        ..PullSummary::default()
-    };
+    let writer = open(settings)?.writer().map_err(|error| Hinted::because(&error, error.hint()))?;
+    let mut summary = PullSummary { queries: 1, ..PullSummary::default() };
     let mut jobs = Vec::new();
     for service in &settings.services {
         let choice = choice::choose(&client, &writer, service, at, &mut summary).await?;
@@ -202,16 +192,13 @@ pub async fn bring_up_to_date(
         for query in list {
             jobs.push(Job::plan(writer.store(), service, query, settings, at)?);
         }
-        summary
-            .choices
-            .extend(choice.map(|choice| (service.name.clone(), choice)));
+        summary.choices.extend(choice.map(|choice| (service.name.clone(), choice)));
     }
     within_budget(&jobs, prometheus.max_samples)?;
     let progress = progress(&jobs, quiet);
     let shared = Arc::new(Shared { client, writer, at });
     let mut outcomes = futures::stream::iter(
-        jobs.into_iter()
-            .map(|job| job.run(Arc::clone(&shared), progress.clone())),
+        jobs.into_iter().map(|job| job.run(Arc::clone(&shared), progress.clone())),
     )
     .buffer_unordered(prometheus.concurrency.max(1));
     while let Some(outcome) = outcomes.next().await {
@@ -219,9 +206,7 @@ pub async fn bring_up_to_date(
     }
     drop(outcomes);
     progress.finish_and_clear();
-    summary
-        .failures
-        .sort_by(|a, b| (&a.service, &a.key).cmp(&(&b.service, &b.key)));
+    summary.failures.sort_by(|a, b| (&a.service, &a.key).cmp(&(&b.service, &b.key)));
     Ok(summary)
 }
 
@@ -282,11 +267,7 @@ fn within_budget(jobs: &[Job], max_samples: u64) -> Result<()> {
 
 /// A bar on standard error, when that is a terminal and nobody asked for silence.
 fn progress(jobs: &[Job], quiet: bool) -> ProgressBar {
-    let target = if quiet {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr()
-    };
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(jobs.iter().map(Job::points).sum()), target);
     if let Ok(style) = ProgressStyle::with_template(
         "pulling {bar:40} {percent}% of {human_len} samples, {eta} left",
@@ -318,27 +299,13 @@ impl PullSummary {
                 "{service}: no preset found its load; `plimsoll check` says what there is"
             );
         }
-        let Self {
-            series,
-            samples,
-            queries,
-            dropped,
-            ..
-        } = self;
-        let _ = writeln!(
-            text,
-            "{series} series up to date: {samples} samples in {queries} queries"
-        );
+        let Self { series, samples, queries, dropped, .. } = self;
+        let _ =
+            writeln!(text, "{series} series up to date: {samples} samples in {queries} queries");
         if *dropped > 0 {
             let _ = writeln!(text, "{dropped} values were no numbers and are left out");
         }
-        for Failure {
-            service,
-            key,
-            message,
-            hint,
-        } in &self.failures
-        {
+        for Failure { service, key, message, hint } in &self.failures {
             let _ = writeln!(text, "{service}: `{key}` failed: {message}\n  hint: {hint}");
         }
         text

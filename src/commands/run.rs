@@ -89,7 +89,8 @@ async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> 
     if args.context.is_none() && args.kubeconfig.is_none() {
         return Ok(Live::new());
     }
-    let options = ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
+    let options =
+        ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
     let readings = kubernetes::live_state(&settings.services, &options).await;
     let readings = readings.map_err(|error| Hinted::because(&error, &error.hint()))?;
     let problems = readings.values().flat_map(|reading| &reading.problems);

@@ -329,7 +329,10 @@ jarvis
     fn a_sound_table_is_said_to_hold() {
         let holds = ": 4 rows, 3 components: no gap, no overlap, and no row gives less than the one before it\n";
         assert_eq!(printed(|out| check(Path::new(SETTINGS), None, out)), format!("jarvis{holds}"));
-        assert_eq!(printed(|out| check(Path::new(RUNBOOK), None, out)), format!("{RUNBOOK}{holds}"));
+        assert_eq!(
+            printed(|out| check(Path::new(RUNBOOK), None, out)),
+            format!("{RUNBOOK}{holds}")
+        );
     }
 
     #[test]

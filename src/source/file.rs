@@ -265,10 +265,7 @@ mod tests {
     use crate::units::{Period, Ratio};
 
     fn service(name: &str) -> Service {
-        let target = Target {
-            kind: "Deployment".to_owned(),
-            name: "api".to_owned(),
-        };
+        let target = Target { kind: "Deployment".to_owned(), name: "api".to_owned() };
         let component = Component {
             name: "api".to_owned(),
             target,
@@ -314,14 +311,8 @@ mod tests {
         let text = "timestamp,value\n2026-11-23T01:00:00Z,1.5\n1795395900,2\n2026-11-23T10:10:00+09:00,\n1795395900,3\n";
         let observed = csv_of(text, &[service("shop")]).unwrap();
         // 01:00:00Z is 1,795,395,600; the empty value is no sample, and of two at one time the larger is kept
-        let expected = Samples {
-            at: vec![1_795_395_600, 1_795_395_900],
-            value: vec![1.5, 3.0],
-        };
-        assert_eq!(
-            observed["shop"][&SeriesKey::service(Signal::Load)],
-            Evidence::Series(expected)
-        );
+        let expected = Samples { at: vec![1_795_395_600, 1_795_395_900], value: vec![1.5, 3.0] };
+        assert_eq!(observed["shop"][&SeriesKey::service(Signal::Load)], Evidence::Series(expected));
     }
 
     #[test]
@@ -329,12 +320,7 @@ mod tests {
         let text =
             "service,series,timestamp,value\na,api.cpu,0,1\nb,p99,0,2\nb,data-0.volumeUsed,0,NaN\n";
         let observed = csv_of(text, &[service("a"), service("b")]).unwrap();
-        let one = |value| {
-            Evidence::Series(Samples {
-                at: vec![0],
-                value: vec![value],
-            })
-        };
+        let one = |value| Evidence::Series(Samples { at: vec![0], value: vec![value] });
         assert_eq!(observed["a"][&SeriesKey::of("api", Signal::Cpu)], one(1.0));
         assert_eq!(observed["b"][&SeriesKey::service(Signal::P99)], one(2.0));
         assert_eq!(
@@ -349,16 +335,11 @@ mod tests {
         assert_eq!(line_of("timestamp,value\n0,many\n"), 2);
         // milliseconds would be the year 58,000
         assert_eq!(line_of("timestamp,value\n0,1\n1795395600000,1\n"), 3);
-        assert_eq!(
-            line_of("series,timestamp,value\nload,0,1\napi.nonsense,0,1\n"),
-            3
-        );
+        assert_eq!(line_of("series,timestamp,value\nload,0,1\napi.nonsense,0,1\n"), 3);
         assert_eq!(line_of("service,timestamp,value\nother,0,1\n"), 2);
         let error = csv_of("time,load\n0,1\n", &[service("shop")]).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .ends_with("has no column `value`; it has `time`, `load`"),
+            error.to_string().ends_with("has no column `value`; it has `time`, `load`"),
             "{error}"
         );
         assert!(csv_of("", &[service("shop")]).is_err());

@@ -221,23 +221,14 @@ mod tests {
 
     fn samples(from: i64, count: i64, value: f64) -> Samples {
         let at: Vec<i64> = (0..count).map(|i| from + i * 300).collect();
-        Samples {
-            value: vec![value; at.len()],
-            at,
-        }
+        Samples { value: vec![value; at.len()], at }
     }
 
     fn append(store: &Store, query: &str, samples: &Samples, series: bool, settled: (i64, i64)) {
         let writer = store.writer().unwrap();
         let mut manifest = writer.begin("shop", &key(), query, 300).unwrap();
-        let answer = Answer {
-            samples,
-            series,
-            settled,
-        };
-        writer
-            .append("shop", &key(), &mut manifest, answer)
-            .unwrap();
+        let answer = Answer { samples, series, settled };
+        writer.append("shop", &key(), &mut manifest, answer).unwrap();
     }
 
     fn scan(store: &Store) -> Option<Evidence<Samples>> {
@@ -254,14 +245,9 @@ mod tests {
             assert_eq!(scan(&store), Some(Evidence::Series(written.clone())));
         }
         let months = list(&store.folder("shop", &key())).unwrap();
-        assert_eq!(
-            months,
-            ["2026-11.parquet", "2026-12.parquet", "manifest.json"]
-        );
+        assert_eq!(months, ["2026-11.parquet", "2026-12.parquet", "manifest.json"]);
         // and only what is inside the span asked for
-        let some = store
-            .scan("shop", &key(), START + 300, START + 600)
-            .unwrap();
+        let some = store.scan("shop", &key(), START + 300, START + 600).unwrap();
         assert_eq!(some, Some(Evidence::Series(samples(START + 300, 2, 1.5))));
     }
 
@@ -269,13 +255,7 @@ mod tests {
     fn an_append_leaves_other_months_alone() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        append(
-            &store,
-            "q",
-            &samples(START, 24, 1.0),
-            true,
-            (START, START + 23 * 300),
-        );
+        append(&store, "q", &samples(START, 24, 1.0), true, (START, START + 23 * 300));
         let november = store.folder("shop", &key()).join("2026-11.parquet");
         let before = fs::metadata(&november).unwrap().modified().unwrap();
         append(
@@ -286,9 +266,7 @@ mod tests {
             (START + 24 * 300, START + 35 * 300),
         );
         assert_eq!(fs::metadata(&november).unwrap().modified().unwrap(), before);
-        let Some(Evidence::Series(all)) = scan(&store) else {
-            unreachable!()
-        };
+        let Some(Evidence::Series(all)) = scan(&store) else { unreachable!() };
         assert_eq!(all.at.len(), 36);
     }
 
@@ -297,23 +275,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(scan(&store), None, "never asked");
-        append(
-            &store,
-            "q",
-            &Samples::default(),
-            false,
-            (START, START + 300),
-        );
+        append(&store, "q", &Samples::default(), false, (START, START + 300));
         assert_eq!(scan(&store), Some(Evidence::NoSeries));
         append(&store, "q", &Samples::default(), true, (START, START + 300));
         assert_eq!(scan(&store), Some(Evidence::NoSamples));
-        append(
-            &store,
-            "q",
-            &samples(START, 1, 0.0),
-            true,
-            (START, START + 300),
-        );
+        append(&store, "q", &samples(START, 1, 0.0), true, (START, START + 300));
         assert_eq!(scan(&store), Some(Evidence::Series(samples(START, 1, 0.0))));
     }
 
@@ -321,31 +287,13 @@ mod tests {
     fn a_changed_query_starts_anew_and_keeps_the_old() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        append(
-            &store,
-            "old",
-            &samples(START, 3, 1.0),
-            true,
-            (START, START + 600),
-        );
-        append(
-            &store,
-            "new",
-            &samples(START + 300, 1, 2.0),
-            true,
-            (START + 300, START + 300),
-        );
-        assert_eq!(
-            scan(&store),
-            Some(Evidence::Series(samples(START + 300, 1, 2.0)))
-        );
+        append(&store, "old", &samples(START, 3, 1.0), true, (START, START + 600));
+        append(&store, "new", &samples(START + 300, 1, 2.0), true, (START + 300, START + 300));
+        assert_eq!(scan(&store), Some(Evidence::Series(samples(START + 300, 1, 2.0))));
         let manifest = store.manifest("shop", &key()).unwrap().unwrap();
         assert_eq!(manifest.asked.bounds(), Some((START + 300, START + 300)));
         let aside = store.folder("shop", &key()).with_file_name("api.cpu~1");
-        assert_eq!(
-            columns::read(&aside.join("2026-11.parquet")).unwrap(),
-            samples(START, 3, 1.0)
-        );
+        assert_eq!(columns::read(&aside.join("2026-11.parquet")).unwrap(), samples(START, 3, 1.0));
     }
 
     #[test]
@@ -353,22 +301,10 @@ mod tests {
         // a run that died between the two files
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        append(
-            &store,
-            "q",
-            &samples(START, 3, 1.0),
-            true,
-            (START, START + 600),
-        );
+        append(&store, "q", &samples(START, 3, 1.0), true, (START, START + 600));
         fs::remove_file(store.folder("shop", &key()).join(manifest::FILE)).unwrap();
         assert_eq!(scan(&store), None);
-        append(
-            &store,
-            "q",
-            &samples(START, 4, 1.0),
-            true,
-            (START, START + 900),
-        );
+        append(&store, "q", &samples(START, 4, 1.0), true, (START, START + 900));
         assert_eq!(scan(&store), Some(Evidence::Series(samples(START, 4, 1.0))));
     }
 
@@ -376,19 +312,11 @@ mod tests {
     fn a_damaged_file_is_named_whatever_is_wrong_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        append(
-            &store,
-            "q",
-            &samples(START, 12, 1.0),
-            true,
-            (START, START + 3300),
-        );
+        append(&store, "q", &samples(START, 12, 1.0), true, (START, START + 3300));
         let path = store.folder("shop", &key()).join("2026-11.parquet");
         let whole = fs::read(&path).unwrap();
-        let mut damaged: Vec<Vec<u8>> = (0..whole.len())
-            .step_by(7)
-            .map(|end| whole[..end].to_vec())
-            .collect();
+        let mut damaged: Vec<Vec<u8>> =
+            (0..whole.len()).step_by(7).map(|end| whole[..end].to_vec()).collect();
         damaged.push(b"not parquet at all".to_vec());
         for bytes in damaged {
             fs::write(&path, &bytes).unwrap();
@@ -424,10 +352,7 @@ mod tests {
     fn a_store_of_a_newer_version_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("v2")).unwrap();
-        assert!(matches!(
-            Store::open(folder.path()),
-            Err(StoreError::Newer { .. })
-        ));
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { .. })));
     }
 
     #[test]

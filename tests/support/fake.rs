@@ -26,18 +26,12 @@ impl Request {
     pub fn param(&self, name: &str) -> Option<String> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
         let pairs = query.split('&').chain(self.body.split('&'));
-        let value = pairs
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| *key == name)?
-            .1;
+        let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?.1;
         Some(decoded(value))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -79,11 +73,7 @@ impl Fake {
         Self::serve(move |request, _| {
             let mut stream = TcpStream::connect(&upstream).unwrap();
             let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
-            for (name, value) in request
-                .headers
-                .iter()
-                .filter(|(name, _)| name != "connection")
-            {
+            for (name, value) in request.headers.iter().filter(|(name, _)| name != "connection") {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
             head.push_str("connection: close\r\n\r\n");
@@ -115,10 +105,8 @@ pub fn json(status: &str, body: &str) -> Vec<u8> {
 /// An answer with headers of one's own.
 #[allow(dead_code)]
 pub fn answer(status: &str, headers: &[&str], body: &str) -> Vec<u8> {
-    let mut text = format!(
-        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n",
-        body.len()
-    );
+    let mut text =
+        format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for header in headers {
         text.push_str(header);
         text.push_str("\r\n");
@@ -129,11 +117,7 @@ pub fn answer(status: &str, headers: &[&str], body: &str) -> Vec<u8> {
 /// The whole answer to a GET on this machine; `None` where nobody listens.
 pub fn get(port: u16, target: &str) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(
-        stream,
-        "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    )
-    .ok()?;
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     Some(answer)
@@ -144,24 +128,17 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace().map(str::to_owned);
-    let mut request = Request {
-        method: words.next()?,
-        target: words.next()?,
-        ..Request::default()
-    };
+    let mut request =
+        Request { method: words.next()?, target: words.next()?, ..Request::default() };
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
         let Some((name, value)) = line.trim_end().split_once(": ") else {
             break;
         };
-        request
-            .headers
-            .push((name.to_lowercase(), value.to_owned()));
+        request.headers.push((name.to_lowercase(), value.to_owned()));
     }
-    let length = request
-        .header("content-length")
-        .map_or(0, |value| value.parse().unwrap());
+    let length = request.header("content-length").map_or(0, |value| value.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     request.body = String::from_utf8(body).ok()?;

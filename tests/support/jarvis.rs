@@ -54,12 +54,8 @@ fn requests(out: &mut OpenMetrics, observed: &Observed) {
     let series = |code| {
         format!(r#"http_requests_total{{namespace="jarvis",service="jarvis-api",code="{code}"}}"#)
     };
-    counter(out, &series("200"), &load.at, |i| {
-        load.value[i] * (1.0 - errors.value[i])
-    });
-    counter(out, &series("500"), &load.at, |i| {
-        load.value[i] * errors.value[i]
-    });
+    counter(out, &series("200"), &load.at, |i| load.value[i] * (1.0 - errors.value[i]));
+    counter(out, &series("500"), &load.at, |i| load.value[i] * errors.value[i]);
 }
 
 /// Counts that `histogram_quantile(0.99, …)` interpolates back to the P99: of n requests, c up to the bound below
@@ -68,10 +64,7 @@ fn latencies(out: &mut OpenMetrics, observed: &Observed) {
     let load = samples(observed, SeriesKey::service(Signal::Load));
     let p99 = samples(observed, SeriesKey::service(Signal::P99));
     let at_most = |i: usize, bound: f64| {
-        let above = BOUNDS
-            .iter()
-            .position(|bound| *bound >= p99.value[i])
-            .unwrap();
+        let above = BOUNDS.iter().position(|bound| *bound >= p99.value[i]).unwrap();
         let below = if above == 0 { 0.0 } else { BOUNDS[above - 1] };
         let share = ((p99.value[i] - below) / (BOUNDS[above] - below)).min(0.989);
         let fast = load.value[i] * (0.99 - share) / (1.0 - share);
@@ -84,11 +77,7 @@ fn latencies(out: &mut OpenMetrics, observed: &Observed) {
         }
     };
     for bound in BOUNDS {
-        let le = if bound.is_finite() {
-            bound.to_string()
-        } else {
-            "+Inf".to_owned()
-        };
+        let le = if bound.is_finite() { bound.to_string() } else { "+Inf".to_owned() };
         let series = format!(
             r#"http_request_duration_seconds_bucket{{namespace="jarvis",service="jarvis-api",le="{le}"}}"#
         );
@@ -106,20 +95,13 @@ fn processor(out: &mut OpenMetrics, observed: &Observed) {
             api_pod(pod)
         );
         counter(out, &series, &all.at, |i| {
-            if pod == 0 {
-                busiest.value[i]
-            } else {
-                (all.value[i] - busiest.value[i]) / 4.0
-            }
+            if pod == 0 { busiest.value[i] } else { (all.value[i] - busiest.value[i]) / 4.0 }
         });
     }
 }
 
 fn api_pod(number: usize) -> String {
-    format!(
-        "jarvis-api-7d9c8b6f5-{}",
-        ["bcdfg", "hjklm", "npqrs", "tvwxz", "24567"][number]
-    )
+    format!("jarvis-api-7d9c8b6f5-{}", ["bcdfg", "hjklm", "npqrs", "tvwxz", "24567"][number])
 }
 
 /// The series of a gauge; `None` for what is a counter, or is made elsewhere.
@@ -168,40 +150,12 @@ fn quiet_counters(out: &mut OpenMetrics, observed: &Observed) {
     let pod = |pod: &str, container: &str| {
         format!(r#"namespace="jarvis",pod="{pod}",container="{container}""#)
     };
-    let (api, redis) = (
-        pod(&api_pod(0), "jarvis-api"),
-        pod("jarvis-redis-master-0", "redis"),
-    );
-    counter(
-        out,
-        &format!("container_cpu_cfs_periods_total{{{api}}}"),
-        at,
-        |_| 10.0,
-    );
-    counter(
-        out,
-        &format!("container_cpu_cfs_throttled_periods_total{{{api}}}"),
-        at,
-        |_| 0.0,
-    );
-    counter(
-        out,
-        &format!("redis_evicted_keys_total{{{redis}}}"),
-        at,
-        |_| 0.0,
-    );
-    counter(
-        out,
-        &format!("kube_pod_container_status_restarts_total{{{api}}}"),
-        at,
-        |_| 0.0,
-    );
-    counter(
-        out,
-        &format!("kube_pod_container_status_restarts_total{{{redis}}}"),
-        at,
-        |_| 0.0,
-    );
+    let (api, redis) = (pod(&api_pod(0), "jarvis-api"), pod("jarvis-redis-master-0", "redis"));
+    counter(out, &format!("container_cpu_cfs_periods_total{{{api}}}"), at, |_| 10.0);
+    counter(out, &format!("container_cpu_cfs_throttled_periods_total{{{api}}}"), at, |_| 0.0);
+    counter(out, &format!("redis_evicted_keys_total{{{redis}}}"), at, |_| 0.0);
+    counter(out, &format!("kube_pod_container_status_restarts_total{{{api}}}"), at, |_| 0.0);
+    counter(out, &format!("kube_pod_container_status_restarts_total{{{redis}}}"), at, |_| 0.0);
     let info = r#"kube_horizontalpodautoscaler_info{namespace="jarvis",horizontalpodautoscaler="jarvis-api",scaletargetref_kind="Deployment",scaletargetref_name="jarvis-api"}"#;
     for at in at {
         out.sample(info, 1.0, *at);

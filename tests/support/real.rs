@@ -54,10 +54,7 @@ pub fn available(test: &str) -> bool {
     });
     if !there {
         let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(
-            !ci,
-            "`prometheus` and `promtool` are missing, and CI skips nothing"
-        );
+        assert!(!ci, "`prometheus` and `promtool` are missing, and CI skips nothing");
         eprintln!(
             "SKIPPED: {test}: `prometheus` and `promtool` are not there (Debian package `prometheus`)"
         );
@@ -93,17 +90,10 @@ impl Prometheus {
     fn start(data: TempDir, more: &[&str]) -> Self {
         let config = data.path().join("prometheus.yml");
         std::fs::write(&config, "global: {}\n").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                data.path().join("tsdb").display()
-            ))
+            .arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             // blocks of the past stay, and an instant query does not see the sample of a step ago
             .args([
@@ -116,12 +106,7 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self {
-            process,
-            url: format!("http://127.0.0.1:{port}"),
-            port,
-            _data: data,
-        }
+        Self { process, url: format!("http://127.0.0.1:{port}"), port, _data: data }
     }
 
     fn wait(&self, ready: impl Fn(u16) -> bool) {
@@ -148,19 +133,9 @@ fn load(folder: &Path, metrics: &OpenMetrics) {
     std::fs::write(&text, format!("{}# EOF\n", metrics.0)).unwrap();
     let made = Command::new("promtool")
         // blocks of weeks: with those of two hours promtool reads the text once for each
-        .args([
-            "tsdb",
-            "create-blocks-from",
-            "openmetrics",
-            "--max-block-duration=2000h",
-            "-q",
-        ])
+        .args(["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=2000h", "-q"])
         .args([&text, &folder.join("tsdb")])
         .output()
         .unwrap();
-    assert!(
-        made.status.success(),
-        "promtool: {}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+    assert!(made.status.success(), "promtool: {}", String::from_utf8_lossy(&made.stderr));
 }

@@ -88,13 +88,10 @@ pub(in crate::commands) async fn discover(
 fn candidates(service: &Service) -> Vec<&'static LoadPreset> {
     match &service.load {
         LoadSource::Query(_) => Vec::new(),
-        LoadSource::Preset {
-            name: Some(name), ..
-        } => LoadPreset::named(name).into_iter().collect(),
-        LoadSource::Preset {
-            name: None,
-            selector,
-        } => PRESETS
+        LoadSource::Preset { name: Some(name), .. } => {
+            LoadPreset::named(name).into_iter().collect()
+        }
+        LoadSource::Preset { name: None, selector } => PRESETS
             .iter()
             .filter(|preset| preset.knows_namespace() || !selector.is_empty())
             .collect(),
@@ -110,9 +107,8 @@ async fn scrapes_an_hour(
 ) -> Result<Option<f64>, PrometheusError> {
     *asked += 1;
     let Needs { metric, matchers } = needs;
-    let answer = client
-        .instant(&format!("max(count_over_time({metric}{matchers}[1h]))"), at)
-        .await?;
+    let answer =
+        client.instant(&format!("max(count_over_time({metric}{matchers}[1h]))"), at).await?;
     Ok(answer.first().map(Element::value))
 }
 

@@ -66,16 +66,8 @@ impl Job {
             }
             _ => vec![(from, to)],
         };
-        let slices = missing
-            .into_iter()
-            .flat_map(|(from, to)| sliced(from, to, step))
-            .collect();
-        Ok(Self {
-            service: service.name.clone(),
-            query,
-            step,
-            slices,
-        })
+        let slices = missing.into_iter().flat_map(|(from, to)| sliced(from, to, step)).collect();
+        Ok(Self { service: service.name.clone(), query, step, slices })
     }
 
     /// How many points it will ask for.
@@ -85,12 +77,7 @@ impl Job {
 
     /// Asks slice by slice and keeps what came, even when a later slice fails.
     pub(super) async fn run(self, shared: Arc<Shared>, progress: ProgressBar) -> Result<Outcome> {
-        let mut outcome = Outcome {
-            queries: 0,
-            samples: 0,
-            dropped: 0,
-            failure: None,
-        };
+        let mut outcome = Outcome { queries: 0, samples: 0, dropped: 0, failure: None };
         let mut answers = Vec::new();
         // the last slice is on top
         let mut rest: Vec<Range> = self.slices.iter().rev().copied().collect();
@@ -103,16 +90,14 @@ impl Job {
                     outcome.dropped += answer.dropped;
                     answers.push((slice, answer));
                 }
-                Err(error) => match slice
-                    .halves()
-                    .filter(|_| error.is_too_expensive() && slice.points() > SMALLEST_SLICE)
-                {
-                    Some([first, second]) => rest.extend([second, first]),
-                    None => {
+                Err(error) => {
+                    let divisible = error.is_too_expensive() && slice.points() > SMALLEST_SLICE;
+                    let Some([first, second]) = slice.halves().filter(|_| divisible) else {
                         outcome.failure = Some(self.failure(&error));
                         break;
-                    }
-                },
+                    };
+                    rest.extend([second, first]);
+                }
             }
         }
         let kept = tokio::task::spawn_blocking(move || self.keep(&shared, &answers));
@@ -137,12 +122,7 @@ impl Job {
         }
         let mut manifest = shared
             .writer
-            .begin(
-                &self.service,
-                &self.query.key,
-                &self.query.promql,
-                self.step,
-            )
+            .begin(&self.service, &self.query.key, &self.query.promql, self.step)
             .map_err(failed)?;
         let mut samples = Samples::default();
         for (slice, answer) in answers {
@@ -154,15 +134,8 @@ impl Job {
         let series = answers.iter().any(|(_, answer)| answer.series);
         // the spans are in the manifest already, which is written after the samples
         let nothing_more = (0, -1);
-        let answer = Answer {
-            samples: &samples,
-            series,
-            settled: nothing_more,
-        };
-        shared
-            .writer
-            .append(&self.service, &self.query.key, &mut manifest, answer)
-            .map_err(failed)
+        let answer = Answer { samples: &samples, series, settled: nothing_more };
+        shared.writer.append(&self.service, &self.query.key, &mut manifest, answer).map_err(failed)
     }
 }
 
@@ -171,11 +144,7 @@ fn sliced(from: i64, to: i64, step: i64) -> impl Iterator<Item = Range> {
     let length = (SLICE_POINTS - 1) * step;
     std::iter::successors(Some(from), move |start| Some(start + length + step))
         .take_while(move |start| *start <= to)
-        .map(move |start| Range {
-            from: start,
-            to: to.min(start + length),
-            step,
-        })
+        .map(move |start| Range { from: start, to: to.min(start + length), step })
 }
 
 /// The steps of an answered slice that need not be asked for again: not those that may still change, and
@@ -196,26 +165,15 @@ mod tests {
     fn case_09_slices_stay_under_the_limit_and_cover_every_step_once() {
         let slices: Vec<Range> = sliced(0, 25_000 * 300, 300).collect();
         assert!(slices.iter().all(|slice| slice.points() <= 10_000));
-        assert_eq!(
-            slices.iter().map(|slice| slice.points()).sum::<usize>(),
-            25_001
-        );
-        assert!(
-            slices
-                .windows(2)
-                .all(|pair| pair[0].to + 300 == pair[1].from)
-        );
+        assert_eq!(slices.iter().map(|slice| slice.points()).sum::<usize>(), 25_001);
+        assert!(slices.windows(2).all(|pair| pair[0].to + 300 == pair[1].from));
         assert_eq!(sliced(300, 0, 300).count(), 0);
         assert_eq!(sliced(300, 300, 300).count(), 1);
     }
 
     #[test]
     fn the_newest_step_is_asked_for_again_while_it_may_change() {
-        let slice = Range {
-            from: 0,
-            to: 36_000,
-            step: 300,
-        };
+        let slice = Range { from: 0, to: 36_000, step: 300 };
         // 30 s after the step: its last scrape may be under way
         assert_eq!(settled(slice, Some(36_000), 36_030), (0, 35_700));
         // 60 s after it
@@ -224,11 +182,7 @@ mod tests {
 
     #[test]
     fn a_missing_end_is_hoped_for_for_an_hour() {
-        let slice = Range {
-            from: 0,
-            to: 36_000,
-            step: 300,
-        };
+        let slice = Range { from: 0, to: 36_000, step: 300 };
         // the last 20 minutes are missing
         assert_eq!(settled(slice, Some(34_800), 36_100), (0, 34_800));
         // the last three hours are missing: two are given up (36,100 - 3,600 on the grid is 32,400)
@@ -237,11 +191,7 @@ mod tests {
         // a day later all of it is
         assert_eq!(settled(slice, None, 122_400), (0, 36_000));
         // nothing at all yet
-        let new = Range {
-            from: 35_700,
-            to: 36_000,
-            step: 300,
-        };
+        let new = Range { from: 35_700, to: 36_000, step: 300 };
         assert!(settled(new, None, 36_100).1 < new.from);
     }
 }

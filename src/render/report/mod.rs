@@ -6,6 +6,7 @@
 mod evidence;
 mod html;
 mod markdown;
+mod parts;
 mod sections;
 mod trust;
 mod verdict;

@@ -6,10 +6,10 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::html::rich;
-use super::verdict::{self, Change};
+use super::parts::{Swatch, cell, chance_table, change_table, head, key, overlay_lines, share};
+use super::verdict;
 use super::{Page, evidence, trust};
 use crate::Assessment;
-use crate::advise::plan::Action;
 use crate::render::chart::paint::{Shown, inline};
 use crate::render::chart::palette::Ink;
 use crate::render::chart::sketch::Sketch;
@@ -311,7 +311,7 @@ impl View<'_> {
                     figure {
                         (self.once("score-chart", &chart))
                         (key(&[(Swatch::Bar(Ink::Plan), "planned at the start of the week"), (Swatch::Dot(Ink::Text), "highest load seen")]))
-                        figcaption { "What this version would have planned at the start of each week, from what was known then." }
+                        figcaption { "What this version would have planned at the start of each week, from the samples known then and the events that the settings name now." }
                     }
                 }
                 (self.score_table())
@@ -451,129 +451,4 @@ impl View<'_> {
             &body,
         )
     }
-}
-
-fn share(value: f64) -> String {
-    if value.is_finite() { format!("{:.0}\u{202f}%", value * 100.0) } else { "–".to_owned() }
-}
-
-fn change_table(changes: &[Change]) -> Markup {
-    let headings = [
-        ("Component", false),
-        ("Setting", false),
-        ("Today", false),
-        ("Recommended", false),
-        ("Why", false),
-        ("Today’s value lasts until", false),
-    ];
-    html! { table.stack.chg role="table" {
-        caption.vh { "Recommended changes" }
-        (head(&headings))
-        tbody role="rowgroup" { @for change in changes {
-            tr.keep[change.action == Action::Keep] role="row" {
-                th scope="row" role="rowheader" { (change.component) }
-                (cell("Setting", "plain", html! { code { (change.setting) } }))
-                (cell("Today", "nw plain was", html! { (change.today) }))
-                (cell("Recommended", if change.action == Action::Keep { "plain nw" } else { "to plain" }, html! {
-                    @match change.action {
-                        Action::Raise => { "▲ " (change.target) },
-                        Action::Lower => { "▼ " (change.target) },
-                        _ => "keep",
-                    }
-                }))
-                (cell("Why", "full", html! { @for (place, (code, message)) in change.why.iter().enumerate() {
-                    @if place > 0 { br; }
-                    code.rc { (code) } " " (rich(message))
-                } }))
-                (cell("Today’s value lasts", "full last", html! {
-                    @match &change.lasts {
-                        Some((early, even)) => { span.nw { "1 in 10: " (early) } br; span.nw { "even odds: " (even) } },
-                        None => "–",
-                    }
-                }))
-            }
-        } }
-    } }
-}
-
-fn chance_table(chances: &[(String, String, String)], window: &str) -> Markup {
-    html! { table.stack.odds role="table" {
-        caption { "Chance that the peak of the next " (window) " reaches" }
-        (head(&[("Load", false), ("Which is", false), ("Chance", true)]))
-        tbody role="rowgroup" { @for (load, what, chance) in chances { tr role="row" {
-            th.nw scope="row" role="rowheader" { (load) }
-            (cell("Which is", "plain", html! { (what) }))
-            (cell("Chance", "num plain", html! { (chance) }))
-        } } }
-    } }
-}
-
-/// A heading row; `true` is right-aligned.
-fn head(columns: &[(&str, bool)]) -> Markup {
-    html! { thead role="rowgroup" { tr role="row" { @for (name, right) in columns {
-        th.num[*right] scope="col" role="columnheader" { (name) }
-    } } } }
-}
-
-/// A cell that carries its heading for the phone's stack.
-#[expect(clippy::needless_pass_by_value, reason = "markup is made where it is passed")]
-fn cell(heading: &str, class: &str, body: Markup) -> Markup {
-    html! { td class=[(!class.is_empty()).then_some(class)] role="cell" data-th=(heading) { span { (body) } } }
-}
-
-/// Comments muted, changed values in our colour.
-fn overlay_lines(overlay: &str) -> Markup {
-    html! { @for line in overlay.trim_end().lines() {
-        @let (code, comment) = line.find('#').map_or((line, ""), |at| line.split_at(at));
-        @match (code.split_once(": "), comment.is_empty()) {
-            (Some((key, value)), false) => {
-                @let text = value.trim_end();
-                (key) ": " b { (text) } (value[text.len()..])
-            },
-            _ => (code),
-        }
-        @if !comment.is_empty() { i { (comment) } }
-        "\n"
-    } }
-}
-
-/// The mark beside a word of a legend.
-#[derive(Debug, Clone, Copy)]
-enum Swatch {
-    Line(Ink),
-    Bar(Ink),
-    Box(Ink),
-    Dot(Ink),
-    Tick(Ink),
-    Disc,
-}
-
-fn key(entries: &[(Swatch, &str)]) -> Markup {
-    html! { ul.key { @for (swatch, word) in entries { li { (PreEscaped(mark(*swatch))) (word) } } } }
-}
-
-fn mark(swatch: Swatch) -> String {
-    let shape = match swatch {
-        Swatch::Line(ink) => format!(
-            "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"3\" points=\"0,6 26,6\"/>",
-            ink.hex()
-        ),
-        Swatch::Bar(ink) => {
-            format!("<rect y=\"4\" width=\"26\" height=\"4\" fill=\"{}\"/>", ink.hex())
-        }
-        Swatch::Box(ink) => format!("<rect width=\"26\" height=\"12\" fill=\"{}\"/>", ink.hex()),
-        Swatch::Dot(ink) => {
-            format!("<circle cx=\"13\" cy=\"6\" r=\"4.5\" fill=\"{}\"/>", ink.hex())
-        }
-        Swatch::Tick(ink) => {
-            format!("<rect x=\"12\" width=\"3\" height=\"12\" fill=\"{}\"/>", ink.hex())
-        }
-        Swatch::Disc => format!(
-            "<circle cx=\"13\" cy=\"6\" r=\"4.6\" fill=\"none\" stroke=\"{0}\" stroke-width=\"2\"/><rect x=\"3\" y=\"5\" width=\"20\" height=\"2\" fill=\"{0}\"/>",
-            Ink::Plan.hex()
-        ),
-    };
-    format!(
-        "<svg class=\"plot\" style=\"display:inline-block\" viewBox=\"0 0 26 12\" aria-hidden=\"true\">{shape}</svg>"
-    )
 }

@@ -35,13 +35,8 @@ impl Range {
     #[must_use]
     pub fn halves(self) -> Option<[Self; 2]> {
         let middle = self.from + (self.to - self.from) / self.step / 2 * self.step;
-        (middle < self.to).then_some([
-            Self { to: middle, ..self },
-            Self {
-                from: middle + self.step,
-                ..self
-            },
-        ])
+        (middle < self.to)
+            .then_some([Self { to: middle, ..self }, Self { from: middle + self.step, ..self }])
     }
 }
 
@@ -83,17 +78,9 @@ impl Client {
         let http = http_client(access, &url)?;
         let shown = shown(&url);
         let api = prometheus_http_query::Client::from(http, access.url.trim_end_matches('/'))
-            .map_err(|error| PrometheusError::Url {
-                url: shown.clone(),
-                why: error.to_string(),
-            })?;
+            .map_err(|error| PrometheusError::Url { url: shown.clone(), why: error.to_string() })?;
         let patience = Mutex::new(access.patience);
-        Ok(Self {
-            api,
-            access: access.clone(),
-            shown,
-            patience,
-        })
+        Ok(Self { api, access: access.clone(), shown, patience })
     }
 
     /// The address as it may be shown: without user and password.
@@ -130,9 +117,7 @@ impl Client {
     pub async fn greet(&self, at: i64) -> Result<(), PrometheusError> {
         let query = "vector(1)";
         let body = self.once(query, &Question::At(at)).await?;
-        decode::vector(&body)
-            .map(drop)
-            .map_err(|error| self.no_answer(error, query))
+        decode::vector(&body).map(drop).map_err(|error| self.no_answer(error, query))
     }
 
     /// The version that the source says it has; `None` where it does not say.
@@ -167,10 +152,7 @@ impl Client {
                 return Err(error);
             }
             let pause = match &error {
-                PrometheusError::Overloaded {
-                    retry_after: Some(asked),
-                    ..
-                } => *asked,
+                PrometheusError::Overloaded { retry_after: Some(asked), .. } => *asked,
                 _ => wait,
             };
             let left = self.spend(started.elapsed() + pause);
@@ -184,26 +166,18 @@ impl Client {
     }
 
     fn patience(&self) -> Duration {
-        *self
-            .patience
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.patience.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// An answer shows that the source is there.
     fn restore_patience(&self) {
-        *self
-            .patience
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = self.access.patience;
+        *self.patience.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            self.access.patience;
     }
 
     /// Takes `time` from the patience that all requests share; returns what is left.
     fn spend(&self, time: Duration) -> Duration {
-        let mut patience = self
-            .patience
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut patience = self.patience.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *patience = patience.saturating_sub(time);
         *patience
     }
@@ -218,11 +192,7 @@ impl Client {
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs);
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.transport(&error))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(&error))? {
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(PrometheusError::TooExpensive {
                     message: format!(
@@ -247,10 +217,7 @@ impl Client {
         let authorization = authorization(&self.access)?;
         let in_address = query.len() <= LONGEST_IN_ADDRESS;
         // Thanos and `VictoriaMetrics` answer with what they have unless told that half an answer is none
-        let whole = [
-            ("partial_response", "false"),
-            ("deny_partial_response", "1"),
-        ];
+        let whole = [("partial_response", "false"), ("deny_partial_response", "1")];
         let sent = match question {
             Question::At(at) => {
                 let mut builder = self.api.query(query).at(*at);
@@ -260,17 +227,10 @@ impl Client {
                 if let Some(value) = authorization {
                     builder = builder.header(AUTHORIZATION, value);
                 }
-                if in_address {
-                    builder.get_raw().await
-                } else {
-                    builder.post_raw().await
-                }
+                if in_address { builder.get_raw().await } else { builder.post_raw().await }
             }
             Question::Over(Range { from, to, step }) => {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    reason = "a step is far below 2^53 seconds"
-                )]
+                #[expect(clippy::cast_precision_loss, reason = "a step is far below 2^53 seconds")]
                 let mut builder = self.api.query_range(query, *from, *to, *step as f64);
                 for (name, value) in whole {
                     builder = builder.query(name, value);
@@ -278,24 +238,16 @@ impl Client {
                 if let Some(value) = authorization {
                     builder = builder.header(AUTHORIZATION, value);
                 }
-                if in_address {
-                    builder.get_raw().await
-                } else {
-                    builder.post_raw().await
-                }
+                if in_address { builder.get_raw().await } else { builder.post_raw().await }
             }
             Question::Version => return self.send_version(authorization).await,
         };
         sent.map_err(|error| {
-            match error
-                .source()
-                .and_then(|source| source.downcast_ref::<reqwest::Error>())
-            {
+            match error.source().and_then(|source| source.downcast_ref::<reqwest::Error>()) {
                 Some(cause) => self.transport(cause),
-                None => PrometheusError::Unreachable {
-                    url: self.shown.clone(),
-                    why: error.to_string(),
-                },
+                None => {
+                    PrometheusError::Unreachable { url: self.shown.clone(), why: error.to_string() }
+                }
             }
         })
     }
@@ -306,10 +258,7 @@ impl Client {
         authorization: Option<HeaderValue>,
     ) -> Result<reqwest::Response, PrometheusError> {
         let mut url = self.api.base_url().clone();
-        url.set_path(&format!(
-            "{}/api/v1/status/buildinfo",
-            url.path().trim_end_matches('/')
-        ));
+        url.set_path(&format!("{}/api/v1/status/buildinfo", url.path().trim_end_matches('/')));
         let mut request = self.api.inner().get(url);
         if let Some(value) = authorization {
             request = request.header(AUTHORIZATION, value);
@@ -321,10 +270,7 @@ impl Client {
     fn transport(&self, error: &reqwest::Error) -> PrometheusError {
         let url = self.shown.clone();
         if error.is_timeout() {
-            return PrometheusError::TimedOut {
-                url,
-                after: self.access.timeout,
-            };
+            return PrometheusError::TimedOut { url, after: self.access.timeout };
         }
         let causes = causes(error);
         let why = causes.last().cloned().unwrap_or_else(|| error.to_string());
@@ -358,49 +304,28 @@ impl Client {
             code @ (401 | 403) => PrometheusError::Denied {
                 url,
                 status: code,
-                message: if kind.is_empty() {
-                    String::new()
-                } else {
-                    message
-                },
+                message: if kind.is_empty() { String::new() } else { message },
             },
             // Prometheus itself: the evaluation took longer than `--query.timeout`
             503 if kind == "timeout" => PrometheusError::TooExpensive { message },
-            code @ (429 | 502 | 503 | 504) => PrometheusError::Overloaded {
-                url,
-                status: code,
-                retry_after,
-                message,
-            },
+            code @ (429 | 502 | 503 | 504) => {
+                PrometheusError::Overloaded { url, status: code, retry_after, message }
+            }
             413 => PrometheusError::TooExpensive { message },
             400 | 422 if speaks_of_limits(&message) => PrometheusError::TooExpensive { message },
             400 | 422 if !body.trim_ascii_start().starts_with(b"<") => {
-                let kind = if kind.is_empty() {
-                    status.as_u16().to_string()
-                } else {
-                    kind
-                };
-                PrometheusError::Refused {
-                    query: query.to_owned(),
-                    kind,
-                    message,
-                }
+                let kind = if kind.is_empty() { status.as_u16().to_string() } else { kind };
+                PrometheusError::Refused { query: query.to_owned(), kind, message }
             }
             code @ 300..=399 => PrometheusError::NotPrometheus {
                 url,
                 status: code,
                 start: "a redirect without an address".to_owned(),
             },
-            _ if !kind.is_empty() => PrometheusError::Refused {
-                query: query.to_owned(),
-                kind,
-                message,
-            },
-            code => PrometheusError::NotPrometheus {
-                url,
-                status: code,
-                start: message,
-            },
+            _ if !kind.is_empty() => {
+                PrometheusError::Refused { query: query.to_owned(), kind, message }
+            }
+            code => PrometheusError::NotPrometheus { url, status: code, start: message },
         }
     }
 
@@ -412,15 +337,11 @@ impl Client {
                 PrometheusError::TooExpensive { message }
             }
             NoAnswer::Refused { kind, message } if kind == "timeout" => {
-                PrometheusError::TooExpensive {
-                    message: format!("{}: {message}", self.shown),
-                }
+                PrometheusError::TooExpensive { message: format!("{}: {message}", self.shown) }
             }
-            NoAnswer::Refused { kind, message } => PrometheusError::Refused {
-                query,
-                kind,
-                message,
-            },
+            NoAnswer::Refused { kind, message } => {
+                PrometheusError::Refused { query, kind, message }
+            }
             NoAnswer::Partial(warning) => PrometheusError::Partial { warning },
             NoAnswer::SeveralSeries(labels) => PrometheusError::SeveralSeries { query, labels },
             NoAnswer::TooManySamples => PrometheusError::Garbled {
@@ -435,16 +356,9 @@ impl Client {
 /// "exceeded maximum resolution"), Mimir and Cortex ("exceeded the limit"), `VictoriaMetrics` ("cannot select more than").
 fn speaks_of_limits(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    [
-        "too many samples",
-        "exceed",
-        "limit",
-        "more than",
-        "too long",
-        "timed out",
-    ]
-    .iter()
-    .any(|word| message.contains(word))
+    ["too many samples", "exceed", "limit", "more than", "too long", "timed out"]
+        .iter()
+        .any(|word| message.contains(word))
 }
 
 /// The first words of a text, in one line.
@@ -464,23 +378,11 @@ mod tests {
 
     #[test]
     fn a_range_splits_into_halves_without_losing_a_point() {
-        let range = Range {
-            from: 0,
-            to: 1200,
-            step: 300,
-        };
+        let range = Range { from: 0, to: 1200, step: 300 };
         assert_eq!(range.points(), 5);
         let [left, right] = range.halves().unwrap();
         assert_eq!(left.points() + right.points(), 5);
         assert_eq!(left.to + 300, right.from);
-        assert!(
-            Range {
-                from: 0,
-                to: 0,
-                step: 300
-            }
-            .halves()
-            .is_none()
-        );
+        assert!(Range { from: 0, to: 0, step: 300 }.halves().is_none());
     }
 }

@@ -9,7 +9,7 @@ use crate::history::{SeriesKey, Signal};
 use crate::service::{Component, LoadSource, Service};
 
 /// Kubernetes makes pod and template hashes of these letters alone (`k8s.io/apimachinery` `rand.SafeEncodeString`):
-/// without vowels, so that `api-[…]+-[…]{5}` does not match a pod of the DaemonSet `api-node`.
+/// without vowels, so that `api-[…]+-[…]{5}` does not match a pod of the `DaemonSet` `api-node`.
 pub const HASH: &str = "[bcdfghjklmnpqrstvwxz2456789]";
 
 /// The expression that matches the pods of `component` and of no other object.
@@ -50,10 +50,7 @@ pub(super) fn component_queries(
         key: SeriesKey::of(&component.name, signal),
         promql,
         origin: "kubernetes",
-        needs: Some(Needs {
-            metric: metric.to_owned(),
-            matchers,
-        }),
+        needs: Some(Needs { metric: metric.to_owned(), matchers }),
     };
     // what a memory component is sized by is its memory: its processor and its HPA are not asked for
     let unwanted = |signal| {
@@ -69,11 +66,7 @@ pub(super) fn component_queries(
                     | Signal::HpaMax
             )
     };
-    parts
-        .into_iter()
-        .filter(|part| !unwanted(part.0))
-        .map(query)
-        .collect()
+    parts.into_iter().filter(|part| !unwanted(part.0)).map(query).collect()
 }
 
 /// Tells which object an HPA scales.
@@ -91,11 +84,7 @@ fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
     let base = in_namespace(service);
     let target = &component.target;
     let (metric, fallback, label) = match target.kind.as_str() {
-        "StatefulSet" => (
-            "kube_statefulset_status_replicas_ready",
-            None,
-            "statefulset",
-        ),
+        "StatefulSet" => ("kube_statefulset_status_replicas_ready", None, "statefulset"),
         "DaemonSet" => ("kube_daemonset_status_number_ready", None, "daemonset"),
         _ => (
             "kube_deployment_status_replicas_ready",
@@ -119,18 +108,8 @@ fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
     };
     vec![
         (Signal::Replicas, metric, matchers, replicas),
-        (
-            Signal::HpaMin,
-            INFO,
-            info.clone(),
-            hpa("kube_horizontalpodautoscaler_spec_min_replicas"),
-        ),
-        (
-            Signal::HpaMax,
-            INFO,
-            info.clone(),
-            hpa("kube_horizontalpodautoscaler_spec_max_replicas"),
-        ),
+        (Signal::HpaMin, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_min_replicas")),
+        (Signal::HpaMax, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_max_replicas")),
     ]
 }
 
@@ -157,10 +136,7 @@ fn container_queries(service: &Service, component: &Component, window: &Window) 
     let memory = format!("max_over_time(container_memory_working_set_bytes{used}[{step}])");
     let spec = |kind: &str, resource: &str| {
         let matchers = stated.clone().equal("resource", resource);
-        format!(
-            "max({})",
-            per_pod(format!("kube_pod_container_resource_{kind}{matchers}"))
-        )
+        format!("max({})", per_pod(format!("kube_pod_container_resource_{kind}{matchers}")))
     };
     let throttled =
         |metric: &str| format!("sum({})", each(format!("rate({metric}{used}[{rate}])")));
@@ -169,11 +145,7 @@ fn container_queries(service: &Service, component: &Component, window: &Window) 
         "kube_pod_container_status_last_terminated_reason{}",
         stated.clone().equal("reason", "OOMKilled")
     );
-    let kills = format!(
-        "sum({} * on (pod, container) {})",
-        each(restarts),
-        each(killed)
-    );
+    let kills = format!("sum({} * on (pod, container) {})", each(restarts), each(killed));
     let none = format!("0 * sum(kube_pod_container_status_restarts_total{stated})");
     vec![
         (
@@ -188,18 +160,8 @@ fn container_queries(service: &Service, component: &Component, window: &Window) 
             used.clone(),
             format!("max({})", per_pod(cpu)),
         ),
-        (
-            Signal::CpuRequest,
-            REQUESTS,
-            stated.clone(),
-            spec("requests", "cpu"),
-        ),
-        (
-            Signal::CpuLimit,
-            LIMITS,
-            stated.clone(),
-            spec("limits", "cpu"),
-        ),
+        (Signal::CpuRequest, REQUESTS, stated.clone(), spec("requests", "cpu")),
+        (Signal::CpuLimit, LIMITS, stated.clone(), spec("limits", "cpu")),
         (
             Signal::Throttled,
             "container_cpu_cfs_periods_total",
@@ -216,18 +178,8 @@ fn container_queries(service: &Service, component: &Component, window: &Window) 
             used.clone(),
             format!("max({})", per_pod(memory)),
         ),
-        (
-            Signal::MemoryRequest,
-            REQUESTS,
-            stated.clone(),
-            spec("requests", "memory"),
-        ),
-        (
-            Signal::MemoryLimit,
-            LIMITS,
-            stated.clone(),
-            spec("limits", "memory"),
-        ),
+        (Signal::MemoryRequest, REQUESTS, stated.clone(), spec("requests", "memory")),
+        (Signal::MemoryLimit, LIMITS, stated.clone(), spec("limits", "memory")),
         (
             Signal::OomKills,
             "kube_pod_container_status_restarts_total",
@@ -268,19 +220,13 @@ pub(super) fn volume_queries(service: &Service, volume: &str) -> [SignalQuery; 2
     let matchers = in_namespace(service).equal("persistentvolumeclaim", volume);
     [
         (Signal::VolumeUsed, "kubelet_volume_stats_used_bytes"),
-        (
-            Signal::VolumeCapacity,
-            "kubelet_volume_stats_capacity_bytes",
-        ),
+        (Signal::VolumeCapacity, "kubelet_volume_stats_capacity_bytes"),
     ]
     .map(|(signal, metric)| SignalQuery {
         key: SeriesKey::of(volume, signal),
         promql: format!("max({metric}{matchers})"),
         origin: "kubernetes",
-        needs: Some(Needs {
-            metric: metric.to_owned(),
-            matchers: matchers.clone(),
-        }),
+        needs: Some(Needs { metric: metric.to_owned(), matchers: matchers.clone() }),
     })
 }
 
@@ -294,10 +240,7 @@ mod tests {
     fn pods_are_those_of_the_object_alone() {
         let component = |kind: &str, name: &str| Component {
             name: "x".to_owned(),
-            target: Target {
-                kind: kind.to_owned(),
-                name: name.to_owned(),
-            },
+            target: Target { kind: kind.to_owned(), name: name.to_owned() },
             memory: false,
             helm: None,
             container: None,
@@ -309,9 +252,6 @@ mod tests {
             format!(r"shop\.api-{HASH}{{1,10}}-{HASH}{{5}}")
         );
         assert_eq!(pods(&component("StatefulSet", "redis")), "redis-[0-9]+");
-        assert_eq!(
-            pods(&component("DaemonSet", "agent")),
-            format!("agent-{HASH}{{5}}")
-        );
+        assert_eq!(pods(&component("DaemonSet", "agent")), format!("agent-{HASH}{{5}}"));
     }
 }

@@ -137,11 +137,7 @@ pub const PRESETS: [LoadPreset; 7] = [
         fixed: &[],
         namespace: Some("namespace"),
         failures: "http_requests_total",
-        failed: &[
-            ("code", STATUS_5XX),
-            ("status", STATUS_5XX),
-            ("status_code", STATUS_5XX),
-        ],
+        failed: &[("code", STATUS_5XX), ("status", STATUS_5XX), ("status_code", STATUS_5XX)],
         latency: ("http_request_duration_seconds_bucket", 1),
     },
     LoadPreset {
@@ -151,10 +147,7 @@ pub const PRESETS: [LoadPreset; 7] = [
         // the namespace is a resource attribute, and whether it becomes a label is up to the exporter
         namespace: None,
         failures: "http_server_request_duration_seconds_count",
-        failed: &[
-            ("http_response_status_code", STATUS_5XX),
-            ("http_status_code", STATUS_5XX),
-        ],
+        failed: &[("http_response_status_code", STATUS_5XX), ("http_status_code", STATUS_5XX)],
         latency: ("http_server_request_duration_seconds_bucket", 1),
     },
     LoadPreset {
@@ -182,10 +175,7 @@ pub const PRESETS: [LoadPreset; 7] = [
         namespace: Some("namespace"),
         failures: "nginx_ingress_controller_requests",
         failed: &[("status", STATUS_5XX)],
-        latency: (
-            "nginx_ingress_controller_request_duration_seconds_bucket",
-            1,
-        ),
+        latency: ("nginx_ingress_controller_request_duration_seconds_bucket", 1),
     },
     LoadPreset {
         name: "traefik",
@@ -212,9 +202,7 @@ impl LoadPreset {
     /// The preset of that name; the name of its counter does as well.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        PRESETS
-            .iter()
-            .find(|preset| preset.name == name || preset.requests == name)
+        PRESETS.iter().find(|preset| preset.name == name || preset.requests == name)
     }
 
     /// The counter of requests.
@@ -236,10 +224,7 @@ impl LoadPreset {
     /// A selector with something that is no label name.
     pub fn needs(&self, service: &Service) -> Result<Needs, PresetError> {
         let matchers = self.matchers(service)?;
-        Ok(Needs {
-            metric: self.requests.to_owned(),
-            matchers,
-        })
+        Ok(Needs { metric: self.requests.to_owned(), matchers })
     }
 
     /// The series that tell a failed request of `service`, by label, in order of preference.
@@ -254,13 +239,7 @@ impl LoadPreset {
         let matchers = self.matchers(service)?;
         let needs = |(label, _): &(&'static str, &str)| {
             let matchers = matchers.clone().and(label, Match::NotEqual, "");
-            (
-                *label,
-                Needs {
-                    metric: self.failures.to_owned(),
-                    matchers,
-                },
-            )
+            (*label, Needs { metric: self.failures.to_owned(), matchers })
         };
         Ok(self.failed.iter().map(needs).collect())
     }
@@ -272,16 +251,12 @@ impl LoadPreset {
             return Ok(Matchers::new());
         };
         let mut matchers = Matchers::new();
-        if let Some(label) = self
-            .namespace
-            .filter(|_| !selector.keys().any(|key| key.contains("namespace")))
+        if let Some(label) =
+            self.namespace.filter(|_| !selector.keys().any(|key| key.contains("namespace")))
         {
             matchers = matchers.equal(label, &service.namespace);
         }
-        for (label, value) in self
-            .fixed
-            .iter()
-            .filter(|(label, _)| !selector.contains_key(*label))
+        for (label, value) in self.fixed.iter().filter(|(label, _)| !selector.contains_key(*label))
         {
             matchers = matchers.equal(label, value);
         }
@@ -310,10 +285,7 @@ pub fn queries(
     step: Period,
     choice: Option<&Choice>,
 ) -> Result<Vec<SignalQuery>, PresetError> {
-    let window = Window::of(
-        step,
-        choice.map_or(USUAL_SCRAPE_S, |choice| choice.scrape_s),
-    );
+    let window = Window::of(step, choice.map_or(USUAL_SCRAPE_S, |choice| choice.scrape_s));
     let mut list = Vec::new();
     if let LoadSource::Query(query) = &service.load {
         list.push(own(SeriesKey::service(Signal::Load), query));
@@ -335,38 +307,23 @@ pub fn queries(
 }
 
 fn own(key: SeriesKey, promql: &str) -> SignalQuery {
-    SignalQuery {
-        key,
-        promql: promql.to_owned(),
-        origin: "settings",
-        needs: None,
-    }
+    SignalQuery { key, promql: promql.to_owned(), origin: "settings", needs: None }
 }
 
 /// The series that a key of `queries` names: `p99`, `api.cpu`, `data-0.volumeUsed`.
 fn key_of(service: &Service, key: &str) -> Result<SeriesKey, PresetError> {
     let known = |subject: &str| {
-        service
-            .components
-            .iter()
-            .any(|component| component.name == subject)
+        service.components.iter().any(|component| component.name == subject)
             || service.volumes.iter().any(|volume| volume == subject)
     };
     let parsed = match key.rsplit_once('.') {
-        None => Signal::from_name(key)
-            .filter(|signal| signal.of_service())
-            .map(SeriesKey::service),
+        None => Signal::from_name(key).filter(|signal| signal.of_service()).map(SeriesKey::service),
         Some((subject, signal)) => {
             let signal = Signal::from_name(signal).filter(|signal| !signal.of_service());
-            signal
-                .filter(|_| known(subject))
-                .map(|signal| SeriesKey::of(subject, signal))
+            signal.filter(|_| known(subject)).map(|signal| SeriesKey::of(subject, signal))
         }
     };
-    parsed.ok_or_else(|| PresetError::Signal {
-        service: service.name.clone(),
-        key: key.to_owned(),
-    })
+    parsed.ok_or_else(|| PresetError::Signal { service: service.name.clone(), key: key.to_owned() })
 }
 
 /// Distance between scrapes unless it was measured, in seconds: the default of Prometheus itself, and the widest in common use.
@@ -405,10 +362,8 @@ fn load_queries(
     let LoadSource::Preset { name, .. } = &service.load else {
         return Ok(Vec::new());
     };
-    let name = name
-        .as_deref()
-        .or(choice.map(|choice| choice.preset.as_str()))
-        .unwrap_or(PRESETS[0].name);
+    let name =
+        name.as_deref().or(choice.map(|choice| choice.preset.as_str())).unwrap_or(PRESETS[0].name);
     let preset = LoadPreset::named(name).ok_or_else(|| PresetError::Unknown {
         service: service.name.clone(),
         name: name.to_owned(),
@@ -418,27 +373,16 @@ fn load_queries(
         key: SeriesKey::service(signal),
         promql,
         origin: preset.name,
-        needs: Some(Needs {
-            metric: metric.to_owned(),
-            matchers: matchers.clone(),
-        }),
+        needs: Some(Needs { metric: metric.to_owned(), matchers: matchers.clone() }),
     };
     let load = requests(preset.requests, &matchers, window);
     let mut list = vec![query(Signal::Load, preset.requests, load.clone())];
-    let label = choice.map_or(Some(preset.failed[0].0), |choice| {
-        choice.error_label.as_deref()
-    });
+    let label = choice.map_or(Some(preset.failed[0].0), |choice| choice.error_label.as_deref());
     if let Some((label, failed)) = preset.failed.iter().find(|(name, _)| Some(*name) == label) {
-        let failures = requests(
-            preset.failures,
-            &matchers.clone().and(label, Match::Regex, failed),
-            window,
-        );
-        let counted = requests(
-            preset.failures,
-            &matchers.clone().and(label, Match::NotEqual, ""),
-            window,
-        );
+        let failures =
+            requests(preset.failures, &matchers.clone().and(label, Match::Regex, failed), window);
+        let counted =
+            requests(preset.failures, &matchers.clone().and(label, Match::NotEqual, ""), window);
         list.push(query(
             Signal::ErrorRate,
             preset.failures,
@@ -446,11 +390,7 @@ fn load_queries(
         ));
     }
     let (histogram, per_second) = preset.latency;
-    let scale = if per_second == 1 {
-        String::new()
-    } else {
-        format!(" / {per_second}")
-    };
+    let scale = if per_second == 1 { String::new() } else { format!(" / {per_second}") };
     let p99 = format!(
         "histogram_quantile(0.99, sum by (le) (rate({histogram}{matchers}[{}]))){scale}",
         window.rate
@@ -462,10 +402,7 @@ fn load_queries(
 /// Requests per second over all pods. Two HA replicas of Prometheus that nobody de-duplicates differ in
 /// `prometheus_replica`, the label that the Prometheus operator sets (case 17).
 fn requests(metric: &str, matchers: &Matchers, window: &Window) -> String {
-    format!(
-        "sum(max without (prometheus_replica) (rate({metric}{matchers}[{}])))",
-        window.rate
-    )
+    format!("sum(max without (prometheus_replica) (rate({metric}{matchers}[{}])))", window.rate)
 }
 
 #[cfg(test)]
@@ -479,10 +416,7 @@ mod tests {
     use crate::units::Ratio;
 
     fn component(name: &str, kind: &str, memory: bool) -> Component {
-        let target = Target {
-            kind: kind.to_owned(),
-            name: format!("shop-{name}"),
-        };
+        let target = Target { kind: kind.to_owned(), name: format!("shop-{name}") };
         Component {
             name: name.to_owned(),
             target,
@@ -502,10 +436,7 @@ mod tests {
         Service {
             name: "shop".to_owned(),
             namespace: "shop".to_owned(),
-            load: LoadSource::Preset {
-                name: name.map(str::to_owned),
-                selector,
-            },
+            load: LoadSource::Preset { name: name.map(str::to_owned), selector },
             queries: BTreeMap::new(),
             objectives: Objectives {
                 error_rate: Ratio(0.01),
@@ -555,11 +486,8 @@ mod tests {
 
     #[test]
     fn case_35_a_mesh_is_counted_at_one_end() {
-        let istio = promql(
-            &service(Some("istio"), &[("destination_workload", "api")]),
-            None,
-            "load",
-        );
+        let istio =
+            promql(&service(Some("istio"), &[("destination_workload", "api")]), None, "load");
         assert!(istio.contains(r#"{destination_service_namespace="shop",reporter="destination",destination_workload="api"}"#), "{istio}");
         let linkerd = promql(&service(Some("linkerd"), &[]), None, "load");
         assert!(linkerd.contains(r#"direction="inbound""#), "{linkerd}");
@@ -581,15 +509,9 @@ mod tests {
             "{rate}"
         );
         // without such a label nothing is asked, and nothing is zero
-        let choice = Choice {
-            error_label: None,
-            ..choice
-        };
+        let choice = Choice { error_label: None, ..choice };
         let list = queries(&service, Period(300), Some(&choice)).unwrap();
-        assert!(
-            list.iter()
-                .all(|query| query.key.signal != Signal::ErrorRate)
-        );
+        assert!(list.iter().all(|query| query.key.signal != Signal::ErrorRate));
     }
 
     #[test]
@@ -612,12 +534,8 @@ mod tests {
     #[test]
     fn ones_own_query_stands_before_a_preset() {
         let mut service = service(None, &[]);
-        service
-            .queries
-            .insert("api.cpu".to_owned(), "my_cpu".to_owned());
-        service
-            .queries
-            .insert("redis.volumeUsed".to_owned(), "my_disk".to_owned());
+        service.queries.insert("api.cpu".to_owned(), "my_cpu".to_owned());
+        service.queries.insert("redis.volumeUsed".to_owned(), "my_disk".to_owned());
         assert_eq!(promql(&service, None, "api.cpu"), "my_cpu");
         assert_eq!(promql(&service, None, "redis.volumeUsed"), "my_disk");
         service.load = LoadSource::Query("my_load".to_owned());
@@ -637,32 +555,19 @@ mod tests {
         let error =
             queries(&service(Some("http_request_total"), &[]), Period(300), None).unwrap_err();
         assert!(
-            error
-                .hint()
-                .starts_with("did you mean `http_requests_total`?"),
+            error.hint().starts_with("did you mean `http_requests_total`?"),
             "{}",
             error.hint()
         );
-        let error = queries(
-            &service(None, &[("app.kubernetes.io/name", "x")]),
-            Period(300),
-            None,
-        )
-        .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("`app.kubernetes.io/name` is not a label name")
-        );
+        let error = queries(&service(None, &[("app.kubernetes.io/name", "x")]), Period(300), None)
+            .unwrap_err();
+        assert!(error.to_string().contains("`app.kubernetes.io/name` is not a label name"));
     }
 
     #[test]
     fn case_33_the_cluster_of_the_load_holds_for_everything() {
         let service = service(None, &[("cluster", "east")]);
         let list = queries(&service, Period(300), None).unwrap();
-        assert!(
-            list.iter()
-                .all(|query| query.promql.contains(r#"cluster="east""#))
-        );
+        assert!(list.iter().all(|query| query.promql.contains(r#"cluster="east""#)));
     }
 }
