@@ -138,7 +138,7 @@ pub struct ReportArgs {
     /// Settings and moment.
     #[command(flatten)]
     pub run: RunArgs,
-    /// The folder to write to [default: reports/<date>]
+    /// The folder to write to [default: `reports/` and the date]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Write the charts as PNG too

@@ -9,7 +9,11 @@ use plimsoll::commands;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match commands::run(Cli::parse()).await {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return explained(&usage),
+    };
+    match commands::run(cli).await {
         Ok(exit) => exit.into(),
         // whoever reads our output has heard enough
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -19,6 +23,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and version are answers; anything else is a command line that could not run, which is 1 and not
+/// clap's 2: that one means "changes recommended".
+fn explained(usage: &clap::Error) -> ExitCode {
+    let _ = usage.print();
+    if usage.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

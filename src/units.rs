@@ -276,13 +276,14 @@ impl fmt::Display for Ratio {
 }
 
 impl fmt::Display for Period {
-    /// The largest units first, a week never as days: `8w`, `1d12h`, `5m`.
+    /// The largest units first: `8w`, `7d`, `1d12h`, `5m`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
         // `y` is left out: 52w reads better than a year of 365 days that no calendar has.
         for (unit, seconds) in &DURATION[1..] {
-            // A week is written only when it is whole, so that ten days are `10d` and not `1w3d`.
-            let count = if *unit == "w" && rest % seconds != 0 { 0 } else { rest / seconds };
+            // Weeks are written where they are whole and several: ten days are `10d`, and seven `7d`.
+            let weeks = *unit == "w" && (rest % seconds != 0 || rest == *seconds);
+            let count = if weeks { 0 } else { rest / seconds };
             if count > 0 {
                 write!(f, "{count}{unit}")?;
             }

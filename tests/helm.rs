@@ -87,9 +87,10 @@ fn recommendation(
     component: &str,
     object: &str,
     setting: &str,
-    current: Value,
-    target: Value,
+    current: impl Into<Value>,
+    target: impl Into<Value>,
 ) -> Value {
+    let (current, target) = (current.into(), target.into());
     let row = json!({"code": "TIER_ROW", "message": "High"});
     json!({"component": component, "object": object, "setting": setting, "current": current, "target": target,
            "uncappedTarget": target, "lowerBound": null, "upperBound": null, "action": "Raise", "reasons": [row]})
@@ -114,17 +115,11 @@ fn overlay(plan: &Plan) -> String {
 fn helm_renders_the_advised_values_and_nothing_else_changes() {
     let Some(helm) = helm() else { return };
     let plan = plan(&[
-        recommendation("api", "Deployment/jarvis-api", "minReplicas", json!(3), json!(5)),
-        recommendation("api", "Deployment/jarvis-api", "maxReplicas", json!(5), json!(10)),
-        recommendation("api", "Deployment/jarvis-api", "cpuRequest", json!("500m"), json!("2")),
-        recommendation("worker", "Deployment/jarvis-worker", "replicas", json!(3), json!(4)),
-        recommendation(
-            "redis",
-            "StatefulSet/jarvis-redis-master",
-            "memory",
-            json!("512Mi"),
-            json!("1Gi"),
-        ),
+        recommendation("api", "Deployment/jarvis-api", "minReplicas", 3, 5),
+        recommendation("api", "Deployment/jarvis-api", "maxReplicas", 5, 10),
+        recommendation("api", "Deployment/jarvis-api", "cpuRequest", "500m", "2"),
+        recommendation("worker", "Deployment/jarvis-worker", "replicas", 3, 4),
+        recommendation("redis", "StatefulSet/jarvis-redis-master", "memory", "512Mi", "1Gi"),
     ]);
     let expected = json!({
         "Deployment/jarvis-api/spec/template/spec/containers/0/resources/requests/cpu": "2",

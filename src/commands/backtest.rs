@@ -1,6 +1,6 @@
 //! `plimsoll backtest`: forecasts from past origins, written for a scorer or scored here.
 //!
-//! A fold sees only what lies before its origin: the series is cut there, at most [`LOOKBACK`] long,
+//! A fold sees only what lies before its origin: the series is cut there, at most eight weeks long,
 //! before the forecast is made. Nothing of what came reaches the code that forecasts.
 
 use std::collections::BTreeMap;

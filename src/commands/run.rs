@@ -50,10 +50,13 @@ pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
     Run::over(settings, at, &live, queries, |service| past.of(service))
 }
 
-/// The moment that the flags name, or now.
+/// The moment that the flags name, or now, to the second: no sample is finer.
 #[must_use]
 pub fn moment(args: &RunArgs) -> Timestamp {
-    args.at.unwrap_or_else(Timestamp::now)
+    args.at.unwrap_or_else(|| {
+        let now = Timestamp::now();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    })
 }
 
 /// The settings file, with the flags that override it.

@@ -67,7 +67,7 @@ fn bare(service: &ServicePlan) -> [String; 15] {
     let mut row = [const { String::new() }; 15];
     row[0].clone_from(&service.name);
     row[1].clone_from(&service.namespace);
-    row[10] = "Skipped".to_owned();
+    "Skipped".clone_into(&mut row[10]);
     (row[11], row[12]) = because(&service.reasons);
     row
 }

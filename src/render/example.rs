@@ -1,5 +1,7 @@
 //! A plan for the tests of this folder, made by hand: JARVIS on the Monday before its launch.
 
+#![expect(clippy::unnecessary_wraps, reason = "amounts of a recommendation may be absent")]
+
 use std::collections::BTreeMap;
 
 use jiff::civil::{Date, date};

@@ -140,11 +140,29 @@ fn patch(
         shell(namespace)
     );
     content += &comment(&format!("{command}{}", kind.patch_type()));
-    if kind == Kind::HorizontalPodAutoscaler {
-        content += &comment("the HPA is taken to be named like the object it scales");
+    if let Some(taken) = taken_for_granted(of, kind, edits) {
+        content += &comment(taken);
     }
     let _ = write!(content, "{}", document.write());
     Patch { file_name, kind, way, content }
+}
+
+/// A name that the settings do not give: a wrong one is refused by the API server, and then easy to mend.
+fn taken_for_granted(
+    of: &ComponentChanges<'_>,
+    kind: Kind,
+    edits: &[Edit<'_>],
+) -> Option<&'static str> {
+    let container = edits.iter().any(|edit| matches!(edit.place, Place::Container(_)));
+    if kind == Kind::HorizontalPodAutoscaler {
+        Some("the HPA is taken to be named like the object it scales")
+    } else if container && of.component.container.is_none() {
+        Some(
+            "the container is taken to be named like its object; `container:` in the settings names another",
+        )
+    } else {
+        None
+    }
 }
 
 impl Kind {

@@ -51,7 +51,7 @@ pub fn table(plan: &Plan, zone: &TimeZone, style: Style) -> String {
     }
     lines.extend(wrap(&summary(plan), style.columns));
     lines.extend(wrap(&next(plan), style.columns));
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 /// What all tables of one run share.
