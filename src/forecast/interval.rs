@@ -151,6 +151,11 @@ pub(super) fn score(level: f64) -> f64 {
     Normal::standard().inverse_cdf(level)
 }
 
+/// The level of a standard normal score.
+pub(super) fn level(score: f64) -> f64 {
+    Normal::standard().cdf(score)
+}
+
 /// The value of a curve at a standard normal score.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the curve")]
 pub(super) fn read(curve: &Curve, score: f64) -> f64 {
@@ -235,7 +240,7 @@ fn curves(pools: &[Vec<(f64, f64)>], freedom: &[f64], day: usize, naive: f64) ->
 
 /// Quantile of Student's t over that of the normal distribution at the same level
 /// (Abramowitz & Stegun 26.7.5, two terms).
-fn student(score: f64, freedom: f64) -> f64 {
+pub(super) fn student(score: f64, freedom: f64) -> f64 {
     let square = score * score;
     1.0 + (square + 1.0) / (4.0 * freedom)
         + ((5.0 * square + 16.0) * square + 3.0) / (96.0 * freedom * freedom)
