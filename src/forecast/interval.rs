@@ -157,11 +157,22 @@ pub(super) fn level(score: f64) -> f64 {
 }
 
 /// The value of a curve at a standard normal score.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the curve")]
 pub(super) fn read(curve: &Curve, score: f64) -> f64 {
+    read_mirrored(curve, score)[0]
+}
+
+/// The values of a curve at a standard normal score and at its opposite, which lies as far from the other end.
+#[inline]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the curve")]
+pub(super) fn read_mirrored(curve: &Curve, score: f64) -> [f64; 2] {
     let place = ((score + SCORE_MAX) * count(PER_SCORE)).clamp(0.0, count(POINTS - 1));
     let left = (place as u32 as usize).min(POINTS - 2);
-    curve[left] + (place - count(left)) * (curve[left + 1] - curve[left])
+    let share = place - count(left);
+    let (up, down) = (POINTS - 1 - left, POINTS - 2 - left);
+    [
+        curve[left] + share * (curve[left + 1] - curve[left]),
+        curve[up] + share * (curve[down] - curve[up]),
+    ]
 }
 
 fn pool(lead: usize, day: usize) -> usize {
