@@ -151,12 +151,28 @@ pub(super) fn score(level: f64) -> f64 {
     Normal::standard().inverse_cdf(level)
 }
 
+/// The level of a standard normal score.
+pub(super) fn level(score: f64) -> f64 {
+    Normal::standard().cdf(score)
+}
+
 /// The value of a curve at a standard normal score.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the curve")]
 pub(super) fn read(curve: &Curve, score: f64) -> f64 {
+    read_mirrored(curve, score)[0]
+}
+
+/// The values of a curve at a standard normal score and at its opposite, which lies as far from the other end.
+#[inline]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the curve")]
+pub(super) fn read_mirrored(curve: &Curve, score: f64) -> [f64; 2] {
     let place = ((score + SCORE_MAX) * count(PER_SCORE)).clamp(0.0, count(POINTS - 1));
     let left = (place as u32 as usize).min(POINTS - 2);
-    curve[left] + (place - count(left)) * (curve[left + 1] - curve[left])
+    let share = place - count(left);
+    let (up, down) = (POINTS - 1 - left, POINTS - 2 - left);
+    [
+        curve[left] + share * (curve[left + 1] - curve[left]),
+        curve[up] + share * (curve[down] - curve[up]),
+    ]
 }
 
 fn pool(lead: usize, day: usize) -> usize {
@@ -235,7 +251,7 @@ fn curves(pools: &[Vec<(f64, f64)>], freedom: &[f64], day: usize, naive: f64) ->
 
 /// Quantile of Student's t over that of the normal distribution at the same level
 /// (Abramowitz & Stegun 26.7.5, two terms).
-fn student(score: f64, freedom: f64) -> f64 {
+pub(super) fn student(score: f64, freedom: f64) -> f64 {
     let square = score * score;
     1.0 + (square + 1.0) / (4.0 * freedom)
         + ((5.0 * square + 16.0) * square + 3.0) / (96.0 * freedom * freedom)

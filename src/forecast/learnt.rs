@@ -7,6 +7,7 @@ use super::grid::Grid;
 use super::interval::{self, Spread};
 use super::members::{COUNT, MEMBERS, Memory, Seasons};
 use super::paths::{self, Ahead};
+use super::records::Records;
 use super::score;
 use super::shift::Shift;
 use super::stats::count;
@@ -112,6 +113,7 @@ impl Learnt {
                 .collect(),
             mean: ahead.iter().map(|step| step.mean * step.factor).collect(),
             paths: paths::sample(&ahead, spread.memory, seed),
+            records: Records::new(grid, *growth),
             growth_per_day: growth.per_day,
             members: members(voice, fit, self.steps, grid.seasons),
             score: score::of(fit, &said, grid, *naive),

@@ -14,6 +14,7 @@ mod learnt;
 mod members;
 mod paths;
 mod peak;
+mod records;
 mod score;
 mod shift;
 mod stats;
@@ -28,6 +29,7 @@ use crate::units::Period;
 pub use self::backtest::{Backtest, ModelScore, backtest};
 use self::learnt::{Learnt, Voice};
 pub use self::peak::Peak;
+pub use self::records::Records;
 
 /// The levels of every forecast's quantiles.
 pub const LEVELS: [f64; 7] = [0.025, 0.1, 0.5, 0.9, 0.95, 0.975, 0.99];
@@ -47,6 +49,8 @@ pub struct Forecast {
     pub mean: Vec<f64>,
     /// Sampled futures, all of one length: the quantile of a maximum comes from these.
     pub paths: Vec<Vec<f32>>,
+    /// The highest days so far: the upper half of a window's peak is held against them.
+    pub records: Records,
     /// Growth as a share of the level per day, as far as the past agrees on it; 0 where it does not.
     pub growth_per_day: f64,
     /// The members of the ensemble and their weights, heaviest first; weights sum to 1.

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::interval::{Curve, ErrorMemory, read, score};
+use super::interval::{Curve, ErrorMemory, read, read_mirrored, score};
 use super::stats::count;
 
 /// Number of sampled futures: the chance of a peak is known to about 1.5 percentage points at worst.
@@ -42,7 +42,16 @@ pub(super) struct Ahead<'a> {
 impl Ahead<'_> {
     /// The value at a standard normal score; never negative.
     pub(super) fn at(&self, score: f64) -> f64 {
-        ((self.mean + self.size * read(self.curve, score)) * self.factor).max(0.0)
+        self.around(read(self.curve, score))
+    }
+
+    /// The values at a standard normal score and at its opposite.
+    fn mirrored(&self, score: f64) -> [f64; 2] {
+        read_mirrored(self.curve, score).map(|error| self.around(error))
+    }
+
+    fn around(&self, error: f64) -> f64 {
+        ((self.mean + self.size * error) * self.factor).max(0.0)
     }
 }
 
@@ -71,14 +80,16 @@ pub(super) fn sample(ahead: &[Ahead], memory: ErrorMemory, seed: u64) -> Vec<Vec
     for _ in 0..PATHS / 4 {
         let level = normals().map(|normal| lasting_size * normal);
         let mut moving = normals().map(|normal| fading_size * normal);
-        let mut four: [Vec<f32>; 4] = std::array::from_fn(|_| Vec::with_capacity(ahead.len()));
-        for step in ahead {
+        let mut four: [Vec<f32>; 4] = std::array::from_fn(|_| vec![0.0; ahead.len()]);
+        let [a, b, c, d] = &mut four;
+        let places = a.iter_mut().zip(b).zip(c.iter_mut().zip(d));
+        for (step, ((a, b), (c, d))) in ahead.iter().zip(places) {
             let fresh = normals();
             for i in 0..2 {
                 moving[i] = fading * moving[i] + fresh_size * fresh[i];
-                four[2 * i].push(single(step.at(level[i] + moving[i])));
-                four[2 * i + 1].push(single(step.at(-level[i] - moving[i])));
             }
+            [*a, *b] = step.mirrored(level[0] + moving[0]).map(single);
+            [*c, *d] = step.mirrored(level[1] + moving[1]).map(single);
         }
         paths.extend(four);
     }
