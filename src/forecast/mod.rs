@@ -47,7 +47,7 @@ pub struct Forecast {
     pub quantiles: Vec<Vec<f64>>,
     /// Expected value per step.
     pub mean: Vec<f64>,
-    /// Sampled futures, all of one length: the quantile of a maximum comes from these.
+    /// Sampled futures, all of one length: the quantile of a maximum comes from these and from `records`.
     pub paths: Vec<Vec<f32>>,
     /// The highest days so far: the upper half of a window's peak is held against them.
     pub records: Records,
