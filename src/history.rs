@@ -146,6 +146,16 @@ pub struct Samples {
     pub value: Vec<f64>,
 }
 
+impl Samples {
+    /// Those from `from` to `to`, both inclusive, in Unix seconds.
+    #[must_use]
+    pub fn within(&self, from: i64, to: i64) -> Self {
+        let first = self.at.partition_point(|at| *at < from);
+        let end = self.at.partition_point(|at| *at <= to).max(first);
+        Self { at: self.at[first..end].to_vec(), value: self.value[first..end].to_vec() }
+    }
+}
+
 /// What a source knows of one series. Absence has a kind, and none of the kinds is zero.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Evidence<T> {

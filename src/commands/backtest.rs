@@ -30,6 +30,8 @@ const SEED: u64 = 1;
 /// A series' error counts at most this much in the mean, so that a series that stood still until the origin does
 /// not speak for all.
 const MASE_MAX: f64 = 10.0;
+/// Why a series has no origin to forecast from.
+const TOO_SHORT: &str = "too short for one origin with a week after it";
 const HEADER: &str = "series,fold,step,mean,q0.025,q0.1,q0.5,q0.9,q0.95,q0.975,q0.99";
 
 /// A point in one series from which a forecast is to be made.
@@ -162,7 +164,12 @@ fn rolling(series: &BTreeMap<String, History>, calendar: &Calendar) -> Outcome {
     let named: Vec<(&String, &History)> = series.iter().collect();
     let results = in_parallel(&named, |(name, load)| {
         let steps = HORIZON.steps(load.step);
-        backtest(load, calendar, steps, ORIGINS, SEED).map_err(|error| format!("{name}: {error}"))
+        match backtest(load, calendar, steps, ORIGINS, SEED) {
+            // a table of zeros over no origin at all would be a lie
+            Ok(tested) if tested.origins.is_empty() => Err(format!("{name}: {TOO_SHORT}")),
+            Ok(tested) => Ok(tested),
+            Err(error) => Err(format!("{name}: {error}")),
+        }
     });
     let mut skipped = Vec::new();
     let mut done: Vec<Backtest> = Vec::new();

@@ -1,5 +1,6 @@
 //! `check`: what works, what is missing and why, and what a pull would cost. It changes nothing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use super::pull::{self, CHOICE};
 use super::{Exit, Hinted};
 use crate::config::{PrometheusSettings, Settings};
-use crate::history::{Evidence, Samples};
+use crate::history::{Evidence, Observed, Samples};
 use crate::service::{LoadSource, Service};
 use crate::source::prometheus::kubernetes::HASH;
 use crate::source::prometheus::presets::{Needs, PRESETS};
@@ -28,6 +29,8 @@ struct Check<'a> {
     store: Store,
     /// `None` where nobody is asked.
     client: Option<Client>,
+    /// What the files of the settings say, by service: it stands before the store's word.
+    files: BTreeMap<String, Observed>,
     /// Whether something needs a person.
     troubled: bool,
 }
@@ -60,7 +63,8 @@ pub async fn run(
             None
         }
     };
-    let mut check = Check { settings, at, store, client, troubled: false };
+    let files = pull::files(settings)?;
+    let mut check = Check { settings, at, store, client, files, troubled: false };
     let mut cost = 0;
     for service in &settings.services {
         let (text, points) = check.service(service).await?;
@@ -100,19 +104,15 @@ impl Check<'_> {
         let mut causes: Vec<(String, Vec<String>)> = Vec::new();
         let mut points = 0;
         for query in &list {
-            let known = self.store.scan(
-                &service.name,
-                &query.key,
-                self.at - self.settings.history.lookback.0,
-                self.at,
-            );
-            let known = known.map_err(|error| Hinted::because(&error, error.hint()))?;
+            let (known, origin) = self.known(service, query)?;
+            if known.is_none() && self.settings.history.prometheus.is_none() {
+                continue;
+            }
             let _ = writeln!(
                 text,
-                "  {:<width$} {}  {}",
+                "  {:<width$} {}  {origin}",
                 query.key.to_string(),
                 self.state(known.as_ref()),
-                query.origin
             );
             points += pull::missing_points(&self.store, service, query, self.settings, self.at)?;
             if let Some(cause) = self.cause(query, known.as_ref()).await {
@@ -134,6 +134,29 @@ impl Check<'_> {
             let _ = writeln!(text, "    {}: {cause}", series.join(", "));
         }
         Ok((text, points))
+    }
+
+    /// What is known of one series, and by whose word.
+    fn known(
+        &self,
+        service: &Service,
+        query: &SignalQuery,
+    ) -> Result<(Option<Evidence<Samples>>, &'static str)> {
+        let from = self.at - self.settings.history.lookback.0;
+        let in_files = self.files.get(&service.name).and_then(|files| files.get(&query.key));
+        if let Some(evidence) = in_files {
+            let evidence = match evidence {
+                Evidence::Series(samples) => match samples.within(from, self.at) {
+                    none if none.at.is_empty() => Evidence::NoSamples,
+                    some => Evidence::Series(some),
+                },
+                absent => absent.clone(),
+            };
+            return Ok((Some(evidence), "a file"));
+        }
+        let known = self.store.scan(&service.name, &query.key, from, self.at);
+        let known = known.map_err(|error| Hinted::because(&error, error.hint()))?;
+        Ok((known, query.origin))
     }
 
     /// What is known of the load, or can be found out now.

@@ -117,6 +117,18 @@ pub async fn gather(
         Some(_) if !offline => Some(bring_up_to_date(settings, at, quiet).await?),
         _ => None,
     };
+    Ok(Past {
+        store: open(settings)?,
+        files: files(settings)?,
+        at,
+        from: at.as_second() - settings.history.lookback.0 - settings.history.step.0,
+        max_age_s: settings.policy.max_age.0,
+        pull,
+    })
+}
+
+/// What the files of the settings say, by service.
+pub(super) fn files(settings: &Settings) -> Result<BTreeMap<String, Observed>> {
     let mut files: BTreeMap<String, Observed> = BTreeMap::new();
     for path in &settings.history.files {
         let found = file::read(path, &settings.services)
@@ -125,14 +137,7 @@ pub async fn gather(
             files.entry(service).or_default().extend(observed);
         }
     }
-    Ok(Past {
-        store: open(settings)?,
-        files,
-        at,
-        from: at.as_second() - settings.history.lookback.0 - settings.history.step.0,
-        max_age_s: settings.policy.max_age.0,
-        pull,
-    })
+    Ok(files)
 }
 
 impl Past {
