@@ -259,6 +259,8 @@ fn as_text(column: &Column) -> PolarsResult<Vec<Option<String>>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
+    use polars::prelude::{Int64Chunked, IntoColumn, NamedFrom, ParquetWriter};
+
     use super::*;
     use crate::service::{Component, Current, LoadSource, Objectives, Target};
     use crate::tiers::TierTable;
@@ -343,5 +345,64 @@ mod tests {
             "{error}"
         );
         assert!(csv_of("", &[service("shop")]).is_err());
+    }
+
+    /// Writes the columns to a file called `history.parquet` and reads it for the service `shop`.
+    fn parquet_of(columns: Vec<Column>) -> Result<Observed, FileError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.parquet");
+        let mut frame = DataFrame::new(columns[0].len(), columns).unwrap();
+        ParquetWriter::new(File::create(&path).unwrap()).finish(&mut frame).unwrap();
+        Ok(read(&path, &[service("shop")])?.remove("shop").unwrap_or_default())
+    }
+
+    fn times<const N: usize>(seconds: [i64; N], a_second: i64, unit: TimeUnit) -> Column {
+        let ticks: Vec<i64> = seconds.iter().map(|second| second * a_second).collect();
+        let time = Int64Chunked::new("timestamp".into(), &ticks);
+        time.into_datetime(unit, Some(polars::prelude::TimeZone::UTC)).into_column()
+    }
+
+    #[test]
+    fn parquet_comes_back_as_it_was_written_whatever_unit_its_times_have() {
+        // the second value is none, the third is no number, and the rows are in no order
+        let at = [1_795_396_200, 1_795_395_900, 1_795_396_500, 1_795_395_600];
+        let values = [Some(1.0 / 3.0), None, Some(f64::NAN), Some(1e-9)];
+        let text: Vec<String> = at.iter().map(ToString::to_string).collect();
+        for time in [
+            times(at, 1_000, TimeUnit::Milliseconds),
+            times(at, 1_000_000, TimeUnit::Microseconds),
+            times(at, 1_000_000_000, TimeUnit::Nanoseconds),
+            Column::new("timestamp".into(), at),
+            Column::new("timestamp".into(), text),
+        ] {
+            let kind = time.dtype().clone();
+            let series = Column::new("series".into(), ["api.cpu"; 4]);
+            let observed =
+                parquet_of(vec![time, series, Column::new("value".into(), values)]).unwrap();
+            let expected =
+                Samples { at: vec![1_795_395_600, 1_795_396_200], value: vec![1e-9, 1.0 / 3.0] };
+            let found = &observed[&SeriesKey::of("api", Signal::Cpu)];
+            assert_eq!(*found, Evidence::Series(expected), "{kind}");
+            assert_eq!(observed.len(), 1);
+        }
+    }
+
+    #[test]
+    fn errors_in_parquet_name_the_row_and_a_file_that_is_none_is_named() {
+        let value = || Column::new("value".into(), [1.0, 2.0]);
+        let text = Column::new("timestamp".into(), ["2026-11-23T01:00:00Z", "yesterday"]);
+        let error = parquet_of(vec![text, value()]).unwrap_err();
+        // there is no header to count
+        assert!(matches!(error, FileError::Row { line: 2, .. }), "{error}");
+        let error = parquet_of(vec![value()]).unwrap_err();
+        assert!(
+            error.to_string().ends_with("has no column `timestamp`; it has `value`"),
+            "{error}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.PARQUET");
+        std::fs::write(&path, "timestamp,value\n0,1\n").unwrap();
+        let error = read(&path, &[service("shop")]).unwrap_err();
+        assert!(matches!(error, FileError::Format { format: "Parquet", .. }), "{error}");
     }
 }

@@ -31,6 +31,12 @@ impl Manifest {
     pub fn new(query: &str, step_s: i64) -> Self {
         Self { query: query.to_owned(), step_s, series: false, asked: Spans::default() }
     }
+
+    /// Whether an answer was ever kept whole: a run that was killed may have left a manifest, and samples, without one.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.series || self.asked.bounds().is_some()
+    }
 }
 
 /// Spans of steps, both ends inclusive, in Unix seconds; rising, with at least one step between two.

@@ -7,9 +7,10 @@
 //! <store>/v1/<service>/<series>~1/              set aside, because the query or step changed
 //! ```
 //!
-//! Every file is written whole beside its place, synced, and renamed. Samples come first and the manifest
-//! second, so that an interrupted run leaves a whole store that only asks again for what it already has;
-//! writing a sample twice is writing it once. An append touches only the months that it has samples for.
+//! Every file is written whole beside its place, synced, and renamed. A new series begins with a manifest that says
+//! which query it answers and that nothing was asked; then come samples, and what was asked is noted after them, so
+//! that an interrupted run leaves a whole store that only asks again for what it already has; writing a sample
+//! twice is writing it once. An append touches only the months that it has samples for.
 //!
 //! The manifest keeps "asked, and there was nothing" apart from "not asked", so that a gap is not asked
 //! for again for ever; and "no series" apart from "no samples", neither of which is zero.
@@ -85,7 +86,7 @@ impl Store {
         to: i64,
     ) -> Result<Option<Evidence<Samples>>, StoreError> {
         let folder = self.folder(service, key);
-        let Some(manifest) = manifest::read(&folder)? else {
+        let Some(manifest) = manifest::read(&folder)?.filter(Manifest::is_answered) else {
             return Ok(None);
         };
         let mut samples = Samples::default();
@@ -306,6 +307,27 @@ mod tests {
         assert_eq!(scan(&store), None);
         append(&store, "q", &samples(START, 4, 1.0), true, (START, START + 900));
         assert_eq!(scan(&store), Some(Evidence::Series(samples(START, 4, 1.0))));
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_neither_read_nor_taken_for_another_querys() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        // a run that died when it had written samples, and was writing its manifest
+        let series = store.folder("shop", &key());
+        store.writer().unwrap().begin("shop", &key(), "old", 300).unwrap();
+        let month = columns::encode(&samples(START, 3, 1.0)).unwrap();
+        fs::write(series.join("2026-11.parquet"), month).unwrap();
+        fs::write(series.join(".tmpAbC123"), "{").unwrap();
+        fs::write(series.with_file_name(".tmpDeF456"), "{").unwrap();
+        assert_eq!(scan(&store), None);
+        // the next one asks something else, and has fewer samples
+        append(&store, "new", &samples(START + 300, 1, 2.0), true, (START, START + 600));
+        assert_eq!(scan(&store), Some(Evidence::Series(samples(START + 300, 1, 2.0))));
+        assert_eq!(list(&series).unwrap(), ["2026-11.parquet", "manifest.json"]);
+        let service = series.parent().unwrap();
+        assert_eq!(list(service).unwrap(), ["api.cpu", "api.cpu~1"]);
+        assert_eq!(list(&service.join("api.cpu~1")).unwrap(), ["2026-11.parquet", "manifest.json"]);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Manifest};
-use super::{FORMAT, Store, StoreError, columns, encode};
-use crate::files::write_whole;
+use super::{FORMAT, Store, StoreError, columns, encode, list};
+use crate::files::{UNFINISHED, write_whole};
 use crate::history::{Samples, SeriesKey};
 
 /// The right to write to a store, for as long as it lives.
@@ -55,6 +55,7 @@ impl Writer {
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()));
         signed.map_err(|source| failed(&path, source))?;
+        sweep(&root.join(FORMAT))?;
         Ok(Self { store, _lock: lock })
     }
 
@@ -84,7 +85,10 @@ impl Writer {
             Some(_) => set_aside(&folder)?,
             None => {}
         }
-        Ok(Manifest::new(query, step_s))
+        // before any sample: those that a killed run leaves are known by their query, and never taken for another's
+        let manifest = Manifest::new(query, step_s);
+        write_json(&folder.join(manifest::FILE), &manifest)?;
+        Ok(manifest)
     }
 
     /// Keeps an answer: its samples first, then in `manifest` that it was given. Keeping it twice is keeping it once.
@@ -143,6 +147,31 @@ fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StoreEr
 
 fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     write_whole(path, content).map_err(|error| failed(&error.path, error.source))
+}
+
+/// Removes what killed runs were writing. Under the lock nobody else is.
+fn sweep(services: &Path) -> Result<(), StoreError> {
+    for service in list(services)? {
+        let service = services.join(service);
+        for name in within(&service)? {
+            for left in within(&name)?.into_iter().chain([name]).filter(|path| unfinished(path)) {
+                fs::remove_file(&left).map_err(|source| failed(&left, source))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder; nothing in a file.
+fn within(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let names = if folder.is_dir() { list(folder)? } else { Vec::new() };
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+}
+
+/// No series and no note is called so: a name of ours never begins with a dot.
+fn unfinished(path: &Path) -> bool {
+    let named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED));
+    named && path.is_file()
 }
 
 /// Renames a folder to the first free `<name>~<number>`.
