@@ -23,12 +23,10 @@ pub fn because(code: Code, message: &str) -> Reason {
     Reason { code, message: message.to_owned() }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "stands where an amount may be unknown")]
 pub fn count(value: u32) -> Option<Amount> {
     Some(Amount::Count(value))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "stands where an amount may be unknown")]
 pub fn mebibytes(value: u64) -> Option<Amount> {
     Some(Amount::Bytes(Bytes(value << 20)))
 }
