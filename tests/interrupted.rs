@@ -289,7 +289,7 @@ const WINDOWS: [(i64, i64); 5] = [(300, 60), (15, 60), (90, 60), (300, 1_800), (
 /// A service with a component of every kind, and names with what PromQL would have to escape.
 fn every_kind(preset: &str) -> Service {
     let text = format!(
-        r#"
+        r"
 version: 1
 services:
   - name: shop
@@ -304,7 +304,7 @@ services:
       agent: {{target: Deployment/shop-agent}}
       cache: {{target: StatefulSet/shop-redis, memory: true}}
     volumes: [data-0, data.1]
-"#
+"
     );
     let mut service = config::parse(&text, "test", Path::new(".")).unwrap().services.remove(0);
     // what the settings do not let through yet must not break a query either
