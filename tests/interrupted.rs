@@ -183,7 +183,10 @@ fn kill(mut pull: Child, source: &Fake, requests: usize, pause: Duration) -> boo
     }
     std::thread::sleep(pause);
     pull.kill().unwrap();
-    pull.wait().unwrap().signal() == Some(9)
+    let status = pull.wait().unwrap();
+    // one that was done before must have found a store that it could read
+    assert!(status.signal() == Some(9) || matches!(status.code(), Some(0 | 3)), "{status}");
+    status.signal() == Some(9)
 }
 
 /// Every run looks a day further than the one before, so that each has something to add to what is there. The moments
@@ -191,7 +194,11 @@ fn kill(mut pull: Child, source: &Fake, requests: usize, pause: Duration) -> boo
 #[test]
 fn an_interrupted_pull_leaves_a_whole_store() {
     const KILLS: i64 = 20;
-    let source = Fake::serve(|request, _| reply(request));
+    // four at a time, so that 26 requests take longer than the longest pause however fast the machine is
+    let source = Fake::serve(|request, _| {
+        std::thread::sleep(Duration::from_millis(20));
+        reply(request)
+    });
     let folder = folder(&source.url);
     let (mut killed, mut half_way) = (0, 0);
     for i in 0..KILLS {
@@ -202,9 +209,9 @@ fn an_interrupted_pull_leaves_a_whole_store() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // 0 to 24 requests, 5 to 61 ms: all different, in no order
+        // 0 to 23 requests, 1 to 20 ms: all different, in no order
         let requests = usize::try_from(i * 7 % KILLS * 5 / 4).unwrap();
-        let pause = Duration::from_millis(u64::try_from(5 + i * 11 % KILLS * 3).unwrap());
+        let pause = Duration::from_millis(u64::try_from(1 + i * 11 % KILLS).unwrap());
         killed += usize::from(kill(pull, &source, requests, pause));
         let complete = whole(folder.path(), at);
         eprintln!("kill {i}: after {requests} requests and {pause:?}: {complete} series complete");
