@@ -721,7 +721,10 @@ async fn case_13_a_real_prometheus_behind_mutual_tls_and_a_base_path_is_reached_
     // nobody the server knows
     let nobody = Access { cert_file: None, key_file: None, ..right };
     let error = Client::new(&nobody).unwrap().greet(NOON).await.unwrap_err();
-    assert!(matches!(error, PrometheusError::Tls { .. }), "{error:?}");
+    // in TLS 1.3 the server refuses after the handshake is done, and its close may overtake its alert
+    let refused =
+        matches!(error, PrometheusError::Tls { .. } | PrometheusError::Unreachable { .. });
+    assert!(refused, "{error:?}");
 }
 
 #[tokio::test]
