@@ -15,6 +15,10 @@ use crate::units::{Period, Ratio};
 /// Share of throttled CFS periods above which CPU is taken to have limited the service, as in the kubernetes-mixin alert.
 const THROTTLED_SHARE: f64 = 0.25;
 
+/// The largest value that can be a measurement: no volume holds more bytes than Kubernetes can write (2^63),
+/// and every other signal stays far below. Past it a sum of squares would leave the range of `f64`.
+const MEASURABLE_MAX: f64 = 9.3e18;
+
 /// A measured quantity of a service, one of its components, or one of its volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Signal {
@@ -256,8 +260,7 @@ fn regular(evidence: &Evidence<Samples>, window: &Window) -> Evidence<History> {
     let usable = |(at, value): &(&i64, &f64)| {
         at.div_euclid(step) <= end
             && at.div_euclid(step) > end - window.lookback.0 / step - 1
-            && value.is_finite()
-            && **value >= 0.0
+            && (0.0..=MEASURABLE_MAX).contains(*value)
     };
     let usable = || samples.at.iter().zip(&samples.value).filter(usable);
     let Some((first, _)) = usable().next() else {
@@ -525,8 +528,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_measurement_is_a_gap() {
-        let bad = series(&[0, 300, 600, 900], &[1.0, -5.0, f64::INFINITY, f64::NAN]);
-        assert_eq!(history(&bad, 900).values.iter().filter(|v| v.is_finite()).count(), 1);
+        let bad = series(&[0, 300, 600, 900, 1200], &[1.0, -5.0, f64::INFINITY, f64::NAN, 1e308]);
+        assert_eq!(history(&bad, 1200).values.iter().filter(|v| v.is_finite()).count(), 1);
         assert_eq!(regular(&series(&[0], &[f64::NAN]), &window(0)), Evidence::NoSamples);
     }
 

@@ -136,8 +136,6 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
 pub struct Talk {
     /// `--quiet`: errors only.
     pub quiet: bool,
-    /// `-v` once or twice.
-    pub verbose: u8,
     /// Whether standard output is a terminal that wants colour.
     pub color: bool,
 }
@@ -147,7 +145,7 @@ impl Talk {
         use std::io::IsTerminal;
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let color = wanted && std::io::stdout().is_terminal();
-        Self { quiet: cli.quiet, verbose: cli.verbose, color }
+        Self { quiet: cli.quiet, color }
     }
 
     /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.
