@@ -113,7 +113,8 @@ pub fn assess(
     let scorecard = scorecard(&history, calendar, policy, window.at);
     let capacity = capacity::measure(service, &history);
     let rows = rows(service, &capacity);
-    let current = current::in_force(service, &history, live);
+    let oldest = window.at - SignedDuration::from_secs(policy.max_age.0 + window.step.0);
+    let current = current::in_force(service, &history, live, oldest);
     let plan = advise::advise(&Known {
         service,
         calendar,
