@@ -6,14 +6,16 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::html::rich;
-use super::parts::{Swatch, cell, chance_table, change_table, head, key, overlay_lines, share};
+use super::parts::{
+    Swatch, cell, chance_table, change_table, head, key, overlay_lines, row_table, share,
+};
 use super::verdict;
 use super::{Page, evidence, trust};
 use crate::Assessment;
 use crate::render::chart::paint::{Shown, inline};
 use crate::render::chart::palette::Ink;
 use crate::render::chart::sketch::Sketch;
-use crate::render::chart::{load, memory, peaks, pods, small, tier_line};
+use crate::render::chart::{capacity, load, memory, peaks, pods, small, tier_line};
 use crate::render::wording as w;
 
 /// What the sections read.
@@ -370,20 +372,28 @@ impl View<'_> {
             @for component in &components {
                 @let checks = evidence::row_checks(self.a, component);
                 @if let (false, Some(capacity)) = (checks.is_empty(), self.a.capacity.get(*component)) {
-                    table.stack role="table" {
-                        caption { "One " (w::component(component)) " pod sustains " (w::rps(capacity.per_replica)) " rps inside the objectives (95\u{202f}%: " (w::rps(capacity.low)) "–" (w::rps(capacity.high)) ", " (w::thousands(capacity.steps)) " steps)." }
-                        (head(&[(&format!("{} row", w::component(component)), false), ("Asks of a pod", true), (&format!("Against {} measured", w::rps(capacity.per_replica)), false)]))
-                        tbody role="rowgroup" { @for check in &checks { tr role="row" {
-                            th.nw scope="row" role="rowheader" { (check.row) }
-                            (cell("Asks of a pod", "num", html! { (check.asks) }))
-                            (cell("Measured", "two2", html! { @if check.holds { "✓ " (check.against) } @else { b { "✕ " (check.against) } } }))
-                        } } }
+                    div.two {
+                        (self.capacity_chart(component))
+                        (row_table(component, capacity, &checks))
                     }
                 }
             }
             p.note { "The table is policy: Plimsoll does not change it. Where a row is too small, the larger number is taken." }
         };
         self.section("table", "Is the table still true?", &answers.join(" "), &body)
+    }
+
+    fn capacity_chart(&self, component: &str) -> Markup {
+        html! { @if let Some(chart) = capacity::sketch(self.a, component) { figure {
+            (self.once(&format!("capacity-{component}"), &chart))
+            (key(&[
+                (Swatch::Dot(Ink::Load), "median, with 5–95\u{202f}% of steps"),
+                (Swatch::Line(Ink::Median), "fit"),
+                (Swatch::Box(Ink::Fan95), "capacity, 95\u{202f}% interval"),
+                (Swatch::Line(Ink::Muted), "objective"),
+            ]))
+            figcaption { "P99 latency against load per " (w::component(component)) " pod. A vertical line is what a row of the table asks of each pod." }
+        } } }
     }
 
     /// Can the data be trusted?
