@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::evidence::RowCheck;
+use super::hindsight::RowCheck;
 use super::html::rich;
 use super::verdict::Change;
 use crate::advise::plan::Action;
