@@ -186,6 +186,9 @@ pub(super) struct Prometheus {
     /// Time that one request may take; `30s` unless set.
     #[schemars(with = "Option<String>")]
     pub(super) timeout: Option<Text>,
+    /// Time that a run may lose to a source that is away or busy before it is given up; `1m` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) patience: Option<Text>,
 }
 
 /// One service with its table and components.

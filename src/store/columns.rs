@@ -21,6 +21,15 @@ pub(super) fn month(at: i64) -> String {
     format!("{:04}-{:02}", date.year(), date.month())
 }
 
+/// The first and the last second of a month that is called so; `None` for what is no month.
+pub(super) fn seconds(month: &str) -> Option<(i64, i64)> {
+    let (year, number) = month.split_once('-')?;
+    let first = jiff::civil::Date::new(year.parse().ok()?, number.parse().ok()?, 1).ok()?;
+    let start =
+        |date: jiff::civil::Date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second());
+    Some((start(first)?, start(first.last_of_month().tomorrow().ok()?)? - 1))
+}
+
 /// The samples by month, in order.
 pub(super) fn by_month(samples: &Samples) -> Vec<(String, Samples)> {
     let mut months: Vec<(String, Samples)> = Vec::new();
@@ -127,6 +136,16 @@ mod tests {
     fn samples(pairs: &[(i64, f64)]) -> Samples {
         let (at, value) = pairs.iter().copied().unzip();
         Samples { at, value }
+    }
+
+    #[test]
+    fn a_month_has_its_first_and_its_last_second() {
+        let (first, last) = seconds("2026-11").unwrap();
+        assert_eq!((month(first - 1).as_str(), month(last + 1).as_str()), ("2026-10", "2026-12"));
+        // 30 days
+        assert_eq!(last - first + 1, 30 * 86_400);
+        assert_eq!(seconds("manifest"), None);
+        assert_eq!(seconds("2026-13"), None);
     }
 
     #[test]
