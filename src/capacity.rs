@@ -24,6 +24,8 @@ const STEPS_MIN: usize = 576;
 const RESAMPLES: usize = 200;
 /// Steps past the objective from which on it counts as reached: fewer are an accident.
 const BEYOND_MIN: usize = 3;
+/// Spans of a profile: as many as a picture of 400 pixels can tell apart.
+const BINS: u32 = 32;
 /// Seed of the bootstrap; any would do, one keeps the bytes the same.
 const SEED: u64 = 1876;
 
@@ -53,6 +55,17 @@ pub struct RowVerdict {
     pub promised: Option<f64>,
     /// What its replicas sustain by the measurement, in rps.
     pub sustained: f64,
+}
+
+/// P99 over a narrow span of load per replica: what a picture of the measurement shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    /// Middle of the span, in rps per replica.
+    pub per_replica: f64,
+    /// Its 5 %, 50 % and 95 % quantiles of P99, in seconds.
+    pub p99: [f64; 3],
+    /// The fit there, in seconds.
+    pub fit: f64,
 }
 
 /// One plain step: load per replica, and the logarithm of P99.
@@ -90,11 +103,53 @@ pub fn verdicts(table: &TierTable, component: &str, capacity: &Capacity) -> Vec<
     table.rows.iter().filter_map(verdict).collect()
 }
 
+/// P99 against load per replica of one component, in spans of equal width; empty where it cannot be measured.
+#[must_use]
+pub fn profile(
+    component: &Component,
+    histories: &BTreeMap<SeriesKey, Evidence<History>>,
+) -> Vec<Bin> {
+    let points = measured(component, histories).unwrap_or_default();
+    let blocks = fit(points.iter().map(|point| (point, 1)));
+    let highest = points.last().map_or(0.0, |point| point.per_replica);
+    let mut rest = points.as_slice();
+    let mut bins = Vec::new();
+    for number in 1..=BINS {
+        let width = highest / f64::from(BINS);
+        let (to, middle) = (width * f64::from(number), width * (f64::from(number) - 0.5));
+        let (inside, after) = rest.split_at(rest.partition_point(|p| p.per_replica <= to));
+        rest = after;
+        let mut p99: Vec<f64> = inside.iter().map(|point| point.log_p99.exp()).collect();
+        if p99.len() < BEYOND_MIN {
+            continue;
+        }
+        p99.sort_by(f64::total_cmp);
+        let at = |percent: usize| p99[(p99.len() - 1) * percent / 100];
+        let block = blocks.partition_point(|block| block.2 < middle).min(blocks.len() - 1);
+        let fit = mean(&blocks[block]).exp();
+        bins.push(Bin { per_replica: middle, p99: [at(5), at(50), at(95)], fit });
+    }
+    bins
+}
+
 fn of(
     component: &Component,
     service: &Service,
     histories: &BTreeMap<SeriesKey, Evidence<History>>,
 ) -> Option<Capacity> {
+    let points = measured(component, histories)?;
+    let objective = service.objectives.p99_s.ln();
+    let (per_replica, saturated) = limit(points.iter().map(|point| (point, 1)), objective)?;
+    let (low, high) = interval(&points, objective, per_replica);
+    Some(Capacity { per_replica, low, high, steps: points.len(), saturated })
+}
+
+/// The plain steps of a component by rising load per replica; `None` where they are too few, or where it is not
+/// known to serve the load.
+fn measured(
+    component: &Component,
+    histories: &BTreeMap<SeriesKey, Evidence<History>>,
+) -> Option<Vec<Point>> {
     let series = |key: SeriesKey| match histories.get(&key) {
         Some(Evidence::Series(history)) => Some(history),
         _ => None,
@@ -110,10 +165,7 @@ fn of(
         return None;
     }
     points.sort_by(|a, b| a.per_replica.total_cmp(&b.per_replica).then(a.day.cmp(&b.day)));
-    let objective = service.objectives.p99_s.ln();
-    let (per_replica, saturated) = limit(points.iter().map(|point| (point, 1)), objective)?;
-    let (low, high) = interval(&points, objective, per_replica);
-    Some(Capacity { per_replica, low, high, steps: points.len(), saturated })
+    Some(points)
 }
 
 /// The steps at which load, replicas and P99 are all known and nothing out of the ordinary went on.
@@ -144,8 +196,19 @@ fn limit<'a>(
     points: impl Iterator<Item = (&'a Point, usize)>,
     objective: f64,
 ) -> Option<(f64, bool)> {
-    // pool adjacent violators: blocks of (sum, count, highest load per replica) with rising means
-    let mut blocks: Vec<(f64, usize, f64)> = Vec::new();
+    let blocks = fit(points);
+    let sustained = blocks.partition_point(|block| mean(block) <= objective);
+    let beyond: usize = blocks[sustained..].iter().map(|block| block.1).sum();
+    let limit = blocks.get(sustained.checked_sub(1)?)?.2;
+    Some((limit, beyond >= BEYOND_MIN))
+}
+
+/// Sum of log P99, steps, and highest load per replica of a stretch of the fit.
+type Block = (f64, usize, f64);
+
+/// The isotonic regression by pooling adjacent violators: blocks of rising mean. Points as for [`limit`].
+fn fit<'a>(points: impl Iterator<Item = (&'a Point, usize)>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
     for (point, times) in points.filter(|(_, times)| *times > 0) {
         #[expect(clippy::cast_precision_loss, reason = "multiplicities are small")]
         let mut block = (point.log_p99 * times as f64, times, point.per_replica);
@@ -154,14 +217,11 @@ fn limit<'a>(
         }
         blocks.push(block);
     }
-    let sustained = blocks.partition_point(|block| mean(block) <= objective);
-    let beyond: usize = blocks[sustained..].iter().map(|block| block.1).sum();
-    let limit = blocks.get(sustained.checked_sub(1)?)?.2;
-    Some((limit, beyond >= BEYOND_MIN))
+    blocks
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of steps")]
-fn mean(block: &(f64, usize, f64)) -> f64 {
+fn mean(block: &Block) -> f64 {
     block.0 / block.1 as f64
 }
 

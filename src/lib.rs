@@ -179,7 +179,7 @@ fn expected_load(
 }
 
 fn peaks_ahead(load: &History, calendar: &Calendar, outlook: Period) -> Result<Forecast, Reason> {
-    let hourly = load.peaks(Period::HOUR);
+    let hourly = load.tempered().peaks(Period::HOUR);
     forecast::forecast(&hourly, calendar, outlook.steps(Period::HOUR), PATHS_SEED).map_err(
         |too_little| {
             let enough = too_little.enough_at.map(|at| at.to_zoned(calendar.zone.clone()).date());

@@ -32,6 +32,7 @@ pub fn all(
     findings.extend(coverage(known));
     findings.extend(begins_late(known));
     findings.extend(censored(known));
+    findings.extend(outlier(known));
     findings.extend(rows(known));
     findings.extend(recommendations.iter().filter_map(|one| coupled(known, one)));
     if let Some(outlook) = outlook {
@@ -161,6 +162,25 @@ fn censored(known: &Known<'_>) -> Option<Finding> {
         Period(seconds.max(1))
     );
     Some(finding(Severity::Info, Code::Censored, message, ""))
+}
+
+/// A spike that does not count in full, with the line that takes it out of the count or back in.
+fn outlier(known: &Known<'_>) -> Option<Finding> {
+    let load = series(known, &SeriesKey::service(Signal::Load)).ok()?;
+    let outlier = load.outlier()?;
+    let at = outlier.at.to_zoned(known.calendar.zone.clone());
+    let message = format!(
+        "`load` reached {:.1} rps on {}, over twice the peak of all other days: it counts as {:.1} rps",
+        outlier.seen,
+        at.strftime("%a %-d %b %H:%M"),
+        outlier.counted
+    );
+    let remedy = format!(
+        "if it was a fault or a load test, mask it: `events: [{{name: outlier, from: {}, to: {}}}]`; if it will come again, plan for it as an event ahead",
+        outlier.at,
+        outlier.at + SignedDuration::from_secs(Period::HOUR.0)
+    );
+    Some(finding(Severity::Warning, Code::Outlier, message, &remedy))
 }
 
 fn day(known: &Known<'_>, at: Timestamp) -> String {

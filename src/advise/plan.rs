@@ -332,6 +332,8 @@ pub enum Code {
     Severity2,
     /// The interval of the planning load spans several rows.
     Uncertain,
+    /// A spike stands alone and does not count in full.
+    Outlier,
     /// An event ahead changes the load.
     Event,
     /// A change of one setting that needs another beside it.

@@ -55,7 +55,7 @@ pub fn percent(share: f64) -> String {
         return "unknown".to_owned();
     }
     let rounded = (value * 10.0).round() / 10.0;
-    if rounded.fract() == 0.0 || (10.0..90.0).contains(&rounded) {
+    if rounded.fract() == 0.0 || (10.0..90.0).contains(&rounded) || rounded > 100.0 {
         format!("{value:.0}\u{202f}%")
     } else {
         format!("{rounded:.1}\u{202f}%")

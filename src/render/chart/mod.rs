@@ -6,6 +6,7 @@
 //! stay visible. Load starts at 0 and is linear; only the load line is logarithmic.
 
 pub(crate) mod axes;
+pub(crate) mod capacity;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod paint;
@@ -60,6 +61,9 @@ fn sketches(a: &Assessment) -> Vec<(String, Sketch)> {
         } else {
             (format!("{name}-pods"), pods::sketch(a, name, true))
         });
+    }
+    for component in a.capacity.keys() {
+        found.push((format!("{component}-capacity"), capacity::sketch(a, component)));
     }
     found.push(("scorecard".to_owned(), small::scorecard(a)));
     found

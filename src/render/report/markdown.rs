@@ -3,7 +3,7 @@
 #![expect(clippy::format_push_string, reason = "a page of text, written once")]
 
 use super::verdict::{self, Change};
-use super::{Page, evidence, trust};
+use super::{Page, evidence, hindsight, since, trust};
 use crate::Assessment;
 use crate::advise::plan::Action;
 use crate::render::markdown_plan::escaped;
@@ -27,6 +27,12 @@ fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
         .into_iter()
         .map(|f| format!("**{}:** {} ({})", f.label, f.value, f.note));
     out.list(&figures.collect::<Vec<_>>());
+    let changed = since::since(a);
+    if !changed.is_empty() {
+        let day = since::last_review(a).to_zoned(a.calendar.zone.clone()).date();
+        out.line(&format!("Since {}:", w::day(day)));
+        out.list(&changed);
+    }
     change(&mut out, a, overlay);
     load(&mut out, a);
     components(&mut out, a);
@@ -224,7 +230,7 @@ fn runway(out: &mut Text, a: &Assessment) {
 
 fn score(out: &mut Text, a: &Assessment) {
     out.heading(2, "Was last week's advice right?");
-    out.line(&evidence::score_answer(a));
+    out.line(&hindsight::score_answer(a));
     if a.scorecard.is_empty() {
         return;
     }
@@ -232,7 +238,7 @@ fn score(out: &mut Text, a: &Assessment) {
         if value.is_finite() { format!("{:.0} %", value * 100.0) } else { "–".to_owned() }
     };
     let rows = a.scorecard.iter().rev().take(8).rev().map(|week| {
-        let result = match evidence::held(week) {
+        let result = match hindsight::held(week) {
             Some(true) => "held",
             Some(false) => "**missed**",
             None => "not known",
@@ -249,7 +255,7 @@ fn score(out: &mut Text, a: &Assessment) {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     out.table(&["Week", ">Planned, rps", ">Seen, rps", ">In 80 %", ">In 95 %", "Result"], &rows);
-    out.list(&evidence::score_notes(a));
+    out.list(&hindsight::score_notes(a));
 }
 
 fn table(out: &mut Text, a: &Assessment) {
@@ -260,8 +266,8 @@ fn table(out: &mut Text, a: &Assessment) {
     }
     out.heading(2, "Is the table still true?");
     for component in components {
-        out.line(&evidence::table_answer(a, component));
-        let checks = evidence::row_checks(a, component);
+        out.line(&hindsight::table_answer(a, component));
+        let checks = hindsight::row_checks(a, component);
         if !checks.is_empty() {
             let rows: Vec<Vec<String>> = checks
                 .into_iter()

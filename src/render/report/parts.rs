@@ -2,10 +2,13 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use super::hindsight::RowCheck;
 use super::html::rich;
 use super::verdict::Change;
 use crate::advise::plan::Action;
+use crate::capacity::Capacity;
 use crate::render::chart::palette::Ink;
+use crate::render::wording as w;
 
 pub fn share(value: f64) -> String {
     if value.is_finite() { format!("{:.0}\u{202f}%", value * 100.0) } else { "–".to_owned() }
@@ -58,6 +61,19 @@ pub fn chance_table(chances: &[(String, String, String)], window: &str) -> Marku
             th.nw scope="row" role="rowheader" { (load) }
             (cell("Which is", "plain", html! { (what) }))
             (cell("Chance", "num plain", html! { (chance) }))
+        } } }
+    } }
+}
+
+/// The rows of the table against what one pod of `component` sustains.
+pub fn row_table(component: &str, capacity: &Capacity, checks: &[RowCheck]) -> Markup {
+    html! { table.stack role="table" {
+        caption { "One " (w::component(component)) " pod sustains " (w::rps(capacity.per_replica)) " rps inside the objectives (95\u{202f}%: " (w::rps(capacity.low)) "–" (w::rps(capacity.high)) ", " (w::thousands(capacity.steps)) " steps)." }
+        (head(&[(&format!("{} row", w::component(component)), false), ("Asks of a pod", true), (&format!("Against {} measured", w::rps(capacity.per_replica)), false)]))
+        tbody role="rowgroup" { @for check in checks { tr role="row" {
+            th.nw scope="row" role="rowheader" { (check.row) }
+            (cell("Asks of a pod", "num", html! { (check.asks) }))
+            (cell("Measured", "two2", html! { @if check.holds { "✓ " (check.against) } @else { b { "✕ " (check.against) } } }))
         } } }
     } }
 }

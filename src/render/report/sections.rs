@@ -6,9 +6,9 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::html::rich;
-use super::parts::{Swatch, cell, chance_table, change_table, head, key, overlay_lines, share};
+use super::parts::{Swatch, cell, chance_table, change_table, head, key, overlay_lines};
 use super::verdict;
-use super::{Page, evidence, trust};
+use super::{Page, evidence, since};
 use crate::Assessment;
 use crate::render::chart::paint::{Shown, inline};
 use crate::render::chart::palette::Ink;
@@ -42,6 +42,11 @@ impl View<'_> {
                     div.p[figure.advice] { dt { (figure.label) } dd.v { (figure.value) } dd.s { (figure.note) } }
                 } }
             }
+            @let changed = since::since(self.a);
+            @if !changed.is_empty() { div.since {
+                p { "Since " (w::day(since::last_review(self.a).to_zoned(self.a.calendar.zone.clone()).date())) }
+                ul { @for line in &changed { li { (rich(line)) } } }
+            } }
             nav aria-label="Sections" {
                 @for (id, name) in self.contents() { a href={ "#" (self.prefix) (id) } { (name) } }
             }
@@ -68,7 +73,7 @@ impl View<'_> {
         .collect()
     }
 
-    fn section(&self, id: &str, title: &str, answer: &str, body: &Markup) -> Markup {
+    pub(super) fn section(&self, id: &str, title: &str, answer: &str, body: &Markup) -> Markup {
         html! {
             section id={ (self.prefix) (id) } aria-labelledby={ (self.prefix) "h-" (id) } {
                 h2 id={ (self.prefix) "h-" (id) } { (title) }
@@ -88,7 +93,7 @@ impl View<'_> {
         })
     }
 
-    fn once(&self, id: &str, sketch: &Sketch) -> Markup {
+    pub(super) fn once(&self, id: &str, sketch: &Sketch) -> Markup {
         PreEscaped(inline(sketch, &format!("{}{id}", self.prefix), Shown::Always, false))
     }
 
@@ -301,154 +306,5 @@ impl View<'_> {
             key.push((Swatch::Box(Ink::MaskWash), &event.name));
         }
         key
-    }
-
-    /// Was last week's advice right?
-    pub fn score(&self) -> Markup {
-        let body = html! { @if !self.a.scorecard.is_empty() {
-            div.two {
-                @if let Some(chart) = small::scorecard(self.a) {
-                    figure {
-                        (self.once("score-chart", &chart))
-                        (key(&[(Swatch::Bar(Ink::Plan), "planned at the start of the week"), (Swatch::Dot(Ink::Text), "highest load seen")]))
-                        figcaption { "What this version would have planned at the start of each week, from the samples known then and the events that the settings name now." }
-                    }
-                }
-                (self.score_table())
-            }
-            @let notes = evidence::score_notes(self.a);
-            @if !notes.is_empty() { p.note { (verdict::stop(&notes.join("; "))) } }
-        } };
-        self.section(
-            "score",
-            "Was last week’s advice right?",
-            &evidence::score_answer(self.a),
-            &body,
-        )
-    }
-
-    fn score_table(&self) -> Markup {
-        let zone = &self.a.calendar.zone;
-        html! { table.rev role="table" {
-            caption { "In rps. “In” is the share of hours inside the band." }
-            (head(&[("Week", false), ("Planned", true), ("Seen", true), ("In 80\u{202f}%", true), ("In 95\u{202f}%", true), ("Result", false)]))
-            tbody role="rowgroup" { @for week in self.a.scorecard.iter().rev().take(8).rev() {
-                tr role="row" {
-                    th scope="row" role="rowheader" { (week.from.to_zoned(zone.clone()).strftime("%-d %b").to_string()) }
-                    (cell("Planned", "num", html! { (w::rps(week.planned)) }))
-                    (cell("Seen", "num", html! { (w::seen(week.seen)) }))
-                    (cell("In 80 %", "num", html! { (share(week.inside80)) }))
-                    (cell("In 95 %", "num", html! { (share(week.inside95)) }))
-                    (cell("Result", "", html! {
-                        @match evidence::held(week) {
-                            Some(true) => "✓ held",
-                            Some(false) => b { "✕ missed" },
-                            None => "not known",
-                        }
-                    }))
-                }
-            } }
-        } }
-    }
-
-    /// Is the table still true?
-    pub fn table(&self) -> Markup {
-        let components: Vec<&str> = self
-            .a
-            .service
-            .components
-            .iter()
-            .filter(|c| !c.memory)
-            .map(|c| c.name.as_str())
-            .collect();
-        if components.is_empty() {
-            return html! {};
-        }
-        let answers: Vec<String> =
-            components.iter().map(|component| evidence::table_answer(self.a, component)).collect();
-        let body = html! {
-            @for component in &components {
-                @let checks = evidence::row_checks(self.a, component);
-                @if let (false, Some(capacity)) = (checks.is_empty(), self.a.capacity.get(*component)) {
-                    table.stack role="table" {
-                        caption { "One " (w::component(component)) " pod sustains " (w::rps(capacity.per_replica)) " rps inside the objectives (95\u{202f}%: " (w::rps(capacity.low)) "–" (w::rps(capacity.high)) ", " (w::thousands(capacity.steps)) " steps)." }
-                        (head(&[(&format!("{} row", w::component(component)), false), ("Asks of a pod", true), (&format!("Against {} measured", w::rps(capacity.per_replica)), false)]))
-                        tbody role="rowgroup" { @for check in &checks { tr role="row" {
-                            th.nw scope="row" role="rowheader" { (check.row) }
-                            (cell("Asks of a pod", "num", html! { (check.asks) }))
-                            (cell("Measured", "two2", html! { @if check.holds { "✓ " (check.against) } @else { b { "✕ " (check.against) } } }))
-                        } } }
-                    }
-                }
-            }
-            p.note { "The table is policy: Plimsoll does not change it. Where a row is too small, the larger number is taken." }
-        };
-        self.section("table", "Is the table still true?", &answers.join(" "), &body)
-    }
-
-    /// Can the data be trusted?
-    pub fn data(&self) -> Markup {
-        let rows = trust::coverage(self.a);
-        let start = trust::start(self.a);
-        let zone = &self.a.calendar.zone;
-        let day = |at: jiff::Timestamp| at.to_zoned(zone.clone()).strftime("%-d %b").to_string();
-        let body = html! {
-            @if !rows.is_empty() { figure {
-                (key(&[
-                    (Swatch::Box(Ink::Load), "seen; height = share of the day"),
-                    (Swatch::Box(Ink::Gap), "missing"),
-                    (Swatch::Bar(Ink::Mask), "masked"),
-                    (Swatch::Bar(Ink::Censored), "censored"),
-                ]))
-                table.stack.cov role="table" {
-                    caption.vh { "Coverage of each signal" }
-                    (head(&[("Signal", false), (&format!("{} to {}, one cell a day", day(start), day(self.a.at)), false), ("Coverage", true), ("Newest sample", true)]))
-                    tbody role="rowgroup" { @for (number, row) in rows.iter().enumerate() { tr role="row" {
-                        th scope="row" role="rowheader" { (row.name) span.sub { @for (place, signal) in row.signals.iter().enumerate() { @if place > 0 { ", " } code { (signal) } } } }
-                        td.wide role="cell" {
-                            (self.once(&format!("cov{number}"), &small::coverage(&row.name, &row.share, &row.days, &row.marks, (start, self.a.at))))
-                        }
-                        (cell("Coverage", "num plain", html! { (row.share) }))
-                        (cell("Newest sample", "num plain", html! { (row.newest) }))
-                    } } }
-                }
-            } }
-            @let spans = trust::spans(self.a);
-            @if !spans.is_empty() { dl.kv { @for (kind, spans) in &spans {
-                dt { (kind) } dd { (rich(&verdict::stop(&spans.join("; ")))) }
-            } } }
-        };
-        self.section("data", "Can the data be trusted?", &trust::answer(self.a, &rows), &body)
-    }
-
-    /// Skipped, and why.
-    pub fn skipped(&self) -> Markup {
-        let skips = trust::skips(self.a);
-        let body = html! { @if !skips.is_empty() {
-            table.stack role="table" {
-                caption.vh { "Items without advice" }
-                (head(&[("Item", false), ("Reason", false), ("What is missing", false)]))
-                tbody role="rowgroup" { @for skip in &skips { tr role="row" {
-                    th scope="row" role="rowheader" { (skip.item) }
-                    (cell("Reason", "full", html! { code.rc { (skip.code) } }))
-                    (cell("Missing", "full", html! { (rich(&skip.missing)) }))
-                } } }
-            }
-        } };
-        self.section("skipped", "Skipped, and why", &trust::skip_answer(&skips), &body)
-    }
-
-    /// How this was computed.
-    pub fn method(&self) -> Markup {
-        let body = html! {
-            pre tabindex="0" role="region" aria-label="Command to reproduce" { code { (self.page.command) } }
-            dl.kv { @for (name, value) in trust::method(self.page, self.a) { dt { (name) } dd { (rich(&value)) } } }
-        };
-        self.section(
-            "method",
-            "How this was computed",
-            "The same history, settings, version and time give the same bytes:",
-            &body,
-        )
     }
 }
