@@ -309,7 +309,7 @@ fn case_29_a_label_of_another_name_is_named_by_check_and_nothing_is_read_from_it
     let prometheus = Prometheus::with(&metrics);
     let desk = Desk::new(&prometheus.url);
     desk.run(&["check"]).says(3, &[
-        "the series of `container_cpu_usage_seconds_total` have no label `pod`: an older exporter may call it otherwise (`pod_name` for `pod`), write your own `queries`",
+        "the series of `container_cpu_usage_seconds_total` have no label `pod` and no label `container`: another exporter may call it otherwise (`pod_name` for `pod`), write your own `queries`",
     ]);
     let told = desk.plan();
     told.says(3, &["no series for `api.cpuMax`; this is not zero"]);

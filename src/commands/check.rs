@@ -14,7 +14,7 @@ use crate::history::{Evidence, Observed, Samples, SeriesKey, Signal};
 use crate::service::{LoadSource, Service};
 use crate::source::prometheus::kubernetes::HASH;
 use crate::source::prometheus::presets::{Needs, PRESETS};
-use crate::source::prometheus::promql::Matchers;
+use crate::source::prometheus::promql::{Match, Matchers};
 use crate::source::prometheus::{Choice, Client, PrometheusError, SignalQuery, queries};
 use crate::store::{Store, StoreError};
 use crate::units::Period;
@@ -322,6 +322,13 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
         }
         return Ok(Some(format!("no series of `{metric}`{}", exporter(metric))));
     }
+    let absent = labels_nowhere(client, needs, at).await?;
+    if !absent.is_empty() {
+        return Ok(Some(format!(
+            "the series of `{metric}` have no label {}: another exporter may call it otherwise (`pod_name` for `pod`), write your own `queries`",
+            absent.join(" and no label ")
+        )));
+    }
     for label in needs.matchers.labels() {
         let without = needs.matchers.without(label);
         let found = client
@@ -334,11 +341,6 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
             .iter()
             .map(|element| element.metric.get(label).map_or("none", String::as_str))
             .collect();
-        if values == ["none"] {
-            return Ok(Some(format!(
-                "the series of `{metric}` have no label `{label}`: an older exporter may call it otherwise (`pod_name` for `pod`), write your own `queries`"
-            )));
-        }
         values.sort_unstable();
         let more = if values.len() > SHOWN_VALUES { ", …" } else { "" };
         values.truncate(SHOWN_VALUES);
@@ -349,6 +351,24 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
         )));
     }
     Ok(Some(format!("`{metric}` has series, but none with {}", readable(&needs.matchers))))
+}
+
+/// The labels of the conditions that no series of the metric has (case 29).
+async fn labels_nowhere(
+    client: &Client,
+    needs: &Needs,
+    at: i64,
+) -> Result<Vec<String>, PrometheusError> {
+    let mut absent: Vec<String> = Vec::new();
+    for label in needs.matchers.labels() {
+        let matchers = Matchers::new().and(label, Match::NotEqual, "");
+        let any = Needs { metric: needs.metric.clone(), matchers };
+        let name = format!("`{label}`");
+        if !absent.contains(&name) && !exists(client, &any, at).await? {
+            absent.push(name);
+        }
+    }
+    Ok(absent)
 }
 
 /// A classic histogram that became a native one lost its buckets, and with them its name (case 30).

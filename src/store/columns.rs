@@ -1,4 +1,7 @@
 //! Samples to Parquet and back: one file a month, two columns, through polars.
+//!
+//! Parquet's pages carry no check of their own here, and a flipped bit may decode into other numbers; so each file
+//! has one over its samples in its metadata: FNV-1a of 64 bits (Fowler, Noll, Vo; IETF draft `draft-eastlake-fnv`).
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,12 +10,16 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use polars::prelude::{
-    Column, DataFrame, DataType, Int64Chunked, IntoColumn, NamedFrom, ParallelStrategy,
-    ParquetCompression, ParquetReader, ParquetWriter, PolarsResult, SerReader, Series, TimeUnit,
+    Column, DataFrame, DataType, Int64Chunked, IntoColumn, KeyValueMetadata, NamedFrom,
+    ParallelStrategy, ParquetCompression, ParquetReader, ParquetWriter, PolarsResult, SerReader,
+    Series, TimeUnit,
 };
 
 use super::StoreError;
 use crate::history::Samples;
+
+/// The key of the check in a file's metadata. A file without one was written before there were any.
+const CHECK: &str = "plimsoll.fnv1a";
 
 /// The month of a time in UTC, as files are called: `2026-11`. Times outside the range of a timestamp get its ends.
 pub(super) fn month(at: i64) -> String {
@@ -82,6 +89,10 @@ pub(super) fn encode(samples: &Samples) -> PolarsResult<Vec<u8>> {
     // a month is small: one row group, and threads would only cost
     ParquetWriter::new(&mut bytes)
         .with_compression(ParquetCompression::Zstd(None))
+        .with_key_value_metadata(Some(KeyValueMetadata::from_static(vec![(
+            CHECK.to_owned(),
+            check(samples),
+        )])))
         .set_parallel(false)
         .finish(&mut frame)?;
     Ok(bytes)
@@ -108,7 +119,10 @@ pub(super) fn read(path: &Path) -> Result<Samples, StoreError> {
 }
 
 fn decode(file: File) -> PolarsResult<Samples> {
-    let frame = ParquetReader::new(file).read_parallel(ParallelStrategy::None).finish()?;
+    let mut reader = ParquetReader::new(file);
+    let noted = reader.get_metadata()?.key_value_metadata().iter().flatten();
+    let noted = noted.filter(|pair| pair.key == CHECK).find_map(|pair| pair.value.clone());
+    let frame = reader.read_parallel(ParallelStrategy::None).finish()?;
     let time = frame
         .column("timestamp")?
         .cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?
@@ -118,7 +132,20 @@ fn decode(file: File) -> PolarsResult<Samples> {
     })?;
     let value =
         numbers(frame.column("value")?, |column| Ok(column.f64()?.into_no_null_iter().collect()))?;
-    Ok(Samples { at, value })
+    let samples = Samples { at, value };
+    let sound = noted.is_none_or(|noted| noted == check(&samples));
+    polars::prelude::polars_ensure!(sound, ComputeError: "its samples are not those that were written");
+    Ok(samples)
+}
+
+/// A check over times and values, as 16 hexadecimal digits.
+fn check(samples: &Samples) -> String {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let times = samples.at.iter().map(|at| at.to_le_bytes());
+    let values = samples.value.iter().map(|value| value.to_le_bytes());
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+    format!("{:016x}", times.chain(values).flatten().fold(OFFSET, mix))
 }
 
 fn numbers<T>(
@@ -131,6 +158,7 @@ fn numbers<T>(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn samples(pairs: &[(i64, f64)]) -> Samples {
@@ -158,6 +186,28 @@ mod tests {
         assert_eq!(parts[0], ("2026-11".to_owned(), samples(&[(1_796_083_199, 1.0)])));
         assert_eq!(parts[1].1.value, [2.0, 3.0]);
         assert_eq!(parts.len(), 2);
+    }
+
+    #[test]
+    fn every_flipped_byte_of_a_file_is_found() {
+        let pairs: Vec<(i64, f64)> =
+            (0u32..40).map(|i| (i64::from(i) * 300, f64::from(i).sqrt())).collect();
+        let written = samples(&pairs);
+        let file = encode(&written).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("2026-11.parquet");
+        let mut silent = 0;
+        for place in 0..file.len() {
+            let mut flipped = file.clone();
+            flipped[place] ^= 0xa5;
+            std::fs::write(&path, &flipped).unwrap();
+            // what is read at all is what was written: some bytes of the metadata mean nothing
+            if let Ok(found) = read(&path) {
+                assert_eq!(found, written, "byte {place}");
+                silent += 1;
+            }
+        }
+        assert!(silent < file.len() / 2, "{silent} of {}", file.len());
     }
 
     #[test]
