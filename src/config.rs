@@ -79,6 +79,8 @@ pub struct PrometheusSettings {
     pub concurrency: usize,
     /// Time that one request may take, retries not counted.
     pub timeout: Period,
+    /// Time that a run may lose to a source that is away or busy, from one answer to the next.
+    pub patience: Period,
 }
 
 impl Settings {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How the name of a file begins that is not whole yet. One that stays was left by a run that was killed.
 pub const UNFINISHED: &str = ".tmp";
@@ -15,6 +16,25 @@ pub struct WriteError {
     /// Why.
     #[source]
     pub source: std::io::Error,
+}
+
+impl WriteError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        use std::io::ErrorKind::{
+            FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        };
+        match self.source.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => {
+                "make room there, or name another place; what stood there before is whole"
+            }
+            PermissionDenied | ReadOnlyFilesystem => {
+                "let this user write there, or name another place; what stood there before is whole"
+            }
+            _ => "name another place, or make this one writable",
+        }
+    }
 }
 
 /// Writes `content` to `path`, making its folder; what stood there stays whole until the new file is.
@@ -31,11 +51,40 @@ fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
-    let mut file = builder.prefix(UNFINISHED).permissions(readable()).tempfile_in(folder)?;
-    file.write_all(content)?;
+    // errors name the file that was asked for, not the one that is being made beside it
+    let made = builder.prefix(UNFINISHED).permissions(readable()).tempfile_in(folder);
+    let mut file = made.map_err(|error| std::io::Error::from(error.kind()))?;
+    file.as_file_mut().write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// How old a file must be that is not whole before nobody can still be writing it.
+const ABANDONED: Duration = Duration::from_secs(600);
+
+/// Removes what killed runs left unfinished in `folder` and the folders in it. What cannot be removed is in nobody's way.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let old = || {
+            entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ABANDONED))
+        };
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => sweep(&entry.path()),
+            Ok(kind)
+                if kind.is_file()
+                    && entry.file_name().to_string_lossy().starts_with(UNFINISHED)
+                    && old() =>
+            {
+                let _ = std::fs::remove_file(entry.path());
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What a shell's `>` would give before the umask; temporary files are private by default.
@@ -48,6 +97,28 @@ fn readable() -> std::fs::Permissions {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_is_swept_once_nobody_can_be_writing_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("charts");
+        std::fs::create_dir(&inner).unwrap();
+        let [young, old, whole] = [".tmpA", ".tmpB", "load.svg"].map(|name| inner.join(name));
+        for path in [&young, &old, &whole] {
+            std::fs::write(path, "x").unwrap();
+        }
+        let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
+        for path in [&old, &whole] {
+            std::fs::File::options()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_modified(hour_ago)
+                .unwrap();
+        }
+        sweep(folder.path());
+        assert!(young.exists() && whole.exists() && !old.exists());
+    }
 
     #[test]
     fn a_failed_write_leaves_what_was_there() {

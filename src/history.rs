@@ -4,6 +4,8 @@
 //! source does not have is [`Evidence::NoSeries`], one without a sample in the window is
 //! [`Evidence::NoSamples`], and a step without a sample is NaN, never 0.
 
+mod unit;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -255,8 +257,10 @@ pub fn clean(
     calendar: &Calendar,
     window: &Window,
 ) -> BTreeMap<SeriesKey, Evidence<History>> {
-    let mut histories: BTreeMap<_, _> =
-        observed.iter().map(|(key, evidence)| (key.clone(), regular(evidence, window))).collect();
+    let mut histories: BTreeMap<_, _> = observed
+        .iter()
+        .map(|(key, evidence)| (key.clone(), unit::kept(key.signal, regular(evidence, window))))
+        .collect();
     let censored = censored_spans(&histories, service);
     if let Some(Evidence::Series(load)) = histories.get_mut(&SeriesKey::service(Signal::Load)) {
         load.marks.extend(calendar.past_events(window.at));

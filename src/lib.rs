@@ -120,6 +120,7 @@ pub fn assess(
         calendar,
         policy,
         at: window.at,
+        lookback: window.lookback,
         history: &history,
         forecast: &forecast,
         capacity: &capacity,

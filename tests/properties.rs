@@ -166,8 +166,13 @@ fn world() -> impl Strategy<Value = World> {
 fn assessed(world: &World) -> Assessment {
     let calendar = Calendar { zone: TimeZone::UTC, events: Vec::new() };
     let day = Period::DAY;
-    let policy =
-        Policy { horizon: day, outlook: day, dwell: Period(2 * day.0), ..Policy::default() };
+    let policy = Policy {
+        horizon: day,
+        outlook: day,
+        dwell: Period(2 * day.0),
+        min_history: Period(2 * day.0),
+        ..Policy::default()
+    };
     let window = Window { at: at(), lookback: Period(2 * Period::WEEK.0), step: Period::HOUR };
     let World { service, observed, live } = world;
     plimsoll::assess(service, &calendar, &policy, &window, observed, live)

@@ -9,7 +9,7 @@ use crate::advise::plan::{Action, Code, Reason};
 use crate::advise::series;
 use crate::history::{self, History, MarkKind, SeriesKey, Signal};
 use crate::service::Policy;
-use crate::units::Ratio;
+use crate::units::{Period, Ratio};
 
 /// Whether anything may be lowered, and what must still be served then.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,15 @@ impl Lowering {
 
 /// The first thing that forbids lowering.
 fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
+    seen_long_enough(known, load)?;
     let dwell = whole(known, &SeriesKey::service(Signal::Load))?.last(known.policy.dwell);
+    if history::peak(dwell) <= Some(0.0) {
+        let message = format!(
+            "`load` was 0 throughout the last {}: a metric that stopped counting looks the same",
+            known.policy.dwell
+        );
+        return Err(Reason { code: Code::Coverage, message });
+    }
     let from = load.time(load.values.len() - dwell.len());
     if let Some(mark) = load.marked(MarkKind::Censored, from, load.end()).next() {
         return Err(Reason {
@@ -83,6 +91,19 @@ pub fn whole<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reas
     Err(Reason { code: Code::Coverage, message })
 }
 
+/// Whether the load was watched for long enough: a retention of two weeks has forgotten the peak of the month.
+fn seen_long_enough(known: &Known<'_>, load: &History) -> Result<(), Reason> {
+    let least = known.policy.min_history;
+    let seen = load.end().duration_since(load.start).as_secs();
+    if seen >= least.0 {
+        return Ok(());
+    }
+    let days = Period((seen / Period::DAY.0).max(1) * Period::DAY.0);
+    let message =
+        format!("lowering needs {least} of history, {days} is there (`policy.minHistory`)");
+    Err(Reason { code: Code::TooLittleHistory, message })
+}
+
 /// Whether a health signal is known and stayed inside its objective over the dwell time but for 1 % of it.
 fn healthy(known: &Known<'_>, signal: Signal, objective: f64) -> Result<(), Reason> {
     /// Share of steps that may miss an objective: one bad scrape is not an unhealthy week.
@@ -102,6 +123,9 @@ fn healthy(known: &Known<'_>, signal: Signal, objective: f64) -> Result<(), Reas
     Ok(())
 }
 
+/// A bare figure as people write it.
+pub type Show = fn(u64) -> String;
+
 /// Raise, keep or lower `current`, given what the planning load asks for (`wanted`) and what would still
 /// do for the load that lowering must leave room for (`enough`, at least `wanted`).
 #[must_use]
@@ -111,13 +135,19 @@ pub fn decide(
     enough: u64,
     lowering: &Lowering,
     max_step: f64,
+    show: Show,
 ) -> Decision {
     if wanted > current {
         let step = stepped(current, max_step);
         let target = wanted.min(step);
         let reason = (target < wanted).then(|| Reason {
             code: Code::StepLimit,
-            message: format!("{wanted} asked for; one step goes from {current} to {step} at most (`policy.maxStep`)"),
+            message: format!(
+                "{} asked for; one step goes from {} to {} at most (`policy.maxStep`)",
+                show(wanted),
+                show(current),
+                show(step)
+            ),
         });
         return Decision { action: Action::Raise, target, reason };
     }
@@ -135,15 +165,18 @@ pub fn decide(
             code: Code::NotLowered,
             message: format!("less would do, but {}", why.message),
         })),
-        None => lowered(current, enough, max_step),
+        None => lowered(current, enough, max_step, show),
     }
 }
 
-fn lowered(current: u64, enough: u64, max_step: f64) -> Decision {
+fn lowered(current: u64, enough: u64, max_step: f64, show: Show) -> Decision {
     let target = enough.max(unstepped(current, max_step));
     let message = if target > enough {
         format!(
-            "observed load allows {enough}; one step goes from {current} to {target} at most (`policy.maxStep`)"
+            "observed load allows {}; one step goes from {} to {} at most (`policy.maxStep`)",
+            show(enough),
+            show(current),
+            show(target)
         )
     } else {
         "observed load stayed under the boundary less hysteresis for the dwell time".to_owned()
@@ -190,7 +223,7 @@ mod tests {
     }
 
     fn target(current: u64, wanted: u64, enough: u64, lowering: &Lowering) -> (Action, u64) {
-        let decision = decide(current, wanted, enough, lowering, 2.0);
+        let decision = decide(current, wanted, enough, lowering, 2.0, |n| n.to_string());
         (decision.action, decision.target)
     }
 
@@ -225,8 +258,8 @@ mod tests {
     #[test]
     fn deciding_again_after_the_change_changes_nothing() {
         for (current, wanted, enough) in [(3, 5, 6), (8, 3, 5), (5, 5, 5), (6, 4, 9)] {
-            let once = decide(current, wanted, enough, &FREE, 2.0).target;
-            assert_eq!(decide(once, wanted, enough, &FREE, 2.0).target, once);
+            let once = decide(current, wanted, enough, &FREE, 2.0, |n| n.to_string()).target;
+            assert_eq!(decide(once, wanted, enough, &FREE, 2.0, |n| n.to_string()).target, once);
         }
     }
 }

@@ -3,8 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::memory::MAXMEMORY_SHARE;
-use crate::advise::plan::{Action, Amount, Code, Finding, Recommendation, Setting, Severity};
+use crate::advise::plan::{
+    Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
+};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, local_date, series};
+use crate::forecast::Peak;
 use crate::history::{MarkKind, SeriesKey, Signal};
 use crate::tiers::Size;
 use crate::units::{Bytes, Period, Ratio};
@@ -27,6 +30,7 @@ pub fn all(
     findings.extend(objectives(known));
     findings.extend(missing(known));
     findings.extend(coverage(known));
+    findings.extend(begins_late(known));
     findings.extend(censored(known));
     findings.extend(outlier(known));
     findings.extend(rows(known));
@@ -122,6 +126,20 @@ fn coverage(known: &Known<'_>) -> Option<Finding> {
     let severity =
         if coverage < known.policy.min_coverage.0 { Severity::Warning } else { Severity::Info };
     (steps > 0).then(|| finding(severity, Code::Coverage, message, ""))
+}
+
+/// The load's history begins later than it was asked for: a source that keeps less says nothing of it.
+fn begins_late(known: &Known<'_>) -> Option<Finding> {
+    let load = series(known, &SeriesKey::service(Signal::Load)).ok()?;
+    let asked = known.at - SignedDuration::from_secs(known.lookback.0);
+    let message = format!(
+        "`load` was asked for from {}, the first sample is of {}: less of the past is known than the settings want",
+        day(known, asked),
+        day(known, load.start)
+    );
+    let late = load.start.duration_since(asked).as_secs() > Period::DAY.0;
+    let remedy = "where the source keeps less than `history.lookback`, the store keeps what is pulled from now on";
+    late.then(|| finding(Severity::Info, Code::Coverage, message, remedy))
 }
 
 /// The spans of the last week in which demand may have been higher than what was served.
@@ -251,18 +269,21 @@ fn beyond_table(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Finding> {
     known.service.components.iter().filter_map(beyond).collect()
 }
 
-/// The interval of the window's peak spans three rows or more: no row is a safe word.
-fn uncertain(known: &Known<'_>, outlook: &Outlook<'_>) -> Option<Finding> {
+/// The interval of the window's peak spans three rows or more: no row is a safe word, and nothing is lowered to one.
+pub(super) fn too_wide(known: &Known<'_>, peak: &Peak) -> Option<Reason> {
     let tiers = &known.service.tiers;
-    let (low, high) =
-        (outlook.peak.quantile(1.0 - BOUND_LEVELS.1), outlook.peak.quantile(BOUND_LEVELS.1));
+    let (low, high) = (peak.quantile(1.0 - BOUND_LEVELS.1), peak.quantile(BOUND_LEVELS.1));
     let (first, last) = (tiers.index(low), tiers.index(high));
     let message = format!(
         "the peak may lie anywhere from {low:.1} to {high:.1} rps (98 %): from {} to {}",
         tiers.rows[first].name, tiers.rows[last].name
     );
-    (last >= first + 2)
-        .then(|| finding(Severity::Warning, Code::Uncertain, message, "more history narrows it"))
+    (last >= first + 2).then_some(Reason { code: Code::Uncertain, message })
+}
+
+fn uncertain(known: &Known<'_>, outlook: &Outlook<'_>) -> Option<Finding> {
+    let Reason { code, message } = too_wide(known, &outlook.peak)?;
+    Some(finding(Severity::Warning, code, message, "more history narrows it"))
 }
 
 /// Events ahead, inside the outlook.

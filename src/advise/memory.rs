@@ -92,6 +92,7 @@ pub fn of_table(
         at(outlook.lowering.load).0,
         &lowering,
         known.policy.max_step,
+        |bytes| Bytes(bytes).to_string(),
     );
     let target = Bytes(decision.target);
     let bound = |level| at(outlook.peak.quantile(level));

@@ -28,12 +28,14 @@ use crate::capacity::{Capacity, RowVerdict};
 use crate::forecast::{Forecast, Peak};
 use crate::history::{self, Evidence, History, SeriesKey, Signal};
 use crate::service::{Calendar, Component, Current, Policy, Service};
-use crate::units::Period;
+use crate::units::{Period, Ratio};
 
 /// Chance at which a runway is called "1 in 10".
 const ONE_IN_TEN: f64 = 0.1;
 /// Chance at which a runway is called "even odds".
 const EVEN_ODDS: f64 = 0.5;
+/// Share of the newest week below which the load carries no advice: with fewer steps its peaks are rather missed than seen.
+const SEEN_SHARE_MIN: f64 = 0.5;
 /// Quantiles of the window's peak that bound a recommendation: even odds, and 1 in 100.
 const BOUND_LEVELS: (f64, f64) = (0.5, 0.99);
 
@@ -48,6 +50,8 @@ pub struct Known<'a> {
     pub policy: &'a Policy,
     /// The moment of the advice.
     pub at: Timestamp,
+    /// How far back history was asked for.
+    pub lookback: Period,
     /// Every series asked for.
     pub history: &'a BTreeMap<SeriesKey, Evidence<History>>,
     /// The load's forecast in hourly peaks, or the reason why there is none.
@@ -132,17 +136,36 @@ fn status(recommendations: &[Recommendation], has_load: bool) -> Status {
 fn outlook<'a>(known: &Known<'a>) -> Result<Outlook<'a>, Reason> {
     let load = load(known)?;
     let forecast = known.forecast.as_ref().map_err(Clone::clone)?;
+    seen_enough(load)?;
     let current = load.newest_value().unwrap_or_default();
     let observed_peak = history::peak(load.last(Period::WEEK)).unwrap_or(current);
     let peak = forecast.peak(0..known.policy.horizon.steps(forecast.step));
     let planning = peak.quantile(1.0 - known.policy.risk.0).max(current);
-    let lowering = Lowering::from(known, load, planning);
+    let mut lowering = Lowering::from(known, load, planning);
+    if lowering.forbidden.is_none() {
+        lowering.forbidden = findings::too_wide(known, &peak);
+    }
     Ok(Outlook { forecast, peak, current, observed_peak, planning, lowering })
 }
 
 /// The load's history, if it is there and fresh.
 fn load<'a>(known: &Known<'a>) -> Result<&'a History, Reason> {
     series(known, &SeriesKey::service(Signal::Load))
+}
+
+/// Whether the newest week was seen well enough to speak of its peaks (cases 18, 25 and 32).
+fn seen_enough(load: &History) -> Result<(), Reason> {
+    let share = history::coverage(load.last(Period::WEEK));
+    if share >= SEEN_SHARE_MIN {
+        return Ok(());
+    }
+    let message = format!(
+        "{} of the last {} of `load` is there, {} is needed: peaks may be missing",
+        Ratio((share * 1000.0).floor() / 1000.0),
+        Period::WEEK,
+        Ratio(SEEN_SHARE_MIN)
+    );
+    Err(Reason { code: Code::Coverage, message })
 }
 
 /// The history behind `key` if it is there and fresh; otherwise the kind of its absence as a reason.

@@ -68,6 +68,7 @@ fn one(
         u64::from(at(outlook.lowering.load)),
         &outlook.lowering,
         known.policy.max_step,
+        |count| count.to_string(),
     );
     let target = u32::try_from(decision.target).unwrap_or(u32::MAX);
     let bound = |level| at(outlook.peak.quantile(level));

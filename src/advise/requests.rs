@@ -5,7 +5,7 @@
 //! leaving alone what is near: between half and all of the request nothing is changed, because every
 //! change of a request restarts pods and shifts an HPA's percentages.
 
-use crate::advise::decide::{Lowering, decide, whole};
+use crate::advise::decide::{Lowering, Show, decide, whole};
 use crate::advise::memory::limit_under;
 use crate::advise::plan::{Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::{Known, series, skipped};
@@ -86,8 +86,12 @@ fn one(
     // inside the dead band today's value is right: it holds the use, and is not twice as large
     let right = need.used <= in_force && need.figure > scaled(in_force, IDLE);
     let wanted = if right { in_force.max(need.forced) } else { need.figure };
-    let decision =
-        decide(in_force, wanted, wanted, &lowering(known, &used_by), known.policy.max_step);
+    let show: Show = match setting {
+        Setting::CpuRequest => |figure| Millicores(figure).to_string(),
+        _ => |figure| Bytes(figure).to_string(),
+    };
+    let may = lowering(known, &used_by);
+    let decision = decide(in_force, wanted, wanted, &may, known.policy.max_step, show);
     let mut reasons = need.reasons;
     reasons.extend(decision.reason);
     Recommendation {

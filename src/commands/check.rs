@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use super::pull::{self, CHOICE};
 use super::{Exit, Hinted};
 use crate::config::{PrometheusSettings, Settings};
-use crate::history::{Evidence, Observed, Samples};
+use crate::history::{Evidence, Observed, Samples, SeriesKey, Signal};
 use crate::service::{LoadSource, Service};
 use crate::source::prometheus::kubernetes::HASH;
 use crate::source::prometheus::presets::{Needs, PRESETS};
-use crate::source::prometheus::promql::Matchers;
+use crate::source::prometheus::promql::{Match, Matchers};
 use crate::source::prometheus::{Choice, Client, PrometheusError, SignalQuery, queries};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::units::Period;
 
 /// How many existing values of a label are shown where the one asked for is none of them.
@@ -54,6 +54,9 @@ pub async fn run(
         counted(settings.services.len(), "service"),
         names(settings)
     )?;
+    for odd in &settings.warnings {
+        writeln!(out, "  odd: {odd}; {}", odd.hint)?;
+    }
     writeln!(out, "store       {}", store.root().display())?;
     let client = match &settings.history.prometheus {
         Some(prometheus) if !offline => Some(connect(prometheus, at, out).await?),
@@ -118,6 +121,10 @@ impl Check<'_> {
             if let Some(cause) = self.cause(query, known.as_ref()).await {
                 note(&mut causes, query.key.to_string(), cause);
             }
+            if query.key == SeriesKey::service(Signal::Load) {
+                let more = self.of_load(query, known.as_ref()).await;
+                more.into_iter().for_each(|cause| note(&mut causes, query.key.to_string(), cause));
+            }
         }
         // what nothing is known of at all, for the load, is trouble; other series may be missing for good reasons
         if choice.is_none()
@@ -154,23 +161,24 @@ impl Check<'_> {
             };
             return Ok((Some(evidence), "a file"));
         }
-        let known = self.store.scan(&service.name, &query.key, from, self.at);
-        let known = known.map_err(|error| Hinted::because(&error, error.hint()))?;
+        let known = match self.store.scan(&service.name, &query.key, from, self.at) {
+            Err(error @ StoreError::Damaged { .. }) => Some(Evidence::Failed(error.to_string())),
+            known => known.map_err(|error| Hinted::because(&error, error.hint()))?,
+        };
         Ok((known, query.origin))
     }
 
     /// What is known of the load, or can be found out now.
     async fn choice(&self, service: &Service) -> Result<Option<Choice>> {
-        let known: Option<Choice> = self
-            .store
-            .note(&service.name, CHOICE)
-            .map_err(|error| Hinted::because(&error, error.hint()))?;
-        match (&self.client, known) {
-            (Some(client), None) => Ok(pull::discover(client, service, self.at, &mut 0)
-                .await
-                .map_err(|error| pull::hinted(&error))?),
-            (_, known) => Ok(known),
-        }
+        let known: Option<Choice> = match self.store.note(&service.name, CHOICE) {
+            Err(StoreError::Damaged { .. }) => None,
+            known => known.map_err(|error| Hinted::because(&error, error.hint()))?,
+        };
+        let Some(client) = self.client.as_ref().filter(|_| known.is_none()) else {
+            return Ok(known);
+        };
+        let found = pull::discover(client, service, self.at, &mut 0).await;
+        Ok(found.map_err(|error| pull::hinted(&error))?.map(|found| found.choice))
     }
 
     /// Coverage, age and longest gap of what the store has.
@@ -187,7 +195,8 @@ impl Check<'_> {
                 format!("{coverage:>6.1} % {:>9} {gap:>14}", age(newest))
             }
             Some(Evidence::NoSamples) => format!("{:>8} {:>9} {:>14}", "0 %", "-", "no samples"),
-            Some(_) => format!("{:>8} {:>9} {:>14}", "-", "-", "no series"),
+            Some(Evidence::Failed(_)) => format!("{:>8} {:>9} {:>14}", "-", "-", "damaged"),
+            Some(Evidence::NoSeries) => format!("{:>8} {:>9} {:>14}", "-", "-", "no series"),
             None => format!("{:>8} {:>9} {:>14}", "-", "-", "not pulled yet"),
         }
     }
@@ -215,6 +224,39 @@ impl Check<'_> {
         found.unwrap_or_else(|error| Some(error.to_string()))
     }
 
+    /// What is odd about the load: it went silent while another metric has samples, it is of several clusters, or it
+    /// begins later than history is wanted from.
+    async fn of_load(
+        &mut self,
+        query: &SignalQuery,
+        known: Option<&Evidence<Samples>>,
+    ) -> Vec<String> {
+        let mut odd = Vec::new();
+        let (Some(client), Some(needs)) = (&self.client, &query.needs) else { return odd };
+        let found = pull::scrapes_an_hour(client, needs, self.at, &mut 0).await.ok().flatten();
+        if let Some((_, clusters)) = found.as_ref().filter(|(_, clusters)| clusters.len() > 1) {
+            self.troubled = true;
+            odd.push(format!(
+                "is added up over the clusters {}; name one in `load.selector`: `cluster: {}`",
+                clusters.join(", "),
+                clusters[0]
+            ));
+        }
+        if let Some(Evidence::Series(samples)) = known {
+            if let (None, Some(newest)) = (&found, samples.at.last()) {
+                odd.push(format!("silent since {}; {}", time(*newest), self.other_loads().await));
+            }
+            self.troubled |= !odd.is_empty();
+            // a young service is no trouble
+            let asked = self.at - self.settings.history.lookback.0;
+            if let Some(first) = samples.at.first().filter(|first| **first - asked > Period::DAY.0)
+            {
+                odd.push(format!("wanted from {}, the first sample is of {}: the source keeps less (its retention), or the service is younger", time(asked), time(*first)));
+            }
+        }
+        odd
+    }
+
     /// Which load metrics there are, whatever they are labelled with.
     async fn other_loads(&self) -> String {
         let mut there = Vec::new();
@@ -227,6 +269,9 @@ impl Check<'_> {
                 }
             }
         }
+        if there.is_empty() && !self.shows_anything().await {
+            return "the source shows nothing at all, not even `up`: is `X-Scope-OrgID` (or what names the tenant) right in `history.prometheus.headers`?".to_owned();
+        }
         if there.is_empty() {
             return "no metric of any preset has series; write your own `load.query`".to_owned();
         }
@@ -234,6 +279,13 @@ impl Check<'_> {
             "no preset has series for this service, but there is {}; compare `load.selector` and `namespace` with their labels",
             there.join(", ")
         )
+    }
+
+    /// Whether the source has any target at all: every Prometheus has `up` of what it scrapes.
+    async fn shows_anything(&self) -> bool {
+        let Some(client) = &self.client else { return false };
+        let up = Needs { metric: "up".to_owned(), matchers: Matchers::new() };
+        exists(client, &up, self.at).await.unwrap_or(true)
     }
 
     /// What a pull would ask for.
@@ -265,7 +317,17 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
     let metric = &needs.metric;
     let everything = Needs { metric: metric.clone(), matchers: Matchers::new() };
     if !exists(client, &everything, at).await? {
+        if let Some(native) = native_histogram(client, metric, at).await? {
+            return Ok(Some(native));
+        }
         return Ok(Some(format!("no series of `{metric}`{}", exporter(metric))));
+    }
+    let absent = labels_nowhere(client, needs, at).await?;
+    if !absent.is_empty() {
+        return Ok(Some(format!(
+            "the series of `{metric}` have no label {}: another exporter may call it otherwise (`pod_name` for `pod`), write your own `queries`",
+            absent.join(" and no label ")
+        )));
     }
     for label in needs.matchers.labels() {
         let without = needs.matchers.without(label);
@@ -289,6 +351,36 @@ async fn cause(client: &Client, needs: &Needs, at: i64) -> Result<Option<String>
         )));
     }
     Ok(Some(format!("`{metric}` has series, but none with {}", readable(&needs.matchers))))
+}
+
+/// The labels of the conditions that no series of the metric has (case 29).
+async fn labels_nowhere(
+    client: &Client,
+    needs: &Needs,
+    at: i64,
+) -> Result<Vec<String>, PrometheusError> {
+    let mut absent: Vec<String> = Vec::new();
+    for label in needs.matchers.labels() {
+        let matchers = Matchers::new().and(label, Match::NotEqual, "");
+        let any = Needs { metric: needs.metric.clone(), matchers };
+        let name = format!("`{label}`");
+        if !absent.contains(&name) && !exists(client, &any, at).await? {
+            absent.push(name);
+        }
+    }
+    Ok(absent)
+}
+
+/// A classic histogram that became a native one lost its buckets, and with them its name (case 30).
+async fn native_histogram(
+    client: &Client,
+    metric: &str,
+    at: i64,
+) -> Result<Option<String>, PrometheusError> {
+    let Some(name) = metric.strip_suffix("_bucket") else { return Ok(None) };
+    let native = Needs { metric: name.to_owned(), matchers: Matchers::new() };
+    let there = exists(client, &native, at).await?;
+    Ok(there.then(|| format!("no series of `{metric}`, but there is the native histogram `{name}`: write your own `queries.p99`, such as `histogram_quantile(0.99, sum(rate({name}{{…}}[5m])))`")))
 }
 
 /// Conditions for people: the letters that a hash is made of say nothing to them.
@@ -358,6 +450,11 @@ fn names(settings: &Settings) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A moment for people, in UTC.
+fn time(at: i64) -> String {
+    Timestamp::from_second(at).unwrap_or_default().strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// An age in its largest unit: `3m`, `2h`, `5d`.

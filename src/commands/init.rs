@@ -94,6 +94,8 @@ history:
     # passwordFile: /var/run/secrets/prometheus/password
     # caFile: /etc/ssl/prometheus-ca.pem
     # headers: {{X-Scope-OrgID: my-tenant}}
+    # timeout: 30s                  # for one request
+    # patience: 1m                  # lost to a source that is away or busy before it is given up
   step: 5m                          # distance between samples; divides an hour
   lookback: 8w                      # four weeks are the least that a weekly rhythm shows in
   store: .plimsoll/history          # kept here, beyond the retention of Prometheus

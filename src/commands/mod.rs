@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::cli::{BacktestArgs, Cli, Command, TiersCommand};
+use crate::files::WriteError;
 
 /// How a run that could run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +129,8 @@ pub fn failure(error: &anyhow::Error) -> String {
 
 /// The hint that an error of ours carries.
 fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    cause.downcast_ref::<Hinted>().map(|hinted| hinted.hint.clone())
+    let by_writing = || cause.downcast_ref::<WriteError>().map(|error| error.hint().to_owned());
+    cause.downcast_ref::<Hinted>().map(|hinted| hinted.hint.clone()).or_else(by_writing)
 }
 
 /// What is said on standard error, and how standard output is coloured.

@@ -32,7 +32,9 @@ pub type Written = (&'static str, String);
 ///
 /// Where the folder cannot be made.
 pub fn prepare(out: &Path) -> Result<(), WriteError> {
-    std::fs::create_dir_all(out).map_err(|source| WriteError { path: out.to_owned(), source })
+    std::fs::create_dir_all(out).map_err(|source| WriteError { path: out.to_owned(), source })?;
+    files::sweep(out);
+    Ok(())
 }
 
 /// The list of what was written, for people.

@@ -26,9 +26,10 @@ use crate::history::{Evidence, Observed, Samples, SeriesKey};
 use crate::service::Service;
 use crate::source::file;
 use crate::source::prometheus::{Access, Choice, Client, PrometheusError, SignalQuery, queries};
-use crate::store::Store;
+use crate::store::{Store, Writer};
+use crate::units::Period;
 
-pub(super) use self::choice::{CHOICE, discover};
+pub(super) use self::choice::{CHOICE, discover, scrapes_an_hour};
 
 /// What a pull did.
 #[derive(Debug, Clone, Default)]
@@ -39,12 +40,14 @@ pub struct PullSummary {
     pub series: usize,
     /// How many samples came.
     pub samples: usize,
-    /// How many values were left out because they were no numbers.
+    /// How many samples were left out because they were no numbers, or of another time than asked for.
     pub dropped: usize,
     /// What was found out about each service's load; a service that counts its requests in no known way is absent.
     pub choices: BTreeMap<String, Choice>,
     /// Services whose load no preset found.
     pub unmatched: Vec<String>,
+    /// Damaged files of the store, each with what was done about it.
+    pub set_aside: Vec<String>,
     /// Series that could not be brought up to date.
     pub failures: Vec<Failure>,
 }
@@ -69,6 +72,7 @@ pub struct Past {
     files: BTreeMap<String, Observed>,
     at: Timestamp,
     from: i64,
+    step: Period,
     /// The oldest that a series may be which could not be brought up to date just now.
     max_age_s: i64,
     /// What the pull before it did; `None` where nobody was asked.
@@ -122,6 +126,7 @@ pub async fn gather(
         files: files(settings)?,
         at,
         from: at.as_second() - settings.history.lookback.0 - settings.history.step.0,
+        step: settings.history.step,
         max_age_s: settings.policy.max_age.0,
         pull,
     })
@@ -150,6 +155,7 @@ impl Past {
         let at = self.at.as_second();
         let observed = self.store.observe(service, self.from, at);
         let mut observed = observed.map_err(|error| Hinted::because(&error, error.hint()))?;
+        self.leave_out_other_queries(service, &mut observed)?;
         let failures = self.pull.iter().flat_map(|pull| &pull.failures);
         for failure in failures.filter(|failure| failure.service == service.name) {
             let fresh = matches!(observed.get(&failure.key), Some(Evidence::Series(Samples { at: times, .. })) if times.last() >= Some(&(at - self.max_age_s)));
@@ -161,6 +167,21 @@ impl Past {
             observed.extend(files.clone());
         }
         Ok(observed)
+    }
+
+    /// What was kept for another query than that of today's settings is no answer to it (case 63).
+    fn leave_out_other_queries(&self, service: &Service, observed: &mut Observed) -> Result<()> {
+        let choice: Option<Choice> = self.store.note(&service.name, CHOICE).unwrap_or_default();
+        let wanted = queries(service, self.step, choice.as_ref());
+        for query in wanted.map_err(|error| Hinted::because(&error, &error.hint()))? {
+            let kept = self.store.manifest(&service.name, &query.key).ok().flatten();
+            let other = kept.is_some_and(|kept| kept.query != query.promql);
+            if let (true, Some(evidence)) = (other, observed.get_mut(&query.key)) {
+                let why = "what is kept answers another query than that of these settings: run `plimsoll pull`";
+                *evidence = Evidence::Failed(why.to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// How many queries were sent; `None` where nobody was asked.
@@ -192,9 +213,13 @@ pub async fn bring_up_to_date(
     let mut jobs = Vec::new();
     for service in &settings.services {
         let choice = choice::choose(&client, &writer, service, at, &mut summary).await?;
+        if summary.failures.iter().any(|failure| failure.service == service.name) {
+            continue;
+        }
         let list = queries(service, settings.history.step, choice.as_ref())
             .map_err(|error| Hinted::because(&error, &error.hint()))?;
         for query in list {
+            summary.set_aside.extend(mended(&writer, service, &query.key, settings, at)?);
             jobs.push(Job::plan(writer.store(), service, query, settings, at)?);
         }
         summary.choices.extend(choice.map(|choice| (service.name.clone(), choice)));
@@ -211,8 +236,32 @@ pub async fn bring_up_to_date(
     }
     drop(outcomes);
     progress.finish_and_clear();
+    for service in &settings.services {
+        choice::notice_silence(
+            &shared.client,
+            shared.writer.store(),
+            settings,
+            service,
+            at,
+            &mut summary,
+        )
+        .await?;
+    }
     summary.failures.sort_by(|a, b| (&a.service, &a.key).cmp(&(&b.service, &b.key)));
     Ok(summary)
+}
+
+/// Sets aside what is damaged of a series within the window, so that it is asked for again.
+fn mended(
+    writer: &Writer,
+    service: &Service,
+    key: &SeriesKey,
+    settings: &Settings,
+    at: i64,
+) -> Result<Vec<String>> {
+    let from = at - settings.history.lookback.0 - settings.history.step.0;
+    let damaged = writer.mend(&service.name, key, from, at);
+    Ok(damaged.map_err(|error| Hinted::because(&error, error.hint()))?)
 }
 
 /// How many points a pull would ask for one series now.
@@ -253,7 +302,7 @@ fn access(settings: &PrometheusSettings) -> Access {
         key_file: settings.key_file.clone(),
         headers: settings.headers.clone(),
         timeout: Duration::from_secs(settings.timeout.0.unsigned_abs()),
-        ..Access::to(&settings.url)
+        patience: Duration::from_secs(settings.patience.0.unsigned_abs()),
     }
 }
 
@@ -298,6 +347,9 @@ impl PullSummary {
         for (service, choice) in &self.choices {
             let _ = writeln!(text, "{service}: load by preset `{}`", choice.preset);
         }
+        for damaged in &self.set_aside {
+            let _ = writeln!(text, "{damaged}");
+        }
         for service in &self.unmatched {
             let _ = writeln!(
                 text,
@@ -308,7 +360,10 @@ impl PullSummary {
         let _ =
             writeln!(text, "{series} series up to date: {samples} samples in {queries} queries");
         if *dropped > 0 {
-            let _ = writeln!(text, "{dropped} values were no numbers and are left out");
+            let _ = writeln!(
+                text,
+                "{dropped} samples were no numbers, or of another time than asked for, and are left out"
+            );
         }
         for Failure { service, key, message, hint } in &self.failures {
             let _ = writeln!(text, "{service}: `{key}` failed: {message}\n  hint: {hint}");

@@ -43,9 +43,14 @@ pub struct Run {
 /// Wrong settings, a source that cannot be reached or refuses us, a store or file that cannot be read.
 pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
     let settings = settings(args)?;
+    for odd in &settings.warnings {
+        talk.say(&format!("warning: {odd}\nhint: {}", odd.hint));
+    }
     let at = moment(args);
     let live = live(&settings, args, talk).await?;
     let past = pull::gather(&settings, at, args.offline, talk.quiet).await?;
+    let damaged = past.pull.iter().flat_map(|pull| &pull.set_aside);
+    damaged.for_each(|damaged| talk.say(&format!("warning: {damaged}")));
     let queries = past.queries();
     Run::over(settings, at, &live, queries, |service| past.of(service))
 }

@@ -79,6 +79,9 @@ impl Reader<'_> {
             timeout: self
                 .period(&here("timeout"), raw.timeout.as_ref(), (Period(1), Period::HOUR))
                 .unwrap_or(Period(30)),
+            patience: self
+                .period(&here("patience"), raw.patience.as_ref(), (Period(1), Period::HOUR))
+                .unwrap_or(Period(60)),
         };
         url.map(|_| settings)
     }

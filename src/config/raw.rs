@@ -186,6 +186,9 @@ pub(super) struct Prometheus {
     /// Time that one request may take; `30s` unless set.
     #[schemars(with = "Option<String>")]
     pub(super) timeout: Option<Text>,
+    /// Time that a run may lose to a source that is away or busy before it is given up; `1m` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) patience: Option<Text>,
 }
 
 /// One service with its table and components.
@@ -410,6 +413,9 @@ pub(super) struct Policy {
     /// Share of expected samples that the load must have before anything is lowered; `95%` unless set.
     #[schemars(with = "Option<NumberOrText>")]
     pub(super) min_coverage: Option<Text>,
+    /// How long the load must have been watched before anything is lowered; `4w` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) min_history: Option<Text>,
     /// The oldest that the newest sample may be before the data counts as stale; `30m` unless set.
     #[schemars(with = "Option<String>")]
     pub(super) max_age: Option<Text>,

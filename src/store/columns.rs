@@ -1,4 +1,7 @@
 //! Samples to Parquet and back: one file a month, two columns, through polars.
+//!
+//! Parquet's pages carry no check of their own here, and a flipped bit may decode into other numbers; so each file
+//! has one over its samples in its metadata: FNV-1a of 64 bits (Fowler, Noll, Vo; IETF draft `draft-eastlake-fnv`).
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,18 +10,31 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use polars::prelude::{
-    Column, DataFrame, DataType, Int64Chunked, IntoColumn, NamedFrom, ParallelStrategy,
-    ParquetCompression, ParquetReader, ParquetWriter, PolarsResult, SerReader, Series, TimeUnit,
+    Column, DataFrame, DataType, Int64Chunked, IntoColumn, KeyValueMetadata, NamedFrom,
+    ParallelStrategy, ParquetCompression, ParquetReader, ParquetWriter, PolarsResult, SerReader,
+    Series, TimeUnit,
 };
 
 use super::StoreError;
 use crate::history::Samples;
+
+/// The key of the check in a file's metadata. A file without one was written before there were any.
+const CHECK: &str = "plimsoll.fnv1a";
 
 /// The month of a time in UTC, as files are called: `2026-11`. Times outside the range of a timestamp get its ends.
 pub(super) fn month(at: i64) -> String {
     let edge = if at < 0 { Timestamp::MIN } else { Timestamp::MAX };
     let date = Timestamp::from_second(at).unwrap_or(edge).to_zoned(TimeZone::UTC).date();
     format!("{:04}-{:02}", date.year(), date.month())
+}
+
+/// The first and the last second of a month that is called so; `None` for what is no month.
+pub(super) fn seconds(month: &str) -> Option<(i64, i64)> {
+    let (year, number) = month.split_once('-')?;
+    let first = jiff::civil::Date::new(year.parse().ok()?, number.parse().ok()?, 1).ok()?;
+    let start =
+        |date: jiff::civil::Date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second());
+    Some((start(first)?, start(first.last_of_month().tomorrow().ok()?)? - 1))
 }
 
 /// The samples by month, in order.
@@ -73,6 +89,10 @@ pub(super) fn encode(samples: &Samples) -> PolarsResult<Vec<u8>> {
     // a month is small: one row group, and threads would only cost
     ParquetWriter::new(&mut bytes)
         .with_compression(ParquetCompression::Zstd(None))
+        .with_key_value_metadata(Some(KeyValueMetadata::from_static(vec![(
+            CHECK.to_owned(),
+            check(samples),
+        )])))
         .set_parallel(false)
         .finish(&mut frame)?;
     Ok(bytes)
@@ -99,7 +119,10 @@ pub(super) fn read(path: &Path) -> Result<Samples, StoreError> {
 }
 
 fn decode(file: File) -> PolarsResult<Samples> {
-    let frame = ParquetReader::new(file).read_parallel(ParallelStrategy::None).finish()?;
+    let mut reader = ParquetReader::new(file);
+    let noted = reader.get_metadata()?.key_value_metadata().iter().flatten();
+    let noted = noted.filter(|pair| pair.key == CHECK).find_map(|pair| pair.value.clone());
+    let frame = reader.read_parallel(ParallelStrategy::None).finish()?;
     let time = frame
         .column("timestamp")?
         .cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?
@@ -109,7 +132,20 @@ fn decode(file: File) -> PolarsResult<Samples> {
     })?;
     let value =
         numbers(frame.column("value")?, |column| Ok(column.f64()?.into_no_null_iter().collect()))?;
-    Ok(Samples { at, value })
+    let samples = Samples { at, value };
+    let sound = noted.is_none_or(|noted| noted == check(&samples));
+    polars::prelude::polars_ensure!(sound, ComputeError: "its samples are not those that were written");
+    Ok(samples)
+}
+
+/// A check over times and values, as 16 hexadecimal digits.
+fn check(samples: &Samples) -> String {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let times = samples.at.iter().map(|at| at.to_le_bytes());
+    let values = samples.value.iter().map(|value| value.to_le_bytes());
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+    format!("{:016x}", times.chain(values).flatten().fold(OFFSET, mix))
 }
 
 fn numbers<T>(
@@ -122,11 +158,22 @@ fn numbers<T>(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn samples(pairs: &[(i64, f64)]) -> Samples {
         let (at, value) = pairs.iter().copied().unzip();
         Samples { at, value }
+    }
+
+    #[test]
+    fn a_month_has_its_first_and_its_last_second() {
+        let (first, last) = seconds("2026-11").unwrap();
+        assert_eq!((month(first - 1).as_str(), month(last + 1).as_str()), ("2026-10", "2026-12"));
+        // 30 days
+        assert_eq!(last - first + 1, 30 * 86_400);
+        assert_eq!(seconds("manifest"), None);
+        assert_eq!(seconds("2026-13"), None);
     }
 
     #[test]
@@ -139,6 +186,28 @@ mod tests {
         assert_eq!(parts[0], ("2026-11".to_owned(), samples(&[(1_796_083_199, 1.0)])));
         assert_eq!(parts[1].1.value, [2.0, 3.0]);
         assert_eq!(parts.len(), 2);
+    }
+
+    #[test]
+    fn every_flipped_byte_of_a_file_is_found() {
+        let pairs: Vec<(i64, f64)> =
+            (0u32..40).map(|i| (i64::from(i) * 300, f64::from(i).sqrt())).collect();
+        let written = samples(&pairs);
+        let file = encode(&written).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("2026-11.parquet");
+        let mut silent = 0;
+        for place in 0..file.len() {
+            let mut flipped = file.clone();
+            flipped[place] ^= 0xa5;
+            std::fs::write(&path, &flipped).unwrap();
+            // what is read at all is what was written: some bytes of the metadata mean nothing
+            if let Ok(found) = read(&path) {
+                assert_eq!(found, written, "byte {place}");
+                silent += 1;
+            }
+        }
+        assert!(silent < file.len() / 2, "{silent} of {}", file.len());
     }
 
     #[test]

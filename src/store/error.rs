@@ -45,10 +45,10 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { .. } => {
-                "check the permissions of `history.store`, and the space left on its disk"
+                "check the permissions of `history.store`, and the space left on its disk; `--offline` reads without writing"
             }
             Self::Damaged { .. } => {
-                "move the file's folder away: the next `plimsoll pull` asks for it again"
+                "run `plimsoll pull`: it sets the file aside and asks for it again"
             }
             Self::InUse { .. } => {
                 "wait until it ends, or give this one another `history.store`; `--offline` reads without writing"

@@ -61,6 +61,18 @@ impl Spans {
         self.0 = joined;
     }
 
+    /// Takes out the steps from `from` to `to`: they are to be asked for again.
+    pub fn remove(&mut self, from: i64, to: i64, step: i64) {
+        let parts = |&(start, end): &(i64, i64)| {
+            // the last step before `from`, and the first after `to`, of a grid that begins at `start`
+            let before = start + (from - start - 1).div_euclid(step) * step;
+            let after = start + ((to - start).div_euclid(step) + 1) * step;
+            [(start, end.min(before)), (start.max(after), end)]
+        };
+        let rest = self.0.iter().flat_map(parts).filter(|(start, end)| start <= end);
+        self.0 = rest.collect();
+    }
+
     /// The steps from `from` to `to` that are in no span.
     #[must_use]
     pub fn missing(&self, from: i64, to: i64, step: i64) -> Vec<(i64, i64)> {
@@ -137,6 +149,21 @@ mod tests {
         assert_eq!(spans.missing(600, 900, 300), []);
         assert_eq!(spans.missing(900, 1200, 300), [(1200, 1200)]);
         assert_eq!(spans.missing(3000, 3300, 300), [(3000, 3300)]);
+    }
+
+    #[test]
+    fn what_is_taken_out_is_missing_again_and_nothing_else() {
+        let mut spans = Spans::default();
+        spans.add(0, 3000, 300);
+        spans.add(6000, 6600, 300);
+        spans.remove(600, 1199, 300);
+        assert_eq!(spans.0, [(0, 300), (1200, 3000), (6000, 6600)]);
+        assert_eq!(spans.missing(0, 3000, 300), [(600, 900)]);
+        spans.remove(-500, 100, 300);
+        spans.remove(2999, 6001, 300);
+        assert_eq!(spans.0, [(300, 300), (1200, 2700), (6300, 6600)]);
+        spans.remove(0, 9000, 300);
+        assert_eq!(spans, Spans::default());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! <store>/v1/<service>/<series>/2026-11.parquet columns `timestamp` (ms, UTC) and `value` (f64)
 //! <store>/v1/<service>/<series>/manifest.json   the query, what was asked, what kind of absence
 //! <store>/v1/<service>/<series>~1/              set aside, because the query or step changed
+//! <store>/v1/<service>/<series>/2026-11.parquet~1   set aside, because it was damaged; its month is asked for again
 //! ```
 //!
 //! Every file is written whole beside its place, synced, and renamed. A new series begins with a manifest that says
@@ -125,16 +126,21 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read; the error names it.
+    /// A file that cannot be read; the error names it. One that is damaged fails its series alone.
     pub fn observe(&self, service: &Service, from: i64, to: i64) -> Result<Observed, StoreError> {
         let mut observed = Observed::new();
         for name in list(&self.root.join(FORMAT).join(encode(&service.name)))? {
             let Some(key) = key_of(&name, service) else {
                 continue;
             };
-            if let Some(evidence) = self.scan(&service.name, &key, from, to)? {
-                observed.insert(key, evidence);
-            }
+            let known = match self.scan(&service.name, &key, from, to) {
+                // one damaged file must not silence all the others
+                Err(error @ StoreError::Damaged { .. }) => {
+                    Some(Evidence::Failed(error.to_string()))
+                }
+                known => known?,
+            };
+            observed.extend(known.map(|evidence| (key, evidence)));
         }
         Ok(observed)
     }

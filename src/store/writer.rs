@@ -91,6 +91,68 @@ impl Writer {
         Ok(manifest)
     }
 
+    /// Sets aside what is damaged of a series from `from` to `to`, in Unix seconds, so that it is asked for again; says what that was.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or renamed for another reason.
+    pub fn mend(
+        &self,
+        service: &str,
+        key: &SeriesKey,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let folder = self.store.folder(service, key);
+        let mut manifest = match manifest::read(&folder) {
+            Err(error @ StoreError::Damaged { .. }) => {
+                set_aside(&folder)?;
+                return Ok(vec![told(&error)]);
+            }
+            known => known?,
+        };
+        let mut damaged = Vec::new();
+        for name in list(&folder)? {
+            let Some((first, last)) = name.strip_suffix(".parquet").and_then(columns::seconds)
+            else {
+                continue;
+            };
+            let path = folder.join(&name);
+            let inside = first <= to && last >= from;
+            if let Some(Err(error @ StoreError::Damaged { .. })) =
+                inside.then(|| columns::read(&path))
+            {
+                // first that it is missing, then that it is gone: a run that is killed in between does both again
+                if let Some(manifest) = &mut manifest {
+                    manifest.asked.remove(first, last, manifest.step_s);
+                    write_json(&folder.join(manifest::FILE), manifest)?;
+                }
+                set_aside(&path)?;
+                damaged.push(told(&error));
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// What was noted for `service` under `name`; a note that is damaged is set aside, and that is said.
+    ///
+    /// # Errors
+    ///
+    /// A note that cannot be read or renamed for another reason.
+    pub fn note_or_set_aside<T: serde::de::DeserializeOwned>(
+        &self,
+        service: &str,
+        name: &str,
+    ) -> Result<(Option<T>, Option<String>), StoreError> {
+        match self.store.note(service, name) {
+            Err(error @ StoreError::Damaged { .. }) => {
+                set_aside(&self.store.note_path(service, name))?;
+                Ok((None, Some(told(&error))))
+            }
+            known => Ok((known?, None)),
+        }
+    }
+
     /// Keeps an answer: its samples first, then in `manifest` that it was given. Keeping it twice is keeping it once.
     ///
     /// # Errors
@@ -174,7 +236,12 @@ fn unfinished(path: &Path) -> bool {
     named && path.is_file()
 }
 
-/// Renames a folder to the first free `<name>~<number>`.
+/// What is said of a damaged file that was set aside.
+fn told(error: &StoreError) -> String {
+    format!("{error}; it is set aside and asked for again")
+}
+
+/// Renames a file or folder to the first free `<name>~<number>`.
 fn set_aside(folder: &Path) -> Result<(), StoreError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let free = (1..=u32::MAX)

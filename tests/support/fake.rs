@@ -123,7 +123,8 @@ pub fn get(port: u16, target: &str) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
+/// The next request of a connection, whatever it runs over.
+pub fn read(stream: impl Read) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;

@@ -1,14 +1,17 @@
 //! What is found out about a service's load before it is asked for.
 
 use anyhow::Result;
+use jiff::Timestamp;
 
-use super::{PullSummary, hinted};
+use super::{Failure, PullSummary, hinted};
 use crate::commands::Hinted;
+use crate::config::Settings;
+use crate::history::{Evidence, Samples, SeriesKey, Signal};
 use crate::service::{LoadSource, Service};
 use crate::source::prometheus::decode::Element;
 use crate::source::prometheus::presets::{LoadPreset, Needs, PRESETS, USUAL_SCRAPE_S};
 use crate::source::prometheus::{Choice, Client, PrometheusError};
-use crate::store::Writer;
+use crate::store::{Store, Writer};
 
 /// The note in the store that holds a service's [`Choice`].
 pub(in crate::commands) const CHOICE: &str = "choice";
@@ -25,10 +28,10 @@ pub(super) async fn choose(
     let LoadSource::Preset { name, .. } = &service.load else {
         return Ok(None);
     };
-    let known: Option<Choice> = writer
-        .store()
-        .note(&service.name, CHOICE)
+    let (known, damaged) = writer
+        .note_or_set_aside::<Choice>(&service.name, CHOICE)
         .map_err(|error| Hinted::because(&error, error.hint()))?;
+    summary.set_aside.extend(damaged);
     let stands = |choice: &Choice| {
         name.as_deref().is_none_or(|name| {
             LoadPreset::named(name).is_some_and(|preset| preset.name == choice.preset)
@@ -40,6 +43,13 @@ pub(super) async fn choose(
     let found = discover(client, service, at, &mut summary.queries)
         .await
         .map_err(|error| hinted(&error))?;
+    if let Some(Discovery { clusters, .. }) = &found
+        && clusters.len() > 1
+    {
+        summary.failures.push(added_up(service, clusters));
+        return Ok(None);
+    }
+    let found = found.map(|found| found.choice);
     match &found {
         // without a status label it is looked for again next time: the first failure may bring it
         Some(choice) if choice.error_label.is_some() => {
@@ -53,19 +63,100 @@ pub(super) async fn choose(
     Ok(found)
 }
 
+/// What a source has on the load of a service.
+pub(in crate::commands) struct Discovery {
+    pub choice: Choice,
+    /// The values of the label `cluster` among its series, where they have one.
+    pub clusters: Vec<String>,
+}
+
+/// Two clusters behind one store are one load to a query that does not tell them apart (cases 33 and 34).
+fn added_up(service: &Service, clusters: &[String]) -> Failure {
+    Failure {
+        service: service.name.clone(),
+        key: SeriesKey::service(Signal::Load),
+        message: format!(
+            "{} clusters have series for it ({}): their loads would be added up",
+            clusters.len(),
+            clusters.join(", ")
+        ),
+        hint: format!("name one in `load.selector`, such as `cluster: {}`", clusters[0]),
+    }
+}
+
+/// Tells where the metric of a load went silent and another one that we know has samples: it may have been renamed (case 30).
+pub(super) async fn notice_silence(
+    client: &Client,
+    store: &Store,
+    settings: &Settings,
+    service: &Service,
+    at: i64,
+    summary: &mut PullSummary,
+) -> Result<()> {
+    let key = SeriesKey::service(Signal::Load);
+    let failed = summary.failures.iter().any(|one| one.service == service.name && one.key == key);
+    let Some(preset) = summary
+        .choices
+        .get(&service.name)
+        .and_then(|choice| LoadPreset::named(&choice.preset))
+        .filter(|_| !failed)
+    else {
+        return Ok(());
+    };
+    let known = store.scan(&service.name, &key, at - settings.history.lookback.0, at);
+    let known = known.map_err(|error| Hinted::because(&error, error.hint()))?;
+    let Some(Evidence::Series(Samples { at: times, .. })) = known else {
+        return Ok(());
+    };
+    let Some(newest) = times
+        .last()
+        .filter(|newest| **newest < at - settings.policy.max_age.0 - settings.history.step.0)
+    else {
+        return Ok(());
+    };
+    for other in PRESETS.iter().filter(|other| other.name != preset.name) {
+        let Ok(needs) = other.needs(service) else { return Ok(()) };
+        // a source that fails now has said so where it was asked for the load itself
+        let there = scrapes_an_hour(client, &needs, at, &mut summary.queries).await;
+        if let Ok(Some(_)) = there {
+            summary.failures.push(renamed(service, preset, other, *newest));
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn renamed(service: &Service, old: &LoadPreset, new: &LoadPreset, newest: i64) -> Failure {
+    let since = Timestamp::from_second(newest).unwrap_or_default();
+    Failure {
+        service: service.name.clone(),
+        key: SeriesKey::service(Signal::Load),
+        message: format!(
+            "`{}` has had no sample since {since}, but `{}` (preset `{}`) has samples now",
+            old.requests(),
+            new.requests(),
+            new.name
+        ),
+        hint: format!(
+            "if the metric was renamed, set `load.preset: {}`: its history begins anew, the old one is set aside; or join both in your own `load.query`",
+            new.name
+        ),
+    }
+}
+
 /// Asks which load preset has series for `service`; the first that has is it. Counts its queries.
 pub(in crate::commands) async fn discover(
     client: &Client,
     service: &Service,
     at: i64,
     asked: &mut usize,
-) -> Result<Option<Choice>, PrometheusError> {
+) -> Result<Option<Discovery>, PrometheusError> {
     for preset in candidates(service) {
         // a selector that is no label name is reported where the queries are written
         let Ok(needs) = preset.needs(service) else {
             return Ok(None);
         };
-        let Some(scrapes) = scrapes_an_hour(client, &needs, at, asked).await? else {
+        let Some((scrapes, clusters)) = scrapes_an_hour(client, &needs, at, asked).await? else {
             continue;
         };
         let mut error_label = None;
@@ -75,11 +166,9 @@ pub(in crate::commands) async fn discover(
                 break;
             }
         }
-        return Ok(Some(Choice {
-            preset: preset.name.to_owned(),
-            error_label,
-            scrape_s: scrape_interval(scrapes),
-        }));
+        let preset = preset.name.to_owned();
+        let choice = Choice { preset, error_label, scrape_s: scrape_interval(scrapes) };
+        return Ok(Some(Discovery { choice, clusters }));
     }
     Ok(None)
 }
@@ -98,18 +187,21 @@ fn candidates(service: &Service) -> Vec<&'static LoadPreset> {
     }
 }
 
-/// How often the best-scraped of the series was scraped within the last hour; `None` where there is none.
-async fn scrapes_an_hour(
+/// How often the best-scraped of the series was scraped within the last hour, and in which clusters they are; `None`
+/// where there is none.
+pub(in crate::commands) async fn scrapes_an_hour(
     client: &Client,
     needs: &Needs,
     at: i64,
     asked: &mut usize,
-) -> Result<Option<f64>, PrometheusError> {
+) -> Result<Option<(f64, Vec<String>)>, PrometheusError> {
     *asked += 1;
     let Needs { metric, matchers } = needs;
-    let answer =
-        client.instant(&format!("max(count_over_time({metric}{matchers}[1h]))"), at).await?;
-    Ok(answer.first().map(Element::value))
+    let query = format!("max by (cluster) (count_over_time({metric}{matchers}[1h]))");
+    let answer = client.instant(&query, at).await?;
+    let clusters = answer.iter().filter_map(|element| element.metric.get("cluster").cloned());
+    let scrapes = answer.iter().map(Element::value).reduce(f64::max);
+    Ok(scrapes.map(|scrapes| (scrapes, clusters.collect())))
 }
 
 /// The scrape interval, in seconds, from the number of scrapes an hour: one of a few, so that a lost scrape does not change it.

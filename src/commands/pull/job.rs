@@ -57,9 +57,11 @@ impl Job {
         let step = settings.history.step.0;
         let to = at.div_euclid(step) * step;
         let from = to - settings.history.lookback.0.div_euclid(step) * step;
-        let manifest = store
-            .manifest(&service.name, &query.key)
-            .map_err(|error| Hinted::because(&error, error.hint()))?;
+        let manifest = match store.manifest(&service.name, &query.key) {
+            // a pull sets it aside first; whoever only counts takes it for none
+            Err(StoreError::Damaged { .. }) => None,
+            known => known.map_err(|error| Hinted::because(&error, error.hint()))?,
+        };
         let missing = match manifest {
             Some(manifest) if manifest.query == query.promql && manifest.step_s == step => {
                 manifest.asked.missing(from, to, step)

@@ -83,7 +83,7 @@ fn row(
     match evidence {
         Evidence::NoSeries => absent("no series"),
         Evidence::NoSamples => absent("no samples"),
-        Evidence::Failed(_) => absent("refused"),
+        Evidence::Failed(_) => absent("failed"),
         Evidence::Series(history) => {
             let shares: Vec<f64> =
                 days.iter().map(|(from, to)| share(history, *from, *to)).collect();
@@ -143,7 +143,7 @@ pub fn answer(a: &Assessment, rows: &[Coverage]) -> String {
         Some(Evidence::NoSamples) => {
             "For load, no: its series has no sample in the window.".to_owned()
         }
-        Some(Evidence::Failed(why)) => format!("For load, no: the source refused: {why}."),
+        Some(Evidence::Failed(why)) => format!("For load, no: {why}."),
         Some(Evidence::NoSeries) | None => {
             "For load, no: no series matches. No series is not zero.".to_owned()
         }
@@ -157,7 +157,7 @@ pub fn answer(a: &Assessment, rows: &[Coverage]) -> String {
 }
 
 fn absence(share: &str) -> &str {
-    if share == "refused" { "been refused by the source" } else { share }
+    if share == "failed" { "no usable answer" } else { share }
 }
 
 /// Spans that are not plain demand, by kind, each with the series that have them.

@@ -6,8 +6,10 @@ use std::error::Error as _;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::access::{Access, address, authorization, causes, http_client, shown};
 use super::decode::{self, Element, MAX_BODY, NoAnswer, RangeAnswer};
@@ -67,6 +69,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// would exceed the limits on addresses that proxies have, so they are posted (case 11).
 const LONGEST_IN_ADDRESS: usize = 2_000;
 
+/// Thanos and `VictoriaMetrics` answer with what they have unless told that half an answer is none (case 8); and Thanos
+/// may take down-sampled data, which knows no peaks, unless told that only raw samples will do (case 18).
+const WHOLE: [(&str, &str); 3] = [
+    ("partial_response", "false"),
+    ("deny_partial_response", "1"),
+    ("max_source_resolution", "0s"),
+];
+
 impl Client {
     /// Prepares the connection; nothing is sent yet.
     ///
@@ -96,7 +106,8 @@ impl Client {
     /// No usable answer within the time and patience given.
     pub async fn range(&self, query: &str, range: Range) -> Result<RangeAnswer, PrometheusError> {
         let body = self.ask(query, &Question::Over(range)).await?;
-        decode::range(&body, range.points()).map_err(|error| self.no_answer(error, query))
+        let answer = decode::range(&body, range.points());
+        answer.map(|answer| inside(answer, range)).map_err(|error| self.no_answer(error, query))
     }
 
     /// What `query` gives at the moment `at`, in Unix seconds.
@@ -132,12 +143,9 @@ impl Client {
         let mut wait = FIRST_WAIT;
         loop {
             if self.patience().is_zero() {
-                return Err(PrometheusError::Unreachable {
+                return Err(PrometheusError::GivenUp {
                     url: self.shown.clone(),
-                    why: format!(
-                        "given up after {}s of waiting in this run",
-                        self.access.patience.as_secs_f64()
-                    ),
+                    after: self.access.patience,
                 });
             }
             let started = Instant::now();
@@ -152,7 +160,7 @@ impl Client {
                 return Err(error);
             }
             let pause = match &error {
-                PrometheusError::Overloaded { retry_after: Some(asked), .. } => *asked,
+                PrometheusError::Overloaded { retry_after: Some(asked), .. } => wait.max(*asked),
                 _ => wait,
             };
             let left = self.spend(started.elapsed() + pause);
@@ -184,13 +192,14 @@ impl Client {
 
     /// One attempt: the whole text of a successful answer.
     async fn once(&self, query: &str, question: &Question) -> Result<Vec<u8>, PrometheusError> {
-        let mut response = self.send(query, question).await?;
+        let in_address = query.len() <= LONGEST_IN_ADDRESS;
+        let mut response = self.send(query, question, in_address).await?;
+        // a proxy in between may allow less than we think is short
+        if in_address && response.status() == StatusCode::URI_TOO_LONG {
+            response = self.send(query, question, false).await?;
+        }
         let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
+        let retry_after = retry_after(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(&error))? {
             if body.len() + chunk.len() > MAX_BODY {
@@ -213,15 +222,13 @@ impl Client {
         &self,
         query: &str,
         question: &Question,
+        in_address: bool,
     ) -> Result<reqwest::Response, PrometheusError> {
         let authorization = authorization(&self.access)?;
-        let in_address = query.len() <= LONGEST_IN_ADDRESS;
-        // Thanos and `VictoriaMetrics` answer with what they have unless told that half an answer is none
-        let whole = [("partial_response", "false"), ("deny_partial_response", "1")];
         let sent = match question {
             Question::At(at) => {
                 let mut builder = self.api.query(query).at(*at);
-                for (name, value) in whole {
+                for (name, value) in WHOLE {
                     builder = builder.query(name, value);
                 }
                 if let Some(value) = authorization {
@@ -232,7 +239,7 @@ impl Client {
             Question::Over(Range { from, to, step }) => {
                 #[expect(clippy::cast_precision_loss, reason = "a step is far below 2^53 seconds")]
                 let mut builder = self.api.query_range(query, *from, *to, *step as f64);
-                for (name, value) in whole {
+                for (name, value) in WHOLE {
                     builder = builder.query(name, value);
                 }
                 if let Some(value) = authorization {
@@ -276,6 +283,12 @@ impl Client {
         let why = causes.last().cloned().unwrap_or_else(|| error.to_string());
         if error.is_redirect() {
             return PrometheusError::Redirected { url, to: why };
+        }
+        // it came, but is not compressed as it says: the same question will not help
+        if error.is_decode() {
+            return PrometheusError::Garbled {
+                why: format!("it is not compressed as it says: {why}"),
+            };
         }
         // rustls has its say inside an `io::Error`, whose type is not kept through all the layers
         if causes
@@ -361,6 +374,26 @@ fn speaks_of_limits(message: &str) -> bool {
         .any(|word| message.contains(word))
 }
 
+/// Without samples of another time than was asked for: they would stand in the store as settled (case 26).
+fn inside(answer: RangeAnswer, range: Range) -> RangeAnswer {
+    let samples = answer.samples.within(range.from, range.to);
+    let dropped = answer.dropped + answer.samples.at.len() - samples.at.len();
+    RangeAnswer { samples, dropped, ..answer }
+}
+
+/// How long the source asks us to wait: in seconds, or until a date of its own clock (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
+    // its own clock, where it tells it: ours may be another
+    let now = text(DATE).and_then(date).unwrap_or_else(Timestamp::now);
+    Some(date(asked)?.duration_since(now).try_into().unwrap_or_default())
+}
+
 /// The first words of a text, in one line.
 fn start_of(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(400)]);
@@ -374,7 +407,25 @@ fn start_of(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use reqwest::header::HeaderName;
+
     use super::*;
+
+    #[test]
+    fn case_04_a_date_to_retry_after_counts_from_the_clock_of_the_source() {
+        let wait = |pairs: &[(_, &'static str)]| {
+            let pairs = pairs.iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
+            retry_after(&pairs.map(|(name, value)| (HeaderName::clone(name), value)).collect())
+        };
+        let date = (DATE, "Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(wait(&[(RETRY_AFTER, "90")]), Some(Duration::from_secs(90)));
+        let later = (RETRY_AFTER, "Wed, 21 Oct 2015 07:28:07 GMT");
+        assert_eq!(wait(&[date.clone(), later.clone()]), Some(Duration::from_secs(7)));
+        // by our own clock that date is long past
+        assert_eq!(wait(&[later]), Some(Duration::ZERO));
+        assert_eq!(wait(&[(RETRY_AFTER, "soon")]), None);
+        assert_eq!(wait(&[date]), None);
+    }
 
     #[test]
     fn a_range_splits_into_halves_without_losing_a_point() {

@@ -32,7 +32,7 @@ pub struct RangeAnswer {
     pub samples: Samples,
     /// Whether there was a series at all, with or without usable samples.
     pub series: bool,
-    /// Values left out because they were NaN, infinite or null.
+    /// Samples left out because they were NaN, infinite, null, or of another time than asked for.
     pub dropped: usize,
     /// Samples that were out of order or there twice; put in order, the larger value kept.
     pub disordered: usize,

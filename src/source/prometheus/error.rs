@@ -51,6 +51,14 @@ pub enum PrometheusError {
         /// The innermost cause.
         why: String,
     },
+    /// It was away or busy for longer than we wait.
+    #[error("`{url}` was given up after {}s without an answer", after.as_secs_f64())]
+    GivenUp {
+        /// The address.
+        url: String,
+        /// The patience that was lost.
+        after: Duration,
+    },
     /// The server's certificate was not accepted, or it did not accept ours.
     #[error("no trusted connection to `{url}`: {why}")]
     Tls {
@@ -159,7 +167,13 @@ impl PrometheusError {
     /// Whether the source is away or busy, so that the same question may have an answer later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Overloaded { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::GivenUp { .. }
+                | Self::TimedOut { .. }
+                | Self::Overloaded { .. }
+        )
     }
 
     /// Whether every other query would fail in the same way.
@@ -171,6 +185,7 @@ impl PrometheusError {
             | Self::FileContent { .. }
             | Self::Header { .. }
             | Self::Unreachable { .. }
+            | Self::GivenUp { .. }
             | Self::Tls { .. }
             | Self::TimedOut { .. }
             | Self::Denied { .. }
@@ -198,6 +213,12 @@ impl PrometheusError {
             Self::Header { .. } => "correct `history.prometheus.headers`",
             Self::Unreachable { .. } => {
                 "check `history.prometheus.url` (or `--prometheus-url`), and that it can be reached from here; `--offline` works on the local history alone"
+            }
+            Self::GivenUp { .. } => {
+                "run again when it is back: what came is kept and not asked for again; `history.prometheus.patience` is how long we wait"
+            }
+            Self::Tls { why, .. } if why.contains("Expired") => {
+                "the server's certificate is too old: renew it there; or the clock of this machine is wrong"
             }
             Self::Tls { .. } => {
                 "`history.prometheus.caFile` names the authority that signed the server's certificate; `certFile` and `keyFile` are our own"

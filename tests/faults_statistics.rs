@@ -1,0 +1,389 @@
+//! Histories that tempt a statistician, cases 38 to 52: too short, constant, shifted, wild, shaped by holidays, limits or
+//! our own hand. The pipeline itself, in memory: it abstains, widens, or says why, and lowers nothing that whole data
+//! would not.
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs)]
+#![allow(clippy::cast_precision_loss, clippy::float_cmp)]
+
+#[path = "support/fake.rs"]
+mod fake;
+#[path = "support/liar.rs"]
+mod liar;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use plimsoll::advise::plan::{Action, Amount, Code, ServicePlan, Setting, Status};
+use plimsoll::config::{self, Settings};
+use plimsoll::history::{Evidence, Observed, Samples, SeriesKey, Signal, Window};
+
+use liar::{
+    AT, DAY, NOW, STEP, World, advice, assessed, days_ago, find, finding, load, lowered,
+    never_lower, samples, settings, settings_text,
+};
+
+/// A world whose load, and what follows from it, is another at each moment.
+fn with_load(world: World, change: impl Fn(i64, f64) -> f64) -> Observed {
+    let mut observed = world.observed();
+    let all = load(&mut observed);
+    for (at, value) in all.at.iter().zip(&mut all.value) {
+        *value = change(*at, *value);
+    }
+    observed
+}
+
+/// Only what was seen in the last so many days.
+fn only(world: World, days: i64) -> Observed {
+    let mut observed = world.observed();
+    for evidence in observed.values_mut() {
+        if let Evidence::Series(samples) = evidence {
+            *samples = samples.within(days_ago(days), NOW);
+        }
+    }
+    observed
+}
+
+fn settings_with(events: &str) -> Settings {
+    let text = format!("{}events:\n{events}", settings_text("http://localhost"));
+    config::parse(&text, "test", Path::new(".")).unwrap()
+}
+
+/// Every number of a plan that is a load is one.
+fn finite(plan: &ServicePlan) {
+    let load = plan.load.as_ref().unwrap();
+    for figure in [load.current, load.observed_peak, load.planning] {
+        assert!(figure.is_finite() && figure >= 0.0, "{load:?}");
+    }
+}
+
+fn planning(plan: &ServicePlan) -> f64 {
+    plan.load.as_ref().unwrap().planning
+}
+
+fn target(plan: &ServicePlan, component: &str, setting: Setting) -> u64 {
+    find(plan, component, setting).unwrap().target.map(Amount::figure).unwrap()
+}
+
+#[test]
+fn case_38_less_than_a_cycle_is_skipped_with_the_date_of_enough_and_less_than_four_lowers_nothing()
+{
+    for world in [World::Quiet, World::Busy] {
+        let few = advice(&only(world, 4));
+        assert_eq!(few.status, Status::Skipped);
+        assert_eq!(few.reasons[0].code, Code::TooLittleHistory);
+        assert!(few.reasons[0].message.contains("; enough on 2025-11-2"), "{:?}", few.reasons);
+        never_lower(world, &few);
+        let some = advice(&only(world, 12));
+        assert_eq!(lowered(&some), 0);
+        never_lower(world, &some);
+    }
+    let some = advice(&only(World::Quiet, 12));
+    let kept = find(&some, "worker", Setting::Replicas).unwrap();
+    assert_eq!(kept.action, Action::Keep);
+    assert!(
+        kept.reasons[0].message.contains("lowering needs 4w of history, 12d is there"),
+        "{kept:?}"
+    );
+}
+
+#[test]
+fn case_39_a_constant_load_is_planned_for_as_it_is() {
+    let constant = advice(&with_load(World::Quiet, |_, _| 30.0));
+    finite(&constant);
+    assert_eq!(constant.status, Status::Advised);
+    assert!((planning(&constant) - 30.0).abs() < 0.5, "{:?}", constant.load);
+    never_lower(World::Quiet, &constant);
+}
+
+#[test]
+fn case_40_a_new_level_is_planned_for_and_a_lower_one_is_believed_only_after_the_dwell_time() {
+    // three times the load for the last nine days: a migration that doubled, and stays
+    let up = advice(&with_load(
+        World::Quiet,
+        |at, load| if at > days_ago(9) { 3.0 * load } else { load },
+    ));
+    finite(&up);
+    let load = up.load.as_ref().unwrap();
+    assert!(load.planning >= load.observed_peak, "{load:?}");
+    never_lower(World::Quiet, &up);
+    // a third for the last three days
+    for world in [World::Quiet, World::Busy] {
+        let down =
+            advice(&with_load(world, |at, load| if at > days_ago(3) { load / 3.0 } else { load }));
+        finite(&down);
+        never_lower(world, &down);
+        let needed = down.load.as_ref().unwrap().observed_peak;
+        assert!(needed > 4.0, "the week before still counts");
+    }
+}
+
+#[test]
+fn case_41_one_wild_sample_is_named_and_does_not_carry_the_plan_away() {
+    for world in [World::Quiet, World::Busy] {
+        // five minutes of a hundred times the load, ten days ago
+        let observed =
+            with_load(
+                world,
+                |at, load| if at == days_ago(10) + 3 * 3600 { 100.0 * load } else { load },
+            );
+        let plan = advice(&observed);
+        finite(&plan);
+        never_lower(world, &plan);
+        let found = plan.findings.iter().find(|one| one.code == Code::Outlier);
+        assert!(found.is_some_and(|one| one.message.contains("14 Nov")), "{:#?}", plan.findings);
+        // it stands alone: it raises what is planned for, and not to a hundred times the load
+        let (wild, whole) = (planning(&plan), planning(world.whole()));
+        assert!(wild >= whole && wild < 5.0 * whole, "{wild} after {whole}");
+    }
+}
+
+#[test]
+fn case_42_the_hours_of_a_service_are_those_of_its_clock_also_when_that_changes() {
+    // Sunday 26 October 2025, 01:00 UTC: Berlin's clocks went back an hour, and people with them
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let settings = config::parse(
+        &settings_text("http://localhost").replace("Asia/Tokyo", "Europe/Berlin"),
+        "test",
+        Path::new("."),
+    )
+    .unwrap();
+    for (at, morning) in [
+        ("2025-10-26T22:00:00Z", "2025-10-27T09:30:00[Europe/Berlin]"),
+        // Sunday 30 March 2025: forward
+        ("2025-03-30T21:00:00Z", "2025-03-31T09:30:00[Europe/Berlin]"),
+        // and a day that most years have not
+        ("2028-02-28T22:00:00Z", "2028-02-29T09:30:00[Europe/Berlin]"),
+    ] {
+        let at: Timestamp = at.parse().unwrap();
+        let morning: jiff::Zoned = morning.parse().unwrap();
+        let expected = |hours: i64| {
+            let (history, when) =
+                (office(at, &zone), morning.timestamp() + jiff::SignedDuration::from_hours(hours));
+            at_moment(&settings, at, &history, when)
+        };
+        // closed until nine: 5 rps; then 40
+        assert!(expected(0) > 30.0, "{at}: {}", expected(0));
+        assert!(expected(-1) < 15.0, "{at}: {}", expected(-1));
+    }
+}
+
+/// Eight weeks of an office that opens at nine by its own clock and closes at five.
+fn office(at: Timestamp, zone: &TimeZone) -> Observed {
+    let now = at.as_second();
+    let steps: Vec<i64> = (now - 56 * DAY..=now).step_by(usize::try_from(STEP).unwrap()).collect();
+    let value = steps.iter().map(|at| {
+        let local = Timestamp::from_second(*at).unwrap().to_zoned(zone.clone());
+        let wobble = f64::from(local.minute() % 3) * 0.1;
+        wobble + if (9..17).contains(&local.hour()) { 40.0 } else { 5.0 }
+    });
+    let samples = Samples { value: value.collect(), at: steps };
+    [(SeriesKey::service(Signal::Load), Evidence::Series(samples))].into()
+}
+
+/// The median that is expected at a moment.
+fn at_moment(settings: &Settings, at: Timestamp, observed: &Observed, when: Timestamp) -> f64 {
+    let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
+    let (service, live) = (&settings.services[0], std::collections::BTreeMap::new());
+    let assessed =
+        plimsoll::assess(service, &settings.calendar, &settings.policy, &window, observed, &live);
+    let forecast = assessed.forecast.unwrap();
+    let hour = (when.as_second() - forecast.start.as_second()).div_euclid(forecast.step.0);
+    let median = forecast.levels.iter().position(|level| (level - 0.5).abs() < 1e-9).unwrap();
+    forecast.quantiles[usize::try_from(hour).unwrap()][median]
+}
+
+#[test]
+fn case_43_a_holiday_in_history_is_no_quiet_week() {
+    // Thursday and Friday of last week at a fifth
+    let closed = |at: i64| (days_ago(4)..days_ago(2)).contains(&(at - 3600));
+    for world in [World::Quiet, World::Busy] {
+        let observed = with_load(world, |at, load| if closed(at) { load / 5.0 } else { load });
+        never_lower(world, &advice(&observed));
+        // said as an event it is not learnt from at all
+        let said =
+            settings_with("  - {name: holiday, from: 2025-11-20, to: 2025-11-23, multiply: 1}\n");
+        let assessed = assessed(&said, &observed);
+        never_lower(world, &assessed.plan);
+        let Evidence::Series(history) = &assessed.history[&SeriesKey::service(Signal::Load)] else {
+            panic!()
+        };
+        assert!(history.marks.iter().any(|mark| mark.why == "holiday"));
+    }
+}
+
+#[test]
+fn case_44_an_event_ahead_raises_and_one_that_calms_lowers_nothing_that_was_seen() {
+    let next = "from: 2025-11-25, to: 2025-11-28";
+    let launch = settings_with(&format!("  - {{name: launch, {next}, multiply: 3}}\n"));
+    let quiet = assessed(&launch, &World::Quiet.observed()).plan;
+    assert!(planning(&quiet) > 2.0 * planning(World::Quiet.whole()), "{:?}", quiet.load);
+    never_lower(World::Quiet, &quiet);
+    assert!(finding(&quiet, "launch from 2025-11-25: load x 3").is_some());
+    // everybody is away next week: a forecast alone lowers nothing under what was seen last week
+    let away = settings_with("  - {name: away, from: 2025-11-24, to: 2025-12-02, multiply: 0.2}\n");
+    let observed = with_load(World::Quiet, |_, load| 10.0 * load);
+    let seen = advice(&observed);
+    let calm = assessed(&away, &observed).plan;
+    assert!(planning(&calm) < planning(&seen));
+    let peak = calm.load.as_ref().unwrap().observed_peak;
+    assert!(peak > 40.0, "{peak}");
+    // Medium, 3-5 pods, holds up to 50 rps; the last week reached into it
+    assert!(target(&calm, "api", Setting::MinReplicas) >= 3);
+    assert!(target(&calm, "worker", Setting::Replicas) >= 3);
+}
+
+#[test]
+fn case_45_a_trend_ends_neither_below_zero_nor_at_infinity() {
+    let days = |at: i64| (NOW - at) as f64 / DAY as f64;
+    // a thirtieth less every day for eight weeks, and a tenth more
+    for (world, per_day) in [(World::Busy, 0.97f64), (World::Quiet, 1.10)] {
+        let observed = with_load(world, |at, load| load * per_day.powf(-days(at)));
+        let assessed = assessed(&settings(), &observed);
+        finite(&assessed.plan);
+        let forecast = assessed.forecast.unwrap();
+        let all = forecast.quantiles.iter().flatten();
+        assert!(all.clone().all(|load| load.is_finite() && *load >= 0.0), "{per_day}");
+        let highest = all.fold(0.0f64, |a, b| a.max(*b));
+        let peak = assessed.plan.load.as_ref().unwrap().observed_peak;
+        // four weeks of a tenth a day would be fourteenfold; nobody knows that it goes on
+        assert!(highest < 30.0 * peak, "{per_day}: {highest} after {peak}");
+    }
+}
+
+#[test]
+fn case_46_nights_of_zero_break_no_product() {
+    let night = |at: i64| (at / 3600 + 9) % 24 < 8;
+    for world in [World::Quiet, World::Busy] {
+        let assessed =
+            assessed(&settings(), &with_load(world, |at, load| if night(at) { 0.0 } else { load }));
+        finite(&assessed.plan);
+        assert_eq!(assessed.plan.status, Status::Advised);
+        let forecast = assessed.forecast.unwrap();
+        assert!(forecast.quantiles.iter().flatten().all(|load| load.is_finite() && *load >= 0.0));
+        never_lower(world, &assessed.plan);
+    }
+}
+
+#[test]
+fn case_47_load_under_a_limit_of_our_own_is_a_lower_bound_of_demand() {
+    // the HPA stood at its maximum on two afternoons of the last week
+    let mut observed = World::Quiet.observed();
+    let all = samples(&mut observed, &SeriesKey::of("api", Signal::Replicas));
+    for (at, value) in all.at.iter().zip(&mut all.value) {
+        if (days_ago(4)..days_ago(2)).contains(at) {
+            *value = 12.0;
+        }
+    }
+    let held = advice(&observed);
+    assert_eq!(lowered(&held), 0);
+    never_lower(World::Quiet, &held);
+    assert!(finding(&held, "api at maxReplicas").is_some(), "{:#?}", held.findings);
+    // CPU was throttled
+    let mut observed = World::Quiet.observed();
+    samples(&mut observed, &SeriesKey::of("api", Signal::Throttled))
+        .value
+        .iter_mut()
+        .rev()
+        .take(100)
+        .for_each(|share| *share = 0.6);
+    let throttled = advice(&observed);
+    assert_eq!(lowered(&throttled), 0);
+    assert!(finding(&throttled, "api throttled in more than 25% of CFS periods").is_some());
+}
+
+#[test]
+fn case_48_a_load_test_that_is_said_to_be_one_changes_nothing_and_one_that_is_not_lowers_nothing() {
+    let test = |at: i64| (days_ago(10)..days_ago(10) + 6 * 3600).contains(&at);
+    for world in [World::Quiet, World::Busy] {
+        let observed = with_load(world, |at, load| if test(at) { 4.0 * load + 20.0 } else { load });
+        never_lower(world, &advice(&observed));
+        let said =
+            settings_with("  - {name: load test, from: 2025-11-14, to: 2025-11-15, multiply: 1}\n");
+        let masked = assessed(&said, &observed).plan;
+        let without = assessed(&said, &world.observed()).plan;
+        assert_eq!(planning(&masked), planning(&without));
+        never_lower(world, &masked);
+    }
+}
+
+#[test]
+fn case_49_an_interval_over_three_rows_is_said_and_lowers_nothing() {
+    // no week is like another: their peaks are at two, at twenty, at two hundred
+    let factors = [0.5, 30.0, 1.0, 4.0, 60.0, 0.7, 10.0, 2.0, 1.0, 1.0];
+    let wild = |at: i64| factors[usize::try_from((NOW - at) / (7 * DAY)).unwrap()];
+    let wide = advice(&with_load(World::Quiet, |at, load| wild(at) * load));
+    finite(&wide);
+    assert!(finding(&wide, "the peak may lie anywhere from").is_some(), "{:#?}", wide.findings);
+    let by_load = wide.recommendations.iter().filter(|one| one.setting != Setting::Storage);
+    assert!(
+        by_load.clone().all(|one| one.action != Action::Lower
+            || matches!(one.setting, Setting::CpuRequest | Setting::MemoryLimit)),
+        "{wide:#?}"
+    );
+    never_lower(World::Quiet, &wide);
+}
+
+#[test]
+fn case_50_a_service_that_sleeps_keeps_a_replica() {
+    let mut observed =
+        with_load(World::Quiet, |at, load| if at / DAY % 2 == 0 { 0.0 } else { load });
+    for component in ["api", "worker"] {
+        let all = samples(&mut observed, &SeriesKey::of(component, Signal::Replicas));
+        for (at, value) in all.at.iter().zip(&mut all.value) {
+            *value = if at / DAY % 2 == 0 { 0.0 } else { *value };
+        }
+    }
+    let asleep = advice(&observed);
+    finite(&asleep);
+    for one in asleep.recommendations.iter().filter(|one| {
+        matches!(one.setting, Setting::Replicas | Setting::MinReplicas | Setting::MaxReplicas)
+    }) {
+        assert!(
+            one.target.map(Amount::figure) >= Some(1) || one.action == Action::Skipped,
+            "{one:?}"
+        );
+    }
+}
+
+#[test]
+fn case_51_a_weekly_peak_of_minutes_is_planned_for() {
+    // ten minutes every Friday morning: 20 of 16,000 steps, past every percentile
+    let batch = |at: i64| (at + 9 * 3600).rem_euclid(7 * DAY) / 600 == (DAY + 9 * 3600) / 600;
+    let observed = with_load(World::Quiet, |at, load| if batch(at) { 60.0 } else { load });
+    let plan = advice(&observed);
+    let seen = with_load(World::Quiet, |at, _| if batch(at) { 1.0 } else { 0.0 });
+    let mut seen = seen;
+    assert!(load(&mut seen).value.iter().sum::<f64>() >= 8.0, "eight weeks have eight");
+    assert!(planning(&plan) >= 57.0, "{:?}", plan.load);
+    never_lower(World::Quiet, &plan);
+}
+
+#[test]
+fn case_52_what_our_own_advice_changed_is_no_evidence_of_demand() {
+    // the advice was followed ten days ago: half the pods, and half the CPU request of each
+    let mut observed = World::Quiet.observed();
+    let halve = |observed: &mut Observed, component: &str, signal| {
+        let all = samples(observed, &SeriesKey::of(component, signal));
+        for (at, value) in all.at.iter().zip(&mut all.value) {
+            *value = if *at > days_ago(10) { (*value / 2.0).max(1.0) } else { *value };
+        }
+    };
+    halve(&mut observed, "worker", Signal::Replicas);
+    halve(&mut observed, "api", Signal::HpaMin);
+    let after = advice(&observed);
+    assert_eq!(
+        after.load,
+        World::Quiet.whole().load,
+        "demand is what people asked for, not what we ran"
+    );
+    let figure = |plan: &ServicePlan, component, setting| {
+        find(plan, component, setting).unwrap().uncapped_target
+    };
+    for (component, setting) in [("worker", Setting::Replicas), ("api", Setting::MinReplicas)] {
+        assert_eq!(
+            figure(&after, component, setting),
+            figure(World::Quiet.whole(), component, setting)
+        );
+    }
+    let _ = AT;
+}
