@@ -204,7 +204,7 @@ enum Damage {
     Partial(usize),
     /// One sample in so many cannot be a measurement.
     Garbage(usize),
-    /// Everything but the newest hours is lost: fewer than the dwell time of two days.
+    /// Everything but the newest hours is lost: fewer than the 95 % of two days that count as complete.
     Young(usize),
 }
 
@@ -216,7 +216,7 @@ fn damage() -> impl Strategy<Value = Damage> {
         (2..60usize).prop_map(Damage::Stale),
         (2..15usize).prop_map(Damage::Partial),
         (2..15usize).prop_map(Damage::Garbage),
-        (1..48usize).prop_map(Damage::Young),
+        (1..45usize).prop_map(Damage::Young),
     ]
 }
 

@@ -162,6 +162,7 @@ impl World {
             let api = observed[&SeriesKey::of("api", signal)].clone();
             observed.insert(SeriesKey::of("worker", signal), api);
         }
+        flat(&mut observed, "worker", Signal::OomKills, 0.0);
         flat(&mut observed, "worker", Signal::CpuRequest, 0.6);
         flat(&mut observed, "worker", Signal::MemoryLimit, f64::from(1 << 30));
         if self == Self::Quiet {
