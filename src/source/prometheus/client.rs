@@ -283,8 +283,10 @@ impl Client {
         if error.is_redirect() {
             return PrometheusError::Redirected { url, to: why };
         }
-        // it came, but is not compressed as it says: the same question will not help
-        if error.is_decode() {
+        // it came, but is not compressed as it says: the same question will not help. A connection that was lost fails
+        // in the decoder too, and there it will
+        let compression = |cause: &String| cause.contains("gzip") || cause.contains("deflate");
+        if error.is_decode() && causes.iter().any(compression) {
             return PrometheusError::Garbled {
                 why: format!("it is not compressed as it says: {why}"),
             };
