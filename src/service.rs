@@ -149,6 +149,8 @@ pub struct Policy {
     pub max_step: f64,
     /// Share of expected samples that the load must have before anything is lowered.
     pub min_coverage: Ratio,
+    /// How long the load must have been watched before anything is lowered.
+    pub min_history: Period,
     /// The oldest that the newest sample may be before the data counts as stale.
     pub max_age: Period,
 }
@@ -163,6 +165,7 @@ impl Default for Policy {
             dwell: Period::WEEK,
             max_step: 2.0,
             min_coverage: Ratio(0.95),
+            min_history: Period(4 * Period::WEEK.0),
             max_age: Period(1_800),
         }
     }

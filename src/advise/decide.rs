@@ -8,6 +8,7 @@ use crate::advise::Known;
 use crate::advise::plan::{Action, Code, Reason};
 use crate::advise::series;
 use crate::history::{self, History, MarkKind, SeriesKey, Signal};
+use crate::service::Policy;
 use crate::units::{Period, Ratio};
 
 /// Whether anything may be lowered, and what must still be served then.
@@ -39,26 +40,18 @@ impl Lowering {
         let load_kept = planning.max(observed / (1.0 - known.policy.hysteresis.0));
         Self { load: load_kept, forbidden: forbidden(known, load).err() }
     }
-}
 
-/// Least history before anything is lowered: a retention of two weeks has forgotten the peak of the month.
-const SEEN_MIN: Period = Period(4 * Period::WEEK.0);
+    /// The same, forbidden too where `evidence` is not there.
+    #[must_use]
+    pub fn and(self, evidence: Result<(), Reason>) -> Self {
+        Self { forbidden: self.forbidden.or(evidence.err()), ..self }
+    }
+}
 
 /// The first thing that forbids lowering.
 fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
-    seen_long_enough(load)?;
-    let dwell = load.last(known.policy.dwell);
-    let coverage = history::coverage(dwell);
-    let whole = dwell.len() >= known.policy.dwell.steps(load.step);
-    if !whole || coverage < known.policy.min_coverage.0 {
-        let message = format!(
-            "lowering needs {} of the last {}, {} is there",
-            known.policy.min_coverage,
-            known.policy.dwell,
-            Ratio((coverage * 1000.0).floor() / 1000.0)
-        );
-        return Err(Reason { code: Code::Coverage, message });
-    }
+    seen_long_enough(known, load)?;
+    let dwell = whole(known, &SeriesKey::service(Signal::Load))?.last(known.policy.dwell);
     if history::peak(dwell) <= Some(0.0) {
         let message = format!(
             "`load` was 0 throughout the last {}: a metric that stopped counting looks the same",
@@ -77,14 +70,37 @@ fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
     healthy(known, Signal::P99, known.service.objectives.p99_s)
 }
 
-/// Whether the load was watched for as long as the rhythm of a month needs.
-fn seen_long_enough(load: &History) -> Result<(), Reason> {
+/// The history behind `key` if it is fresh and covers the whole dwell time: nothing is lowered by less.
+///
+/// # Errors
+///
+/// The kind of its absence, or how much of it there is.
+pub fn whole<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason> {
+    let history = series(known, key)?;
+    let Policy { dwell, min_coverage, .. } = known.policy;
+    let steps = dwell.steps(history.step);
+    let seen = history.last(*dwell).iter().filter(|value| value.is_finite()).count();
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = seen as f64 / steps.max(1) as f64;
+    if share >= min_coverage.0 {
+        return Ok(history);
+    }
+    let share = Ratio((share * 1000.0).floor() / 1000.0);
+    let message =
+        format!("lowering needs {min_coverage} of the last {dwell} of `{key}`, {share} is there");
+    Err(Reason { code: Code::Coverage, message })
+}
+
+/// Whether the load was watched for long enough: a retention of two weeks has forgotten the peak of the month.
+fn seen_long_enough(known: &Known<'_>, load: &History) -> Result<(), Reason> {
+    let least = known.policy.min_history;
     let seen = load.end().duration_since(load.start).as_secs();
-    if seen >= SEEN_MIN.0 {
+    if seen >= least.0 {
         return Ok(());
     }
     let days = Period((seen / Period::DAY.0).max(1) * Period::DAY.0);
-    let message = format!("lowering needs {SEEN_MIN} of history, {days} is there");
+    let message =
+        format!("lowering needs {least} of history, {days} is there (`policy.minHistory`)");
     Err(Reason { code: Code::TooLittleHistory, message })
 }
 
@@ -92,16 +108,10 @@ fn seen_long_enough(load: &History) -> Result<(), Reason> {
 fn healthy(known: &Known<'_>, signal: Signal, objective: f64) -> Result<(), Reason> {
     /// Share of steps that may miss an objective: one bad scrape is not an unhealthy week.
     const TOLERATED: f64 = 0.01;
-    let history = series(known, &SeriesKey::service(signal))?;
-    let dwell = history.last(known.policy.dwell);
+    let dwell = whole(known, &SeriesKey::service(signal))?.last(known.policy.dwell);
     let misses = dwell.iter().filter(|value| **value > objective).count();
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = misses as f64 / dwell.len().max(1) as f64;
-    if history::coverage(dwell) < known.policy.min_coverage.0 {
-        let message =
-            format!("`{}` is not complete enough to call the service healthy", signal.name());
-        return Err(Reason { code: Code::Coverage, message });
-    }
     if share > TOLERATED {
         let message = format!(
             "`{}` missed its objective in {misses} steps of the last {}",

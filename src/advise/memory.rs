@@ -5,7 +5,7 @@
 //! the container's limit: the rest is for the copy-on-write of a fork, buffers and fragmentation
 //! (Redis documentation, "Memory optimization" and "Persistence").
 
-use crate::advise::decide::{Decision, Lowering, decide};
+use crate::advise::decide::{Decision, decide, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::Sizing;
 use crate::advise::trend::Line;
@@ -85,7 +85,7 @@ pub fn of_table(
             ..skip(Reason { code: Code::CurrentUnknown, message })
         };
     };
-    let lowering = lowering(outlook, used.as_ref().err());
+    let lowering = outlook.lowering.clone().and(whole(known, &used_by(known, name)).map(|_| ()));
     let decision = decide(
         limit.0,
         at(outlook.planning).0,
@@ -113,16 +113,16 @@ pub fn of_table(
     }
 }
 
-/// Lowering is forbidden where the use itself is not known.
-fn lowering(outlook: &Outlook<'_>, missing: Option<&Reason>) -> Lowering {
-    let forbidden = outlook.lowering.forbidden.clone().or_else(|| missing.cloned());
-    Lowering { forbidden, ..outlook.lowering.clone() }
+/// What tells the memory in use: Redis itself, or where it is silent its container.
+fn used_by(known: &Known<'_>, name: &str) -> SeriesKey {
+    let redis = SeriesKey::of(name, Signal::RedisUsed);
+    let container = SeriesKey::of(name, Signal::Memory);
+    let only_container = series(known, &redis).is_err() && series(known, &container).is_ok();
+    if only_container { container } else { redis }
 }
 
 fn observed_use(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Result<Use, Reason> {
-    let used = series(known, &SeriesKey::of(name, Signal::RedisUsed)).or_else(|missing| {
-        series(known, &SeriesKey::of(name, Signal::Memory)).map_err(|_| missing)
-    })?;
+    let used = series(known, &used_by(known, name))?;
     let load = series(known, &SeriesKey::service(Signal::Load))?;
     let peak = history::peak(used.last(Period::WEEK)).ok_or_else(|| Reason {
         code: Code::NoSamples,

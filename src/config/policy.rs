@@ -109,6 +109,9 @@ impl Reader<'_> {
             min_coverage: self
                 .ratio(&at("minCoverage"), raw.min_coverage.as_ref(), (0.01, 1.0))
                 .unwrap_or(usual.min_coverage),
+            min_history: self
+                .period(&at("minHistory"), raw.min_history.as_ref(), spans)
+                .unwrap_or(usual.min_history),
             max_age: self
                 .period(&at("maxAge"), raw.max_age.as_ref(), (step, year))
                 .unwrap_or(usual.max_age),

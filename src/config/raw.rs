@@ -413,6 +413,9 @@ pub(super) struct Policy {
     /// Share of expected samples that the load must have before anything is lowered; `95%` unless set.
     #[schemars(with = "Option<NumberOrText>")]
     pub(super) min_coverage: Option<Text>,
+    /// How long the load must have been watched before anything is lowered; `4w` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) min_history: Option<Text>,
     /// The oldest that the newest sample may be before the data counts as stale; `30m` unless set.
     #[schemars(with = "Option<String>")]
     pub(super) max_age: Option<Text>,

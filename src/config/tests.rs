@@ -123,7 +123,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_key_that_was_meant() {
         (
             "horizon: 7d",
             "xyz: 7d",
-            "unknown key `policy.xyz` in `plimsoll.yaml`, line 51\nknown here: `risk`, `horizon`, `outlook`, `hysteresis`, `dwell`, `maxStep`, `minCoverage`, `maxAge`",
+            "unknown key `policy.xyz` in `plimsoll.yaml`, line 51\nknown here: `risk`, `horizon`, `outlook`, `hysteresis`, `dwell`, `maxStep`, `minCoverage`, `minHistory`, `maxAge`",
         ),
         (
             "bearerTokenFile: /var/run/token",
