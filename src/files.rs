@@ -46,6 +46,27 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     try_write(path, content).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Whether a file can be made at `path`, before the work that is to fill it; what stands there is not touched.
+///
+/// # Errors
+///
+/// Where the folder cannot be made or written to, with the path.
+pub fn try_place(path: &Path) -> Result<(), WriteError> {
+    let refused = |source| WriteError { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(refused(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = folder(path);
+    std::fs::create_dir_all(folder).map_err(refused)?;
+    let made = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder);
+    made.map(drop).map_err(|error| refused(error.kind().into()))
+}
+
+/// The folder that a path is in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
     // a link keeps pointing where it does, and what it points to is replaced
     let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -53,8 +74,7 @@ fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
         // a device or a pipe is written to, not replaced
         return std::fs::File::options().write(true).open(path)?.write_all(content);
     }
-    let folder =
-        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     std::fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
     // errors name the file that was asked for, not the one that is being made beside it

@@ -376,10 +376,11 @@ fn speaks_of_limits(message: &str) -> bool {
 }
 
 /// Without samples of another time than was asked for: they would stand in the store as settled (case 26).
-fn inside(answer: RangeAnswer, range: Range) -> RangeAnswer {
-    let samples = answer.samples.within(range.from, range.to);
-    let dropped = answer.dropped + answer.samples.at.len() - samples.at.len();
-    RangeAnswer { samples, dropped, ..answer }
+fn inside(mut answer: RangeAnswer, range: Range) -> RangeAnswer {
+    let all = answer.samples.at.len();
+    answer.samples = answer.samples.within(range.from, range.to);
+    answer.dropped += all - answer.samples.at.len();
+    answer
 }
 
 /// The first words of a text, in one line.
