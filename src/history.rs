@@ -40,8 +40,10 @@ pub enum Signal {
     ErrorRate,
     /// 99th percentile of latency, in seconds.
     P99,
-    /// Ready replicas.
+    /// Ready replicas: what serves the load.
     Replicas,
+    /// Replicas that the object asks for: what is in force. In an outage few of them are ready.
+    SpecReplicas,
     /// `minReplicas` of the HPA.
     HpaMin,
     /// `maxReplicas` of the HPA.
@@ -78,11 +80,12 @@ pub enum Signal {
 
 impl Signal {
     /// Every signal with its stable name, as it stands in settings, file names and reports.
-    pub const NAMES: [(Signal, &'static str); 20] = [
+    pub const NAMES: [(Signal, &'static str); 21] = [
         (Signal::Load, "load"),
         (Signal::ErrorRate, "errorRate"),
         (Signal::P99, "p99"),
         (Signal::Replicas, "replicas"),
+        (Signal::SpecReplicas, "specReplicas"),
         (Signal::HpaMin, "hpaMin"),
         (Signal::HpaMax, "hpaMax"),
         (Signal::Cpu, "cpu"),
@@ -283,7 +286,8 @@ fn regular(evidence: &Evidence<Samples>, window: &Window) -> Evidence<History> {
     let step = window.step.0;
     let end = window.at.as_second().div_euclid(step);
     let usable = |(at, value): &(&i64, &f64)| {
-        at.div_euclid(step) <= end
+        // not even the rest of the step that is going on
+        **at <= window.at.as_second()
             && at.div_euclid(step) > end - window.lookback.0 / step - 1
             && (0.0..=MEASURABLE_MAX).contains(*value)
     };

@@ -128,7 +128,7 @@ impl Current {
     /// Whether an HPA owns the replica count.
     #[must_use]
     pub fn has_hpa(self) -> bool {
-        self.max_replicas.is_some()
+        self.max_replicas.is_some() || self.min_replicas.is_some()
     }
 }
 

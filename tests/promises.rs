@@ -150,7 +150,7 @@ fn whole_data_may_lower_or_the_tests_below_prove_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// Promise 1. The load and both health signals are what lowering rests on: damage to any of them forbids it.
     #[test]

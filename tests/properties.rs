@@ -136,10 +136,20 @@ fn world() -> impl Strategy<Value = World> {
         let flat = |value: f64| series(vec![value; hours]);
         let mebi = f64::from(1 << 20);
         let redis = series(load.iter().map(|l| (uses.2 * 0.3 + l * uses.3) * mebi).collect());
+        let most = f64::from(counts.0 + counts.1);
+        let hpa_max = if counts.2 { flat(most) } else { Evidence::NoSeries };
         let observed = Observed::from([
             (SeriesKey::service(Signal::ErrorRate), flat(health.0)),
             (SeriesKey::service(Signal::P99), flat(health.1)),
             (SeriesKey::of("api", Signal::Replicas), flat(f64::from(counts.0))),
+            (SeriesKey::of("api", Signal::Throttled), flat(0.0)),
+            (SeriesKey::of("api", Signal::OomKills), flat(0.0)),
+            (SeriesKey::of("api", Signal::HpaMax), hpa_max),
+            (SeriesKey::of("worker", Signal::SpecReplicas), flat(f64::from(counts.1 + 1))),
+            (SeriesKey::of("worker", Signal::HpaMax), Evidence::NoSeries),
+            (SeriesKey::of("worker", Signal::CpuLimit), Evidence::NoSeries),
+            (SeriesKey::of("redis", Signal::RedisEvictions), flat(0.0)),
+            (SeriesKey::of("redis", Signal::OomKills), flat(0.0)),
             (SeriesKey::of("api", Signal::CpuMax), flat(uses.0)),
             (SeriesKey::of("api", Signal::Memory), flat(uses.1 * mebi)),
             (SeriesKey::of("redis", Signal::RedisUsed), redis),

@@ -35,18 +35,18 @@ fn by_metrics(
         Some(Evidence::Series(history)) if history.newest >= oldest => history.newest_value(),
         _ => None,
     };
+    // "no limit" is written as 0 by some, and no count, request or limit in force is 0
+    let newest = |signal| newest(signal).filter(|value| *value > 0.0 || signal == Signal::HpaMin);
     let count = |signal| newest(signal).map(count);
     let bytes = |signal| newest(signal).map(|value| Bytes::at_least(value, Bytes(1)));
     let cpu =
         |signal| newest(signal).map(|cores| Millicores(u64::from(self::count(cores * 1000.0))));
-    // an HPA that was seen and is not seen now may still own the count: silence is not "there is none"
-    let owner_unclear = match histories.get(&SeriesKey::of(component, Signal::HpaMax)) {
-        Some(Evidence::Series(history)) => history.newest < oldest,
-        Some(Evidence::NoSamples | Evidence::Failed(_)) => true,
-        Some(Evidence::NoSeries) | None => false,
-    };
+    // only an HPA that was asked for and is not there leaves the count to itself: silence is not "there is none"
+    let hpa = |signal| histories.get(&SeriesKey::of(component, signal));
+    let owner_unclear = hpa(Signal::HpaMax) != Some(&Evidence::NoSeries)
+        || !matches!(hpa(Signal::HpaMin), None | Some(Evidence::NoSeries));
     Current {
-        replicas: count(Signal::Replicas).filter(|_| !owner_unclear),
+        replicas: count(Signal::SpecReplicas).filter(|_| !owner_unclear),
         min_replicas: count(Signal::HpaMin),
         max_replicas: count(Signal::HpaMax),
         target_utilization: None,
@@ -86,11 +86,34 @@ mod tests {
             })
         };
         let now: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
-        let replicas = (SeriesKey::of("api", Signal::Replicas), seen(now, 4.0));
+        let replicas = (SeriesKey::of("api", Signal::SpecReplicas), seen(now, 4.0));
         let silent = [replicas.clone(), (SeriesKey::of("api", Signal::HpaMax), seen(start, 5.0))];
         assert_eq!(by_metrics("api", &BTreeMap::from(silent), now).replicas, None);
         let none = [replicas, (SeriesKey::of("api", Signal::HpaMax), Evidence::NoSeries)];
-        assert_eq!(by_metrics("api", &BTreeMap::from(none), now).replicas, Some(4));
+        assert_eq!(by_metrics("api", &BTreeMap::from(none.clone()), now).replicas, Some(4));
+        // never asked is not "there is none", and a minimum alone shows that there is one
+        let [replicas, none] = none;
+        assert_eq!(by_metrics("api", &BTreeMap::from([replicas.clone()]), now).replicas, None);
+        let minimum = (SeriesKey::of("api", Signal::HpaMin), seen(now, 2.0));
+        let odd = by_metrics("api", &BTreeMap::from([replicas, none, minimum]), now);
+        assert_eq!((odd.replicas, odd.min_replicas, odd.max_replicas), (None, Some(2), None));
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_no_limit_and_not_one_byte() {
+        let start: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let history = History {
+            start,
+            step: Period(300),
+            values: vec![0.0],
+            marks: Vec::new(),
+            newest: start,
+        };
+        let keys = [Signal::MemoryLimit, Signal::CpuRequest, Signal::HpaMax];
+        let zero =
+            keys.map(|signal| (SeriesKey::of("api", signal), Evidence::Series(history.clone())));
+        let current = by_metrics("api", &BTreeMap::from(zero), start);
+        assert_eq!(current, Current::default());
     }
 
     #[test]

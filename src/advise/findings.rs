@@ -16,8 +16,8 @@ use crate::units::{Bytes, Period, Ratio};
 const GENEROUS: f64 = 2.0;
 /// Rows of at most this many replicas are there for availability, not for load.
 const AVAILABILITY_REPLICAS: u32 = 2;
-/// Newest steps that must all violate an objective before it counts as violated now: 15 minutes at 5 m.
-const STEPS_NOW: usize = 3;
+/// Newest span that must violate an objective throughout before it counts as violated now.
+const NOW: Period = Period(900);
 
 /// Everything found, worst first.
 pub fn all(
@@ -52,9 +52,10 @@ fn finding(severity: Severity, code: Code, message: String, remedy: &str) -> Fin
 /// The newest value of a health signal that every one of the last steps violates.
 fn violated(known: &Known<'_>, signal: Signal, limit: f64) -> Option<f64> {
     let history = series(known, &SeriesKey::service(signal)).ok()?;
-    let newest = &history.values[history.values.len().saturating_sub(STEPS_NOW)..];
-    let all = newest.len() == STEPS_NOW && newest.iter().all(|value| *value > limit);
-    all.then(|| newest[STEPS_NOW - 1])
+    let steps = NOW.steps(history.step).max(1);
+    let newest = &history.values[history.values.len().saturating_sub(steps)..];
+    let all = newest.len() == steps && newest.iter().all(|value| *value > limit);
+    newest.last().copied().filter(|_| all)
 }
 
 /// The runbook's Severity 2 holds now: nothing is lowered, and its emergency size is offered.

@@ -5,11 +5,12 @@
 //! the container's limit: the rest is for the copy-on-write of a fork, buffers and fragmentation
 //! (Redis documentation, "Memory optimization" and "Persistence").
 
-use crate::advise::decide::{Decision, decide, whole};
+use crate::advise::decide::{Decision, decide};
+use crate::advise::lowering::whole;
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::Sizing;
 use crate::advise::trend::Line;
-use crate::advise::{BOUND_LEVELS, Known, Outlook, runway, series, skipped};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, evidence, runway, series, skipped};
 use crate::history::{self, History, SeriesKey, Signal};
 use crate::service::{Component, Current};
 use crate::units::{Bytes, Period};
@@ -85,7 +86,7 @@ pub fn of_table(
             ..skip(Reason { code: Code::CurrentUnknown, message })
         };
     };
-    let lowering = outlook.lowering.clone().and(whole(known, &used_by(known, name)).map(|_| ()));
+    let lowering = outlook.lowering.clone().and(watched(known, name));
     let decision = decide(
         limit.0,
         at(outlook.planning).0,
@@ -111,6 +112,17 @@ pub fn of_table(
             .lasts_to(|load| at(load) <= limit)
             .map(|level| runway(known, outlook, level)),
     }
+}
+
+/// Whether the use of memory, and what would show that there is too little of it, was seen throughout.
+fn watched(known: &Known<'_>, name: &str) -> Result<(), Reason> {
+    let used = used_by(known, name);
+    // a container without Redis evicts nothing
+    let evictions =
+        (used.signal == Signal::RedisUsed).then(|| SeriesKey::of(name, Signal::RedisEvictions));
+    let kills = SeriesKey::of(name, Signal::OomKills);
+    let mut all = [Some(used), evictions, Some(kills)].into_iter().flatten();
+    all.try_for_each(|key| whole(known, &key).map(|_| ()))
 }
 
 /// What tells the memory in use: Redis itself, or where it is silent its container.
@@ -163,7 +175,8 @@ pub fn limit_under(
     today: Option<Bytes>,
     period: Period,
 ) -> Option<f64> {
-    let history = series(known, &SeriesKey::of(name, pressure)).ok()?;
+    // what happened has happened, however old the newest sample is
+    let history = evidence(known.history, &SeriesKey::of(name, pressure)).ok()?;
     let recent = history.values.len() - history.last(period).len();
     let last = (recent..history.values.len()).rev().find(|i| history.values[*i] > 0.0)?;
     let limits = series(known, &SeriesKey::of(name, Signal::MemoryLimit)).ok();

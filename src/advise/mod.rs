@@ -6,6 +6,7 @@
 pub mod current;
 pub mod decide;
 mod findings;
+pub mod lowering;
 mod memory;
 pub mod plan;
 mod replicas;
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::advise::decide::Lowering;
+use crate::advise::lowering::Lowering;
 use crate::advise::plan::{
     Action, Code, Crossing, LoadFigures, Reason, Recommendation, Runway, ServicePlan, Status,
     TierFigures,

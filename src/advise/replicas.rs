@@ -18,7 +18,7 @@ pub fn of_table(
 ) -> Vec<Recommendation> {
     let settings: &[(Setting, Option<u32>, Want)] = if current.has_hpa() {
         &[
-            (Setting::MinReplicas, current.min_replicas.or(Some(1)), |asked| asked.row_min),
+            (Setting::MinReplicas, current.min_replicas, |asked| asked.row_min),
             (Setting::MaxReplicas, current.max_replicas, |asked| asked.row_max.max(asked.capped())),
         ]
     } else {

@@ -5,7 +5,8 @@
 //! leaving alone what is near: between half and all of the request nothing is changed, because every
 //! change of a request restarts pods and shifts an HPA's percentages.
 
-use crate::advise::decide::{Lowering, Show, decide, whole};
+use crate::advise::decide::{Show, decide};
+use crate::advise::lowering::{Lowering, whole};
 use crate::advise::memory::limit_under;
 use crate::advise::plan::{Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::{Known, series, skipped};
@@ -82,7 +83,7 @@ fn one(
         let reason = Reason { code: Code::CurrentUnknown, message };
         return Recommendation { uncapped_target: Some(amount(need.figure)), ..skip(reason) };
     };
-    let used_by = SeriesKey::of(&component.name, used_by(setting));
+    let evidence = evidence_of(setting);
     // inside the dead band today's value is right: it holds the use, and is not twice as large
     let right = need.used <= in_force && need.figure > scaled(in_force, IDLE);
     let wanted = if right { in_force.max(need.forced) } else { need.figure };
@@ -90,7 +91,7 @@ fn one(
         Setting::CpuRequest => |figure| Millicores(figure).to_string(),
         _ => |figure| Bytes(figure).to_string(),
     };
-    let may = lowering(known, &used_by);
+    let may = lowering(known, &component.name, evidence);
     let decision = decide(in_force, wanted, wanted, &may, known.policy.max_step, show);
     let mut reasons = need.reasons;
     reasons.extend(decision.reason);
@@ -111,18 +112,23 @@ fn setting_step(setting: Setting, figure: u64) -> u64 {
     figure.div_ceil(step) * step
 }
 
-/// The use that a setting is sized by.
-fn used_by(setting: Setting) -> Signal {
-    if setting == Setting::CpuRequest { Signal::CpuMax } else { Signal::Memory }
+/// What speaks against lowering a setting: the use that it is sized by, and what would show that it is too small.
+fn evidence_of(setting: Setting) -> &'static [Signal] {
+    match setting {
+        // throttling is looked for before anything is lowered
+        Setting::CpuRequest => &[Signal::CpuMax],
+        _ => &[Signal::Memory, Signal::OomKills],
+    }
 }
 
 /// Lowering a request needs the same complete, healthy, uncensored week as lowering anything else, and the
-/// whole week of the use itself.
-fn lowering(known: &Known<'_>, used_by: &SeriesKey) -> Lowering {
+/// whole week of its own evidence.
+fn lowering(known: &Known<'_>, name: &str, evidence: &[Signal]) -> Lowering {
     let load = super::load(known);
     let forbidden = |reason| Lowering { load: f64::INFINITY, forbidden: Some(reason) };
     let lowering = load.map_or_else(forbidden, |load| Lowering::from(known, load, 0.0));
-    lowering.and(whole(known, used_by).map(|_| ()))
+    let known = |signal: &Signal| whole(known, &SeriesKey::of(name, *signal)).map(|_| ());
+    lowering.and(evidence.iter().try_for_each(known))
 }
 
 fn cpu_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {

@@ -126,6 +126,7 @@ impl World {
             .map(|(load, pods)| (236.0 + 4.0 * load / pods + 2.0 * noise.draw()) * MI);
         let memory = memory.collect();
         self.put(out, SeriesKey::of("api", Signal::Replicas), self.ready.clone());
+        self.put(out, SeriesKey::of("api", Signal::SpecReplicas), self.ready.clone());
         self.flat(out, SeriesKey::of("api", Signal::HpaMin), HPA_RANGE.0);
         self.flat(out, SeriesKey::of("api", Signal::HpaMax), HPA_RANGE.1);
         self.put(out, SeriesKey::of("api", Signal::Cpu), cpu);
@@ -142,10 +143,13 @@ impl World {
     /// The worker's pods are not scraped: kube-state-metrics knows their number, nobody their usage.
     fn worker_signals(&self, out: &mut Observed) {
         let before = date(2026, 11, 17).at(14, 20, 0, 0);
-        let replicas =
-            self.clock.iter().map(|now| if now.datetime() < before { 2.0 } else { 3.0 }).collect();
-        self.put(out, SeriesKey::of("worker", Signal::Replicas), replicas);
-        for missing in [Signal::Cpu, Signal::CpuMax, Signal::Memory, Signal::CpuRequest] {
+        let replicas = self.clock.iter().map(|now| if now.datetime() < before { 2.0 } else { 3.0 });
+        let replicas: Vec<f64> = replicas.collect();
+        self.put(out, SeriesKey::of("worker", Signal::Replicas), replicas.clone());
+        self.put(out, SeriesKey::of("worker", Signal::SpecReplicas), replicas);
+        let unscraped = [Signal::Cpu, Signal::CpuMax, Signal::Memory, Signal::CpuRequest];
+        let none = [Signal::HpaMin, Signal::HpaMax, Signal::CpuLimit];
+        for missing in unscraped.into_iter().chain(none) {
             out.insert(SeriesKey::of("worker", missing), Evidence::NoSeries);
         }
     }

@@ -129,6 +129,7 @@ fn gauge(key: &SeriesKey) -> Option<String> {
     Some(match key.signal {
         Signal::Replicas if subject == "redis" => r#"kube_statefulset_status_replicas_ready{namespace="jarvis",statefulset="jarvis-redis-master"}"#.to_owned(),
         Signal::Replicas => format!(r#"kube_deployment_status_replicas_ready{{namespace="jarvis",deployment="jarvis-{subject}"}}"#),
+        Signal::SpecReplicas => format!(r#"kube_deployment_spec_replicas{{namespace="jarvis",deployment="jarvis-{subject}"}}"#),
         Signal::HpaMin => hpa("min"),
         Signal::HpaMax => hpa("max"),
         Signal::Memory => format!("container_memory_working_set_bytes{{{pod}}}"),

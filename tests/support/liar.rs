@@ -154,12 +154,9 @@ impl World {
         flat(&mut observed, "api", Signal::HpaMin, min);
         flat(&mut observed, "api", Signal::HpaMax, max);
         flat(&mut observed, "api", Signal::Replicas, replicas);
-        flat(
-            &mut observed,
-            "worker",
-            Signal::Replicas,
-            if self == Self::Quiet { 6.0 } else { 2.0 },
-        );
+        for signal in [Signal::Replicas, Signal::SpecReplicas] {
+            flat(&mut observed, "worker", signal, if self == Self::Quiet { 6.0 } else { 2.0 });
+        }
         for signal in [Signal::CpuMax, Signal::Memory] {
             let api = observed[&SeriesKey::of("api", signal)].clone();
             observed.insert(SeriesKey::of("worker", signal), api);
@@ -179,12 +176,7 @@ impl World {
     /// The advice where nothing is wrong.
     pub fn whole(self) -> &'static ServicePlan {
         static WHOLE: [OnceLock<ServicePlan>; 2] = [OnceLock::new(), OnceLock::new()];
-        WHOLE[usize::from(self == Self::Busy)].get_or_init(|| {
-            // what the source does not answer, it has no series of
-            let mut observed = self.observed();
-            observed.retain(|_, evidence| matches!(evidence, Evidence::Series(_)));
-            advice(&observed)
-        })
+        WHOLE[usize::from(self == Self::Busy)].get_or_init(|| advice(&self.observed()))
     }
 }
 

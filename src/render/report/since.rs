@@ -64,10 +64,10 @@ fn moved(from: f64, to: f64) -> String {
 /// Settings of a component that are not what they were.
 fn settings(a: &Assessment, component: &str) -> Vec<String> {
     let of = |signal| series::history(a, Some(component), signal);
-    // a count that an HPA moves is no setting
+    // a count that an HPA moves is no setting of anybody
     let hpa = a.history.get(&SeriesKey::of(component, Signal::HpaMax));
     let fixed = matches!(hpa, None | Some(Evidence::NoSeries));
-    let replicas = fixed.then_some((Signal::Replicas, "ready replicas"));
+    let replicas = fixed.then_some((Signal::SpecReplicas, "replicas"));
     let found = SETTINGS.into_iter().chain(replicas).filter_map(|(signal, name)| {
         let (from, to, at) = change(of(signal)?, last_review(a))?;
         let amount = |value| amount(signal, value);
@@ -131,7 +131,7 @@ mod tests {
         assert!(said[0].starts_with("The weekly peak rose from "), "{said:?}");
         assert!(said[0].ends_with(": out of Medium, into High."), "{said:?}");
         assert!(
-            said.iter().any(|line| line.starts_with("Worker ready replicas went from 2 to 3")),
+            said.iter().any(|line| line.starts_with("Worker replicas went from 2 to 3")),
             "{said:?}"
         );
         assert_eq!(since(&fixture::empty()), Vec::<String>::new());

@@ -49,6 +49,11 @@ pub fn coverage(a: &Assessment) -> Vec<Coverage> {
     let days = small::days(a, start(a));
     let mut rows: Vec<Coverage> = Vec::new();
     for (key, evidence) in &a.history {
+        // that there is no HPA is an answer, and no gap in the data
+        if *evidence == Evidence::NoSeries && matches!(key.signal, Signal::HpaMin | Signal::HpaMax)
+        {
+            continue;
+        }
         let row = row(a, key, evidence, &days);
         let same = |known: &&mut Coverage| {
             key.subject.is_some()

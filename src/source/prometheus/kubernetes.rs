@@ -64,6 +64,7 @@ pub(super) fn component_queries(
                     | Signal::Throttled
                     | Signal::HpaMin
                     | Signal::HpaMax
+                    | Signal::SpecReplicas
             )
     };
     parts.into_iter().filter(|part| !unwanted(part.0)).map(query).collect()
@@ -96,6 +97,12 @@ fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
     // before version 2 of kube-state-metrics only the available replicas of a Deployment were counted
     let fallback = fallback.map_or(String::new(), |older| format!(" or {older}{matchers}"));
     let replicas = format!("max({metric}{matchers}{fallback})");
+    let wanted = match target.kind.as_str() {
+        "StatefulSet" => "kube_statefulset_replicas",
+        "DaemonSet" => "kube_daemonset_status_desired_number_scheduled",
+        _ => "kube_deployment_spec_replicas",
+    };
+    let in_force = format!("max({wanted}{matchers})");
     let info = base
         .clone()
         .equal("scaletargetref_kind", &target.kind)
@@ -107,7 +114,8 @@ fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
         format!("max({metric}{base} * {joined})")
     };
     vec![
-        (Signal::Replicas, metric, matchers, replicas),
+        (Signal::Replicas, metric, matchers.clone(), replicas),
+        (Signal::SpecReplicas, wanted, matchers, in_force),
         (Signal::HpaMin, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_min_replicas")),
         (Signal::HpaMax, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_max_replicas")),
     ]

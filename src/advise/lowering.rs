@@ -1,0 +1,147 @@
+//! Whether anything may be lowered: only by evidence that is complete, fresh, uncensored and healthy.
+//!
+//! What would have forbidden it must have been looked for: a signal that is absent, stale or young forbids as
+//! much as one that says no.
+
+use crate::advise::plan::{Code, Reason};
+use crate::advise::{Known, series};
+use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
+use crate::service::{Component, Current, Policy};
+use crate::units::{Period, Ratio};
+
+/// Whether anything may be lowered, and what must still be served then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lowering {
+    /// The load that a lowered setting must still do for, in rps: the larger of the planning load and
+    /// what was observed over the dwell time plus the hysteresis.
+    pub load: f64,
+    /// Why nothing may be lowered; `None` when it may.
+    pub forbidden: Option<Reason>,
+}
+
+impl Lowering {
+    /// What the load's history allows.
+    #[must_use]
+    pub fn from(known: &Known<'_>, load: &History, planning: f64) -> Self {
+        let observed = history::peak(load.last(known.policy.dwell)).unwrap_or(f64::INFINITY);
+        let load_kept = planning.max(observed / (1.0 - known.policy.hysteresis.0));
+        Self { load: load_kept, forbidden: forbidden(known, load).err() }
+    }
+
+    /// The same, forbidden too where `evidence` is not there.
+    #[must_use]
+    pub fn and(self, evidence: Result<(), Reason>) -> Self {
+        Self { forbidden: self.forbidden.or(evidence.err()), ..self }
+    }
+}
+
+/// The first thing that forbids lowering.
+fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
+    seen_long_enough(known, load)?;
+    let dwell = whole(known, &SeriesKey::service(Signal::Load))?.last(known.policy.dwell);
+    if history::peak(dwell) <= Some(0.0) {
+        let message = format!(
+            "`load` was 0 throughout the last {}: a metric that stopped counting looks the same",
+            known.policy.dwell
+        );
+        return Err(Reason { code: Code::Coverage, message });
+    }
+    let from = load.time(load.values.len() - dwell.len());
+    if let Some(mark) = load.marked(MarkKind::Censored, from, load.end()).next() {
+        return Err(Reason {
+            code: Code::Censored,
+            message: format!("{}: demand may have been higher", mark.why),
+        });
+    }
+    let replicated = known.service.components.iter().filter(|component| !component.memory);
+    replicated.into_iter().try_for_each(|component| limits_were_watched(known, component))?;
+    healthy(known, Signal::ErrorRate, known.service.objectives.error_rate.0)?;
+    healthy(known, Signal::P99, known.service.objectives.p99_s)
+}
+
+/// Whether it is known that a component's own limits did not shape the load: without their series nothing
+/// could have been marked as censored.
+fn limits_were_watched(known: &Known<'_>, component: &Component) -> Result<(), Reason> {
+    let name = &component.name;
+    let of = |signal| SeriesKey::of(name, signal);
+    if !has_no_hpa(known, component) {
+        whole(known, &of(Signal::HpaMax))?;
+        whole(known, &of(Signal::Replicas))?;
+    }
+    // what has no limit is not throttled; that there is none is only known where its object is known
+    let no_limit = known.history.get(&of(Signal::CpuLimit)) == Some(&Evidence::NoSeries)
+        && series(known, &of(Signal::SpecReplicas)).is_ok();
+    if no_limit { Ok(()) } else { whole(known, &of(Signal::Throttled)).map(|_| ()) }
+}
+
+/// Whether no HPA scales a component: by the metrics, or by the settings where those say a count.
+fn has_no_hpa(known: &Known<'_>, component: &Component) -> bool {
+    let Current { replicas, .. } = component.current;
+    let current = known.current.get(&component.name).copied().unwrap_or_default();
+    match known.history.get(&SeriesKey::of(&component.name, Signal::HpaMax)) {
+        Some(Evidence::NoSeries) => !current.has_hpa(),
+        None => replicas.is_some() && !current.has_hpa(),
+        Some(_) => false,
+    }
+}
+
+/// The history behind `key` if it is fresh and covers the whole dwell time: nothing is lowered by less.
+///
+/// # Errors
+///
+/// The kind of its absence, or how much of it there is.
+pub fn whole<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason> {
+    let history = series(known, key)?;
+    let Policy { dwell, min_coverage, .. } = known.policy;
+    let steps = dwell.steps(history.step);
+    let seen = history.last(*dwell).iter().filter(|value| value.is_finite()).count();
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = seen as f64 / steps.max(1) as f64;
+    if share >= min_coverage.0 {
+        return Ok(history);
+    }
+    let share = Ratio((share * 1000.0).floor() / 1000.0);
+    let message =
+        format!("lowering needs {min_coverage} of the last {dwell} of `{key}`, {share} is there");
+    Err(Reason { code: Code::Coverage, message })
+}
+
+/// Whether the load was watched for long enough: a retention of two weeks has forgotten the peak of the month.
+fn seen_long_enough(known: &Known<'_>, load: &History) -> Result<(), Reason> {
+    let least = known.policy.min_history;
+    let seen = load.end().duration_since(load.start).as_secs();
+    if seen >= least.0 {
+        return Ok(());
+    }
+    let days = Period((seen / Period::DAY.0).max(1) * Period::DAY.0);
+    let message =
+        format!("lowering needs {least} of history, {days} is there (`policy.minHistory`)");
+    Err(Reason { code: Code::TooLittleHistory, message })
+}
+
+/// Whether a health signal is known and stayed inside its objective over the dwell time but for 1 % of it, none of
+/// which is in the last hour: an outage begins with a few bad steps.
+fn healthy(known: &Known<'_>, signal: Signal, objective: f64) -> Result<(), Reason> {
+    /// Share of steps that may miss an objective: one bad scrape is not an unhealthy week.
+    const TOLERATED: f64 = 0.01;
+    /// Newest part of the history in which nothing may miss an objective.
+    const NOW: Period = Period::HOUR;
+    let history = whole(known, &SeriesKey::service(signal))?;
+    if history.last(NOW).iter().any(|value| *value > objective) {
+        let message = format!("`{}` missed its objective within the last {NOW}", signal.name());
+        return Err(Reason { code: Code::Objectives, message });
+    }
+    let dwell = history.last(known.policy.dwell);
+    let misses = dwell.iter().filter(|value| **value > objective).count();
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = misses as f64 / dwell.len().max(1) as f64;
+    if share > TOLERATED {
+        let message = format!(
+            "`{}` missed its objective in {misses} steps of the last {}",
+            signal.name(),
+            known.policy.dwell
+        );
+        return Err(Reason { code: Code::Objectives, message });
+    }
+    Ok(())
+}
