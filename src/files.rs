@@ -46,9 +46,35 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     try_write(path, content).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Whether a file can be made at `path`, before the work that is to fill it; what stands there is not touched.
+///
+/// # Errors
+///
+/// Where the folder cannot be made or written to, with the path.
+pub fn try_place(path: &Path) -> Result<(), WriteError> {
+    let refused = |source| WriteError { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(refused(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = folder(path);
+    std::fs::create_dir_all(folder).map_err(refused)?;
+    let made = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder);
+    made.map(drop).map_err(|error| refused(error.kind().into()))
+}
+
+/// The folder that a path is in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let folder =
-        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // a link keeps pointing where it does, and what it points to is replaced
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        // a device or a pipe is written to, not replaced
+        return std::fs::File::options().write(true).open(path)?.write_all(content);
+    }
+    let folder = folder(path);
     std::fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
     // errors name the file that was asked for, not the one that is being made beside it
@@ -97,6 +123,22 @@ fn readable() -> std::fs::Permissions {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_device_stays_a_device_and_a_link_a_link() {
+        let error = write_whole(Path::new("/dev/full"), b"x").unwrap_err();
+        assert_eq!(error.source.kind(), std::io::ErrorKind::StorageFull);
+        assert!(error.hint().starts_with("make room there"));
+        write_whole(Path::new("/dev/null"), b"x").unwrap();
+        assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+        let folder = tempfile::tempdir().unwrap();
+        let [target, link] = ["target", "link"].map(|name| folder.path().join(name));
+        std::fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write_whole(&link, b"new").unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
 
     #[test]
     fn what_a_killed_run_left_is_swept_once_nobody_can_be_writing_it() {

@@ -657,7 +657,9 @@ mod tests {
         whole.values.extend(three_weeks().values);
         let with = |steps: &[usize], value: f64| {
             let mut history = whole.clone();
-            steps.iter().for_each(|step| history.values[*step] = value);
+            for step in steps {
+                history.values[*step] = value;
+            }
             history.outlier()
         };
         assert!(with(&[300], 2000.0).is_some());

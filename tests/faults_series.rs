@@ -36,6 +36,29 @@ fn case_19_an_empty_result_is_no_series_and_no_zero() {
 }
 
 #[test]
+fn case_19_no_series_no_samples_and_zero_stay_three_things_up_to_the_report() {
+    let report = |fault: Fault| {
+        let desk = Desk::new(&Source::telling(World::Quiet, fault).url);
+        desk.run(&["report", "--out", "out"]);
+        std::fs::read_to_string(desk.path("out/report.md")).unwrap()
+    };
+    let zero =
+        |samples: Vec<Sample>| samples.into_iter().map(|(at, _)| (at, "0".to_owned())).collect();
+    let sentences = [
+        (Fault::Loses(THE_LOAD), "For load, no: no series matches. No series is not zero."),
+        (
+            Fault::Rewrites(THE_LOAD, |_| Vec::new()),
+            "For load, no: its series has no sample in the window.",
+        ),
+        (Fault::Rewrites(THE_LOAD, zero), "For load, yes: 100 % complete and current."),
+    ];
+    for (fault, sentence) in sentences {
+        let text = report(fault);
+        assert!(text.contains(sentence), "`{sentence}` is not in\n{text}");
+    }
+}
+
+#[test]
 fn case_20_a_week_of_zeros_is_taken_for_what_it_may_be_and_lowers_nothing() {
     let stopped = |samples: Vec<Sample>| {
         let zero = |(at, value): Sample| {

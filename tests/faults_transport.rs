@@ -260,6 +260,12 @@ fn case_16_a_retention_shorter_than_the_window_is_said_and_lowers_nothing() {
     assert_eq!(short.status, Status::Advised);
     let told = plan(World::Busy, Fault::Retention(15 * DAY));
     never_lower(World::Busy, &told.plan().unwrap());
+    let source = Source::telling(World::Quiet, Fault::Retention(15 * DAY));
+    let desk = Desk::new(&source.url);
+    desk.run(&["pull"]).says(0, &[]);
+    desk.run(&["check"]).says(0, &[
+        "load: wanted from 2025-09-29 01:00 UTC, the first sample is of 2025-11-09 01:00 UTC: the source keeps less (its retention), or the service is younger",
+    ]);
     // three days carry no weekly rhythm at all
     held(&Fault::Retention(3 * DAY), 3, &["TOO_LITTLE_HISTORY"]);
 }
@@ -306,4 +312,13 @@ fn case_18_down_sampled_data_is_not_asked_for_and_carries_no_advice() {
         3,
         &["8.3% of the last 7d of `load` is there, 50% is needed"],
     );
+}
+
+#[test]
+fn check_says_that_a_source_without_anything_may_be_of_another_tenant() {
+    let source = Source::telling(World::Quiet, Fault::Knows(&[("", "")]));
+    let told = Desk::new(&source.url).run(&["check"]);
+    told.says(3, &[
+        "load: the source shows nothing at all, not even `up`: is `X-Scope-OrgID` (or what names the tenant) right in `history.prometheus.headers`?",
+    ]);
 }

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Hinted;
+use crate::files;
 use crate::forecast::{Backtest, Forecast, ModelScore, backtest, forecast};
 use crate::history::History;
 use crate::service::Calendar;
@@ -81,25 +80,14 @@ pub fn run(
         return Ok(rolling(&series, &calendar));
     };
     let folds = read_folds(folds, &series)?;
-    // opened before the work, so that a bad path fails at once
-    let sink = emit
-        .map(|path| {
-            File::create(path).with_context(|| format!("cannot write `{}`", path.display()))
-        })
-        .transpose()?;
+    // tried before the work, so that a bad path fails at once
+    emit.map(files::try_place).transpose()?;
     let forecasts =
         in_parallel(&folds, |fold| forecast_fold(&series[&fold.series], fold, &calendar));
     let (text, skipped) = as_csv(&folds, forecasts);
-    match (sink, emit) {
-        (Some(sink), Some(path)) => {
-            let mut sink = BufWriter::new(sink);
-            sink.write_all(text.as_bytes())
-                .and_then(|()| sink.flush())
-                .with_context(|| format!("cannot write `{}`", path.display()))?;
-            Ok(Outcome { text: String::new(), skipped })
-        }
-        _ => Ok(Outcome { text, skipped }),
-    }
+    let Some(path) = emit else { return Ok(Outcome { text, skipped }) };
+    files::write_whole(path, text.as_bytes())?;
+    Ok(Outcome { text: String::new(), skipped })
 }
 
 /// The forecast of one fold, from what lies before its origin and nothing else.

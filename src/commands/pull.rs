@@ -23,7 +23,7 @@ use self::job::{Job, Outcome, Shared};
 use super::{Exit, Hinted};
 use crate::config::{PrometheusSettings, Settings};
 use crate::history::{Evidence, Observed, Samples, SeriesKey};
-use crate::service::Service;
+use crate::service::{LoadSource, Service};
 use crate::source::file;
 use crate::source::prometheus::{Access, Choice, Client, PrometheusError, SignalQuery, queries};
 use crate::store::{Store, Writer};
@@ -171,7 +171,13 @@ impl Past {
 
     /// What was kept for another query than that of today's settings is no answer to it (case 63).
     fn leave_out_other_queries(&self, service: &Service, observed: &mut Observed) -> Result<()> {
-        let choice: Option<Choice> = self.store.note(&service.name, CHOICE).unwrap_or_default();
+        let pulled = self.pull.as_ref().and_then(|pull| pull.choices.get(&service.name).cloned());
+        let noted = || self.store.note(&service.name, CHOICE).ok().flatten();
+        let choice: Option<Choice> = pulled.or_else(noted);
+        // which query a preset asks is known only where something was found for it
+        if choice.is_none() && matches!(service.load, LoadSource::Preset { .. }) {
+            return Ok(());
+        }
         let wanted = queries(service, self.step, choice.as_ref());
         for query in wanted.map_err(|error| Hinted::because(&error, &error.hint()))? {
             let kept = self.store.manifest(&service.name, &query.key).ok().flatten();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Failure, PullSummary, hinted};
 use crate::commands::Hinted;
 use crate::config::Settings;
-use crate::history::{Evidence, Samples, SeriesKey, Signal};
+use crate::history::{Evidence, SeriesKey, Signal};
 use crate::service::{LoadSource, Service};
 use crate::source::prometheus::decode::Element;
 use crate::source::prometheus::presets::{LoadPreset, Needs, PRESETS, USUAL_SCRAPE_S};
@@ -93,37 +93,46 @@ pub(super) async fn notice_silence(
     at: i64,
     summary: &mut PullSummary,
 ) -> Result<()> {
-    let key = SeriesKey::service(Signal::Load);
-    let failed = summary.failures.iter().any(|one| one.service == service.name && one.key == key);
-    let Some(preset) = summary
-        .choices
-        .get(&service.name)
-        .and_then(|choice| LoadPreset::named(&choice.preset))
-        .filter(|_| !failed)
-    else {
+    let choice = summary.choices.get(&service.name);
+    let Some(preset) = choice.and_then(|choice| LoadPreset::named(&choice.preset)) else {
         return Ok(());
     };
-    let known = store.scan(&service.name, &key, at - settings.history.lookback.0, at);
-    let known = known.map_err(|error| Hinted::because(&error, error.hint()))?;
-    let Some(Evidence::Series(Samples { at: times, .. })) = known else {
+    let failed = |one: &Failure| one.service == service.name && one.key.signal == Signal::Load;
+    let Some(newest) = silent_since(store, settings, service, at)? else {
         return Ok(());
     };
-    let Some(newest) = times
-        .last()
-        .filter(|newest| **newest < at - settings.policy.max_age.0 - settings.history.step.0)
-    else {
+    if summary.failures.iter().any(failed) {
         return Ok(());
-    };
-    for other in PRESETS.iter().filter(|other| other.name != preset.name) {
+    }
+    for other in plausible(service).filter(|other| other.name != preset.name) {
         let Ok(needs) = other.needs(service) else { return Ok(()) };
         // a source that fails now has said so where it was asked for the load itself
         let there = scrapes_an_hour(client, &needs, at, &mut summary.queries).await;
         if let Ok(Some(_)) = there {
-            summary.failures.push(renamed(service, preset, other, *newest));
+            summary.failures.push(renamed(service, preset, other, newest));
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// The last sample of the load, in Unix seconds, where that is too old to be of use.
+fn silent_since(
+    store: &Store,
+    settings: &Settings,
+    service: &Service,
+    at: i64,
+) -> Result<Option<i64>> {
+    let key = SeriesKey::service(Signal::Load);
+    let known = store.scan(&service.name, &key, at - settings.history.lookback.0, at);
+    let known = known.map_err(|error| Hinted::because(&error, error.hint()))?;
+    let oldest = at - settings.policy.max_age.0 - settings.history.step.0;
+    Ok(match known {
+        Some(Evidence::Series(samples)) => {
+            samples.at.last().copied().filter(|newest| *newest < oldest)
+        }
+        _ => None,
+    })
 }
 
 fn renamed(service: &Service, old: &LoadPreset, new: &LoadPreset, newest: i64) -> Failure {
@@ -180,11 +189,15 @@ fn candidates(service: &Service) -> Vec<&'static LoadPreset> {
         LoadSource::Preset { name: Some(name), .. } => {
             LoadPreset::named(name).into_iter().collect()
         }
-        LoadSource::Preset { name: None, selector } => PRESETS
-            .iter()
-            .filter(|preset| preset.knows_namespace() || !selector.is_empty())
-            .collect(),
+        LoadSource::Preset { name: None, .. } => plausible(service).collect(),
     }
+}
+
+/// The presets that can tell `service` from others.
+fn plausible(service: &Service) -> impl Iterator<Item = &'static LoadPreset> {
+    let selects =
+        matches!(&service.load, LoadSource::Preset { selector, .. } if !selector.is_empty());
+    PRESETS.iter().filter(move |preset| preset.knows_namespace() || selects)
 }
 
 /// How often the best-scraped of the series was scraped within the last hour, and in which clusters they are; `None`

@@ -11,6 +11,7 @@ pub mod error;
 pub mod kubernetes;
 pub mod presets;
 pub mod promql;
+mod retry;
 
 pub use access::Access;
 pub use client::{Client, Range, Vector};
