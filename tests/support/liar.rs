@@ -171,7 +171,12 @@ impl World {
             flat(&mut observed, "api", Signal::MemoryLimit, f64::from(1 << 30));
             flat(&mut observed, "redis", Signal::MemoryLimit, f64::from(1 << 30));
         }
-        observed
+        // what is asked for and not there has no series
+        let answered = |query: SignalQuery| {
+            let evidence = observed.remove(&query.key).unwrap_or(Evidence::NoSeries);
+            (query.key, evidence)
+        };
+        asked().into_iter().map(answered).collect()
     }
 
     /// The advice where nothing is wrong.
@@ -329,22 +334,26 @@ impl<S: Write> Write for Counted<S> {
     }
 }
 
+/// Every query of the service, once its load was found.
+fn asked() -> Vec<SignalQuery> {
+    let choice = Choice {
+        preset: "http_requests_total".to_owned(),
+        error_label: Some("code".to_owned()),
+        scrape_s: 60,
+    };
+    queries(&settings().services[0], Period(STEP), Some(&choice)).unwrap()
+}
+
 impl Tale {
     fn of(world: World, fault: Fault) -> Self {
-        let choice = Choice {
-            preset: "http_requests_total".to_owned(),
-            error_label: Some("code".to_owned()),
-            scrape_s: 60,
-        };
         let mut observed = world.observed();
-        let service = &settings().services[0];
-        let all = queries(service, Period(STEP), Some(&choice)).unwrap().into_iter();
         let lost = |key: &SeriesKey| match &fault {
             Fault::Loses(keys) => keys.contains(&key.to_string().as_str()),
             Fault::Renamed => key.subject.is_none(),
             _ => false,
         };
-        let known = all
+        let known = asked()
+            .into_iter()
             .filter(|query| !lost(&query.key))
             .map(|query| {
                 let evidence = observed.remove(&query.key).unwrap_or(Evidence::NoSeries);
