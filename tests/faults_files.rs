@@ -254,7 +254,7 @@ fn case_83_two_hundred_kills_leave_every_file_whole() {
     let verbs: [&[&str]; 2] = [&["pull"], &["report", "--out", "out"]];
     // how long they take when nobody disturbs them
     let never = shorter(Desk::new(&source.url));
-    let lasts = verbs.map(|args| {
+    let mut lasts = verbs.map(|args| {
         let started = Instant::now();
         assert!(never.run_at(&time(NOW - (kills + 1) * 3600), args).code.is_some());
         started.elapsed()
@@ -267,12 +267,15 @@ fn case_83_two_hundred_kills_leave_every_file_whole() {
         let command =
             command.args(["--quiet", "--at", &at]).stdout(Stdio::null()).stderr(Stdio::null());
         let mut run = command.spawn().unwrap();
-        let most = u64::try_from(lasts[turn].as_micros()).unwrap() * 11 / 10;
+        let most = u64::try_from(lasts[turn].as_micros()).unwrap().max(20_000);
         std::thread::sleep(Duration::from_micros(chance.of(most)));
         run.kill().unwrap();
         let status = run.wait().unwrap();
         assert!(status.signal() == Some(9) || matches!(status.code(), Some(0 | 3)), "{status}");
-        killed += usize::from(status.signal() == Some(9));
+        let alive = status.signal() == Some(9);
+        killed += usize::from(alive);
+        // a busy machine measures too long, an idle one too short: the bound follows what is met
+        lasts[turn] = if alive { lasts[turn] * 21 / 20 } else { lasts[turn] * 4 / 5 };
         let failed =
             observed(&desk).into_iter().find(|(_, known)| matches!(known, Evidence::Failed(_)));
         assert_eq!(failed, None, "kill {i}");
