@@ -98,8 +98,20 @@ impl<'a> View<'a> {
         }
         let boundaries: Vec<String> = self.a.service.tiers.boundaries().map(axes::tick).collect();
         story += &format!("Load lines of the table at {}.", w::list(&boundaries));
+        // a limit that binds often is told once, with how often
+        let mut told: Vec<(String, usize)> = Vec::new();
         for mark in self.visible_marks() {
-            story += &format!(" {}: {}.", mark_word(mark.kind), w::sentence(&mark.why));
+            let text = format!("{}: {}", mark_word(mark.kind), w::sentence(&mark.why));
+            match told.iter_mut().find(|known| known.0 == text) {
+                Some(known) => known.1 += 1,
+                None => told.push((text, 1)),
+            }
+        }
+        for (text, times) in told {
+            story += &match times {
+                1 => format!(" {text}."),
+                times => format!(" {text}, {times} times."),
+            };
         }
         story
     }
@@ -276,7 +288,11 @@ impl<'a> View<'a> {
             if let Some((when, value)) = highest {
                 let (x, y) = (self.time.at_second(when), self.load.at(value));
                 s.disc((x, y), 7, Ink::Median);
-                s.bold(w::rps(value), (x + 18, y), Anchor::Start, Ink::Median);
+                // at the right edge its figure would stand on the names of the rows
+                let room = x + 18 + breadth(&w::rps(value), true) < self.frame.right;
+                let (x, anchor) =
+                    if room { (x + 18, Anchor::Start) } else { (x - 18, Anchor::End) };
+                s.bold(w::rps(value), (x, y), anchor, Ink::Median);
             }
         }
     }

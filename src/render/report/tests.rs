@@ -28,7 +28,7 @@ fn edited(edit: impl FnOnce(&mut Assessment)) -> Assessment {
 #[test]
 fn the_title_is_a_sentence_for_each_kind_of_week() {
     use crate::advise::plan::{Action, Code, Finding, Severity};
-    let title = |a: &Assessment| verdict::title(a);
+    let title = |a: &Assessment| title::title(a);
     assert_eq!(title(&fixture::assessment()), "Move jarvis up to the High row before Friday.");
     assert_eq!(title(&fixture::empty()), "No advice for jarvis: its load is not known.");
     let all =
@@ -66,15 +66,15 @@ fn the_lead_names_what_the_planning_load_is_over() {
     });
     // 5 pods x 11.0 rps = 55.0
     assert_eq!(
-        verdict::lead(&a),
+        title::lead(&a),
         "This week’s peak is planned at **58.2 rps**, with a 1-in-20 chance of more. \
          That is over the 50 rps line into High and the 55.0 rps that today’s maximum of 5 API pods sustains."
     );
     let a = edited(|a| a.plan.load.as_mut().unwrap().planning = 40.0);
     assert!(
-        verdict::lead(&a).ends_with("That is inside Medium (10–50 rps)."),
+        title::lead(&a).ends_with("That is inside Medium (10–50 rps)."),
         "{}",
-        verdict::lead(&a)
+        title::lead(&a)
     );
 }
 
