@@ -8,7 +8,7 @@ use crate::advise::plan::{
 };
 use crate::advise::{BOUND_LEVELS, Known, Outlook, series};
 use crate::forecast::Peak;
-use crate::history::{MarkKind, SeriesKey, Signal};
+use crate::history::{Mark, MarkKind, SeriesKey, Signal};
 use crate::tiers::Size;
 use crate::units::{Bytes, Period, Ratio};
 
@@ -158,7 +158,9 @@ fn censored(known: &Known<'_>) -> Option<Finding> {
     let from = known.at - SignedDuration::from_secs(Period::WEEK.0);
     let marks: Vec<_> = load.marked(MarkKind::Censored, from, known.at).collect();
     let first = marks.first()?;
-    let seconds: i64 = marks.iter().map(|mark| mark.to.duration_since(mark.from).as_secs()).sum();
+    // a span that began before the week counts from its start, as on the scorecard
+    let inside = |mark: &&Mark| mark.to.min(known.at).duration_since(mark.from.max(from)).as_secs();
+    let seconds: i64 = marks.iter().map(inside).sum();
     let mut days: Vec<String> = marks.iter().map(|mark| day(known, mark.from)).collect();
     days.dedup();
     let on = match days.as_slice() {

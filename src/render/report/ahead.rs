@@ -1,5 +1,7 @@
 //! What is ahead: the events that the settings name, and how long the recommended values hold.
 
+use std::cmp::Ordering;
+
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
@@ -68,9 +70,14 @@ fn of(a: &Assessment, forecast: &Forecast, event: &Event) -> Option<Ahead> {
 #[must_use]
 pub fn lead(a: &Assessment) -> Option<String> {
     let next = events(a).into_iter().next()?;
+    let then = if next.holds.is_empty() {
+        String::new()
+    } else {
+        format!(" Of what is recommended, {}.", next.holds)
+    };
     Some(format!(
-        "{} ({}) is expected to peak at **{} rps**, 95\u{202f}% of futures stay under {}. What is recommended for that: {}.",
-        next.name, next.when, next.expected, next.high, next.holds
+        "{} ({}) is expected to peak at **{} rps**; 95\u{202f}% of futures stay under {}.{then}",
+        next.name, next.when, next.expected, next.high
     ))
 }
 
@@ -135,17 +142,15 @@ fn holds(a: &Assessment, load: f64) -> String {
     let said = a.service.components.iter().filter_map(|component| {
         let value = advised(a, component)?;
         let asked = asked(&sizing(a, component), load, value)?;
-        let verdict = if asked.figure() > value.figure() {
-            format!("**not enough, {asked} needed**")
-        } else if asked.figure() == value.figure() {
-            "just enough".to_owned()
-        } else {
-            format!("enough, {asked} needed")
+        let verb = if matches!(value, Amount::Count(2..)) { "are" } else { "is" };
+        let verdict = match asked.figure().cmp(&value.figure()) {
+            Ordering::Greater => format!("**{verb} not enough ({asked} needed)**"),
+            Ordering::Equal => format!("{verb} just enough"),
+            Ordering::Less => format!("{verb} enough ({asked} needed)"),
         };
-        Some(format!("{}: {verdict}", named(component, value)))
+        Some(format!("{} {verdict}", named(component, value)))
     });
-    let said: Vec<String> = said.collect();
-    if said.is_empty() { "nothing is known that could hold".to_owned() } else { said.join("; ") }
+    w::list(&said.collect::<Vec<_>>())
 }
 
 /// How long the raised values last, by the load alone; `None` where none is raised.
@@ -210,7 +215,7 @@ mod tests {
         // last week peaked at 46 rps; 1.8 times that is over the 50 rps of High and under its 200
         let [expected, high] = [&launch.expected, &launch.high].map(|s| s.parse::<f64>().unwrap());
         assert!((60.0..high).contains(&expected) && high < 200.0, "{launch:?}");
-        assert!(launch.holds.contains("10 API pods: enough"), "{launch:?}");
+        assert!(launch.holds.contains("10 API pods are enough"), "{launch:?}");
     }
 
     #[test]
@@ -219,7 +224,11 @@ mod tests {
         for r in a.plan.recommendations.iter_mut().filter(|r| r.setting == Setting::MaxReplicas) {
             (r.target, r.action) = (Some(Amount::Count(5)), Action::Keep);
         }
-        assert!(holds(&a, 90.0).starts_with("5 API pods: **not enough, "), "{}", holds(&a, 90.0));
+        assert!(
+            holds(&a, 90.0).starts_with("5 API pods **are not enough ("),
+            "{}",
+            holds(&a, 90.0)
+        );
     }
 
     #[test]

@@ -201,8 +201,12 @@ fn load(out: &mut Text, a: &Assessment) {
             .into_iter()
             .map(|e| vec![format!("{}, {}", e.name, e.when), e.expected, e.high, e.holds])
             .collect();
-        let heads =
-            ["Event ahead", ">Expected peak, rps", ">95 % stay under", "What is recommended, then"];
+        let heads = [
+            "Event ahead",
+            ">Expected peak, rps",
+            ">95 % stay under",
+            "What is recommended, at that load",
+        ];
         out.table(&heads, &rows);
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::Assessment;
 use crate::advise::plan::Action;
 use crate::forecast::{Forecast, MemberWeight, Score};
 use crate::history::{Evidence, History, Mark, MarkKind, SeriesKey, Signal};
 use crate::render::chart::{series, small};
 use crate::render::wording as w;
+use crate::{Assessment, WeekScore};
 
 use super::Page;
 use super::verdict;
@@ -217,7 +217,7 @@ fn sentences(a: &Assessment, found: &Found, kind: MarkKind, owners: usize) -> Ve
             Some(match kind {
                 MarkKind::Gap if who.len() >= owners => format!("{place}, all signals"),
                 MarkKind::Gap => format!("{place}, {}", w::list(who)),
-                _ => format!("{place}: {}", verdict::named(a, why)),
+                _ => format!("{place}: {}", verdict::spoken(a, why)),
             })
         })
         .collect();
@@ -275,7 +275,7 @@ pub fn method(page: &Page, a: &Assessment) -> Vec<(&'static str, Vec<String>)> {
     match &a.forecast {
         Ok(forecast) => {
             rows.push(("Forecast", members(forecast)));
-            rows.push(("On its own past", own_past(&forecast.score)));
+            rows.push(("On its own past", own_past(a, &forecast.score)));
         }
         Err(why) => rows.push(("Forecast", vec![format!("none: {}", why.message)])),
     }
@@ -304,22 +304,44 @@ fn members(forecast: &Forecast) -> Vec<String> {
 }
 
 /// How the forecast did on its own past, and what that says of its bands.
-fn own_past(score: &Score) -> Vec<String> {
+fn own_past(a: &Assessment, score: &Score) -> Vec<String> {
     let against = if score.mase > 1.0 { ": last week itself did better" } else { "" };
-    let bands = match score.inside80 {
-        inside if inside > WIDE => ": the bands are wider than they say, so the plan is cautious",
-        inside if inside < NARROW => ": the bands are narrower than they say",
-        _ => "",
-    };
-    vec![
-        format!("tried at {} of the past", w::counted(score.origins, "moment")),
+    let mut lines = vec![
+        format!("tried at {} of the last weeks", w::counted(score.origins, "moment")),
         format!("error {:.2} of that of repeating last week{against}", score.mase),
         format!(
-            "{} of steps came inside the 80\u{202f}% band, {} inside the 95\u{202f}%{bands}",
+            "bands from the older half of these, held against the newer: {} of hours inside the 80\u{202f}%, {} inside the 95\u{202f}%{}",
             w::percent(score.inside80),
-            w::percent(score.inside95)
+            w::percent(score.inside95),
+            bands(score.inside80)
         ),
-    ]
+    ];
+    let weeks: Vec<&WeekScore> =
+        a.scorecard.iter().filter(|week| week.inside80.is_finite()).collect();
+    if !weeks.is_empty() {
+        let mean = |of: fn(&WeekScore) -> f64| {
+            weeks.iter().map(|week| of(week)).sum::<f64>()
+                / f64::from(u32::try_from(weeks.len()).unwrap_or(1))
+        };
+        let inside80 = mean(|week| week.inside80);
+        lines.push(format!(
+            "over the {} of the scorecard, each forecast from its own start: {} and {}{}",
+            w::counted(weeks.len(), "week"),
+            w::percent(inside80),
+            w::percent(mean(|week| week.inside95)),
+            bands(inside80)
+        ));
+    }
+    lines
+}
+
+/// What a share inside the 80 % band says of it.
+fn bands(inside80: f64) -> &'static str {
+    match inside80 {
+        inside if inside > WIDE => ", so the bands were too wide there",
+        inside if inside < NARROW => ", so the bands were too narrow there",
+        _ => "",
+    }
 }
 
 /// What the review was made from.

@@ -210,6 +210,12 @@ pub fn notes(a: &Assessment) -> Vec<String> {
 /// A message as a sentence; one that begins with a component says its name as people do.
 #[must_use]
 pub fn named(a: &Assessment, message: &str) -> String {
+    w::sentence(&spoken(a, message))
+}
+
+/// A message inside a sentence; a component that it begins with by the name that people say.
+#[must_use]
+pub fn spoken(a: &Assessment, message: &str) -> String {
     let message = &w::typeset(message);
     let first = message.split([' ', ':', ',']).next().unwrap_or("");
     match a.service.components.iter().find(|component| component.name == first) {
@@ -218,7 +224,7 @@ pub fn named(a: &Assessment, message: &str) -> String {
             w::component(&component.name),
             message[first.len()..].trim_end_matches('.')
         ),
-        None => w::sentence(message),
+        None => message.trim().trim_end_matches('.').to_owned(),
     }
 }
 
