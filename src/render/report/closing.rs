@@ -42,7 +42,7 @@ impl View<'_> {
             (head(&[("Week", false), ("Planned", true), ("Seen", true), ("In 80\u{202f}%", true), ("In 95\u{202f}%", true), ("Result", false)]))
             tbody role="rowgroup" { @for week in self.a.scorecard.iter().rev().take(8).rev() {
                 tr role="row" {
-                    th scope="row" role="rowheader" { (week.from.to_zoned(zone.clone()).strftime("%-d %b").to_string()) }
+                    th.nw scope="row" role="rowheader" { (week.from.to_zoned(zone.clone()).strftime("%-d %b").to_string()) }
                     (cell("Planned", "num", html! { (w::rps(week.planned)) }))
                     (cell("Seen", "num", html! { (w::seen(week.seen)) }))
                     (cell("In 80 %", "num", html! { (share(week.inside80)) }))

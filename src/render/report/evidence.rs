@@ -257,7 +257,10 @@ fn by_table(a: &Assessment, component: &str) -> String {
         .and_then(|r| r.target);
     match (row, row.and_then(|row| row.size(component)), target) {
         (Some(row), Some(Size::Memory(asks)), Some(Amount::Bytes(target))) if asks == target => {
-            format!(", because the {} row of the table asks for it; use alone would not", row.name)
+            format!(
+                ", because the {} row of the table asks for it; last week’s use did not",
+                row.name
+            )
         }
         _ => String::new(),
     }

@@ -10,7 +10,7 @@ use crate::units::Period;
 use crate::{Assessment, WeekScore};
 
 /// What the scorecard's plans are made from.
-pub const BASIS: &str = "What this version would have planned at the start of each week, from the samples known then and the events that the settings name now.";
+pub const BASIS: &str = "What this version would have planned at the start of each week, from the samples known then and the events that the settings name now. “Cut off” is how long a limit held demand down: what was served then is only the least that was wanted.";
 
 /// A plan over this many times what came had much to spare.
 const MUCH: f64 = 1.4;
@@ -65,7 +65,9 @@ pub fn result(a: &Assessment, week: &WeekScore) -> String {
         (Some(true), 0) => {
             format!("held, {} to spare", w::percent(week.planned / week.seen - 1.0))
         }
-        (Some(true), seconds) => format!("held, but demand was cut off for {}", w::span(seconds)),
+        (Some(true), seconds) => {
+            format!("held, cut off {}", w::span(seconds).replace(' ', "\u{a0}"))
+        }
     }
 }
 

@@ -42,8 +42,11 @@ pub fn change_table(changes: &[Change]) -> Markup {
                 (cell("Why", "full", html! { @for (code, message) in &change.why {
                     span.why { code.rc { (code) } " " (rich(message)) }
                 } }))
-                (cell("Today’s value lasts", if change.lasts.is_some() { "full last" } else { "full none" }, html! {
+                @let late = change.lasts.as_ref().is_some_and(|(early, even)| early == even && early == "already");
+                @let place = match (&change.lasts, late) { (None, _) => "full none", (_, true) => "full", _ => "full last" };
+                (cell("Today’s value lasts", place, html! {
                     @match &change.lasts {
+                        _ if late => "already too small",
                         Some((early, even)) => { span.nw { "1 in 10: " (early) } br; span.nw { "even odds: " (even) } },
                         None => "–",
                     }

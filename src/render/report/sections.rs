@@ -224,7 +224,7 @@ impl View<'_> {
                             (Swatch::Line(Ink::Muted), "today’s setting"),
                         ]))
                         (chart)
-                        figcaption { (evidence::need_note(self.a, component)) }
+                        figcaption { (rich(&evidence::need_note(self.a, component))) }
                     }
                 }
             }
