@@ -8,7 +8,7 @@ use crate::advise::plan::{
 };
 use crate::advise::{BOUND_LEVELS, Known, Outlook, series};
 use crate::forecast::Peak;
-use crate::history::{Mark, MarkKind, SeriesKey, Signal};
+use crate::history::{MarkKind, SeriesKey, Signal};
 use crate::tiers::Size;
 use crate::units::{Bytes, Period, Ratio};
 
@@ -158,9 +158,13 @@ fn censored(known: &Known<'_>) -> Option<Finding> {
     let from = known.at - SignedDuration::from_secs(Period::WEEK.0);
     let marks: Vec<_> = load.marked(MarkKind::Censored, from, known.at).collect();
     let first = marks.first()?;
-    // a span that began before the week counts from its start, as on the scorecard
-    let inside = |mark: &&Mark| mark.to.min(known.at).duration_since(mark.from.max(from)).as_secs();
-    let seconds: i64 = marks.iter().map(inside).sum();
+    // by steps, because marks may overlap and may have begun before the week
+    let cut_off = |i: &usize| {
+        let at = load.time(*i);
+        marks.iter().any(|mark| mark.from <= at && at < mark.to)
+    };
+    let steps = load.span(from, known.at).filter(cut_off).count();
+    let seconds = i64::try_from(steps).unwrap_or_default() * load.step.0;
     let mut days: Vec<String> = marks.iter().map(|mark| day(known, mark.from)).collect();
     days.dedup();
     let on = match days.as_slice() {
@@ -328,4 +332,18 @@ fn events(known: &Known<'_>) -> Vec<Finding> {
             finding(Severity::Info, Code::Event, message, "")
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_and_lengths_are_written_as_people_write_them() {
+        // 700 ms is 0.7000000000000001 s in binary
+        assert_eq!(latency(0.700_000_000_000_000_1), "700 ms");
+        assert_eq!((latency(2.0), latency(2.41)), ("2 s".to_owned(), "2.4 s".to_owned()));
+        assert_eq!((length(85_500), length(600)), ("23 h 45 min".to_owned(), "10 min".to_owned()));
+        assert_eq!(length(7_200), "2 h");
+    }
 }

@@ -141,3 +141,22 @@ fn when(known: &Known<'_>, growth: &Growth, share: f64) -> String {
         None => "not in sight".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_share_that_is_passed_is_passed_and_one_that_shrinks_away_never_comes() {
+        // 33 of 50 used, half a gibibyte a day: 7 are missing to 40 (80 %), 17 to 50
+        let rising: Vec<(f64, f64)> =
+            (-28..=0).map(|d| (f64::from(d), 33.0 + 0.5 * f64::from(d))).collect();
+        let mut growth = Growth { size: 50.0, used: 33.0, line: Line::fit(&rising).unwrap() };
+        assert!((days_to(&growth, growth.line.slope, FULL) - 14.0).abs() < 1e-6);
+        assert!((days_to(&growth, growth.line.slope, 1.0) - 34.0).abs() < 1e-6);
+        growth.used = 42.0;
+        assert_eq!(days_to(&growth, growth.line.slope, FULL), 0.0);
+        assert!(days_to(&growth, -0.5, 1.0) < 0.0);
+    }
+}

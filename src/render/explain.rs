@@ -191,7 +191,7 @@ fn decision(text: &mut String, one: &Recommendation, today: Date) {
     let mut lines = match (one.action, one.target) {
         (Action::Skipped, _) | (_, None) => vec![match one.current {
             Some(current) => format!("today {current}; no advice"),
-            None => "today’s value is not known; no advice".to_owned(),
+            None => "today's value is not known; no advice".to_owned(),
         }],
         (kind, Some(target)) => {
             vec![format!("today {}, recommended {target}: {}", shown(one.current), action(kind))]
@@ -224,7 +224,7 @@ fn decision(text: &mut String, one: &Recommendation, today: Date) {
             )
         };
         lines.push(if already {
-            "today's value is too small already".to_owned()
+            "too small today already".to_owned()
         } else {
             format!(
                 "today's value lasts until {} (1 in 10), {} (even odds)",

@@ -105,9 +105,7 @@ fn row(one: &Recommendation, today: Date) -> String {
     let target = if changes { format!("**{}**", amount(one.target)) } else { amount(one.target) };
     let day = |date: Date| date.strftime("%a %-d %b").to_string();
     let until = match one.lasts_until {
-        Some(until) if until.p50.is_some_and(|even| even <= today) => {
-            "already too small".to_owned()
-        }
+        Some(until) if until.p50.is_some_and(|even| even <= today) => "today already".to_owned(),
         until => until.and_then(|until| until.p90).map(day).unwrap_or_default(),
     };
     let reasons = one

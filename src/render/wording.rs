@@ -237,6 +237,25 @@ fn typeset_word(word: &str) -> String {
     word.replacen(core, &set, 1)
 }
 
+/// A message as a sentence; one that begins with a component says its name as people do.
+#[must_use]
+pub fn named(a: &Assessment, message: &str) -> String {
+    sentence(&spoken(a, message))
+}
+
+/// A message inside a sentence; a component that it begins with by the name that people say.
+#[must_use]
+pub fn spoken(a: &Assessment, message: &str) -> String {
+    let message = &typeset(message);
+    let first = message.split([' ', ':', ',']).next().unwrap_or("");
+    match a.service.components.iter().find(|known| known.name == first) {
+        Some(known) => {
+            format!("{}{}", component(&known.name), message[first.len()..].trim_end_matches('.'))
+        }
+        None => message.trim().trim_end_matches('.').to_owned(),
+    }
+}
+
 /// A local day as the review says it: `Fri 27 Nov`.
 #[must_use]
 pub fn day(date: Date) -> String {

@@ -1,6 +1,5 @@
 //! Hindsight in words: whether last week's advice held, and whether the table does.
 
-use super::verdict::spoken;
 use crate::history::{MarkKind, Signal};
 use crate::render::chart::series;
 use crate::render::need::why_table;
@@ -104,7 +103,7 @@ pub fn score_notes(a: &Assessment) -> Vec<String> {
         causes.retain(|cause| seen.insert(*cause));
         if !causes.is_empty() {
             let date = week.from.to_zoned(a.calendar.zone.clone()).strftime("%-d %b").to_string();
-            let causes: Vec<String> = causes.iter().map(|cause| spoken(a, cause)).collect();
+            let causes: Vec<String> = causes.iter().map(|cause| w::spoken(a, cause)).collect();
             notes.push(format!("{date}: {}", w::list(&causes)));
         }
     }

@@ -52,7 +52,7 @@ fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
     }
     out.0.push('\n');
     out.fenced("sh", &page.command);
-    out.0.replace('\u{202f}', " ")
+    out.0.replace(['\u{202f}', '\u{a0}'], " ")
 }
 
 /// Text in which names open no tag, link, mention or column; our own bold and code stay.

@@ -46,7 +46,7 @@ pub fn change_table(changes: &[Change]) -> Markup {
                 @let place = match (&change.lasts, late) { (None, _) => "full none", (_, true) => "full", _ => "full last" };
                 (cell("Today’s value lasts", place, html! {
                     @match &change.lasts {
-                        _ if late => "already too small",
+                        _ if late => "too small today already",
                         Some((early, even)) => { span.nw { "1 in 10: " (early) } br; span.nw { "even odds: " (even) } },
                         None => "–",
                     }

@@ -84,9 +84,9 @@ fn the_title_has_the_day_the_row_is_entered_and_the_lead_what_is_too_small_alrea
         min.lasts_until = Some(Runway { p50: today, p90: today });
     });
     assert_eq!(title::title(&a), "Move jarvis up to the High row before Friday.");
-    assert!(title::lead(&a).ends_with(" API minReplicas of 3 is too small already."));
+    assert!(title::lead(&a).ends_with(" API minReplicas of 3 is too small today already."));
     let decisions = verdict::decisions(&a);
-    assert_eq!(decisions[0].1, "Too small already: API minReplicas of 3.");
+    assert_eq!(decisions[0].1, "Too small today already: API minReplicas of 3.");
 }
 
 #[test]

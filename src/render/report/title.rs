@@ -76,8 +76,8 @@ pub fn lead(a: &Assessment) -> String {
     let late = too_small(a);
     let late = match late.len() {
         0 => String::new(),
-        1 => format!(" {} is too small already.", late[0]),
-        _ => format!(" {} are too small already.", w::list(&late)),
+        1 => format!(" {} is too small today already.", late[0]),
+        _ => format!(" {} are too small today already.", w::list(&late)),
     };
     format!(
         "{what} is planned at **{} rps**, with a {risk} chance of more. {place}{late}",

@@ -217,7 +217,7 @@ fn sentences(a: &Assessment, found: &Found, kind: MarkKind, owners: usize) -> Ve
             Some(match kind {
                 MarkKind::Gap if who.len() >= owners => format!("{place}, all signals"),
                 MarkKind::Gap => format!("{place}, {}", w::list(who)),
-                _ => format!("{place}: {}", verdict::spoken(a, why)),
+                _ => format!("{place}: {}", w::spoken(a, why)),
             })
         })
         .collect();

@@ -186,12 +186,12 @@ pub fn decisions(a: &Assessment) -> Vec<(String, String)> {
             let day = w::day_or_after(a, Some(date));
             format!("By {day} today’s values are too small with a chance of 1 in 10.")
         } else {
-            format!("Too small already: {}.", w::list(&late))
+            format!("Too small today already: {}.", w::list(&late))
         };
         decisions.push((format!("Merge {what} {by}"), why));
     }
     for finding in a.plan.findings.iter().filter(|finding| finding.severity != Severity::Info) {
-        decisions.push((named(a, &finding.message), stop(&named(a, &finding.remedy))));
+        decisions.push((w::named(a, &finding.message), stop(&w::named(a, &finding.remedy))));
     }
     decisions
 }
@@ -202,30 +202,12 @@ pub fn notes(a: &Assessment) -> Vec<String> {
     let infos = a.plan.findings.iter().filter(|finding| finding.severity == Severity::Info);
     infos
         .map(|f| {
-            [stop(&named(a, &f.message)), stop(&named(a, &f.remedy))].join(" ").trim().to_owned()
+            [stop(&w::named(a, &f.message)), stop(&w::named(a, &f.remedy))]
+                .join(" ")
+                .trim()
+                .to_owned()
         })
         .collect()
-}
-
-/// A message as a sentence; one that begins with a component says its name as people do.
-#[must_use]
-pub fn named(a: &Assessment, message: &str) -> String {
-    w::sentence(&spoken(a, message))
-}
-
-/// A message inside a sentence; a component that it begins with by the name that people say.
-#[must_use]
-pub fn spoken(a: &Assessment, message: &str) -> String {
-    let message = &w::typeset(message);
-    let first = message.split([' ', ':', ',']).next().unwrap_or("");
-    match a.service.components.iter().find(|component| component.name == first) {
-        Some(component) => format!(
-            "{}{}",
-            w::component(&component.name),
-            message[first.len()..].trim_end_matches('.')
-        ),
-        None => message.trim().trim_end_matches('.').to_owned(),
-    }
 }
 
 /// A sentence with its full stop; nothing stays nothing.
