@@ -68,6 +68,22 @@ pub struct Bin {
     pub fit: f64,
 }
 
+/// Why a component has no measured capacity.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Unmeasured {
+    /// A series that it takes is not there.
+    NoSeries(SeriesKey),
+    /// Too few steps have load, replicas and P99 together.
+    FewSteps {
+        /// Steps that have.
+        have: usize,
+        /// Steps that are needed.
+        need: usize,
+    },
+    /// P99 was over the objective at every load: no load is known to be sustained.
+    Missed,
+}
+
 /// One plain step: load per replica, and the logarithm of P99.
 #[derive(Debug, Clone, Copy)]
 struct Point {
@@ -86,6 +102,19 @@ pub fn measure(
     let measured = replicated
         .filter_map(|component| Some((component.name.clone(), of(component, service, histories)?)));
     measured.collect()
+}
+
+/// Why `component` has no measured capacity; `None` where it has one.
+#[must_use]
+pub fn unmeasured(
+    component: &Component,
+    service: &Service,
+    histories: &BTreeMap<SeriesKey, Evidence<History>>,
+) -> Option<Unmeasured> {
+    match measured(component, histories) {
+        Err(why) => Some(why),
+        Ok(_) => of(component, service, histories).is_none().then_some(Unmeasured::Missed),
+    }
 }
 
 /// The rows of the table against a measured capacity, for one component.
@@ -137,22 +166,22 @@ fn of(
     service: &Service,
     histories: &BTreeMap<SeriesKey, Evidence<History>>,
 ) -> Option<Capacity> {
-    let points = measured(component, histories)?;
+    let points = measured(component, histories).ok()?;
     let objective = service.objectives.p99_s.ln();
     let (per_replica, saturated) = limit(points.iter().map(|point| (point, 1)), objective)?;
     let (low, high) = interval(&points, objective, per_replica);
     Some(Capacity { per_replica, low, high, steps: points.len(), saturated })
 }
 
-/// The plain steps of a component by rising load per replica; `None` where they are too few, or where it is not
-/// known to serve the load.
+/// The plain steps of a component by rising load per replica; an error where they are too few, or where it
+/// is not known to serve the load.
 fn measured(
     component: &Component,
     histories: &BTreeMap<SeriesKey, Evidence<History>>,
-) -> Option<Vec<Point>> {
+) -> Result<Vec<Point>, Unmeasured> {
     let series = |key: SeriesKey| match histories.get(&key) {
-        Some(Evidence::Series(history)) => Some(history),
-        _ => None,
+        Some(Evidence::Series(history)) => Ok(history),
+        _ => Err(Unmeasured::NoSeries(key)),
     };
     let name = &component.name;
     // only a component whose own CPU was seen is known to serve the load: a worker's count says nothing of P99
@@ -162,10 +191,10 @@ fn measured(
     let p99 = series(SeriesKey::service(Signal::P99))?;
     let mut points = points(load, replicas, p99);
     if points.len() < STEPS_MIN {
-        return None;
+        return Err(Unmeasured::FewSteps { have: points.len(), need: STEPS_MIN });
     }
     points.sort_by(|a, b| a.per_replica.total_cmp(&b.per_replica).then(a.day.cmp(&b.day)));
-    Some(points)
+    Ok(points)
 }
 
 /// The steps at which load, replicas and P99 are all known and nothing out of the ordinary went on.

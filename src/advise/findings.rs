@@ -6,7 +6,7 @@ use crate::advise::memory::MAXMEMORY_SHARE;
 use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
 };
-use crate::advise::{BOUND_LEVELS, Known, Outlook, local_date, series};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, series};
 use crate::forecast::Peak;
 use crate::history::{MarkKind, SeriesKey, Signal};
 use crate::tiers::Size;
@@ -49,6 +49,15 @@ fn finding(severity: Severity, code: Code, message: String, remedy: &str) -> Fin
     Finding { severity, code, message, remedy: remedy.to_owned() }
 }
 
+/// A latency as people write it: `700 ms`, `2 s`, `2.4 s`.
+fn latency(seconds: f64) -> String {
+    if seconds < 1.0 {
+        return format!("{:.0} ms", seconds * 1000.0);
+    }
+    // an objective of 2 s is not 2.0 s, and a measured 2.41 s needs no third digit
+    format!("{} s", (seconds * 10.0).round() / 10.0)
+}
+
 /// The newest value of a health signal that every one of the last steps violates.
 fn violated(known: &Known<'_>, signal: Signal, limit: f64) -> Option<f64> {
     let history = series(known, &SeriesKey::service(signal)).ok()?;
@@ -64,7 +73,7 @@ fn severity2(known: &Known<'_>) -> Option<Finding> {
     let errors = violated(known, Signal::ErrorRate, objectives.severity2_error_rate.0)
         .map(|share| format!("{} of requests fail", Ratio(share)));
     let slow = violated(known, Signal::P99, objectives.severity2_p99_s)
-        .map(|p99| format!("P99 is {p99:.1} s"));
+        .map(|p99| format!("P99 is {}", latency(p99)));
     let what = errors.or(slow)?;
     let component = known.service.components.iter().find(|component| !component.memory)?;
     let last = known.service.tiers.rows.last()?;
@@ -84,7 +93,7 @@ fn objectives(known: &Known<'_>) -> Vec<Finding> {
         format!("{} of requests fail, {} is the objective", Ratio(share), limits.error_rate)
     });
     let slow = violated(known, Signal::P99, limits.p99_s)
-        .map(|p99| format!("P99 is {p99:.1} s, {} s is the objective", limits.p99_s));
+        .map(|p99| format!("P99 is {}, {} is the objective", latency(p99), latency(limits.p99_s)));
     let found = errors.into_iter().chain(slow);
     found
         .map(|message| {
@@ -119,9 +128,10 @@ fn coverage(known: &Known<'_>) -> Option<Finding> {
     let load = series(known, &SeriesKey::service(Signal::Load)).ok()?;
     let coverage = load.coverage();
     let steps = load.values.iter().filter(|value| value.is_nan()).count();
+    // rounded down: what has a step missing is not 100.0 % complete
     let message = format!(
         "`load` is {:.1} % complete: {steps} of {} steps are missing",
-        coverage * 100.0,
+        (coverage * 1000.0).floor() / 10.0,
         load.values.len()
     );
     let severity =
@@ -149,7 +159,13 @@ fn censored(known: &Known<'_>) -> Option<Finding> {
     let from = known.at - SignedDuration::from_secs(Period::WEEK.0);
     let marks: Vec<_> = load.marked(MarkKind::Censored, from, known.at).collect();
     let first = marks.first()?;
-    let seconds: i64 = marks.iter().map(|mark| mark.to.duration_since(mark.from).as_secs()).sum();
+    // by steps, because marks may overlap and may have begun before the week
+    let cut_off = |i: &usize| {
+        let at = load.time(*i);
+        marks.iter().any(|mark| mark.from <= at && at < mark.to)
+    };
+    let steps = load.span(from, known.at).filter(cut_off).count();
+    let seconds = i64::try_from(steps).unwrap_or_default() * load.step.0;
     let mut days: Vec<String> = marks.iter().map(|mark| day(known, mark.from)).collect();
     days.dedup();
     let on = match days.as_slice() {
@@ -158,11 +174,20 @@ fn censored(known: &Known<'_>) -> Option<Finding> {
         [] => return None,
     };
     let message = format!(
-        "{}, {on}, {} in all; demand may be higher than what was served",
+        "{} {on}, {} of the last 7 days in all; demand may have been higher than what was served",
         first.why,
-        Period(seconds.max(1))
+        length(seconds)
     );
     Some(finding(Severity::Info, Code::Censored, message, ""))
+}
+
+/// A length of time as people say it: `23 h 45 min`.
+fn length(seconds: i64) -> String {
+    match (seconds / 3_600, seconds % 3_600 / 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
 }
 
 /// A spike that does not count in full, with the line that takes it out of the count or back in.
@@ -243,7 +268,12 @@ fn coupled(known: &Known<'_>, one: &Recommendation) -> Option<Finding> {
         mebi(next)
     );
     (maximum > 0.0 && maximum < next).then(|| {
-        finding(Severity::Warning, Code::Coupled, message, "or the new memory stays unused")
+        let remedy = format!(
+            "until then Redis does not use the new memory. No file written here holds it: set `maxmemory {:.0}mb` in the configuration of Redis, and `redis-cli config set maxmemory {:.0}mb` where it runs",
+            mebi(next),
+            mebi(next)
+        );
+        finding(Severity::Warning, Code::Coupled, message, &remedy)
     })
 }
 
@@ -295,12 +325,26 @@ fn events(known: &Known<'_>) -> Vec<Finding> {
     ahead
         .map(|event| {
             let message = format!(
-                "{} from {}: load x {}",
+                "{}, from {}: load × {}",
                 event.name,
-                local_date(known, event.from),
+                day(known, event.from),
                 event.multiply
             );
             finding(Severity::Info, Code::Event, message, "")
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_and_lengths_are_written_as_people_write_them() {
+        // 700 ms is 0.7000000000000001 s in binary
+        assert_eq!(latency(0.700_000_000_000_000_1), "700 ms");
+        assert_eq!((latency(2.0), latency(2.41)), ("2 s".to_owned(), "2.4 s".to_owned()));
+        assert_eq!((length(85_500), length(600)), ("23 h 45 min".to_owned(), "10 min".to_owned()));
+        assert_eq!(length(7_200), "2 h");
+    }
 }

@@ -18,6 +18,7 @@ mod volumes;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::lowering::Lowering;
@@ -240,15 +241,25 @@ fn crossings(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Crossing> {
     above.map(crossing).collect()
 }
 
-/// The local dates by which the load reaches `level`: from the sampled paths, and no later than the end
-/// of the horizon where the distribution of its peak, which knows of rare records too, says so sooner.
 fn runway(known: &Known<'_>, outlook: &Outlook<'_>, level: f64) -> Runway {
     let horizon_end = known.at + SignedDuration::from_secs(known.policy.horizon.0);
-    let in_horizon = outlook.peak.chance_above(level);
+    reached(outlook.forecast, (&outlook.peak, horizon_end), &known.calendar.zone, level)
+}
+
+/// The local dates by which a load reaches `level` rps: from the sampled paths, and no later than the end
+/// of the horizon where the distribution of its peak, which knows of rare records too, says so sooner.
+#[must_use]
+pub fn reached(
+    forecast: &Forecast,
+    (peak, horizon_end): (&Peak, Timestamp),
+    zone: &TimeZone,
+    level: f64,
+) -> Runway {
+    let in_horizon = peak.chance_above(level);
     let date = |chance| {
         let by_peak = (in_horizon >= chance).then_some(horizon_end);
-        let by_paths = outlook.forecast.first_reaching(level, chance);
-        by_peak.into_iter().chain(by_paths).min().map(|at| local_date(known, at))
+        let by_paths = forecast.first_reaching(level, chance);
+        by_peak.into_iter().chain(by_paths).min().map(|at| at.to_zoned(zone.clone()).date())
     };
     Runway { p50: date(EVEN_ODDS), p90: date(ONE_IN_TEN) }
 }

@@ -17,6 +17,8 @@ const DAYS_MIN: usize = 14;
 const FULL: f64 = 0.8;
 /// How long an expansion is to last: volumes are expanded rarely.
 const EXPANSION_DAYS: f64 = 90.0;
+/// Past this many days a straight line says nothing any more.
+const DAYS_SAID_MAX: f64 = 365.0;
 /// Volumes are expanded in whole gibibytes.
 const STEP: Bytes = Bytes(1 << 30);
 /// One gibibyte, for prose.
@@ -70,20 +72,24 @@ fn advised(known: &Known<'_>, volume: &str, object: String, growth: &Growth) -> 
         p50: full_on(known, growth, growth.line.slope, share),
         p90: full_on(known, growth, growth.line.slope_at(0.9), share),
     };
-    let (to_full, to_end) = (runway(FULL), runway(1.0));
+    let to_full = runway(FULL);
     let size = Bytes::at_least(growth.size, Bytes(1));
     let grown = growth.used + growth.line.slope.max(0.0) * EXPANSION_DAYS;
     // within the outlook at even odds: late enough not to cry wolf, early enough for a change window
     let target =
         if to_full.p50.is_some() { Bytes::at_least(grown / FULL, STEP).max(size) } else { size };
-    let message = format!(
-        "{:.1} of {:.1}Gi used, {:+.2}Gi a day; 80 % {}, 100 % {}",
+    let mut message = format!(
+        "{:.1}Gi of {size} used, {:+.2}Gi a day; 80 % {}, 100 % {}",
         growth.used / GI,
-        growth.size / GI,
         growth.line.slope / GI,
-        when(known, to_full.p50),
-        when(known, to_end.p50),
+        when(known, growth, FULL),
+        when(known, growth, 1.0),
     );
+    if target > size {
+        message += &format!(
+            "; {target} holds {EXPANSION_DAYS} days of this growth under 80 %. A volume never shrinks again, and no file written here holds the change: edit the claim"
+        );
+    }
     Recommendation {
         current: Some(Amount::Bytes(size)),
         target: Some(Amount::Bytes(target)),
@@ -109,15 +115,48 @@ fn full_on(
     slope: f64,
     share: f64,
 ) -> Option<jiff::civil::Date> {
-    let missing = (share * growth.size - growth.used).max(0.0);
-    let days = if missing > 0.0 { missing / slope } else { 0.0 };
+    let days = days_to(growth, slope, share);
     let outlook = known.policy.outlook.0 as f64 / 86_400.0;
     let inside = (0.0..=outlook).contains(&days);
     inside
         .then(|| local_date(known, known.at + SignedDuration::from_secs((days * 86_400.0) as i64)))
 }
 
-fn when(known: &Known<'_>, date: Option<jiff::civil::Date>) -> String {
-    let end = local_date(known, known.at + SignedDuration::from_secs(known.policy.outlook.0));
-    date.map_or_else(|| format!("after {end}"), |date| format!("on {date}"))
+/// Days until `share` of the volume is used, growing by `slope` bytes a day; 0 where it is, infinite or negative
+/// where it never will be.
+fn days_to(growth: &Growth, slope: f64, share: f64) -> f64 {
+    let missing = (share * growth.size - growth.used).max(0.0);
+    if missing > 0.0 { missing / slope } else { 0.0 }
+}
+
+/// When `share` of the volume is used, in words: a date inside the outlook, a number of days behind it.
+fn when(known: &Known<'_>, growth: &Growth, share: f64) -> String {
+    let days = days_to(growth, growth.line.slope, share);
+    if share * growth.size <= growth.used {
+        return "already passed".to_owned();
+    }
+    match full_on(known, growth, growth.line.slope, share) {
+        Some(date) => format!("on {}", date.strftime("%a %-d %b")),
+        None if (0.0..=DAYS_SAID_MAX).contains(&days) => format!("in about {days:.0} days"),
+        None => "not in sight".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_share_that_is_passed_is_passed_and_one_that_shrinks_away_never_comes() {
+        // 33 of 50 used, half a gibibyte a day: 7 are missing to 40 (80 %), 17 to 50
+        let rising: Vec<(f64, f64)> =
+            (-28..=0).map(|d| (f64::from(d), 33.0 + 0.5 * f64::from(d))).collect();
+        let mut growth = Growth { size: 50.0, used: 33.0, line: Line::fit(&rising).unwrap() };
+        assert!((days_to(&growth, growth.line.slope, FULL) - 14.0).abs() < 1e-6);
+        assert!((days_to(&growth, growth.line.slope, 1.0) - 34.0).abs() < 1e-6);
+        growth.used = 42.0;
+        assert_eq!(days_to(&growth, growth.line.slope, FULL), 0.0);
+        assert!(days_to(&growth, -0.5, 1.0) < 0.0);
+    }
 }

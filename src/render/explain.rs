@@ -2,9 +2,15 @@
 
 use std::fmt::Write;
 
+use jiff::civil::Date;
+
 use crate::Assessment;
-use crate::advise::plan::{Amount, Recommendation};
+use crate::advise::plan::{Action, Amount, Code, Recommendation, Setting};
 use crate::history::{Evidence, History, MarkKind, SeriesKey};
+use crate::render::need::why_table;
+use crate::render::table::action;
+use crate::render::text::{width, wrap};
+use crate::render::wording;
 use crate::units::Period;
 
 /// Quantiles of the horizon's peak that are shown.
@@ -27,16 +33,26 @@ pub fn explain(assessment: &Assessment, component: &str) -> Option<String> {
         capacity(&mut text, assessment, component);
     }
     for one in mine {
-        decision(&mut text, one);
+        decision(&mut text, one, wording::today(assessment));
     }
     Some(text)
 }
 
-/// A heading and its lines; writing to a `String` cannot fail.
+/// Columns of a line: what a terminal and a comment in a review show without scrolling.
+const COLUMNS: usize = 100;
+
+/// A heading and its lines, long ones wrapped; writing to a `String` cannot fail.
 fn section(text: &mut String, title: &str, lines: &[String]) {
     let _ = writeln!(text, "\n{title}");
     for line in lines {
-        let _ = writeln!(text, "  {line}");
+        // columns that were aligned stay so where the line fits
+        if width(line) + 2 <= COLUMNS {
+            let _ = writeln!(text, "  {line}");
+            continue;
+        }
+        for (at, part) in wrap(line, COLUMNS - 4).into_iter().enumerate() {
+            let _ = writeln!(text, "{}{part}", if at == 0 { "  " } else { "    " });
+        }
     }
 }
 
@@ -89,9 +105,10 @@ fn forecast(text: &mut String, assessment: &Assessment) {
                 .iter()
                 .map(|member| format!("{:>4.0} %  {}", member.weight * 100.0, member.means));
             let backtest = format!(
-                "backtest over {} origins: MASE {:.2}, bias {:+.1} %, {:.0} % inside the 80 % band, {:.0} % inside the 95 % band",
+                "backtest over {} origins: MASE {:.2}{}, bias {:+.1} %, {:.0} % inside the 80 % band, {:.0} % inside the 95 % band",
                 score.origins,
                 score.mase,
+                if score.mase > 1.0 { " (repeating last week did better)" } else { "" },
                 score.bias * 100.0,
                 score.inside80 * 100.0,
                 score.inside95 * 100.0
@@ -148,10 +165,14 @@ fn capacity(text: &mut String, assessment: &Assessment, component: &str) {
             capacity.steps
         )),
         Some(capacity) => lines.push(format!(
-            "never seen at its limit: {:.1} rps a pod were sustained; the table alone decides",
+            "never seen at its limit: P99 kept its objective at up to {:.1} rps a pod; the table alone decides",
             capacity.per_replica
         )),
-        None => lines.push("not measured: the table alone decides".to_owned()),
+        None => {
+            let why = why_table(assessment, component);
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            lines.push(format!("not measured{why}: the table alone decides"));
+        }
     }
     let rows = assessment.rows.get(component).into_iter().flatten();
     lines.extend(rows.map(|row| {
@@ -164,30 +185,53 @@ fn capacity(text: &mut String, assessment: &Assessment, component: &str) {
     section(text, "Capacity: what one pod sustains, and whether the table is true", &lines);
 }
 
-fn decision(text: &mut String, one: &Recommendation) {
+fn decision(text: &mut String, one: &Recommendation, today: Date) {
     let shown =
         |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
-    let mut lines = vec![format!(
-        "today {}, target {} ({:?}), uncapped {}, bounds {} to {}",
-        shown(one.current),
-        shown(one.target),
-        one.action,
-        shown(one.uncapped_target),
-        shown(one.lower_bound),
-        shown(one.upper_bound)
-    )];
+    let mut lines = match (one.action, one.target) {
+        (Action::Skipped, _) | (_, None) => vec![match one.current {
+            Some(current) => format!("today {current}; no advice"),
+            None => "today's value is not known; no advice".to_owned(),
+        }],
+        (kind, Some(target)) => {
+            vec![format!("today {}, recommended {target}: {}", shown(one.current), action(kind))]
+        }
+    };
+    if one.uncapped_target.is_some() && one.uncapped_target != one.target {
+        lines.push(format!("without steps and bounds it would be {}", shown(one.uncapped_target)));
+    }
+    if let (Some(low), Some(high)) = (one.lower_bound, one.upper_bound)
+        && low != high
+    {
+        lines.push(format!("{low} if the peak is as high as not, {high} at 1 in 100"));
+    }
+    let by_row = one.reasons.iter().any(|reason| reason.code == Code::TierRow);
+    if by_row && one.setting == Setting::Replicas && one.target.is_some() {
+        lines.push(
+            "inside a row the count goes from its lower number, where the row begins, to its upper number, where it ends, in a straight line, and is rounded up"
+                .to_owned(),
+        );
+    }
     lines.extend(
         one.reasons.iter().map(|reason| format!("{}: {}", reason.code.name(), reason.message)),
     );
     if let Some(lasts) = one.lasts_until {
-        let date = |date: Option<jiff::civil::Date>| {
-            date.map_or_else(|| "after the outlook".to_owned(), |date| date.to_string())
+        let already = lasts.p50.is_some_and(|even| even <= today);
+        let date = |date: Option<Date>| {
+            date.map_or_else(
+                || "after the outlook".to_owned(),
+                |date| date.strftime("%a %-d %b %Y").to_string(),
+            )
         };
-        lines.push(format!(
-            "today's value lasts until {} (1 in 10), {} (even odds)",
-            date(lasts.p90),
-            date(lasts.p50)
-        ));
+        lines.push(if already {
+            "too small today already".to_owned()
+        } else {
+            format!(
+                "today's value lasts until {} (1 in 10), {} (even odds)",
+                date(lasts.p90),
+                date(lasts.p50)
+            )
+        });
     }
     section(text, &format!("Decision: {} of {}", one.setting.name(), one.object), &lines);
 }

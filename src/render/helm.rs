@@ -1,7 +1,7 @@
 //! Plan -> a Helm values overlay with the keys that `helm create` knows: small, sorted, and every line
 //! says what it was and why.
 
-use crate::advise::plan::{Plan, Setting};
+use crate::advise::plan::{Action, Plan, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
 use crate::render::yaml::{Tree, comment};
 use crate::service::Service;
@@ -18,7 +18,12 @@ pub fn overlay(plan: &Plan, services: &[Service]) -> String {
     let mut out =
         comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings));
     if tree.is_empty() {
-        out += &comment("nothing to change: this overlay is empty");
+        let judged = plan.services.iter().flat_map(|service| &service.recommendations);
+        let judged = judged.filter(|one| one.action != Action::Skipped).count();
+        out += &comment(match judged {
+            0 => "nothing could be judged: this overlay is empty",
+            _ => "nothing to change: this overlay is empty",
+        });
     } else {
         out += &comment("pass it last; it holds only the keys that plimsoll owns");
         out += &comment(&format!("undo: {}", undo(&all)));
@@ -86,7 +91,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::advise::plan::{Action, Amount, Code};
+    use crate::advise::plan::{Amount, Code};
     use crate::render::example::{self, REDIS, WORKER, mebibytes};
     use crate::units::{Bytes, Millicores};
 

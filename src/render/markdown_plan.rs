@@ -19,7 +19,7 @@ pub fn markdown(plan: &Plan, zone: &TimeZone) -> String {
     let moment = plan.at.to_zoned(zone.clone()).strftime("%a %-d %b %Y %H:%M %Z").to_string();
     for service in &plan.services {
         let _ = write!(out, "## {}: {}\n\n", inline(&service.name), standing(service));
-        out += &section(service);
+        out += &section(service, plan.at.to_zoned(zone.clone()).date());
     }
     let plural = if plan.changes == 1 { "" } else { "s" };
     let _ = writeln!(
@@ -36,15 +36,18 @@ pub fn markdown(plan: &Plan, zone: &TimeZone) -> String {
 
 fn standing(service: &ServicePlan) -> String {
     match (&service.tier, service.status) {
-        (_, Status::Skipped) => "skipped".to_owned(),
-        (Some(tier), _) => {
-            format!("{} now, {} planned", inline(&tier.current), inline(&tier.planning))
-        }
+        (None, Status::Skipped) => "skipped".to_owned(),
+        (Some(tier), status) => format!(
+            "{} now, {} planned{}",
+            inline(&tier.current),
+            inline(&tier.planning),
+            if status == Status::Skipped { "; nothing could be judged" } else { "" }
+        ),
         (None, _) => "load unknown".to_owned(),
     }
 }
 
-fn section(service: &ServicePlan) -> String {
+fn section(service: &ServicePlan, today: Date) -> String {
     let mut out = String::new();
     if let Some(load) = &service.load {
         let _ = write!(
@@ -61,10 +64,12 @@ fn section(service: &ServicePlan) -> String {
         service.reasons.iter().map(|one| line(&one.code.name(), &one.message)).collect();
     out += &block(&reasons);
     if !service.recommendations.is_empty() {
-        out += "| Component | Setting | Today | To | Action | Until (P90) | Why |\n";
+        out += "| Component | Setting | Today | To | Action | Until (1 in 10) | Why |\n";
         out += "| --- | --- | ---: | ---: | --- | --- | --- |\n";
-        let rows: String =
-            in_reading_order(&service.recommendations).into_iter().map(row).collect();
+        let rows: String = in_reading_order(&service.recommendations)
+            .into_iter()
+            .map(|one| row(one, today))
+            .collect();
         out += &block(&rows);
     }
     let findings: String = service
@@ -93,13 +98,16 @@ fn line(code: &str, message: &str) -> String {
     format!("* `{code}`: {}\n", inline(message))
 }
 
-fn row(one: &Recommendation) -> String {
+fn row(one: &Recommendation, today: Date) -> String {
     let amount =
         |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
     let changes = matches!(one.action, Action::Raise | Action::Lower);
     let target = if changes { format!("**{}**", amount(one.target)) } else { amount(one.target) };
     let day = |date: Date| date.strftime("%a %-d %b").to_string();
-    let until = one.lasts_until.and_then(|until| until.p90).map(day).unwrap_or_default();
+    let until = match one.lasts_until {
+        Some(until) if until.p50.is_some_and(|even| even <= today) => "today already".to_owned(),
+        until => until.and_then(|until| until.p90).map(day).unwrap_or_default(),
+    };
     let reasons = one
         .reasons
         .iter()

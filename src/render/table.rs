@@ -230,7 +230,10 @@ enum Ink {
 /// Today's row and the planned one: `Medium now, High planned`.
 fn standing(service: &ServicePlan) -> String {
     match (&service.tier, service.status) {
-        (_, Status::Skipped) => "skipped".to_owned(),
+        (None, Status::Skipped) => "skipped".to_owned(),
+        (Some(tier), Status::Skipped) => {
+            format!("{} now, {} planned; nothing could be judged", tier.current, tier.planning)
+        }
         (Some(tier), _) if tier.current == tier.planning => {
             format!("{} now and planned", tier.current)
         }
@@ -265,8 +268,13 @@ fn crossing(crossing: &Crossing, today: Date) -> (String, String) {
         .into_iter()
         .flatten()
         .collect();
-    let when =
-        if dates.is_empty() { "not inside the outlook".to_owned() } else { dates.join(", ") };
+    let when = if crossing.p50.is_some_and(|even| even <= today) {
+        "today, at even odds".to_owned()
+    } else if dates.is_empty() {
+        "not inside the outlook".to_owned()
+    } else {
+        dates.join(", ")
+    };
     (format!("{} rps", crossing.boundary), format!("into {}: {when}", crossing.tier))
 }
 

@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::Assessment;
+use crate::advise::plan::Runway;
 use crate::units::{Bytes, Ratio};
 
-/// Load for people: one decimal below 1000, none above.
+/// Load for people: one decimal below 100, none above.
 #[must_use]
 pub fn rps(load: f64) -> String {
     if !load.is_finite() {
         "unknown".to_owned()
-    } else if load.abs() >= 999.95 {
+    } else if load.abs() >= 99.95 {
         thousands(load.round())
     } else {
         format!("{load:.1}")
@@ -200,6 +201,61 @@ pub fn sentence(message: &str) -> String {
     }
 }
 
+/// A message of the plan as a page sets it: `5-10` with a dash, `5%` with its space, round apostrophes, days and long
+/// figures as people say them. Code keeps its form.
+#[must_use]
+pub fn typeset(message: &str) -> String {
+    let set = |text: &str| {
+        let words = text.split(' ').map(typeset_word);
+        words.collect::<Vec<_>>().join(" ").replace(" %", "\u{202f}%")
+    };
+    let parts = message.split('`').enumerate();
+    let parts = parts.map(|(at, part)| if at % 2 == 1 { part.to_owned() } else { set(part) });
+    parts.collect::<Vec<_>>().join("`")
+}
+
+fn typeset_word(word: &str) -> String {
+    let core = word.trim_matches(|c| "(),;:.".contains(c));
+    let is_number =
+        |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok();
+    let is_date = core.len() == 10 && core.contains('-');
+    let set = if core.is_empty() {
+        return word.to_owned();
+    } else if let Some(date) = core.parse::<Date>().ok().filter(|_| is_date) {
+        day(date)
+    } else if let Some(number) = core.strip_suffix('%').filter(|number| is_number(number)) {
+        format!("{number}\u{202f}%")
+    } else if let Some((from, to)) =
+        core.split_once('-').filter(|(from, to)| is_number(from) && is_number(to))
+    {
+        format!("{from}–{to}")
+    } else if core.len() > 4 && core.bytes().all(|byte| byte.is_ascii_digit()) {
+        thousands(core)
+    } else {
+        core.replace('\'', "’")
+    };
+    word.replacen(core, &set, 1)
+}
+
+/// A message as a sentence; one that begins with a component says its name as people do.
+#[must_use]
+pub fn named(a: &Assessment, message: &str) -> String {
+    sentence(&spoken(a, message))
+}
+
+/// A message inside a sentence; a component that it begins with by the name that people say.
+#[must_use]
+pub fn spoken(a: &Assessment, message: &str) -> String {
+    let message = &typeset(message);
+    let first = message.split([' ', ':', ',']).next().unwrap_or("");
+    match a.service.components.iter().find(|known| known.name == first) {
+        Some(known) => {
+            format!("{}{}", component(&known.name), message[first.len()..].trim_end_matches('.'))
+        }
+        None => message.trim().trim_end_matches('.').to_owned(),
+    }
+}
+
 /// A local day as the review says it: `Fri 27 Nov`.
 #[must_use]
 pub fn day(date: Date) -> String {
@@ -248,17 +304,41 @@ pub fn after(a: &Assessment) -> String {
     format!("after {}", outlook_end(a))
 }
 
-/// A date, or that it is not inside the outlook.
+/// The local day of the review.
+#[must_use]
+pub fn today(a: &Assessment) -> Date {
+    a.at.to_zoned(a.calendar.zone.clone()).date()
+}
+
+/// A date, `today`, or that it is not inside the outlook.
 #[must_use]
 pub fn day_or_after(a: &Assessment, date: Option<Date>) -> String {
-    date.map_or_else(|| after(a), day)
+    match date {
+        None => after(a),
+        Some(date) if date <= today(a) => "today".to_owned(),
+        Some(date) => day(date),
+    }
+}
+
+/// Whether a limit is reached today at even odds already: then its dates are no news.
+#[must_use]
+pub fn already(a: &Assessment, dates: Runway) -> bool {
+    dates.p50.is_some_and(|even| even <= today(a))
+}
+
+/// When a limit is reached, at 1 in 10 and at even odds.
+#[must_use]
+pub fn dates(a: &Assessment, dates: Runway) -> (String, String) {
+    if already(a, dates) {
+        return ("already".to_owned(), "already".to_owned());
+    }
+    (day_or_after(a, dates.p90), day_or_after(a, dates.p50))
 }
 
 /// By when something must be done: `today`, `before Friday` inside a week, else `before 4 December`.
 #[must_use]
 pub fn deadline(a: &Assessment, date: Date) -> String {
-    let today = a.at.to_zoned(a.calendar.zone.clone()).date();
-    let days = today.until(date).map_or(i32::MAX, |span| span.get_days());
+    let days = today(a).until(date).map_or(i32::MAX, |span| span.get_days());
     match days {
         ..=0 => "today".to_owned(),
         1..=6 => format!("before {}", date.strftime("%A")),
@@ -284,6 +364,21 @@ mod tests {
         assert_eq!(bytes(512.0 * 1_048_576.0), "512Mi");
         assert_eq!(bytes(33.6 * 1_073_741_824.0), "33.6Gi");
         assert_eq!(span(11_100), "3 h 5 min");
+    }
+
+    #[test]
+    fn a_message_is_set_like_the_page_around_it_but_for_its_code() {
+        assert_eq!(
+            typeset("58.6 rps at 5% risk is High (50-200): 5-10 pods"),
+            "58.6 rps at 5\u{202f}% risk is High (50–200): 5–10 pods"
+        );
+        assert_eq!(
+            typeset("78 of 16129 steps; enough on 2026-11-28"),
+            "78 of 16,129 steps; enough on Sat 28 Nov"
+        );
+        assert_eq!(typeset("the last week's peak"), "the last week’s peak");
+        // a name is no range, and code is left alone
+        assert_eq!(typeset("qdrant-0 and `a-1 2-3 'x'`"), "qdrant-0 and `a-1 2-3 'x'`");
     }
 
     #[test]

@@ -98,8 +98,20 @@ impl<'a> View<'a> {
         }
         let boundaries: Vec<String> = self.a.service.tiers.boundaries().map(axes::tick).collect();
         story += &format!("Load lines of the table at {}.", w::list(&boundaries));
+        // a limit that binds often is told once, with how often
+        let mut told: Vec<(String, usize)> = Vec::new();
         for mark in self.visible_marks() {
-            story += &format!(" {}: {}.", mark_word(mark.kind), w::sentence(&mark.why));
+            let text = format!("{}: {}", mark_word(mark.kind), w::named(self.a, &mark.why));
+            match told.iter_mut().find(|known| known.0 == text) {
+                Some(known) => known.1 += 1,
+                None => told.push((text, 1)),
+            }
+        }
+        for (text, times) in told {
+            story += &match times {
+                1 => format!(" {text}."),
+                times => format!(" {text}, {times} times."),
+            };
         }
         story
     }
@@ -276,7 +288,11 @@ impl<'a> View<'a> {
             if let Some((when, value)) = highest {
                 let (x, y) = (self.time.at_second(when), self.load.at(value));
                 s.disc((x, y), 7, Ink::Median);
-                s.bold(w::rps(value), (x + 18, y), Anchor::Start, Ink::Median);
+                // at the right edge its figure would stand on the names of the rows
+                let room = x + 18 + breadth(&w::rps(value), true) < self.frame.right;
+                let (x, anchor) =
+                    if room { (x + 18, Anchor::Start) } else { (x - 18, Anchor::End) };
+                s.bold(w::rps(value), (x, y), anchor, Ink::Median);
             }
         }
     }
@@ -293,4 +309,36 @@ fn mark_word(kind: MarkKind) -> &'static str {
 /// The first words of a mark's sentence: what fits above a chart.
 fn short(why: &str) -> &str {
     why.split([',', ':', ';', '(']).next().unwrap_or(why).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::sketch::Shape;
+    use super::*;
+    use crate::render::fixture;
+
+    #[test]
+    fn a_limit_that_binds_often_is_told_once_and_counted() {
+        let story = sketch(&fixture::assessment(), true).unwrap().story;
+        assert_eq!(story.matches("Censored: API at maxReplicas").count(), 1, "{story}");
+        assert!(story.contains("Censored: API at maxReplicas, "), "{story}");
+    }
+
+    #[test]
+    fn a_peak_at_the_right_edge_is_not_written_over_the_names_of_the_rows() {
+        let mut a = fixture::assessment();
+        // the highest hour is the last one of the horizon
+        let horizon = a.policy.horizon.steps(crate::units::Period::HOUR);
+        let forecast = a.forecast.as_mut().unwrap();
+        forecast.quantiles[horizon - 1].iter_mut().for_each(|value| *value = 57.5);
+        let drawn = sketch(&a, true).unwrap();
+        let figure = drawn.shapes.iter().find_map(|shape| match shape {
+            Shape::Text(label) if label.text == "57.5" => Some(label),
+            _ => None,
+        });
+        let figure = figure.unwrap();
+        assert_eq!(figure.anchor, Anchor::End);
+        assert!(figure.at.0 < 1520, "{}", figure.at.0);
+    }
 }

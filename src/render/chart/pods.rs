@@ -30,6 +30,7 @@ pub fn sketch(a: &Assessment, component: &str, wide: bool) -> Option<Sketch> {
     let mut s = Sketch::new(width, height, title, view.story());
     view.ground(&mut s);
     view.need(&mut s);
+    view.planned(&mut s);
     view.range(&mut s);
     view.ready(&mut s);
     view.labels(&mut s);
@@ -45,6 +46,8 @@ struct View<'a> {
     seen: BTreeMap<i64, f64>,
     /// Time and need at even odds and at 95 %.
     ahead: Vec<(i64, u32, u32)>,
+    /// Pods at the planning load.
+    planned: Option<u32>,
     today: Option<Range>,
     target: Option<Range>,
     frame: Frame,
@@ -89,10 +92,12 @@ impl<'a> View<'a> {
             return None;
         }
         let (today, target) = ranges(a, component);
+        let planned = a.plan.load.as_ref().and_then(|load| need.at(load.planning));
         let known = ready.values().chain(seen.values()).copied();
         let high = known
             .chain(ahead.iter().map(|step| f64::from(step.2)))
             .chain(today.into_iter().chain(target).map(|range| f64::from(range.1)))
+            .chain(planned.map(f64::from))
             .fold(1.0, f64::max);
         let step = (high / 6.0).ceil().max(1.0);
         let end = ((high / step).ceil() * step, step);
@@ -102,6 +107,7 @@ impl<'a> View<'a> {
             ready,
             seen,
             ahead,
+            planned,
             today,
             target,
             frame,
@@ -124,6 +130,9 @@ impl<'a> View<'a> {
             parts.push(format!(
                 "In the coming week it is at most {high} at the 95 % quantile of any hour."
             ));
+        }
+        if let Some(planned) = self.planned {
+            parts.push(format!("The planning load needs {planned}."));
         }
         if let Some((min, max)) = self.target {
             parts.push(format!("Recommended: {}.", w::range(min, max)));
@@ -255,12 +264,17 @@ impl<'a> View<'a> {
                 }
             }
         }
-        if let Some(top) = self.ahead.iter().max_by_key(|step| (step.2, -step.0)) {
-            let at = (
-                self.time.at_second(top.0).min(self.frame.right - 110).max(now + 120),
-                self.y(top.2) - 20,
-            );
-            s.bold(format!("needs {} at 95 %", top.2), at, Anchor::Middle, Ink::Median);
+        if let (Some(planned), false) = (self.planned, self.ahead.is_empty()) {
+            let at = (i32::midpoint(now, self.frame.right), self.y(planned) - 20);
+            s.bold(format!("{planned} needed as planned"), at, Anchor::Middle, Ink::Median);
+        }
+    }
+
+    /// The need at the planning load: of the whole window's peak, so above any one hour's band.
+    fn planned(&self, s: &mut Sketch) {
+        if let (Some(planned), false) = (self.planned, self.ahead.is_empty()) {
+            let now = self.time.at(self.a.at);
+            s.line((now, self.y(planned)), (self.frame.right, self.y(planned)), 3, Ink::Median);
         }
     }
 }

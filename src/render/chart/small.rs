@@ -24,9 +24,8 @@ fn outlook(a: &Assessment) -> Option<(TimeScale, Frame)> {
 /// A bar from today over the outlook: pale until the 1-in-10 date, dark from there to even odds.
 pub fn runway(a: &Assessment, what: &str, dates: Runway) -> Option<Sketch> {
     let (time, frame) = outlook(a)?;
-    let after = w::after(a);
-    let say = |date: Option<Date>| date.map_or_else(|| after.clone(), w::day);
-    let story = format!("1 in 10: {}; even odds: {}.", say(dates.p90), say(dates.p50));
+    let (early, even) = w::dates(a, dates);
+    let story = format!("1 in 10: {early}; even odds: {even}.");
     let mut s = Sketch::new(CELL, 32, what, story);
     for event in &a.calendar.events {
         if event.to > time.from && event.from < time.to {

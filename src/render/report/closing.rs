@@ -11,7 +11,7 @@ use crate::render::chart::{capacity, small};
 use crate::render::wording as w;
 
 impl View<'_> {
-    /// Was last week's advice right?
+    /// Would last week's plan have held?
     pub fn score(&self) -> Markup {
         let body = html! { @if !self.a.scorecard.is_empty() {
             div.two {
@@ -19,7 +19,7 @@ impl View<'_> {
                     figure {
                         (self.once("score-chart", &chart))
                         (key(&[(Swatch::Bar(Ink::Plan), "planned at the start of the week"), (Swatch::Dot(Ink::Text), "highest load seen")]))
-                        figcaption { "What this version would have planned at the start of each week, from the samples known then and the events that the settings name now." }
+                        figcaption { (hindsight::BASIS) }
                     }
                 }
                 (self.score_table())
@@ -29,7 +29,7 @@ impl View<'_> {
         } };
         self.section(
             "score",
-            "Was last week’s advice right?",
+            "Would last week’s plan have held?",
             &hindsight::score_answer(self.a),
             &body,
         )
@@ -42,16 +42,17 @@ impl View<'_> {
             (head(&[("Week", false), ("Planned", true), ("Seen", true), ("In 80\u{202f}%", true), ("In 95\u{202f}%", true), ("Result", false)]))
             tbody role="rowgroup" { @for week in self.a.scorecard.iter().rev().take(8).rev() {
                 tr role="row" {
-                    th scope="row" role="rowheader" { (week.from.to_zoned(zone.clone()).strftime("%-d %b").to_string()) }
+                    th.nw scope="row" role="rowheader" { (week.from.to_zoned(zone.clone()).strftime("%-d %b").to_string()) }
                     (cell("Planned", "num", html! { (w::rps(week.planned)) }))
                     (cell("Seen", "num", html! { (w::seen(week.seen)) }))
                     (cell("In 80 %", "num", html! { (share(week.inside80)) }))
                     (cell("In 95 %", "num", html! { (share(week.inside95)) }))
+                    @let result = hindsight::result(self.a, week);
                     (cell("Result", "", html! {
                         @match hindsight::held(week) {
-                            Some(true) => "✓ held",
-                            Some(false) => b { "✕ missed" },
-                            None => "not known",
+                            Some(true) => { "✓ " (result) },
+                            Some(false) => b { "✕ " (result) },
+                            None => (result),
                         }
                     }))
                 }
@@ -158,7 +159,10 @@ impl View<'_> {
     pub fn method(&self) -> Markup {
         let body = html! {
             pre tabindex="0" role="region" aria-label="Command to reproduce" { code { (self.page.command) } }
-            dl.kv { @for (name, value) in trust::method(self.page, self.a) { dt { (name) } dd { (rich(&value)) } } }
+            dl.kv { @for (name, values) in trust::method(self.page, self.a) { dt { (name) } dd {
+                @if let [value] = values.as_slice() { (rich(value)) }
+                @else { ul { @for value in &values { li { (rich(value)) } } } }
+            } } }
         };
         self.section(
             "method",

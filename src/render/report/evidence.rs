@@ -1,16 +1,19 @@
 //! The evidence in words: where the load goes, pods, memory, runway.
 
 use crate::Assessment;
-use crate::advise::plan::{Action, Runway};
+use crate::advise::plan::{Action, Amount};
 use crate::history::Signal;
 use crate::render::chart::memory::{self, Memory};
 use crate::render::chart::series;
-use crate::render::need::Need;
+use crate::render::need::{Need, why_table};
 use crate::render::wording as w;
+use crate::tiers::Size;
 
-use super::verdict;
+use super::{ahead, title, verdict};
 
 const WEEK_S: i64 = 604_800;
+/// Use below this share of the smallest limit counts as room.
+const ROOM: f64 = 0.9;
 
 /// Whether the mean load rose, and when the next line is crossed.
 #[must_use]
@@ -30,12 +33,19 @@ pub fn load_answer(a: &Assessment) -> String {
     if let Some(next) = a.plan.crossings.first() {
         let line = format!("the {} rps line into {}", w::boundary(next.boundary), next.tier);
         parts.push(match (next.p50, next.p90) {
-            (Some(even), _) => {
-                format!("The load has even odds of crossing {line} by {}.", w::day(even))
+            (Some(even), _) if even <= w::today(a) => {
+                format!("The load is over {line} today, at even odds.")
             }
-            (None, Some(early)) => {
-                format!("The load crosses {line} with a chance of 1 in 10 by {}.", w::day(early))
-            }
+            (Some(even), _) => format!(
+                "The load has even odds of crossing {line} by {}{}.",
+                w::day(even),
+                ahead::cause(a, even)
+            ),
+            (None, Some(early)) => format!(
+                "The load crosses {line} with a chance of 1 in 10 by {}{}.",
+                w::day_or_after(a, Some(early)),
+                ahead::cause(a, early)
+            ),
             (None, None) => {
                 format!("The load stays under {line} until {}, at 9 in 10.", w::outlook_end(a))
             }
@@ -135,30 +145,29 @@ pub fn pods_answer(a: &Assessment, component: &str) -> Option<String> {
     let need = Need::of(a, component)?;
     let name = w::component(component);
     let planned = a.plan.load.as_ref().and_then(|load| need.at(load.planning));
-    let most = verdict::largest(a)
-        .into_iter()
-        .find(|(known, _)| *known == component)
-        .map(|(_, most)| most);
+    let most =
+        title::largest(a).into_iter().find(|(known, _)| *known == component).map(|(_, most)| most);
     let mut parts = Vec::new();
     if matches!(need, Need::Measured(_))
         && let Some(short) = short_of_pods(a, component, &need)
     {
         parts.push(match short {
             0 => format!("Last week yes: {name} was never short of pods."),
-            seconds => {
-                format!("Last week not always: {name} was short of pods for {}.", w::span(seconds))
-            }
+            seconds => format!("Last week {name} was short of pods for {}.", w::span(seconds)),
         });
     }
     if let Some((most, seconds)) = at_maximum(a, component) {
-        parts.push(format!("The HPA stood at its maximum of {most} for {}.", w::span(seconds)));
+        parts.push(format!(
+            "The HPA stood at its maximum of {most} for {} of the last 7 days.",
+            w::span(seconds)
+        ));
     }
     if let Some(planned) = planned {
         let verb = if planned == 1 { "is" } else { "are" };
         let whose = if matches!(need, Need::Table(..)) { " by the table" } else { "" };
         let today = most
             .filter(|most| *most < planned)
-            .map_or_else(String::new, |most| format!("; today there are {most} at most"));
+            .map_or_else(String::new, |most| format!("; today there are at most {most}"));
         parts
             .push(format!("If this week peaks as planned, {planned} {verb} needed{whose}{today}."));
     }
@@ -171,11 +180,12 @@ pub fn need_note(a: &Assessment, component: &str) -> String {
     let name = w::component(component);
     match Need::of(a, component) {
         Some(Need::Measured(per_replica)) => format!(
-            "{name} pods. Needed = load ÷ {} rps, the measured capacity of one pod, rounded up; the highest of each hour.",
+            "{name} pods. Needed = load ÷ {} rps, the measured capacity of one pod, rounded up; the highest of each hour. The line is the peak of the whole window, which is higher than any one hour’s 95\u{202f}%.",
             w::rps(per_replica)
         ),
         _ => format!(
-            "{name} pods. Capacity could not be measured, so needed is what the table asks at that load, rounded up."
+            "{name} pods. Capacity could not be measured{}. So needed is what the table asks: from a row’s lower number where it begins to its upper number where it ends, in a straight line, rounded up.",
+            why_table(a, component).map_or_else(String::new, |why| format!(": {why}"))
         ),
     }
 }
@@ -223,64 +233,35 @@ pub fn memory_answer(a: &Assessment, component: &str) -> Option<String> {
             .flatten()
             .collect();
     let shares = if shares.is_empty() { String::new() } else { format!(": {}", w::list(&shares)) };
-    let advised = advised.map_or_else(String::new, |to| format!(" Recommended: {}.", w::bytes(to)));
-    Some(format!("{name} used at most {} last week{shares}.{advised}", w::bytes(peak)))
-}
-
-/// A limit and when it is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limit {
-    /// The limit, as people say it.
-    pub name: String,
-    /// What it is.
-    pub note: String,
-    /// The dates.
-    pub dates: Runway,
-}
-
-/// The lines of the table and every setting with a runway, soonest first.
-#[must_use]
-pub fn limits(a: &Assessment) -> Vec<Limit> {
-    let mut limits: Vec<Limit> = a
-        .plan
-        .crossings
-        .iter()
-        .map(|crossing| Limit {
-            name: format!("{} tier, from {} rps", crossing.tier, w::boundary(crossing.boundary)),
-            note: "line of the table".to_owned(),
-            dates: Runway { p50: crossing.p50, p90: crossing.p90 },
-        })
-        .collect();
-    for r in a.plan.recommendations.iter().filter(|r| r.action != Action::Skipped) {
-        let (Some(dates), Some(current)) = (r.lasts_until, r.current) else {
-            continue;
-        };
-        limits.push(Limit {
-            name: format!("{} {}, {current}", w::component(&r.component), r.setting.name()),
-            note: "today’s value".to_owned(),
-            dates,
-        });
-    }
-    let late = jiff::civil::Date::MAX;
-    limits.sort_by_key(|limit| (limit.dates.p90.unwrap_or(late), limit.dates.p50.unwrap_or(late)));
-    limits
-}
-
-/// What runs out first.
-#[must_use]
-pub fn runway_answer(a: &Assessment, limits: &[Limit]) -> String {
-    let Some(first) = limits.first() else {
-        return "No limit has a date: there is no forecast to hold it against.".to_owned();
+    let most = [maxmemory, limit].into_iter().flatten().reduce(f64::min);
+    let enough = match most {
+        Some(most) if peak < ROOM * most => "Yes, for last week: ",
+        Some(_) => "Barely: ",
+        None => "",
     };
-    let early = match first.dates.p90 {
-        Some(early) => format!("First on {}, at odds of 1 in 10: {}.", w::day(early), first.name),
-        None => {
-            return format!("Nothing runs out before {}, at odds of 9 in 10.", w::outlook_end(a));
+    let advised = advised.map_or_else(String::new, |to| {
+        let policy = enough.starts_with("Yes") && limit.is_some_and(|limit| to > limit);
+        let whose = if policy { by_table(a, component) } else { String::new() };
+        format!(" Recommended: {}{whose}.", w::bytes(to))
+    });
+    Some(format!("{enough}{name} used at most {}{shares}.{advised}", w::bytes(peak)))
+}
+
+/// Says that the row asks for a raise, where it does.
+fn by_table(a: &Assessment, component: &str) -> String {
+    let planning = a.plan.tier.as_ref().map(|tier| tier.planning.as_str());
+    let row = a.service.tiers.rows.iter().find(|row| Some(row.name.as_str()) == planning);
+    let target = verdict::acted(a, Action::Raise)
+        .into_iter()
+        .find(|r| r.component == component)
+        .and_then(|r| r.target);
+    match (row, row.and_then(|row| row.size(component)), target) {
+        (Some(row), Some(Size::Memory(asks)), Some(Amount::Bytes(target))) if asks == target => {
+            format!(
+                ", because the {} row of the table asks for it; last week’s use did not",
+                row.name
+            )
         }
-    };
-    let even = limits.iter().filter_map(|limit| limit.dates.p50).min();
-    match even {
-        Some(even) => format!("{early} At even odds the first date is {}.", w::day(even)),
-        None => format!("{early} At even odds nothing runs out before {}.", w::outlook_end(a)),
+        _ => String::new(),
     }
 }

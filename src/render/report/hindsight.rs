@@ -1,8 +1,18 @@
 //! Hindsight in words: whether last week's advice held, and whether the table does.
 
+use crate::history::{MarkKind, Signal};
+use crate::render::chart::series;
+use crate::render::need::why_table;
 use crate::render::wording as w;
 use crate::tiers::Size;
+use crate::units::Period;
 use crate::{Assessment, WeekScore};
+
+/// What the scorecard's plans are made from.
+pub const BASIS: &str = "What this version would have planned at the start of each week, from the samples known then and the events that the settings name now. “Cut off” is how long a limit held demand down: what was served then is only the least that was wanted.";
+
+/// A plan over this many times what came had much to spare.
+const MUCH: f64 = 1.4;
 
 /// Whether last week's planning load held.
 #[must_use]
@@ -12,8 +22,15 @@ pub fn score_answer(a: &Assessment) -> String {
     };
     let verdict = match held(last) {
         None => "Not known: no sample came that week.".to_owned(),
+        Some(true) if cut_off_s(a, last) > 0 => format!(
+            "Not certain. The peak was {} rps against {} planned, but demand was cut off for {}: it may have been higher.",
+            w::rps(last.seen),
+            w::rps(last.planned),
+            w::span(cut_off_s(a, last))
+        ),
         Some(true) => format!(
-            "Yes. The peak was {} rps against {} planned.",
+            "Yes{}. The peak was {} rps against {} planned.",
+            if last.planned > MUCH * last.seen { ", with much to spare" } else { "" },
             w::rps(last.seen),
             w::rps(last.planned)
         ),
@@ -25,12 +42,54 @@ pub fn score_answer(a: &Assessment) -> String {
     };
     let known: Vec<bool> = a.scorecard.iter().filter_map(held).collect();
     let kept = known.iter().filter(|held| **held).count();
+    let cut = a.scorecard.iter().filter(|week| held(week) == Some(true) && cut_off_s(a, week) > 0);
+    let cut = match cut.count() {
+        0 => String::new(),
+        cut => format!(" ({cut} of them while demand was cut off)"),
+    };
     format!(
-        "{verdict} Of the last {}, {kept} held; at {} risk about one in {:.0} should not.",
+        "{verdict} Of the last {}, {kept} held{cut}; at {} risk about one in {:.0} should not.",
         w::counted(known.len(), "week"),
         w::percent(a.policy.risk.0),
         1.0 / a.policy.risk.0
     )
+}
+
+/// The result of a week in words. What was served under a limit says only that demand was at least that.
+#[must_use]
+pub fn result(a: &Assessment, week: &WeekScore) -> String {
+    match (held(week), cut_off_s(a, week)) {
+        (None, _) => "not known".to_owned(),
+        (Some(false), _) => "missed".to_owned(),
+        (Some(true), 0) => {
+            format!("held, {} to spare", w::percent(week.planned / week.seen - 1.0))
+        }
+        (Some(true), seconds) => {
+            format!("held, cut off {}", w::span(seconds).replace(' ', "\u{a0}"))
+        }
+    }
+}
+
+/// Seconds of the week in which the load was served under a limit; marks may overlap.
+fn cut_off_s(a: &Assessment, week: &WeekScore) -> i64 {
+    let Some(load) = series::history(a, None, Signal::Load) else {
+        return 0;
+    };
+    let (from, to) = (week.from.as_second(), week.from.as_second() + Period::WEEK.0);
+    let mut spans: Vec<(i64, i64)> = load
+        .marks
+        .iter()
+        .filter(|mark| mark.kind == MarkKind::Censored)
+        .map(|mark| (mark.from.as_second().max(from), mark.to.as_second().min(to)))
+        .filter(|span| span.0 < span.1)
+        .collect();
+    spans.sort_unstable();
+    let mut end = from;
+    spans.into_iter().fold(0, |sum, span| {
+        let fresh = span.1 - span.0.max(end);
+        end = end.max(span.1);
+        sum + fresh.max(0)
+    })
 }
 
 /// What fell into the weeks that are shown, a sentence a week: `2 Nov: campaign`.
@@ -44,6 +103,7 @@ pub fn score_notes(a: &Assessment) -> Vec<String> {
         causes.retain(|cause| seen.insert(*cause));
         if !causes.is_empty() {
             let date = week.from.to_zoned(a.calendar.zone.clone()).strftime("%-d %b").to_string();
+            let causes: Vec<String> = causes.iter().map(|cause| w::spoken(a, cause)).collect();
             notes.push(format!("{date}: {}", w::list(&causes)));
         }
     }
@@ -99,8 +159,10 @@ pub fn row_checks(a: &Assessment, component: &str) -> Vec<RowCheck> {
                                 w::rps(verdict.sustained)
                             )
                         }
-                        s if s < 0.005 => "holds, with nothing to spare".to_owned(),
-                        s => format!("holds, {} to spare", w::percent(s)),
+                        _ => format!(
+                            "holds, at {} of a pod",
+                            w::percent(asked / capacity.per_replica)
+                        ),
                     };
                     (
                         format!(
@@ -124,7 +186,8 @@ pub fn row_checks(a: &Assessment, component: &str) -> Vec<RowCheck> {
 pub fn table_answer(a: &Assessment, component: &str) -> String {
     let name = w::component(component);
     let Some((rows, capacity)) = a.rows.get(component).zip(a.capacity.get(component)) else {
-        return format!("Not known for {name}: its capacity could not be measured.");
+        let why = why_table(a, component).map_or_else(String::new, |why| format!(": {why}"));
+        return format!("Not known for {name}: its capacity could not be measured{why}.");
     };
     let closed = || rows.iter().filter_map(|row| Some((row, row.promised?)));
     let holding: Vec<&str> = closed()

@@ -5,7 +5,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
-use super::{Page, sections, verdict};
+use super::{Page, ahead, sections, title};
 use crate::Assessment;
 use crate::render::chart::paint;
 use crate::render::chart::palette;
@@ -78,7 +78,7 @@ fn index(page: &Page) -> Markup {
     markup! {
         nav.index aria-label="Services" {
             ol { @for (number, (a, _)) in page.services.iter().enumerate() {
-                li { a href={ "#service-" (number) } { (verdict::title(a)) } }
+                li { a href={ "#service-" (number) } { (title::title(a)) } }
             } }
         }
     }
@@ -90,8 +90,9 @@ fn article(page: &Page, a: &Assessment, overlay: &str, number: usize) -> Markup 
     let view = sections::View { page, a, prefix: &prefix };
     markup! {
         article id={ "service-" (number) } {
-            h1 { (verdict::title(a)) }
-            p.lead { (rich(&verdict::lead(a))) }
+            h1 { (title::title(a)) }
+            p.lead { (rich(&title::lead(a))) }
+            @if let Some(event) = ahead::lead(a) { p { (rich(&event)) } }
             (view.first_screen())
             (view.change(overlay))
             (view.load())

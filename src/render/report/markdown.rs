@@ -3,7 +3,7 @@
 #![expect(clippy::format_push_string, reason = "a page of text, written once")]
 
 use super::verdict::{self, Change};
-use super::{Page, evidence, hindsight, since, trust};
+use super::{Page, ahead, evidence, hindsight, runway as ends, since, title, trust};
 use crate::Assessment;
 use crate::advise::plan::Action;
 use crate::render::markdown_plan::escaped;
@@ -18,11 +18,12 @@ pub fn markdown(page: &Page) -> String {
 
 fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
     let mut out = Text::default();
-    let title = verdict::title(a);
+    let title = title::title(a);
     out.heading(1, title.trim_end_matches('.'));
     let synthetic = if page.synthetic { " **Synthetic data.**" } else { "" };
     out.line(&format!("Weekly capacity review of {}, {}.{synthetic}", a.service.name, w::stamp(a)));
-    out.line(&verdict::lead(a));
+    out.line(&title::lead(a));
+    out.line(&ahead::lead(a).unwrap_or_default());
     let figures = verdict::figures(a)
         .into_iter()
         .map(|f| format!("**{}:** {} ({})", f.label, f.value, f.note));
@@ -41,10 +42,17 @@ fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
     table(&mut out, a);
     data(&mut out, a);
     out.heading(2, "How this was computed");
-    let method = trust::method(page, a).into_iter().map(|(name, value)| format!("{name}: {value}"));
-    out.list(&method.collect::<Vec<_>>());
+    for (name, values) in trust::method(page, a) {
+        if let [value] = values.as_slice() {
+            out.item(0, &format!("{name}: {value}"));
+        } else {
+            out.item(0, &format!("{name}:"));
+            values.iter().for_each(|value| out.item(1, value));
+        }
+    }
+    out.0.push('\n');
     out.fenced("sh", &page.command);
-    out.0.replace('\u{202f}', " ")
+    out.0.replace(['\u{202f}', '\u{a0}'], " ")
 }
 
 /// Text in which names open no tag, link, mention or column; our own bold and code stay.
@@ -72,12 +80,14 @@ impl Text {
     }
 
     fn list(&mut self, items: &[String]) {
-        for item in items {
-            self.0 += &format!("* {}\n", safe(item));
-        }
+        items.iter().for_each(|item| self.item(0, item));
         if !items.is_empty() {
             self.0.push('\n');
         }
+    }
+
+    fn item(&mut self, depth: usize, text: &str) {
+        self.0 += &format!("{}* {}\n", "  ".repeat(depth), safe(text));
     }
 
     fn fenced(&mut self, language: &str, text: &str) {
@@ -123,7 +133,7 @@ fn change(out: &mut Text, a: &Assessment, overlay: &str) {
     if !changes.is_empty() {
         let rows: Vec<Vec<String>> = changes.iter().map(change_row).collect();
         out.table(&["Component", "Setting", ">Today", ">To", "Why", "1 in 10", "Even odds"], &rows);
-        out.line("The last columns say until when today's value lasts. The reasons:");
+        out.line("The last columns say until when today’s value lasts. The reasons:");
         let reasons = changes
             .iter()
             .flat_map(|c| c.why.iter().map(move |(code, message)| (c, code, message)));
@@ -140,7 +150,9 @@ fn change(out: &mut Text, a: &Assessment, overlay: &str) {
             ),
         );
         out.fenced("yaml", overlay);
-        out.line(&format!("Undo with `helm rollback {name} -n {namespace}`."));
+        out.line(&format!(
+            "Undo with `helm rollback {name} -n {namespace}`, which goes back one revision."
+        ));
     }
     let decisions = verdict::decisions(a);
     if !decisions.is_empty() {
@@ -183,6 +195,20 @@ fn load(out: &mut Text, a: &Assessment) {
             chances.into_iter().map(|(load, what, chance)| vec![load, what, chance]).collect();
         out.table(&[&heading, "Which is", ">Chance"], &rows);
     }
+    let events = ahead::events(a);
+    if !events.is_empty() {
+        let rows: Vec<Vec<String>> = events
+            .into_iter()
+            .map(|e| vec![format!("{}, {}", e.name, e.when), e.expected, e.high, e.holds])
+            .collect();
+        let heads = [
+            "Event ahead",
+            ">Expected peak, rps",
+            ">95 % stay under",
+            "What is recommended, at that load",
+        ];
+        out.table(&heads, &rows);
+    }
 }
 
 fn components(out: &mut Text, a: &Assessment) {
@@ -211,25 +237,27 @@ fn components(out: &mut Text, a: &Assessment) {
 }
 
 fn runway(out: &mut Text, a: &Assessment) {
-    let limits = evidence::limits(a);
+    let limits = ends::limits(a);
     out.heading(2, "When does it run out?");
-    out.line(&evidence::runway_answer(a, &limits));
+    out.line(&ends::answer(a, &limits));
     if limits.is_empty() {
         return;
     }
-    let day = |date| w::day_or_after(a, date);
-    let rows: Vec<Vec<String>> =
-        limits.into_iter().map(|l| vec![l.name, day(l.dates.p90), day(l.dates.p50)]).collect();
-    out.table(&["Limit", "1 in 10 (P90)", "Even odds (P50)"], &rows);
+    let row = |l: ends::Limit| {
+        let (early, even) = w::dates(a, l.dates);
+        vec![l.name, early, even, l.note]
+    };
+    let rows: Vec<Vec<String>> = limits.into_iter().map(row).collect();
+    out.table(&["Limit", "1 in 10", "Even odds", "What it is"], &rows);
     out.line(&format!(
-        "\"{}\" means not inside the outlook of {}.",
+        "“{}” means not inside the outlook of {}.",
         w::capital(&w::after(a)),
         w::window(a.policy.outlook.0)
     ));
 }
 
 fn score(out: &mut Text, a: &Assessment) {
-    out.heading(2, "Was last week's advice right?");
+    out.heading(2, "Would last week’s plan have held?");
     out.line(&hindsight::score_answer(a));
     if a.scorecard.is_empty() {
         return;
@@ -238,10 +266,10 @@ fn score(out: &mut Text, a: &Assessment) {
         if value.is_finite() { format!("{:.0} %", value * 100.0) } else { "–".to_owned() }
     };
     let rows = a.scorecard.iter().rev().take(8).rev().map(|week| {
+        let result = hindsight::result(a, week);
         let result = match hindsight::held(week) {
-            Some(true) => "held",
-            Some(false) => "**missed**",
-            None => "not known",
+            Some(false) => format!("**{result}**"),
+            _ => result,
         };
         let date = week.from.to_zoned(a.calendar.zone.clone()).strftime("%-d %b").to_string();
         vec![
@@ -250,11 +278,12 @@ fn score(out: &mut Text, a: &Assessment) {
             w::seen(week.seen),
             share(week.inside80),
             share(week.inside95),
-            result.to_owned(),
+            result,
         ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
     out.table(&["Week", ">Planned, rps", ">Seen, rps", ">In 80 %", ">In 95 %", "Result"], &rows);
+    out.line(hindsight::BASIS);
     out.list(&hindsight::score_notes(a));
 }
 

@@ -1,16 +1,20 @@
 //! The weekly review as one HTML page and as Markdown.
 //!
 //! First the answer, then what to change, then what to decide; evidence follows as questions, each of which
-//! starts with its answer; provenance is last. `verdict`, `since`, `evidence`, `hindsight` and `trust` hold the words that both forms share.
+//! starts with its answer; provenance is last. `title`, `verdict`, `ahead`, `since`, `evidence`, `runway`,
+//! `hindsight` and `trust` hold the words that both forms share.
 
+mod ahead;
 mod closing;
 mod evidence;
 mod hindsight;
 mod html;
 mod markdown;
 mod parts;
+mod runway;
 mod sections;
 mod since;
+mod title;
 mod trust;
 mod verdict;
 

@@ -2,6 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use super::ahead::Ahead;
 use super::hindsight::RowCheck;
 use super::html::rich;
 use super::verdict::Change;
@@ -38,12 +39,14 @@ pub fn change_table(changes: &[Change]) -> Markup {
                         _ => "keep",
                     }
                 }))
-                (cell("Why", "full", html! { @for (place, (code, message)) in change.why.iter().enumerate() {
-                    @if place > 0 { br; }
-                    code.rc { (code) } " " (rich(message))
+                (cell("Why", "full", html! { @for (code, message) in &change.why {
+                    span.why { code.rc { (code) } " " (rich(message)) }
                 } }))
-                (cell("Today’s value lasts", "full last", html! {
+                @let late = change.lasts.as_ref().is_some_and(|(early, even)| early == even && early == "already");
+                @let place = match (&change.lasts, late) { (None, _) => "full none", (_, true) => "full", _ => "full last" };
+                (cell("Today’s value lasts", place, html! {
                     @match &change.lasts {
+                        _ if late => "too small today already",
                         Some((early, even)) => { span.nw { "1 in 10: " (early) } br; span.nw { "even odds: " (even) } },
                         None => "–",
                     }
@@ -61,6 +64,20 @@ pub fn chance_table(chances: &[(String, String, String)], window: &str) -> Marku
             th.nw scope="row" role="rowheader" { (load) }
             (cell("Which is", "plain", html! { (what) }))
             (cell("Chance", "num plain", html! { (chance) }))
+        } } }
+    } }
+}
+
+/// The events ahead and whether the recommended values hold through them.
+pub fn event_table(events: &[Ahead]) -> Markup {
+    html! { table.stack role="table" {
+        caption { "Events ahead, in rps. The planning load covers its own window only; an event after it counts when it comes inside." }
+        (head(&[("Event", false), ("Expected peak", true), ("95\u{202f}% stay under", true), ("What is recommended, at that load", false)]))
+        tbody role="rowgroup" { @for event in events { tr role="row" {
+            th scope="row" role="rowheader" { (event.name) span.sub { (event.when) } }
+            (cell("Expected peak", "num", html! { (event.expected) }))
+            (cell("95 % stay under", "num", html! { (event.high) }))
+            (cell("Recommended", "full", html! { (rich(&event.holds)) }))
         } } }
     } }
 }

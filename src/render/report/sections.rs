@@ -6,9 +6,11 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::html::rich;
-use super::parts::{Swatch, cell, chance_table, change_table, head, key, overlay_lines};
+use super::parts::{
+    Swatch, cell, chance_table, change_table, event_table, head, key, overlay_lines,
+};
 use super::verdict;
-use super::{Page, evidence, since};
+use super::{Page, ahead, evidence, runway, since};
 use crate::Assessment;
 use crate::render::chart::paint::{Shown, inline};
 use crate::render::chart::palette::Ink;
@@ -128,7 +130,7 @@ impl View<'_> {
             }
             pre tabindex="0" role="region" aria-label="values-capacity.yaml" { code { (overlay_lines(overlay)) } }
             p.note {
-                "To undo: " code { "helm rollback " (name) " -n " (namespace) } ". "
+                "To undo: " code { "helm rollback " (name) " -n " (namespace) } ", which goes back one revision. "
                 "The same changes as patches are in " code { "patches/" } ". Plimsoll itself has changed nothing."
             }
         }
@@ -168,6 +170,8 @@ impl View<'_> {
                 }
                 @if !chances.is_empty() { (chance_table(&chances, &w::window(self.a.policy.horizon.0))) }
             }
+            @let events = ahead::events(self.a);
+            @if !events.is_empty() { (event_table(&events)) }
         };
         self.section("load", "Where the load is going", &evidence::load_answer(self.a), &body)
     }
@@ -214,12 +218,13 @@ impl View<'_> {
                         (key(&[
                             (Swatch::Bar(Ink::Text), "ready pods"),
                             (Swatch::Box(Ink::Fan80), "needed (future: median)"),
-                            (Swatch::Box(Ink::Fan95), "needed at 95\u{202f}%"),
+                            (Swatch::Box(Ink::Fan95), "needed at 95\u{202f}% of that hour"),
+                            (Swatch::Line(Ink::Median), "needed at the planning load"),
                             (Swatch::Line(Ink::Plan), "recommended"),
                             (Swatch::Line(Ink::Muted), "today’s setting"),
                         ]))
                         (chart)
-                        figcaption { (evidence::need_note(self.a, component)) }
+                        figcaption { (rich(&evidence::need_note(self.a, component))) }
                     }
                 }
             }
@@ -262,21 +267,22 @@ impl View<'_> {
 
     /// When does it run out?
     pub fn runway(&self) -> Markup {
-        let limits = evidence::limits(self.a);
+        let limits = runway::limits(self.a);
         let from = self.a.at.to_zoned(self.a.calendar.zone.clone()).strftime("%-d %b").to_string();
         let body = html! { @if !limits.is_empty() {
             figure {
                 (key(&self.runway_key()))
                 table.stack.run role="table" {
                     caption.vh { "Dates at which limits are reached" }
-                    (head(&[("Limit", false), (&format!("{from} to {}", w::outlook_end(self.a)), false), ("1 in 10 (P90)", false), ("Even odds (P50)", false)]))
+                    (head(&[("Limit", false), (&format!("{from} to {}", w::outlook_end(self.a)), false), ("1 in 10", false), ("Even odds", false)]))
                     tbody role="rowgroup" { @for (number, limit) in limits.iter().enumerate() { tr role="row" {
                         th scope="row" role="rowheader" { (limit.name) span.sub { (limit.note) } }
                         td.wide role="cell" {
                             @if let Some(bar) = small::runway(self.a, &limit.name, limit.dates) { (self.once(&format!("run{number}"), &bar)) }
                         }
-                        (cell("1 in 10 (P90)", "nw", html! { (w::day_or_after(self.a, limit.dates.p90)) }))
-                        (cell("Even odds (P50)", "nw", html! { (w::day_or_after(self.a, limit.dates.p50)) }))
+                        @let (early, even) = w::dates(self.a, limit.dates);
+                        (cell("1 in 10", "nw", html! { (early) }))
+                        (cell("Even odds", "nw", html! { (even) }))
                     } } }
                     @if let Some(axis) = small::runway_axis(self.a) {
                         tfoot role="rowgroup" { tr role="row" { td role="cell" {} td.wide role="cell" { (self.once("run-axis", &axis)) } td role="cell" {} td role="cell" {} } }
@@ -288,12 +294,7 @@ impl View<'_> {
                 }
             }
         } };
-        self.section(
-            "runway",
-            "When does it run out?",
-            &evidence::runway_answer(self.a, &limits),
-            &body,
-        )
+        self.section("runway", "When does it run out?", &runway::answer(self.a, &limits), &body)
     }
 
     fn runway_key(&self) -> Vec<(Swatch, &str)> {

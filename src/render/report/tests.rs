@@ -28,7 +28,7 @@ fn edited(edit: impl FnOnce(&mut Assessment)) -> Assessment {
 #[test]
 fn the_title_is_a_sentence_for_each_kind_of_week() {
     use crate::advise::plan::{Action, Code, Finding, Severity};
-    let title = |a: &Assessment| verdict::title(a);
+    let title = |a: &Assessment| title::title(a);
     assert_eq!(title(&fixture::assessment()), "Move jarvis up to the High row before Friday.");
     assert_eq!(title(&fixture::empty()), "No advice for jarvis: its load is not known.");
     let all =
@@ -66,16 +66,63 @@ fn the_lead_names_what_the_planning_load_is_over() {
     });
     // 5 pods x 11.0 rps = 55.0
     assert_eq!(
-        verdict::lead(&a),
+        title::lead(&a),
         "This week’s peak is planned at **58.2 rps**, with a 1-in-20 chance of more. \
          That is over the 50 rps line into High and the 55.0 rps that today’s maximum of 5 API pods sustains."
     );
     let a = edited(|a| a.plan.load.as_mut().unwrap().planning = 40.0);
-    assert!(
-        verdict::lead(&a).ends_with("That is inside Medium (10–50 rps)."),
-        "{}",
-        verdict::lead(&a)
-    );
+    assert!(title::lead(&a).ends_with("That is inside Medium (10–50 rps)."), "{}", title::lead(&a));
+}
+
+#[test]
+fn the_title_has_the_day_the_row_is_entered_and_the_lead_what_is_too_small_already() {
+    use crate::advise::plan::{Runway, Setting};
+    let a = edited(|a| {
+        let today = Some(crate::render::wording::today(a));
+        let all = &mut a.plan.recommendations;
+        let min = all.iter_mut().find(|r| r.setting == Setting::MinReplicas).unwrap();
+        min.lasts_until = Some(Runway { p50: today, p90: today });
+    });
+    assert_eq!(title::title(&a), "Move jarvis up to the High row before Friday.");
+    assert!(title::lead(&a).ends_with(" API minReplicas of 3 is too small today already."));
+    let decisions = verdict::decisions(&a);
+    assert_eq!(decisions[0].1, "Too small today already: API minReplicas of 3.");
+}
+
+#[test]
+fn a_week_under_a_limit_held_only_as_far_as_was_served() {
+    let a = fixture::assessment();
+    let result = |number: usize| hindsight::result(&a, &a.scorecard[number]);
+    // 41.0 planned, 32.9 seen, and no limit bound: 41.0 / 32.9 = 1.25
+    assert!(result(0).ends_with("to spare"), "{}", result(0));
+    let last = a.scorecard.len() - 1;
+    assert!(result(last).starts_with("held, cut off "), "{}", result(last));
+    assert!(hindsight::score_answer(&a).starts_with("Not certain. "));
+    let much = edited(|a| {
+        let first = a.scorecard[0].clone();
+        a.scorecard = vec![crate::WeekScore { planned: 2.0 * first.seen, ..first }];
+    });
+    assert!(hindsight::score_answer(&much).starts_with("Yes, with much to spare. "));
+    assert!(hindsight::result(&much, &much.scorecard[0]).contains("100"));
+}
+
+#[test]
+fn where_no_setting_could_be_judged_today_is_not_called_enough() {
+    let a = edited(|a| {
+        for r in &mut a.plan.recommendations {
+            (r.action, r.target, r.lasts_until) =
+                (crate::advise::plan::Action::Skipped, None, None);
+        }
+    });
+    let figures = verdict::figures(&a);
+    assert!(figures.iter().any(|f| f.note.starts_with("nothing could be judged; ")), "{figures:?}");
+}
+
+#[test]
+fn a_capacity_that_is_not_known_says_why() {
+    let a = fixture::assessment();
+    let said = hindsight::table_answer(&a, "worker");
+    assert!(said.contains("without `worker.cpu` it is not known to serve the load"), "{said}");
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::Assessment;
 use crate::advise::plan::Action;
+use crate::forecast::{Forecast, MemberWeight, Score};
 use crate::history::{Evidence, History, Mark, MarkKind, SeriesKey, Signal};
 use crate::render::chart::{series, small};
 use crate::render::wording as w;
+use crate::{Assessment, WeekScore};
 
 use super::Page;
 use super::verdict;
@@ -195,6 +196,12 @@ pub fn spans(a: &Assessment) -> Vec<(&'static str, Vec<String>)> {
 
 type Found = BTreeMap<(MarkKind, i64, i64), (String, Vec<String>)>;
 
+/// A member with a smaller share is only counted.
+const MEMBER_MIN: f64 = 0.01;
+/// Shares inside the 80 % band from which on the band is called too wide or too narrow.
+const WIDE: f64 = 0.9;
+const NARROW: f64 = 0.7;
+
 /// At most this many spans of a kind are written out, longest first; the rest is counted.
 const SPANS: usize = 5;
 
@@ -215,12 +222,13 @@ fn sentences(a: &Assessment, found: &Found, kind: MarkKind, owners: usize) -> Ve
             Some(match kind {
                 MarkKind::Gap if who.len() >= owners => format!("{place}, all signals"),
                 MarkKind::Gap => format!("{place}, {}", w::list(who)),
-                _ => format!("{place}: {why}"),
+                _ => format!("{place}: {}", w::spoken(a, why)),
             })
         })
         .collect();
     if rest > 0 {
-        text.push(format!("and {} shorter", w::counted(rest, "span")));
+        let since = start(a).to_zoned(a.calendar.zone.clone()).date();
+        text.push(format!("and {} shorter, all since {}", w::counted(rest, "span"), w::day(since)));
     }
     text
 }
@@ -250,7 +258,7 @@ pub fn skips(a: &Assessment) -> Vec<Skip> {
         .map(|(item, reason)| Skip {
             item,
             code: reason.code.name(),
-            missing: w::sentence(&reason.message),
+            missing: w::sentence(&w::typeset(&reason.message)),
         })
         .collect()
 }
@@ -267,38 +275,83 @@ pub fn skip_answer(skips: &[Skip]) -> String {
 
 /// How it was computed: names and values.
 #[must_use]
-pub fn method(page: &Page, a: &Assessment) -> Vec<(&'static str, String)> {
+pub fn method(page: &Page, a: &Assessment) -> Vec<(&'static str, Vec<String>)> {
     let mut rows = Vec::new();
     match &a.forecast {
         Ok(forecast) => {
-            let members: Vec<String> = forecast
-                .members
-                .iter()
-                .filter(|m| m.weight >= 0.005)
-                .map(|m| format!("{} {}", m.means, w::percent(m.weight)))
-                .collect();
-            rows.push((
-                "Forecast",
-                format!(
-                    "{}; {} sampled futures, quantiles of their peaks",
-                    w::list(&members),
-                    w::thousands(forecast.paths.len())
-                ),
-            ));
-            let score = &forecast.score;
-            rows.push((
-                "On its own past",
-                format!(
-                    "{}; error {:.2} of that of repeating last week; {} of steps inside the 80\u{202f}% band, {} inside the 95\u{202f}%",
-                    w::counted(score.origins, "origin"),
-                    score.mase,
-                    w::percent(score.inside80),
-                    w::percent(score.inside95)
-                ),
-            ));
+            rows.push(("Forecast", members(forecast)));
+            rows.push(("On its own past", own_past(a, &forecast.score)));
         }
-        Err(why) => rows.push(("Forecast", format!("none: {}", why.message))),
+        Err(why) => rows.push(("Forecast", vec![format!("none: {}", why.message)])),
     }
+    rows.extend(provenance(page, a).into_iter().map(|(name, value)| (name, vec![value])));
+    rows
+}
+
+/// What the forecast is combined from, an item a line.
+fn members(forecast: &Forecast) -> Vec<String> {
+    let said = |m: &&MemberWeight| m.weight >= MEMBER_MIN;
+    let mut lines: Vec<String> = forecast
+        .members
+        .iter()
+        .filter(said)
+        .map(|m| format!("{:.0}\u{202f}% {}", m.weight * 100.0, m.means))
+        .collect();
+    let rest = forecast.members.iter().filter(|m| !said(m) && m.weight > 0.0).count();
+    if rest > 0 {
+        lines.push(format!("under 1\u{202f}% each of {}", w::counted(rest, "other")));
+    }
+    lines.push(format!(
+        "{} sampled futures; the planning load is a quantile of their peaks",
+        w::thousands(forecast.paths.len())
+    ));
+    lines
+}
+
+/// How the forecast did on its own past, and what that says of its bands.
+fn own_past(a: &Assessment, score: &Score) -> Vec<String> {
+    let against = if score.mase > 1.0 { ": last week itself did better" } else { "" };
+    let mut lines = vec![
+        format!("tried at {} of the last weeks", w::counted(score.origins, "moment")),
+        format!("error {:.2} of that of repeating last week{against}", score.mase),
+        format!(
+            "bands from the older half of these, held against the newer: {} of hours inside the 80\u{202f}%, {} inside the 95\u{202f}%{}",
+            w::percent(score.inside80),
+            w::percent(score.inside95),
+            bands(score.inside80)
+        ),
+    ];
+    let weeks: Vec<&WeekScore> =
+        a.scorecard.iter().filter(|week| week.inside80.is_finite()).collect();
+    if !weeks.is_empty() {
+        let mean = |of: fn(&WeekScore) -> f64| {
+            weeks.iter().map(|week| of(week)).sum::<f64>()
+                / f64::from(u32::try_from(weeks.len()).unwrap_or(1))
+        };
+        let inside80 = mean(|week| week.inside80);
+        lines.push(format!(
+            "over the {} of the scorecard, each forecast from its own start: {} and {}{}",
+            w::counted(weeks.len(), "week"),
+            w::percent(inside80),
+            w::percent(mean(|week| week.inside95)),
+            bands(inside80)
+        ));
+    }
+    lines
+}
+
+/// What a share inside the 80 % band says of it.
+fn bands(inside80: f64) -> &'static str {
+    match inside80 {
+        inside if inside > WIDE => ", so the bands were too wide there",
+        inside if inside < NARROW => ", so the bands were too narrow there",
+        _ => "",
+    }
+}
+
+/// What the review was made from.
+fn provenance(page: &Page, a: &Assessment) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
     let step = histories(a).map(|(_, history)| history.step).min();
     let step = step.map_or_else(String::new, |step| format!(", step {step}"));
     rows.push((

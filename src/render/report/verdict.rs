@@ -1,11 +1,11 @@
-//! The first screen in words: title, lead, figures, what to change, what to decide.
+//! The first screen in words: figures, what to change, what to decide.
 
 use jiff::civil::Date;
 
+use super::{ahead, title};
 use crate::Assessment;
-use crate::advise::plan::{Action, Code, Recommendation, Runway, Setting, Severity};
+use crate::advise::plan::{Action, Code, Recommendation, Setting, Severity};
 use crate::render::wording as w;
-use crate::tiers::Tier;
 
 /// A figure of the first screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,140 +37,6 @@ pub struct Change {
     pub why: Vec<(String, String)>,
     /// Until when today's value lasts, at 1 in 10 and at even odds; `None`: not known.
     pub lasts: Option<(String, String)>,
-}
-
-/// The verdict, a sentence somebody can say aloud.
-#[must_use]
-pub fn title(a: &Assessment) -> String {
-    let name = &a.service.name;
-    let Some(load) = &a.plan.load else {
-        return format!("No advice for {name}: its load is not known.");
-    };
-    if a.plan.findings.iter().any(|finding| finding.code == Code::BeyondTable) {
-        return format!("Extend the table of {name}: the load goes past its last row.");
-    }
-    let (raises, lowers) = (acted(a, Action::Raise), acted(a, Action::Lower));
-    if !raises.is_empty() {
-        let by = first_need(&raises)
-            .map_or_else(String::new, |date| format!(" {}", w::deadline(a, date)));
-        let tiers = &a.service.tiers;
-        if tiers.index(load.planning) > tiers.index(load.observed_peak) {
-            return format!("Move {name} up to the {} row{by}.", tiers.row(load.planning).name);
-        }
-        return match components(&raises).as_slice() {
-            few @ ([_] | [_, _]) => format!("Raise {} of {name}{by}.", w::list(few)),
-            _ => format!("Give {name} more room{by}."),
-        };
-    }
-    if !lowers.is_empty() {
-        return format!("Lower {} of {name}.", w::list(&components(&lowers)));
-    }
-    let skipped = acted(a, Action::Skipped).len();
-    if skipped == a.plan.recommendations.len() {
-        return format!("No advice for {name} this week.");
-    }
-    format!("Leave {name} as it is this week.")
-}
-
-/// Two or three sentences under the title: the planning load, and what it goes over or stays under.
-#[must_use]
-pub fn lead(a: &Assessment) -> String {
-    let Some(load) = &a.plan.load else {
-        let reasons: Vec<String> = a.plan.reasons.iter().map(|r| w::sentence(&r.message)).collect();
-        let why = if reasons.is_empty() {
-            a.forecast.as_ref().err().map(|why| why.message.clone()).unwrap_or_default()
-        } else {
-            reasons.join(". ")
-        };
-        return format!(
-            "{}. Every setting stays as it is; nothing is lowered for want of data.",
-            w::sentence(&why)
-        );
-    };
-    let what = match a.policy.horizon.0 {
-        604_800 => "This week’s peak".to_owned(),
-        seconds => format!("The peak of the next {}", w::window(seconds)),
-    };
-    let row = a.service.tiers.row(load.planning);
-    let over = over(a, load.planning);
-    let place = if over.is_empty() {
-        format!("That is inside {} ({}).", row.name, range(row))
-    } else {
-        format!("That is over {}.", w::list(&over))
-    };
-    let risk = w::odds(a.policy.risk);
-    format!(
-        "{what} is planned at **{} rps**, with a {risk} chance of more. {place}",
-        w::rps(load.planning)
-    )
-}
-
-/// What the planning load is over: a line of the table that last week did not cross, and what today's pods sustain.
-fn over(a: &Assessment, planning: f64) -> Vec<String> {
-    let mut over = Vec::new();
-    let seen = a.plan.load.as_ref().map_or(planning, |load| load.observed_peak);
-    let row = a.service.tiers.row(planning);
-    if a.service.tiers.index(planning) > a.service.tiers.index(seen) {
-        over.push(format!("the {} rps line into {}", w::boundary(row.from), row.name));
-    }
-    for (component, most) in largest(a) {
-        let Some(capacity) = a.capacity.get(component) else {
-            continue;
-        };
-        let sustained = capacity.per_replica * f64::from(most);
-        if planning > sustained {
-            let name = w::component(component);
-            let kind = if has_hpa(a, component) { "today’s maximum of " } else { "today’s " };
-            over.push(format!(
-                "the {} rps that {kind}{} sustains",
-                w::rps(sustained),
-                w::counted(most, &format!("{name} pod"))
-            ));
-        }
-    }
-    over
-}
-
-/// The most pods that each component may have today, where that is known.
-#[must_use]
-pub fn largest(a: &Assessment) -> Vec<(&str, u32)> {
-    let count = |component: &str, setting| {
-        let known = a
-            .plan
-            .recommendations
-            .iter()
-            .find(|r| r.component == component && r.setting == setting)?;
-        u32::try_from(known.current?.figure()).ok()
-    };
-    a.service
-        .components
-        .iter()
-        .filter(|component| !component.memory)
-        .filter_map(|component| {
-            let name = component.name.as_str();
-            Some((
-                name,
-                count(name, Setting::MaxReplicas).or_else(|| count(name, Setting::Replicas))?,
-            ))
-        })
-        .collect()
-}
-
-fn has_hpa(a: &Assessment, component: &str) -> bool {
-    a.plan
-        .recommendations
-        .iter()
-        .any(|r| r.component == component && r.setting == Setting::MaxReplicas)
-}
-
-/// A row's range of load with an en dash.
-#[must_use]
-pub fn range(row: &Tier) -> String {
-    match (row.from, row.below) {
-        (from, Some(below)) if from <= 0.0 => format!("under {} rps", w::boundary(below)),
-        (from, Some(below)) => format!("{}–{} rps", w::boundary(from), w::boundary(below)),
-        (from, None) => format!("from {} rps", w::boundary(from)),
-    }
 }
 
 /// The figures under the load line; empty without a load.
@@ -219,7 +85,8 @@ pub fn figures(a: &Assessment) -> Vec<Figure> {
 fn change_note(a: &Assessment) -> String {
     let (raises, lowers) = (acted(a, Action::Raise).len(), acted(a, Action::Lower).len());
     let kind = match (raises, lowers) {
-        (0, 0) => "today’s values are enough".to_owned(),
+        (0, 0) if acted(a, Action::Keep).is_empty() => "nothing could be judged".to_owned(),
+        (0, 0) => "what could be judged is enough".to_owned(),
         (1, 0) => "a raise".to_owned(),
         (_, 0) => "all raises".to_owned(),
         (0, _) => "all lower".to_owned(),
@@ -234,10 +101,16 @@ fn change_note(a: &Assessment) -> String {
 /// When the next line of the table is crossed.
 fn next_line(a: &Assessment) -> Option<Figure> {
     let next = a.plan.crossings.first()?;
+    let passed = a.plan.load.as_ref().is_some_and(|load| load.observed_peak >= next.boundary);
+    let again = if passed { "; passed last week too" } else { "" };
     Some(Figure {
         label: format!("{}, from {} rps", next.tier, w::boundary(next.boundary)),
         value: w::day_or_after(a, next.p90),
-        note: format!("1 in 10; even odds {}", w::day_or_after(a, next.p50)),
+        note: format!(
+            "1 in 10; even odds {}{}{again}",
+            w::day_or_after(a, next.p50),
+            next.p50.map_or_else(String::new, |even| ahead::cause(a, even))
+        ),
         advice: false,
     })
 }
@@ -291,13 +164,13 @@ fn change(a: &Assessment, r: &Recommendation) -> Change {
         today: say(r.current),
         target: say(r.target),
         action: r.action,
-        why: r.reasons.iter().map(|reason| (reason.code.name(), reason.message.clone())).collect(),
-        lasts: r.lasts_until.map(|dates| lasts(a, dates)),
+        why: r
+            .reasons
+            .iter()
+            .map(|reason| (reason.code.name(), w::typeset(&reason.message)))
+            .collect(),
+        lasts: r.lasts_until.map(|dates| w::dates(a, dates)),
     }
-}
-
-fn lasts(a: &Assessment, dates: Runway) -> (String, String) {
-    (w::day_or_after(a, dates.p90), w::day_or_after(a, dates.p50))
 }
 
 /// What is put up for decision: a headline and what to do about it, worst first.
@@ -308,14 +181,17 @@ pub fn decisions(a: &Assessment) -> Vec<(String, String)> {
     if let Some(date) = first_need(&raises) {
         let by = w::deadline(a, date);
         let what = if raises.len() == 1 { "the raise" } else { "the raises" };
-        let day = w::day_or_after(a, Some(date));
-        decisions.push((
-            format!("Merge {what} {by}"),
-            format!("By {day} today’s values are too small with a chance of 1 in 10."),
-        ));
+        let late = title::too_small(a);
+        let why = if late.is_empty() {
+            let day = w::day_or_after(a, Some(date));
+            format!("By {day} today’s values are too small with a chance of 1 in 10.")
+        } else {
+            format!("Too small today already: {}.", w::list(&late))
+        };
+        decisions.push((format!("Merge {what} {by}"), why));
     }
     for finding in a.plan.findings.iter().filter(|finding| finding.severity != Severity::Info) {
-        decisions.push((named(a, &finding.message), stop(&named(a, &finding.remedy))));
+        decisions.push((w::named(a, &finding.message), stop(&w::named(a, &finding.remedy))));
     }
     decisions
 }
@@ -326,22 +202,12 @@ pub fn notes(a: &Assessment) -> Vec<String> {
     let infos = a.plan.findings.iter().filter(|finding| finding.severity == Severity::Info);
     infos
         .map(|f| {
-            [stop(&named(a, &f.message)), stop(&named(a, &f.remedy))].join(" ").trim().to_owned()
+            [stop(&w::named(a, &f.message)), stop(&w::named(a, &f.remedy))]
+                .join(" ")
+                .trim()
+                .to_owned()
         })
         .collect()
-}
-
-/// A message as a sentence; one that begins with a component says its name as people do.
-fn named(a: &Assessment, message: &str) -> String {
-    let first = message.split([' ', ':', ',']).next().unwrap_or("");
-    match a.service.components.iter().find(|component| component.name == first) {
-        Some(component) => format!(
-            "{}{}",
-            w::component(&component.name),
-            message[first.len()..].trim_end_matches('.')
-        ),
-        None => w::sentence(message),
-    }
 }
 
 /// A sentence with its full stop; nothing stays nothing.
@@ -367,12 +233,12 @@ pub fn acted(a: &Assessment, action: Action) -> Vec<&Recommendation> {
 }
 
 /// The first date at which a value of today is too small with a chance of 1 in 10.
-fn first_need(raises: &[&Recommendation]) -> Option<Date> {
+pub fn first_need(raises: &[&Recommendation]) -> Option<Date> {
     raises.iter().filter_map(|r| r.lasts_until?.p90).min()
 }
 
 /// Names of the components, each once, in their order.
-fn components(recommendations: &[&Recommendation]) -> Vec<String> {
+pub fn components(recommendations: &[&Recommendation]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for r in recommendations {
         let name = w::component(&r.component);
