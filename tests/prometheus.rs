@@ -642,7 +642,7 @@ async fn the_cost_is_known_before_it_is_spent() {
     settings.history.prometheus.as_mut().unwrap().max_samples = 1_000;
     let error = bring_up_to_date(&settings, time(NOON), true).await.unwrap_err();
     let hinted = error.downcast_ref::<Hinted>().unwrap();
-    // 17 series of a day and its first step
+    // 18 series of a day and its first step
     assert_eq!(
         hinted.message,
         "this pull would ask for 5202 samples of 18 series; at most 1000 are allowed"
