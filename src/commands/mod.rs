@@ -14,6 +14,7 @@ pub mod run;
 pub mod schema;
 pub mod tiers;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -74,10 +75,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args, &talk, out),
         Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
         Command::Check(args) => {
-            check::run(&run::settings(&args)?, run::moment(&args), args.offline, out).await
+            let settings = run::settings(&args)?;
+            check::run(&settings, run::moment(&args, &settings), args.offline, out).await
         }
         Command::Pull(args) => {
-            pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await
+            let settings = run::settings(&args)?;
+            pull::run(&settings, run::moment(&args, &settings), talk.quiet, out).await
         }
         Command::Plan(args) => plan::run(&args, &talk, out).await,
         Command::Report(args) => report::run(&args, &talk, out).await,
@@ -88,7 +91,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backtest(args) => backtested(&args, talk, out),
         Command::Schema(args) => schema::run(args.of, out).map(done),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "plimsoll", out);
+            // into memory first: the generator panics where it cannot write
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "plimsoll", &mut script);
+            out.write_all(&script)?;
             Ok(Exit::Done)
         }
     }
@@ -122,6 +128,13 @@ fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<
 #[must_use]
 pub fn failure(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    // an error of the system that names no file is one of standard output: all others are given a context
+    if error.is::<std::io::Error>() {
+        let why = causes.join(": ");
+        return format!(
+            "error: cannot write to standard output: {why}\nhint: see where the output goes\n"
+        );
+    }
     let hint = error.chain().find_map(hint);
     let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
     format!("error: {}\n{hint}", causes.join(": "))
