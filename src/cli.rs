@@ -271,15 +271,37 @@ pub enum TiersCommand {
 /// Flags of `backtest`.
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
-    /// A CSV of series: `series,timestamp,value`
-    #[arg(long, value_name = "FILE")]
+    /// The settings file, to score the load of its services; or a CSV of series: `series,timestamp,value`
+    #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
     pub file: PathBuf,
-    /// Origins to forecast from: `series,fold,origin,horizon`; without it, rolling origins
+    /// Look at this moment instead of now: a date, or RFC 3339 such as 2026-11-23T01:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Moment>,
+    /// Work on the local history as it is; ask nobody
+    #[arg(long)]
+    pub offline: bool,
+    /// For a CSV, the origins to forecast from: `series,fold,origin,horizon`; without it, rolling origins
     #[arg(long, value_name = "FILE")]
     pub folds: Option<PathBuf>,
     /// Write every forecast here, as CSV
     #[arg(long, value_name = "FILE")]
     pub emit: Option<PathBuf>,
+}
+
+impl BacktestArgs {
+    /// Settings and moment, as the other verbs take them.
+    #[must_use]
+    pub fn run(&self) -> RunArgs {
+        RunArgs {
+            file: self.file.clone(),
+            at: self.at,
+            prometheus_url: None,
+            offline: self.offline,
+            namespace: None,
+            context: None,
+            kubeconfig: None,
+        }
+    }
 }
 
 /// Flags of `schema`.

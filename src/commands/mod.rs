@@ -88,7 +88,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
-        Command::Backtest(args) => backtested(&args, talk, out),
+        Command::Backtest(args) => backtested(&args, &talk, out).await,
         Command::Schema(args) => schema::run(args.of, out).map(done),
         Command::Completions { shell } => {
             // into memory first: the generator panics where it cannot write
@@ -100,13 +100,20 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     }
 }
 
-fn backtested(
+async fn backtested(
     args: &BacktestArgs,
-    talk: Talk,
+    talk: &Talk,
     out: &mut dyn std::io::Write,
 ) -> anyhow::Result<Exit> {
-    let zone = jiff::tz::TimeZone::UTC;
-    let outcome = backtest::run(&args.file, args.folds.as_deref(), args.emit.as_deref(), &zone)?;
+    let own = args.file.extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml")
+    });
+    let outcome = if own && args.folds.is_none() && args.emit.is_none() {
+        backtest::own_history(&args.run(), talk).await?
+    } else {
+        let zone = jiff::tz::TimeZone::UTC;
+        backtest::run(&args.file, args.folds.as_deref(), args.emit.as_deref(), &zone)?
+    };
     out.write_all(outcome.text.as_bytes())?;
     outcome.skipped.iter().for_each(|skipped| talk.say(&format!("skipped: {skipped}")));
     Ok(if outcome.skipped.is_empty() { Exit::Done } else { Exit::Skipped })
@@ -129,7 +136,7 @@ fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<
 pub fn failure(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     // an error of the system that names no file is one of standard output: all others are given a context
-    if error.is::<std::io::Error>() {
+    if error.chain().next().is_some_and(|root| root.is::<std::io::Error>()) {
         let why = causes.join(": ");
         return format!(
             "error: cannot write to standard output: {why}\nhint: see where the output goes\n"

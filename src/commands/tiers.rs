@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::commands::Hinted;
+use crate::commands::init::MORE_OF_A_COMPONENT;
 use crate::config::{self, ConfigError, Problem};
 use crate::service::Service;
 use crate::tiers::TierTable;
@@ -77,6 +78,9 @@ pub fn import(file: &Path, table: Option<usize>, out: &mut dyn Write) -> Result<
         out,
         "\
 version: 1
+history:
+  prometheus: {{url: \"http://localhost:9090\"}}   # set this: your Prometheus
+  # files: [history.csv]          # or files: `timestamp,series,value`, see the README
 services:
   - name: {UNNAMED}             # set this: the service's name
     namespace: {UNNAMED}        # set this: where it runs
@@ -202,7 +206,7 @@ fn rows(table: &TierTable) -> String {
 /// `components:` as YAML; what the runbook cannot know is to be set.
 fn components(runbook: &RunbookTable, service: &str) -> String {
     let mut lines = vec![
-        "components:                     # set these: the objects as the cluster names them\n"
+        "components:                     # set these: the objects as the cluster names them, and their paths in the chart\n"
             .to_owned(),
     ];
     for column in &runbook.columns {
@@ -213,9 +217,10 @@ fn components(runbook: &RunbookTable, service: &str) -> String {
         let header = plain(&column.header);
         let key = scalar(name);
         lines.push(format!(
-            "  {key}: {{target: {kind}/{service}-{name}{memory}}}   # {set}column {header}\n"
+            "  {key}: {{target: {kind}/{service}-{name}{memory}, helm: {key}}}   # {set}column {header}\n"
         ));
     }
+    lines.push(MORE_OF_A_COMPONENT.to_owned());
     lines.concat()
 }
 

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use polars::prelude::{
-    Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsResult, SerReader, TimeUnit,
+    Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult,
+    SerReader, TimeUnit,
 };
 
 use crate::history::{Evidence, Observed, Samples, SeriesKey, Signal};
@@ -73,7 +74,16 @@ impl FileError {
             Self::Column { .. } => {
                 "the columns are `timestamp,value`, and `series` (such as `load` or `api.cpu`) where there is more than the load"
             }
-            Self::Row { .. } => "correct the row",
+            Self::Row { text, .. } if is_milliseconds(text) => {
+                "that looks like milliseconds: divide by 1000, or write RFC 3339"
+            }
+            Self::Row { expected, .. } if expected == NUMBER => {
+                "leave the cell empty where there is no sample"
+            }
+            Self::Row { expected, .. } if expected.starts_with("a series") => {
+                "of the service: `load` `errorRate` `p99`; of a component, as `api.replicas`: `hpaMin` `hpaMax` `cpuMax` `memory` `cpuRequest` `memoryLimit` `redisUsed` and others; of a volume: `volumeUsed` `volumeCapacity`"
+            }
+            Self::Row { .. } => "correct the row, or take it out",
         }
     }
 }
@@ -134,7 +144,7 @@ impl Table {
         }));
         let frame = frame
             .map_err(|_| unreadable("it is damaged".to_owned()))?
-            .map_err(|error| unreadable(error.to_string()))?;
+            .map_err(|error| unreadable(in_our_words(&error)))?;
         let text = |names: [&str; 2]| -> Result<Option<Vec<Option<String>>>, FileError> {
             let column =
                 frame.columns().iter().find(|column| names.contains(&column.name().trim()));
@@ -159,7 +169,7 @@ impl Table {
         FileError::Row {
             path: self.path.clone(),
             line: row + 1 + self.lines_before,
-            text: text.to_owned(),
+            text: shortened(text),
             expected: expected.into(),
         }
     }
@@ -176,7 +186,7 @@ impl Table {
     fn value(&self, row: usize) -> Result<f64, FileError> {
         match self.value[row].as_deref().map(str::trim) {
             None | Some("") => Ok(f64::NAN),
-            Some(text) => text.parse().map_err(|_| self.wrong(row, text, "a number")),
+            Some(text) => text.parse().map_err(|_| self.wrong(row, text, NUMBER)),
         }
     }
 
@@ -226,10 +236,44 @@ impl Table {
     }
 }
 
+/// What the column `value` holds.
+const NUMBER: &str = "a number";
+/// Characters of a cell that a message shows.
+const SHOWN: usize = 60;
+
+/// The beginning of a cell: one that holds half a file must not be printed whole.
+fn shortened(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn is_milliseconds(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(|at| (1e11..1e14).contains(&at))
+}
+
 /// Whole seconds; `None` for what can only be milliseconds (beyond the year 5000) or is no time at all.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
 fn whole_seconds(at: f64) -> Option<i64> {
     (at.abs() < 1e11).then_some(at.floor() as i64)
+}
+
+/// What is wrong with a file, without what the library that reads it would have its callers do.
+fn in_our_words(error: &PolarsError) -> String {
+    let text = error.to_string();
+    let says = |word: &str| text.contains(word);
+    let why = match error {
+        PolarsError::NoData(_) => "it is empty",
+        _ if says("truncate_ragged_lines") => "a row has more cells than the header",
+        _ if says("decompress") => "it is compressed: unpack it first",
+        _ if says("quote") || says("field is not properly escaped") => "a quote is not closed",
+        _ if says("utf-8") || says("utf8") || says("UTF-8") => "it is not UTF-8",
+        _ if says("duplicate") => "a column stands twice",
+        _ => "it is damaged, or of another kind",
+    };
+    why.to_owned()
 }
 
 /// Every column as text: what a cell means is decided here, with its line, not guessed per column.
