@@ -20,6 +20,9 @@ pub struct Cli {
     /// Say nothing on standard error but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Say each query for history on standard error, with its range, samples and time
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
 }
 
 /// The verbs.

@@ -74,7 +74,7 @@ pub struct Outcome {
 pub async fn own_history(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
     let settings = whole_run::settings(args)?;
     let at = whole_run::moment(args, &settings);
-    let past = pull::gather(&settings, at, args.offline, talk.quiet).await?;
+    let past = pull::gather(&settings, at, args.offline, *talk).await?;
     let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
     let mut outcome = Outcome::default();
     for service in &settings.services {

@@ -45,8 +45,7 @@ components:                     # set these: the objects as the cluster names th
 ";
 
 /// The keys of a component that are needed next, after its `target`; `tiers import` shows them too.
-pub const MORE_OF_A_COMPONENT: &str = "\
-  # `helm:` is the component's path in your chart's values (`api.replicaCount` is `helm: api`): set it, or
+pub const MORE_OF_A_COMPONENT: &str = "  # `helm:` is the component's path in your chart's values (`api.replicaCount` is `helm: api`): set it, or
   # remove it, and `plimsoll values` says that it leaves the component out. More keys, each where it is needed:
   #   container: app          # the container, where it is not named like its object
   #   startUp: 90s            # how long a new pod takes until it serves

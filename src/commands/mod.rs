@@ -80,7 +80,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::Pull(args) => {
             let settings = run::settings(&args)?;
-            pull::run(&settings, run::moment(&args, &settings), talk.quiet, out).await
+            pull::run(&settings, run::moment(&args, &settings), talk, out).await
         }
         Command::Plan(args) => plan::run(&args, &talk, out).await,
         Command::Report(args) => report::run(&args, &talk, out).await,
@@ -158,16 +158,24 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
 pub struct Talk {
     /// `--quiet`: errors only.
     pub quiet: bool,
+    /// `--verbose`: each query too.
+    pub verbose: bool,
     /// Whether standard output is a terminal that wants colour.
     pub color: bool,
 }
 
 impl Talk {
+    /// Who says nothing but errors, in no colour.
+    #[must_use]
+    pub const fn silent() -> Self {
+        Self { quiet: true, verbose: false, color: false }
+    }
+
     fn from(cli: &Cli) -> Self {
         use std::io::IsTerminal;
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let color = wanted && std::io::stdout().is_terminal();
-        Self { quiet: cli.quiet, color }
+        Self { quiet: cli.quiet, verbose: cli.verbose, color }
     }
 
     /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.

@@ -48,7 +48,7 @@ pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
     }
     let at = moment(args, &settings);
     let live = live(&settings, args, talk).await?;
-    let past = pull::gather(&settings, at, args.offline, talk.quiet).await?;
+    let past = pull::gather(&settings, at, args.offline, *talk).await?;
     let damaged = past.pull.iter().flat_map(|pull| &pull.set_aside);
     damaged.for_each(|damaged| talk.say(&format!("warning: {damaged}")));
     let queries = past.queries();
