@@ -274,6 +274,9 @@ mod tests {
             "\
 # plimsoll.yaml from the scaling table of data/operations.md, line 192
 version: 1
+history:
+  prometheus: {url: \"http://localhost:9090\"}   # set this: your Prometheus
+  # files: [history.csv]          # or files: `timestamp,series,value`, see the README
 services:
   - name: my-service             # set this: the service's name
     namespace: my-service        # set this: where it runs
@@ -283,10 +286,15 @@ services:
       - {name: Medium, below: 50, api: 3-5, worker: 2-3, redis: 512Mi}
       - {name: High, below: 200, api: 5-10, worker: 3-5, redis: 1Gi}
       - {name: Peak, api: 10-20, worker: 5-10, redis: 2Gi}
-    components:                     # set these: the objects as the cluster names them
-      api: {target: Deployment/my-service-api}   # column API Pods
-      worker: {target: Deployment/my-service-worker}   # column Worker Pods
-      redis: {target: StatefulSet/my-service-redis, memory: true}   # column Redis Memory
+    components:                     # set these: the objects as the cluster names them, and their paths in the chart
+      api: {target: Deployment/my-service-api, helm: api}   # column API Pods
+      worker: {target: Deployment/my-service-worker, helm: worker}   # column Worker Pods
+      redis: {target: StatefulSet/my-service-redis, memory: true, helm: redis}   # column Redis Memory
+      # `helm:` is the component's path in your chart's values (`api.replicaCount` is `helm: api`): set it, or
+      # remove it, and `plimsoll values` says that it leaves the component out. More keys, each where it is needed:
+      #   container: app          # the container, where it is not named like its object
+      #   startUp: 90s            # how long a new pod takes until it serves
+      #   current: {minReplicas: 2, maxReplicas: 5, cpuRequest: 500m, memoryLimit: 512Mi}   # where no metric tells
 "
         );
     }
