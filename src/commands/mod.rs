@@ -136,7 +136,7 @@ fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<
 pub fn failure(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     // an error of the system that names no file is one of standard output: all others are given a context
-    if error.chain().next().is_some_and(|root| root.is::<std::io::Error>()) {
+    if error.chain().next().is_some_and(<dyn std::error::Error>::is::<std::io::Error>) {
         let why = causes.join(": ");
         return format!(
             "error: cannot write to standard output: {why}\nhint: see where the output goes\n"
