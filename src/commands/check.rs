@@ -136,7 +136,9 @@ impl Check<'_> {
             }
             if query.key == SeriesKey::service(Signal::Load) {
                 let more = self.of_load(query, known.as_ref()).await;
-                more.into_iter().for_each(|cause| note(&mut causes, query.key.to_string(), cause));
+                for cause in more {
+                    note(&mut causes, query.key.to_string(), cause);
+                }
             }
         }
         if choice.is_none()

@@ -105,7 +105,7 @@ impl View<'_> {
         let body = html! {
             @if !changes.is_empty() { (change_table(&changes)) }
             @if verdict::changes_something(self.a) {
-                @if helm::is_empty(overlay) { (self.no_overlay(overlay)) } @else { (self.apply(overlay)) }
+                @if helm::is_empty(overlay) { (Self::no_overlay(overlay)) } @else { (self.apply(overlay)) }
             }
             @if !decisions.is_empty() {
                 h3 { "To decide today" }
@@ -122,7 +122,7 @@ impl View<'_> {
     }
 
     /// An overlay that holds none of the changes is shown for its reasons; there is no command to run with it.
-    fn no_overlay(&self, overlay: &str) -> Markup {
+    fn no_overlay(overlay: &str) -> Markup {
         html! {
             h3 { "How to apply it" }
             p { "The Helm overlay holds none of these changes, for the reasons in it. As patches they are in " code { "patches/" } "." }
