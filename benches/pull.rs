@@ -24,7 +24,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use plimsoll::commands::pull;
+use plimsoll::commands::{Talk, pull};
 use plimsoll::config::{self, Settings};
 use plimsoll::source::demo;
 
@@ -82,7 +82,8 @@ fn child(url: &str) {
     let settings = settings(url, folder.path());
     let started = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let summary = runtime.block_on(pull::bring_up_to_date(&settings, at(), true)).unwrap();
+    let summary =
+        runtime.block_on(pull::bring_up_to_date(&settings, at(), Talk::silent())).unwrap();
     assert!(summary.failures.is_empty(), "{:?}", summary.failures);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

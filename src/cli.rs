@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Capacity planning and autoscaling advice for services on Kubernetes.
 ///
@@ -18,6 +20,9 @@ pub struct Cli {
     /// Say nothing on standard error but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Say each query for history on standard error, with its range, samples and time
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
 }
 
 /// The verbs.
@@ -54,15 +59,52 @@ pub enum Command {
     },
 }
 
+/// A moment as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A date: its midnight in the settings' `timezone`.
+    Date(Date),
+    /// RFC 3339.
+    Exact(Timestamp),
+}
+
+impl std::str::FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // lengths tell them apart, for a date's own parser would drop a time after it
+        let parsed = if text.len() == "2026-11-23".len() {
+            text.parse().ok().map(Self::Date)
+        } else {
+            text.parse().ok().map(Self::Exact)
+        };
+        parsed.ok_or("write a date such as 2026-11-23, or RFC 3339 such as 2026-11-23T01:00:00Z")
+    }
+}
+
+impl Moment {
+    /// The instant that is meant, where days begin in `zone`.
+    #[must_use]
+    pub fn within(self, zone: &TimeZone) -> Timestamp {
+        match self {
+            Self::Exact(at) => at,
+            // no zone lacks a midnight for longer than a few hours: the first moment after it is taken
+            Self::Date(date) => {
+                date.to_zoned(zone.clone()).map_or(Timestamp::MAX, |midnight| midnight.timestamp())
+            }
+        }
+    }
+}
+
 /// Where settings come from and which moment is looked at.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// The settings file
     #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
     pub file: PathBuf,
-    /// Look at this moment instead of now (RFC 3339, such as 2026-11-23T01:00:00Z)
+    /// Look at this moment instead of now: a date, or RFC 3339 such as 2026-11-23T01:00:00Z
     #[arg(long, value_name = "TIME")]
-    pub at: Option<Timestamp>,
+    pub at: Option<Moment>,
     /// Address of the Prometheus, instead of the one in the settings
     #[arg(long, value_name = "URL")]
     pub prometheus_url: Option<String>,
@@ -88,7 +130,7 @@ pub struct DemoArgs {
     pub out: PathBuf,
     /// Look at this moment instead of the built-in Monday
     #[arg(long, value_name = "TIME")]
-    pub at: Option<Timestamp>,
+    pub at: Option<Moment>,
     /// Make another history
     #[arg(long, default_value_t = crate::source::demo::SEED)]
     pub seed: u64,
@@ -165,6 +207,9 @@ pub struct ExplainArgs {
     /// The service, where several have such a component
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
+    /// Explain what `plimsoll demo` says, from its built-in settings and history
+    #[arg(long, conflicts_with_all = ["file", "prometheus_url", "offline", "namespace", "context", "kubeconfig"])]
+    pub demo: bool,
 }
 
 /// Flags of `init`.
@@ -229,15 +274,37 @@ pub enum TiersCommand {
 /// Flags of `backtest`.
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
-    /// A CSV of series: `series,timestamp,value`
-    #[arg(long, value_name = "FILE")]
+    /// The settings file, to score the load of its services; or a CSV of series: `series,timestamp,value`
+    #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
     pub file: PathBuf,
-    /// Origins to forecast from: `series,fold,origin,horizon`; without it, rolling origins
+    /// Look at this moment instead of now: a date, or RFC 3339 such as 2026-11-23T01:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Moment>,
+    /// Work on the local history as it is; ask nobody
+    #[arg(long)]
+    pub offline: bool,
+    /// For a CSV, the origins to forecast from: `series,fold,origin,horizon`; without it, rolling origins
     #[arg(long, value_name = "FILE")]
     pub folds: Option<PathBuf>,
     /// Write every forecast here, as CSV
     #[arg(long, value_name = "FILE")]
     pub emit: Option<PathBuf>,
+}
+
+impl BacktestArgs {
+    /// Settings and moment, as the other verbs take them.
+    #[must_use]
+    pub fn run(&self) -> RunArgs {
+        RunArgs {
+            file: self.file.clone(),
+            at: self.at,
+            prometheus_url: None,
+            offline: self.offline,
+            namespace: None,
+            context: None,
+            kubeconfig: None,
+        }
+    }
 }
 
 /// Flags of `schema`.

@@ -136,6 +136,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     reader.version(&file.version);
     let zone = reader.zone(file.timezone.as_ref());
     let history = reader.history(file.history.as_ref());
+    reader.only_files = history.prometheus.is_none() && !history.files.is_empty();
     let events = reader.events(file.events.as_deref().unwrap_or_default(), &zone);
     let services = reader.services(&file.services);
     let policy = reader.policy(file.policy.as_ref(), history.step);
@@ -181,7 +182,14 @@ pub(crate) fn read_text(
     let problem =
         |message: String| Problem { file: name.to_owned(), line, message, hint: hint.to_owned() };
     let shown = path.display();
-    let large = std::fs::metadata(path).is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
+    let known = std::fs::metadata(path);
+    // a FIFO that nobody writes to would be waited for without end
+    if known.as_ref().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return Err(problem(format!(
+            "cannot read `{shown}`: it is no file, but a device or a FIFO"
+        )));
+    }
+    let large = known.is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
     if large {
         return Err(problem(format!("cannot read `{shown}`: larger than 4 MiB")));
     }

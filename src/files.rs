@@ -1,4 +1,5 @@
-//! Whole files or none: a file is written beside its place and moved there once it is on the disk.
+//! Whole files or none: a file is written beside its place and moved there once it is on the disk. What is no
+//! file of its own (a device, a FIFO) is written into, never replaced; a symbolic link stays one.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ impl WriteError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         use std::io::ErrorKind::{
-            FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+            AlreadyExists, FileTooLarge, IsADirectory, NotADirectory, PermissionDenied,
+            QuotaExceeded, ReadOnlyFilesystem, StorageFull,
         };
         match self.source.kind() {
             StorageFull | QuotaExceeded | FileTooLarge => {
@@ -31,6 +33,10 @@ impl WriteError {
             }
             PermissionDenied | ReadOnlyFilesystem => {
                 "let this user write there, or name another place; what stood there before is whole"
+            }
+            IsADirectory => "a folder stands there: name a file",
+            AlreadyExists | NotADirectory => {
+                "a file stands where a folder is needed: name another place"
             }
             _ => "name another place, or make this one writable",
         }
@@ -68,12 +74,12 @@ fn folder(path: &Path) -> &Path {
 }
 
 fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    // a link keeps pointing where it does, and what it points to is replaced
-    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
-        // a device or a pipe is written to, not replaced
-        return std::fs::File::options().write(true).open(path)?.write_all(content);
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_dir() => return Err(std::io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() || is_descriptor(path) => return append(path, content),
+        _ => {}
     }
+    let path = &behind_links(path)?;
     let folder = folder(path);
     std::fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
@@ -84,6 +90,30 @@ fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Whether a path is another name of what a process holds open, such as `/dev/stdout`: replacing the file
+/// behind it would leave that process writing into nothing.
+fn is_descriptor(path: &Path) -> bool {
+    let named = ["/dev/stdout", "/dev/stderr"].map(Path::new).contains(&path);
+    named || path.starts_with("/dev/fd") || path.starts_with("/proc")
+}
+
+fn append(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    std::fs::File::options().append(true).open(path)?.write_all(content)
+}
+
+/// Links that one path may run through, as on Linux (`path_resolution(7)`).
+const LINKS_MAX: usize = 40;
+
+/// The place that a path's last part stands for, though no file may be there yet.
+fn behind_links(path: &Path) -> std::io::Result<PathBuf> {
+    let mut place = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = std::fs::read_link(&place) else { return Ok(place) };
+        place = place.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(std::io::ErrorKind::InvalidInput.into())
 }
 
 /// How old a file must be that is not whole before nobody can still be writing it.
@@ -160,6 +190,40 @@ mod tests {
         }
         sweep(folder.path());
         assert!(young.exists() && whole.exists() && !old.exists());
+    }
+
+    #[test]
+    fn a_fifo_is_written_into_and_stays_a_fifo() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let path = path.clone();
+            move || std::fs::read(path).unwrap()
+        });
+        write_whole(&path, b"values").unwrap();
+        assert_eq!(reader.join().unwrap(), b"values");
+        assert!(std::fs::metadata(&path).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_the_file_behind_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, dangling] =
+            ["file", "link", "dangling"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        std::os::unix::fs::symlink("not-yet", &dangling).unwrap();
+        write_whole(&link, b"new").unwrap();
+        write_whole(&dangling, b"first").unwrap();
+        assert!(link.is_symlink() && dangling.is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert_eq!(std::fs::read(folder.path().join("not-yet")).unwrap(), b"first");
+        // a ring of links is an error, not a loop
+        let ring = folder.path().join("ring");
+        std::os::unix::fs::symlink("ring", &ring).unwrap();
+        assert!(write_whole(&ring, b"x").is_err());
     }
 
     #[test]

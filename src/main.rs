@@ -28,8 +28,15 @@ async fn main() -> ExitCode {
 /// Help and version are answers; anything else is a command line that could not run, which is 1 and not
 /// clap's 2: that one means "changes recommended".
 fn explained(usage: &clap::Error) -> ExitCode {
-    let _ = usage.print();
-    if usage.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if !usage.use_stderr() {
+        let _ = usage.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = usage.render().to_string();
+    let text = text
+        .replace("For more information, try '--help'.", "hint: `--help` lists what can be typed");
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    ExitCode::FAILURE
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

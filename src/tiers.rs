@@ -75,13 +75,13 @@ impl Tier {
         self.sizes.iter().find(|(name, _)| name == component).map(|(_, size)| *size)
     }
 
-    /// The row's range of load as people write it: `< 10`, `10-50`, `> 200`.
+    /// The row's range of load as people write it: `< 10`, `10-50`, `>= 200`.
     #[must_use]
     pub fn range(&self) -> String {
         match (self.from, self.below) {
             (from, Some(below)) if from <= 0.0 => format!("< {below}"),
             (from, Some(below)) => format!("{from}-{below}"),
-            (from, None) => format!("> {from}"),
+            (from, None) => format!(">= {from}"),
         }
     }
 }

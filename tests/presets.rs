@@ -11,6 +11,7 @@ mod real;
 use std::path::Path;
 
 use jiff::Timestamp;
+use plimsoll::commands::Talk;
 use plimsoll::commands::pull::{bring_up_to_date, gather};
 use plimsoll::config::{self, Settings};
 use plimsoll::history::{Evidence, SeriesKey, Signal};
@@ -181,9 +182,9 @@ async fn every_preset_is_found_and_gives_load_errors_and_latency() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&prometheus.url, folder.path());
     let at = Timestamp::from_second(END).unwrap();
-    let summary = bring_up_to_date(&settings, at, true).await.unwrap();
+    let summary = bring_up_to_date(&settings, at, Talk::silent()).await.unwrap();
     assert_eq!(summary.failures, []);
-    let past = gather(&settings, at, true, true).await.unwrap();
+    let past = gather(&settings, at, true, Talk::silent()).await.unwrap();
     for (place, exporter) in EXPORTERS.iter().enumerate() {
         let name = exporter.preset.replace('_', "-");
         let service = settings.services.iter().find(|service| service.name == name).unwrap();

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll::commands::pull::{bring_up_to_date, gather};
-use plimsoll::commands::{Exit, Hinted, check, failure};
+use plimsoll::commands::{Exit, Hinted, Talk, check, failure};
 use plimsoll::config::{self, Settings};
 use plimsoll::history::{Evidence, Samples, SeriesKey, Signal};
 use plimsoll::service::LoadSource;
@@ -199,7 +199,7 @@ async fn pull_reads_a_real_prometheus_and_then_asks_only_for_what_is_new() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&proxy.url, folder.path());
 
-    let first = bring_up_to_date(&settings, time(NOON + 90), true).await.unwrap();
+    let first = bring_up_to_date(&settings, time(NOON + 90), Talk::silent()).await.unwrap();
     assert_eq!(first.failures, []);
     assert_eq!(first.choices["shop"].preset, "http_requests_total");
     assert_eq!(first.choices["shop"].error_label.as_deref(), Some("code"));
@@ -209,7 +209,7 @@ async fn pull_reads_a_real_prometheus_and_then_asks_only_for_what_is_new() {
 
     // the second pull, an hour later, begins one step after the end of the first
     proxy.forget();
-    let second = bring_up_to_date(&settings, time(NOON + 3690), true).await.unwrap();
+    let second = bring_up_to_date(&settings, time(NOON + 3690), Talk::silent()).await.unwrap();
     assert_eq!(second.failures, []);
     let ranges = self::ranges(&proxy);
     // series that exist; those without one are hoped for, for an hour
@@ -221,14 +221,14 @@ async fn pull_reads_a_real_prometheus_and_then_asks_only_for_what_is_new() {
 
     // the third, at once, has nothing to ask for where there are samples
     proxy.forget();
-    bring_up_to_date(&settings, time(NOON + 3695), true).await.unwrap();
+    bring_up_to_date(&settings, time(NOON + 3695), Talk::silent()).await.unwrap();
     assert!(
         self::ranges(&proxy).iter().all(|range| range.0 > NOON - 300),
         "{:?}",
         self::ranges(&proxy)
     );
 
-    let past = gather(&settings, time(NOON + 3690), true, true).await.unwrap();
+    let past = gather(&settings, time(NOON + 3690), true, Talk::silent()).await.unwrap();
     let observed = past.of(&settings.services[0]).unwrap();
     let value = |key: SeriesKey| match &observed[&key] {
         Evidence::Series(samples) => *samples.value.last().unwrap(),
@@ -314,7 +314,7 @@ async fn case_64_a_name_with_quotes_reaches_prometheus_as_that_name() {
     let mut settings = settings(&prometheus.url, folder.path());
     let selector = [("service".to_owned(), r#"a"}|b\c"#.to_owned())].into();
     settings.services[0].load = LoadSource::Preset { name: None, selector };
-    let summary = bring_up_to_date(&settings, time(NOON), true).await.unwrap();
+    let summary = bring_up_to_date(&settings, time(NOON), Talk::silent()).await.unwrap();
     assert_eq!(summary.failures, []);
     let store = Store::open(folder.path()).unwrap();
     let samples = series(store.scan("shop", &load(), NOON, NOON).unwrap());
@@ -327,7 +327,7 @@ async fn case_01_a_refused_connection_ends_the_run_at_once_with_a_hint() {
     // port 9 is `discard`, which nobody runs
     let settings = settings("http://127.0.0.1:9", folder.path());
     let started = std::time::Instant::now();
-    let error = bring_up_to_date(&settings, time(NOON), true).await.unwrap_err();
+    let error = bring_up_to_date(&settings, time(NOON), Talk::silent()).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(2));
     let text = failure(&error);
     assert!(
@@ -365,9 +365,10 @@ async fn case_03_refusals_tell_401_from_403() {
     {
         let fake = Fake::serve(move |_, _| answer(status, &["Content-Type: text/plain"], "no"));
         let folder = tempfile::tempdir().unwrap();
-        let error = bring_up_to_date(&settings(&fake.url, folder.path()), time(NOON), true)
-            .await
-            .unwrap_err();
+        let error =
+            bring_up_to_date(&settings(&fake.url, folder.path()), time(NOON), Talk::silent())
+                .await
+                .unwrap_err();
         let text = failure(&error);
         assert!(text.contains(words), "{text}");
         assert_eq!(fake.requests().len(), 1, "a refusal is not asked again");
@@ -451,8 +452,9 @@ async fn case_05_a_page_of_html_is_not_an_answer() {
         answer("200 OK", &["Content-Type: text/html"], "<!doctype html>\n<title>Sign in</title>")
     });
     let folder = tempfile::tempdir().unwrap();
-    let error =
-        bring_up_to_date(&settings(&fake.url, folder.path()), time(NOON), true).await.unwrap_err();
+    let error = bring_up_to_date(&settings(&fake.url, folder.path()), time(NOON), Talk::silent())
+        .await
+        .unwrap_err();
     let text = failure(&error);
     assert!(text.contains("answers 200 with something that is not the Prometheus API: <!doctype html> <title>Sign in</title>"), "{text}");
     assert!(text.contains("login of a proxy"), "{text}");
@@ -496,7 +498,7 @@ async fn case_08_a_partial_answer_is_a_failure_and_is_asked_for_again() {
     });
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&fake.url, folder.path());
-    let summary = bring_up_to_date(&settings, time(NOON), true).await.unwrap();
+    let summary = bring_up_to_date(&settings, time(NOON), Talk::silent()).await.unwrap();
     assert_eq!(summary.series, 0);
     assert!(
         summary
@@ -506,7 +508,7 @@ async fn case_08_a_partial_answer_is_a_failure_and_is_asked_for_again() {
         "{:?}",
         summary.failures
     );
-    let past = gather(&settings, time(NOON), false, true).await.unwrap();
+    let past = gather(&settings, time(NOON), false, Talk::silent()).await.unwrap();
     let observed = past.of(&settings.services[0]).unwrap();
     assert!(
         matches!(&observed[&load()], Evidence::Failed(why) if why.contains("store 3")),
@@ -540,7 +542,7 @@ async fn case_10_what_is_too_much_is_asked_for_in_halves() {
     });
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&fake.url, folder.path());
-    let summary = bring_up_to_date(&settings, time(NOON + 90), true).await.unwrap();
+    let summary = bring_up_to_date(&settings, time(NOON + 90), Talk::silent()).await.unwrap();
     assert_eq!(summary.failures, []);
     let store = Store::open(folder.path()).unwrap();
     let samples = series(store.scan("shop", &load(), 0, i64::MAX).unwrap());
@@ -640,7 +642,7 @@ async fn the_cost_is_known_before_it_is_spent() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(&fake.url, folder.path());
     settings.history.prometheus.as_mut().unwrap().max_samples = 1_000;
-    let error = bring_up_to_date(&settings, time(NOON), true).await.unwrap_err();
+    let error = bring_up_to_date(&settings, time(NOON), Talk::silent()).await.unwrap_err();
     let hinted = error.downcast_ref::<Hinted>().unwrap();
     // 18 series of a day and its first step
     assert_eq!(
@@ -657,7 +659,7 @@ async fn case_77_two_runs_at_once_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&fake.url, folder.path());
     let _held = Store::open(folder.path()).unwrap().writer().unwrap();
-    let error = bring_up_to_date(&settings, time(NOON), true).await.unwrap_err();
+    let error = bring_up_to_date(&settings, time(NOON), Talk::silent()).await.unwrap_err();
     let text = failure(&error);
     assert!(text.contains("is in use by another run (process "), "{text}");
 }
@@ -671,7 +673,7 @@ async fn case_26_what_is_still_to_come_is_not_absent() {
     let settings = settings(&fake.url, folder.path());
     let now = Timestamp::now().as_second();
     let year = 365 * 86_400;
-    bring_up_to_date(&settings, time(now + year), true).await.unwrap();
+    bring_up_to_date(&settings, time(now + year), Talk::silent()).await.unwrap();
     assert!(!ranges(&fake).is_empty());
     assert!(ranges(&fake).iter().all(|range| range.1 <= now + 60), "{:?}", ranges(&fake));
 }
@@ -740,13 +742,16 @@ async fn check_says_which_label_is_wrong_and_what_values_there_are() {
     let mut text = Vec::new();
     let exit = check::run(&settings, time(NOON), false, &mut text).await.unwrap();
     let text = String::from_utf8(text).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    // without its line breaks
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(exit, Exit::Skipped);
     for line in [
         "load by no preset: none has series for it",
-        "load, errorRate: `http_requests_total` has no series with {service=\"shop-apo\"}; there is shop-api\n",
+        "`http_requests_total` has no series with {service=\"shop-apo\"}; there is shop-api load, errorRate ",
         "but there is `http_requests_total` (preset `http_requests_total`); compare `load.selector`",
-        "p99: no series of `http_request_duration_seconds_bucket`\n",
-        "api.cpuLimit, api.memoryLimit: no series of `kube_pod_container_resource_limits`: is kube-state-metrics scraped?",
+        "no series of `http_request_duration_seconds_bucket` p99 ",
+        "no series of `kube_pod_container_resource_limits`: is kube-state-metrics scraped? api.cpuLimit, api.memoryLimit",
         // seventeen series of a day and its first step
         "a pull now asks for 5202 samples of ",
     ] {

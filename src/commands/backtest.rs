@@ -1,4 +1,5 @@
-//! `plimsoll backtest`: forecasts from past origins, written for a scorer or scored here.
+//! `plimsoll backtest`: the forecast scored at past origins of one's own load; or forecasts of a CSV's series,
+//! written for a scorer or scored here.
 //!
 //! A fold sees only what lies before its origin: the series is cut there, at most eight weeks long,
 //! before the forecast is made. Nothing of what came reaches the code that forecasts.
@@ -11,10 +12,12 @@ use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Hinted;
+use super::{Hinted, Talk, pull, run as whole_run};
+use crate::advise;
+use crate::cli::RunArgs;
 use crate::files;
 use crate::forecast::{Backtest, Forecast, ModelScore, backtest, forecast};
-use crate::history::History;
+use crate::history::{self, History, SeriesKey, Signal, Window};
 use crate::service::Calendar;
 use crate::units::Period;
 
@@ -31,6 +34,15 @@ const SEED: u64 = 1;
 const MASE_MAX: f64 = 10.0;
 /// Why a series has no origin to forecast from.
 const TOO_SHORT: &str = "too short for one origin with a week after it";
+/// What the columns of the table say.
+const LEGEND: &str = "
+error       against a week that repeats the one before, within the history known at the origin: 1.00 is as
+            wrong as that, 10.00 is 10 or more
+bias        mean of forecast less seen, as a share of the load
+inside 80%  share of steps inside the central 80 % band; 80 % is right; likewise 95 %
+peaks 95%   share of days whose highest step stayed under the 95 % quantile of the day's peak
+The first line is the weighted mean that the advice uses, the others are what it is made of, best first.
+";
 const HEADER: &str = "series,fold,step,mean,q0.025,q0.1,q0.5,q0.9,q0.95,q0.975,q0.99";
 
 /// A point in one series from which a forecast is to be made.
@@ -51,6 +63,37 @@ pub struct Outcome {
     pub text: String,
     /// Series and folds without a forecast, each with its reason.
     pub skipped: Vec<String>,
+}
+
+/// Scores the forecast of each service's load as it is made for the advice: hourly peaks, a week ahead.
+///
+/// # Errors
+///
+/// Wrong settings, a source that cannot be reached or refuses us, a store or file that cannot be read.
+pub async fn own_history(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
+    let settings = whole_run::settings(args)?;
+    let at = whole_run::moment(args, &settings);
+    let past = pull::gather(&settings, at, args.offline, *talk).await?;
+    let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
+    let mut outcome = Outcome::default();
+    for service in &settings.services {
+        let observed = past.of(service)?;
+        let history = history::clean(&observed, service, &settings.calendar, &window);
+        let load = match advise::evidence(&history, &SeriesKey::service(Signal::Load)) {
+            Ok(load) => load.tempered().peaks(Period::HOUR),
+            Err(why) => {
+                outcome.skipped.push(format!("{}: {}", service.name, why.message));
+                continue;
+            }
+        };
+        let scored = rolling(&BTreeMap::from([(service.name.clone(), load)]), &settings.calendar);
+        outcome.skipped.extend(scored.skipped);
+        if !scored.text.is_empty() {
+            let gap = if outcome.text.is_empty() { "" } else { "\n" };
+            let _ = write!(outcome.text, "{gap}{}: {}", service.name, scored.text);
+        }
+    }
+    Ok(outcome)
 }
 
 /// Runs a backtest over the series in `file`.
@@ -176,7 +219,7 @@ fn rolling(series: &BTreeMap<String, History>, calendar: &Calendar) -> Outcome {
 pub fn table(backtests: &[Backtest]) -> String {
     let origins: usize = backtests.iter().map(|backtest| backtest.origins.len()).sum();
     let mut text = format!(
-        "{origins} origins in {} series; 1.00 is the error of the seasonal naive forecast\n\n",
+        "{origins} origins in {} series, each a week ahead, from what was known then\n\n",
         backtests.len()
     );
     let _ = writeln!(
@@ -199,6 +242,7 @@ pub fn table(backtests: &[Backtest]) -> String {
             percent(peaks_inside95)
         );
     }
+    text.push_str(LEGEND);
     text
 }
 
@@ -260,10 +304,18 @@ fn cells<'a, const N: usize>(
         .collect()
 }
 
+fn text_of(path: &Path) -> Result<String> {
+    let named = |error: std::io::Error| Hinted {
+        message: format!("cannot read `{}`: {error}", path.display()),
+        hint: "name a CSV with `--file` and `--folds`, or settings (`.yaml`) with `--file`"
+            .to_owned(),
+    };
+    Ok(std::fs::read_to_string(path).map_err(named)?)
+}
+
 /// Every series on its own regular grid; a step without a line, or with an empty value, is a gap.
 fn read_series(path: &Path) -> Result<BTreeMap<String, History>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = text_of(path)?;
     let mut samples: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
     for (line, [series, timestamp, value]) in cells(&text, path, ["series", "timestamp", "value"])?
     {
@@ -309,8 +361,7 @@ fn regular(mut samples: Vec<(i64, f64)>) -> Result<History> {
 }
 
 fn read_folds(path: &Path, series: &BTreeMap<String, History>) -> Result<Vec<Fold>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = text_of(path)?;
     let number = |line: usize, text: &str| -> Result<usize> {
         text.parse().with_context(|| {
             format!("`{}` line {line}: `{text}` is not a number of steps", path.display())

@@ -14,12 +14,16 @@ use super::pull::{self, CHOICE};
 use super::{Exit, Hinted};
 use crate::config::{PrometheusSettings, Settings};
 use crate::history::{Evidence, Observed, Samples, SeriesKey, Signal};
+use crate::render::text::wrap;
 use crate::service::{LoadSource, Service};
 use crate::source::prometheus::presets::{Needs, PRESETS};
 use crate::source::prometheus::promql::Matchers;
 use crate::source::prometheus::{Choice, Client, SignalQuery, queries};
 use crate::store::{Store, StoreError};
 use crate::units::Period;
+
+/// Columns that no explanation exceeds.
+const COLUMNS: usize = 100;
 
 /// What one run of `check` works with.
 struct Check<'a> {
@@ -57,6 +61,14 @@ pub async fn run(
         writeln!(out, "  odd: {odd}; {}", odd.hint)?;
     }
     writeln!(out, "store       {}", store.root().display())?;
+    if settings.history.prometheus.is_none() && settings.history.files.is_empty() {
+        return Err(Hinted {
+            message: "no source: nobody can be asked, and there is no file to read".to_owned(),
+            hint: "add `history.prometheus.url` or `history.files`, or give `--prometheus-url`"
+                .to_owned(),
+        }
+        .into());
+    }
     let client = match &settings.history.prometheus {
         Some(prometheus) if !offline => Some(connect(prometheus, at, out).await?),
         Some(_) => None,
@@ -96,12 +108,12 @@ impl Check<'_> {
         let list = queries(service, self.settings.history.step, choice.as_ref())
             .map_err(|error| Hinted::because(&error, &error.hint()))?;
         let mut text =
-            format!("{}\n  load by {}\n", service.name, origin(service, choice.as_ref()));
+            format!("{}\n  load by {}\n", service.name, self.origin(service, choice.as_ref()));
         let width = list.iter().map(|query| query.key.to_string().len()).max().unwrap_or(0);
         let _ = writeln!(
             text,
-            "  {:<width$} {:>8} {:>9} {:>14}  asked by",
-            "series", "coverage", "newest", "longest gap"
+            "  {:<width$} {:>10} {:>8} {:>7} {:>14}  asked by",
+            "series", "since", "coverage", "newest", "longest gap"
         );
         let mut causes: Vec<(String, Vec<String>)> = Vec::new();
         let mut points = 0;
@@ -118,6 +130,7 @@ impl Check<'_> {
             );
             points += pull::missing_points(&self.store, service, query, self.settings, self.at)?;
             if let Some(cause) = self.cause(query, known.as_ref()).await {
+                self.troubled = true;
                 note(&mut causes, query.key.to_string(), cause);
             }
             if query.key == SeriesKey::service(Signal::Load) {
@@ -127,7 +140,6 @@ impl Check<'_> {
                 }
             }
         }
-        // what nothing is known of at all, for the load, is trouble; other series may be missing for good reasons
         if choice.is_none()
             && matches!(service.load, LoadSource::Preset { .. })
             && self.client.is_some()
@@ -139,7 +151,13 @@ impl Check<'_> {
             text.push_str("  missing\n");
         }
         for (cause, series) in causes {
-            let _ = writeln!(text, "    {}: {cause}", series.join(", "));
+            // one cause, then all that it costs: the same names are never said twice
+            for (at, line) in wrap(&cause, COLUMNS - 4).iter().enumerate() {
+                let _ = writeln!(text, "{}{line}", if at == 0 { "    " } else { "      " });
+            }
+            for line in wrap(&series.join(", "), COLUMNS - 6) {
+                let _ = writeln!(text, "      {line}");
+            }
         }
         Ok((text, points))
     }
@@ -187,18 +205,22 @@ impl Check<'_> {
         match known {
             Some(Evidence::Series(samples)) => {
                 let step = self.settings.history.step;
-                let expected = self.settings.history.lookback.steps(step) + 1;
+                // of a source that began four weeks ago nothing is missing before that
+                let first = samples.at.first().copied().unwrap_or(self.at);
+                let expected = (self.at - first) / step.0 + 1;
                 #[expect(clippy::cast_precision_loss, reason = "counts of samples")]
                 let coverage = (samples.at.len() as f64 / expected as f64).min(1.0) * 100.0;
+                let since = Timestamp::from_second(first).unwrap_or_default();
+                let since = since.to_zoned(self.settings.calendar.zone.clone()).date();
                 let newest = samples.at.last().map_or(0, |newest| self.at - newest);
                 let gap = samples.at.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
                 let gap = if gap > step.0 { Period(gap).to_string() } else { "none".to_owned() };
-                format!("{coverage:>6.1} % {:>9} {gap:>14}", age(newest))
+                format!("{since:>10} {coverage:>6.1} % {:>7} {gap:>14}", age(newest))
             }
-            Some(Evidence::NoSamples) => format!("{:>8} {:>9} {:>14}", "0 %", "-", "no samples"),
-            Some(Evidence::Failed(_)) => format!("{:>8} {:>9} {:>14}", "-", "-", "damaged"),
-            Some(Evidence::NoSeries) => format!("{:>8} {:>9} {:>14}", "-", "-", "no series"),
-            None => format!("{:>8} {:>9} {:>14}", "-", "-", "not pulled yet"),
+            Some(Evidence::NoSamples) => absent("0 %", "no samples"),
+            Some(Evidence::Failed(_)) => absent("-", "damaged"),
+            Some(Evidence::NoSeries) => absent("-", "no series"),
+            None => absent("-", "not pulled yet"),
         }
     }
 
@@ -258,6 +280,15 @@ impl Check<'_> {
         odd
     }
 
+    /// Whose word the load is: a file's stands before anyone's who is asked.
+    fn origin(&self, service: &Service, choice: Option<&Choice>) -> String {
+        let load = SeriesKey::service(Signal::Load);
+        if self.files.get(&service.name).is_some_and(|files| files.contains_key(&load)) {
+            return "a file".to_owned();
+        }
+        origin(service, choice)
+    }
+
     /// Which load metrics there are, whatever they are labelled with.
     async fn other_loads(&self) -> String {
         let mut there = Vec::new();
@@ -308,6 +339,10 @@ fn note(causes: &mut Vec<(String, Vec<String>)>, series: String, cause: String) 
         Some((_, all)) => all.push(series),
         None => causes.push((cause, vec![series])),
     }
+}
+
+fn absent(coverage: &str, why: &str) -> String {
+    format!("{:>10} {coverage:>8} {:>7} {why:>14}", "-", "-")
 }
 
 fn origin(service: &Service, choice: Option<&Choice>) -> String {

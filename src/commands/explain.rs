@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use crate::cli::ExplainArgs;
 use crate::commands::run::gather;
-use crate::commands::{Exit, Hinted, Talk};
+use crate::commands::{Exit, Hinted, Talk, demo};
 use crate::render::explain::explain;
+use crate::source::demo::SEED;
 
 /// Prints the way of one component through the pipeline.
 ///
@@ -15,7 +16,11 @@ use crate::render::explain::explain;
 ///
 /// Whatever [`gather`] fails with, or a component that no service has.
 pub async fn run(args: &ExplainArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
-    let run = gather(&args.run, talk).await?;
+    let run = if args.demo {
+        demo::assessed(args.run.at, SEED)?
+    } else {
+        gather(&args.run, talk).await?
+    };
     let wanted = |name: &str| args.service.as_ref().is_none_or(|service| service == name);
     let asked = run.assessments.iter().filter(|one| wanted(&one.service.name));
     let texts: Vec<String> = asked.filter_map(|one| explain(one, &args.component)).collect();
@@ -33,5 +38,5 @@ pub async fn run(args: &ExplainArgs, talk: &Talk, out: &mut dyn Write) -> Result
         return Err(Hinted { message, hint: format!("there are {}", known.join(", ")) }.into());
     }
     out.write_all(texts.join("\n").as_bytes())?;
-    Ok(run.exit(false))
+    Ok(if args.demo { Exit::Done } else { run.exit(false) })
 }

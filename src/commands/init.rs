@@ -41,8 +41,20 @@ tiers:                          # or: {markdown: docs/operations.md}
   - {name: Medium, below: 50,  api: 3-5}
   - {name: High,   below: 200, api: 5-10}
   - {name: Peak,               api: 10-20}
-components:                     # what the table's columns are in the cluster
+components:                     # set these: the objects as the cluster names them
 ";
+
+/// The keys of a component that are needed next, after its `target`; `tiers import` shows them too.
+pub const MORE_OF_A_COMPONENT: &str = "  # `helm:` is the component's path in your chart's values (`api.replicaCount` is `helm: api`): set it, or
+  # remove it, and `plimsoll values` says that it leaves the component out. More keys, each where it is needed:
+  #   container: app          # the container, where it is not named like its object
+  #   startUp: 90s            # how long a new pod takes until it serves
+  #   current: {minReplicas: 2, maxReplicas: 5, cpuRequest: 500m, memoryLimit: 512Mi}   # where no metric tells
+";
+
+fn first_component(service: &str) -> String {
+    format!("api: {{target: Deployment/{service}, helm: api}}   # set both")
+}
 
 /// Writes the settings to `file` and says what comes next.
 ///
@@ -61,7 +73,7 @@ pub fn run(file: &Path, starter: &Starter, force: bool, out: &mut dyn Write) -> 
     }
     let table = match &starter.runbook {
         Some(runbook) => tiers::service_keys(runbook, None, &starter.service)?,
-        None => format!("{TIERS}  api: {{target: Deployment/{}}}\n", starter.service),
+        None => format!("{TIERS}  {}\n{MORE_OF_A_COMPONENT}", first_component(&starter.service)),
     };
     let text = starter_text(starter, &table);
     // what we write, we can read: a name that Kubernetes would refuse is refused here
@@ -96,6 +108,7 @@ history:
     # headers: {{X-Scope-OrgID: my-tenant}}
     # timeout: 30s                  # for one request
     # patience: 1m                  # lost to a source that is away or busy before it is given up
+  # files: [history.csv]            # beside a Prometheus or without one: `timestamp,series,value`, see the README
   step: 5m                          # distance between samples; divides an hour
   lookback: 8w                      # four weeks are the least that a weekly rhythm shows in
   store: .plimsoll/history          # kept here, beyond the retention of Prometheus
@@ -105,7 +118,7 @@ services:
     namespace: {namespace}
     # Load in requests per second. Set the labels that select this service,
     # or `query:` with PromQL that gives one series.
-    load: {{selector: {{service: {service}}}}}
+    load: {{selector: {{service: {service}}}}}   # set
     # Inside these it is healthy; past `severity2` nothing is lowered.
     objectives: {{errorRate: 1%, p99: 2s, severity2: {{errorRate: 5%, p99: 5s}}}}
     # The team's own scaling table: set your numbers. A row begins where the one before it ends,
@@ -212,7 +225,7 @@ mod tests {
     #[test]
     fn names_that_yaml_would_read_otherwise_stay_names() {
         for name in ["true", "null", "no", "123", "1e3"] {
-            let table = format!("{TIERS}  api: {{target: Deployment/x}}\n");
+            let table = format!("{TIERS}  {}\n{MORE_OF_A_COMPONENT}", first_component("x"));
             let text = starter_text(&starter(name), &table);
             let settings = config::parse(&text, "x.yaml", Path::new("")).unwrap();
             assert_eq!(settings.services[0].name, name);

@@ -14,6 +14,7 @@ pub mod run;
 pub mod schema;
 pub mod tiers;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -74,10 +75,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args, &talk, out),
         Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
         Command::Check(args) => {
-            check::run(&run::settings(&args)?, run::moment(&args), args.offline, out).await
+            let settings = run::settings(&args)?;
+            check::run(&settings, run::moment(&args, &settings), args.offline, out).await
         }
         Command::Pull(args) => {
-            pull::run(&run::settings(&args)?, run::moment(&args), talk.quiet, out).await
+            let settings = run::settings(&args)?;
+            pull::run(&settings, run::moment(&args, &settings), talk, out).await
         }
         Command::Plan(args) => plan::run(&args, &talk, out).await,
         Command::Report(args) => report::run(&args, &talk, out).await,
@@ -85,22 +88,32 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
-        Command::Backtest(args) => backtested(&args, talk, out),
+        Command::Backtest(args) => backtested(&args, &talk, out).await,
         Command::Schema(args) => schema::run(args.of, out).map(done),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "plimsoll", out);
+            // into memory first: the generator panics where it cannot write
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "plimsoll", &mut script);
+            out.write_all(&script)?;
             Ok(Exit::Done)
         }
     }
 }
 
-fn backtested(
+async fn backtested(
     args: &BacktestArgs,
-    talk: Talk,
+    talk: &Talk,
     out: &mut dyn std::io::Write,
 ) -> anyhow::Result<Exit> {
-    let zone = jiff::tz::TimeZone::UTC;
-    let outcome = backtest::run(&args.file, args.folds.as_deref(), args.emit.as_deref(), &zone)?;
+    let own = args.file.extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml")
+    });
+    let outcome = if own && args.folds.is_none() && args.emit.is_none() {
+        backtest::own_history(&args.run(), talk).await?
+    } else {
+        let zone = jiff::tz::TimeZone::UTC;
+        backtest::run(&args.file, args.folds.as_deref(), args.emit.as_deref(), &zone)?
+    };
     out.write_all(outcome.text.as_bytes())?;
     outcome.skipped.iter().for_each(|skipped| talk.say(&format!("skipped: {skipped}")));
     Ok(if outcome.skipped.is_empty() { Exit::Done } else { Exit::Skipped })
@@ -122,6 +135,13 @@ fn tiers(command: TiersCommand, out: &mut dyn std::io::Write) -> anyhow::Result<
 #[must_use]
 pub fn failure(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    // an error of the system that names no file is one of standard output: all others are given a context
+    if error.chain().next().is_some_and(<dyn std::error::Error>::is::<std::io::Error>) {
+        let why = causes.join(": ");
+        return format!(
+            "error: cannot write to standard output: {why}\nhint: see where the output goes\n"
+        );
+    }
     let hint = error.chain().find_map(hint);
     let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
     format!("error: {}\n{hint}", causes.join(": "))
@@ -138,16 +158,24 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
 pub struct Talk {
     /// `--quiet`: errors only.
     pub quiet: bool,
+    /// `--verbose`: each query too.
+    pub verbose: bool,
     /// Whether standard output is a terminal that wants colour.
     pub color: bool,
 }
 
 impl Talk {
+    /// Who says nothing but errors, in no colour.
+    #[must_use]
+    pub const fn silent() -> Self {
+        Self { quiet: true, verbose: false, color: false }
+    }
+
     fn from(cli: &Cli) -> Self {
         use std::io::IsTerminal;
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let color = wanted && std::io::stdout().is_terminal();
-        Self { quiet: cli.quiet, color }
+        Self { quiet: cli.quiet, verbose: cli.verbose, color }
     }
 
     /// A line on standard error, unless told to be quiet. A closed standard error is nobody's loss.

@@ -20,7 +20,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use self::job::{Job, Outcome, Shared};
-use super::{Exit, Hinted};
+use super::{Exit, Hinted, Talk};
 use crate::config::{PrometheusSettings, Settings};
 use crate::history::{Evidence, Observed, Samples, SeriesKey};
 use crate::service::{LoadSource, Service};
@@ -87,7 +87,7 @@ pub struct Past {
 pub async fn run(
     settings: &Settings,
     at: Timestamp,
-    quiet: bool,
+    talk: Talk,
     out: &mut impl Write,
 ) -> Result<Exit> {
     if settings.history.prometheus.is_none() {
@@ -97,7 +97,7 @@ pub async fn run(
         }
         .into());
     }
-    let summary = bring_up_to_date(settings, at, quiet).await?;
+    let summary = bring_up_to_date(settings, at, talk).await?;
     write!(out, "{}", summary.text())?;
     Ok(if summary.failures.is_empty() && summary.unmatched.is_empty() {
         Exit::Done
@@ -111,14 +111,9 @@ pub async fn run(
 /// # Errors
 ///
 /// Whatever [`bring_up_to_date`] fails with, or a file that cannot be read.
-pub async fn gather(
-    settings: &Settings,
-    at: Timestamp,
-    offline: bool,
-    quiet: bool,
-) -> Result<Past> {
+pub async fn gather(settings: &Settings, at: Timestamp, offline: bool, talk: Talk) -> Result<Past> {
     let pull = match settings.history.prometheus {
-        Some(_) if !offline => Some(bring_up_to_date(settings, at, quiet).await?),
+        Some(_) if !offline => Some(bring_up_to_date(settings, at, talk).await?),
         _ => None,
     };
     Ok(Past {
@@ -206,7 +201,7 @@ impl Past {
 pub async fn bring_up_to_date(
     settings: &Settings,
     at: Timestamp,
-    quiet: bool,
+    talk: Talk,
 ) -> Result<PullSummary> {
     let Some(prometheus) = &settings.history.prometheus else {
         return Ok(PullSummary::default());
@@ -231,8 +226,8 @@ pub async fn bring_up_to_date(
         summary.choices.extend(choice.map(|choice| (service.name.clone(), choice)));
     }
     within_budget(&jobs, prometheus.max_samples)?;
-    let progress = progress(&jobs, quiet);
-    let shared = Arc::new(Shared { client, writer, at });
+    let progress = progress(&jobs, talk);
+    let shared = Arc::new(Shared { client, writer, at, talk });
     let mut outcomes = futures::stream::iter(
         jobs.into_iter().map(|job| job.run(Arc::clone(&shared), progress.clone())),
     )
@@ -326,8 +321,10 @@ fn within_budget(jobs: &[Job], max_samples: u64) -> Result<()> {
 }
 
 /// A bar on standard error, when that is a terminal and nobody asked for silence.
-fn progress(jobs: &[Job], quiet: bool) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+fn progress(jobs: &[Job], talk: Talk) -> ProgressBar {
+    // lines and a bar would write over each other
+    let hidden = talk.quiet || talk.verbose;
+    let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(jobs.iter().map(Job::points).sum()), target);
     if let Ok(style) = ProgressStyle::with_template(
         "pulling {bar:40} {percent}% of {human_len} samples, {eta} left",

@@ -46,9 +46,9 @@ pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
     for odd in &settings.warnings {
         talk.say(&format!("warning: {odd}\nhint: {}", odd.hint));
     }
-    let at = moment(args);
+    let at = moment(args, &settings);
     let live = live(&settings, args, talk).await?;
-    let past = pull::gather(&settings, at, args.offline, talk.quiet).await?;
+    let past = pull::gather(&settings, at, args.offline, *talk).await?;
     let damaged = past.pull.iter().flat_map(|pull| &pull.set_aside);
     damaged.for_each(|damaged| talk.say(&format!("warning: {damaged}")));
     let queries = past.queries();
@@ -57,8 +57,9 @@ pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
 
 /// The moment that the flags name, or now, to the second: no sample is finer.
 #[must_use]
-pub fn moment(args: &RunArgs) -> Timestamp {
-    args.at.unwrap_or_else(|| {
+pub fn moment(args: &RunArgs, settings: &Settings) -> Timestamp {
+    let named = args.at.map(|at| at.within(&settings.calendar.zone));
+    named.unwrap_or_else(|| {
         let now = Timestamp::now();
         Timestamp::from_second(now.as_second()).unwrap_or(now)
     })

@@ -18,7 +18,7 @@ pub fn run(document: SchemaOf, out: &mut dyn Write) -> Result<()> {
         SchemaOf::Config => config::schema(),
         SchemaOf::Plan => schemars::schema_for!(Plan),
     };
-    serde_json::to_writer_pretty(&mut *out, &schema)?;
-    writeln!(out)?;
-    Ok(())
+    // as text first: an error of the writer must stay one, so that a closed pipe is known as such
+    let text = serde_json::to_string_pretty(&schema)?;
+    Ok(writeln!(out, "{text}")?)
 }

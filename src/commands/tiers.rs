@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::commands::Hinted;
+use crate::commands::init::MORE_OF_A_COMPONENT;
 use crate::config::{self, ConfigError, Problem};
 use crate::service::Service;
 use crate::tiers::TierTable;
@@ -77,6 +78,9 @@ pub fn import(file: &Path, table: Option<usize>, out: &mut dyn Write) -> Result<
         out,
         "\
 version: 1
+history:
+  prometheus: {{url: \"http://localhost:9090\"}}   # set this: your Prometheus
+  # files: [history.csv]          # or files: `timestamp,series,value`, see the README
 services:
   - name: {UNNAMED}             # set this: the service's name
     namespace: {UNNAMED}        # set this: where it runs
@@ -202,7 +206,7 @@ fn rows(table: &TierTable) -> String {
 /// `components:` as YAML; what the runbook cannot know is to be set.
 fn components(runbook: &RunbookTable, service: &str) -> String {
     let mut lines = vec![
-        "components:                     # set these: the objects as the cluster names them\n"
+        "components:                     # set these: the objects as the cluster names them, and their paths in the chart\n"
             .to_owned(),
     ];
     for column in &runbook.columns {
@@ -213,9 +217,10 @@ fn components(runbook: &RunbookTable, service: &str) -> String {
         let header = plain(&column.header);
         let key = scalar(name);
         lines.push(format!(
-            "  {key}: {{target: {kind}/{service}-{name}{memory}}}   # {set}column {header}\n"
+            "  {key}: {{target: {kind}/{service}-{name}{memory}, helm: {key}}}   # {set}column {header}\n"
         ));
     }
+    lines.push(MORE_OF_A_COMPONENT.to_owned());
     lines.concat()
 }
 
@@ -269,6 +274,9 @@ mod tests {
             "\
 # plimsoll.yaml from the scaling table of data/operations.md, line 192
 version: 1
+history:
+  prometheus: {url: \"http://localhost:9090\"}   # set this: your Prometheus
+  # files: [history.csv]          # or files: `timestamp,series,value`, see the README
 services:
   - name: my-service             # set this: the service's name
     namespace: my-service        # set this: where it runs
@@ -278,10 +286,15 @@ services:
       - {name: Medium, below: 50, api: 3-5, worker: 2-3, redis: 512Mi}
       - {name: High, below: 200, api: 5-10, worker: 3-5, redis: 1Gi}
       - {name: Peak, api: 10-20, worker: 5-10, redis: 2Gi}
-    components:                     # set these: the objects as the cluster names them
-      api: {target: Deployment/my-service-api}   # column API Pods
-      worker: {target: Deployment/my-service-worker}   # column Worker Pods
-      redis: {target: StatefulSet/my-service-redis, memory: true}   # column Redis Memory
+    components:                     # set these: the objects as the cluster names them, and their paths in the chart
+      api: {target: Deployment/my-service-api, helm: api}   # column API Pods
+      worker: {target: Deployment/my-service-worker, helm: worker}   # column Worker Pods
+      redis: {target: StatefulSet/my-service-redis, memory: true, helm: redis}   # column Redis Memory
+      # `helm:` is the component's path in your chart's values (`api.replicaCount` is `helm: api`): set it, or
+      # remove it, and `plimsoll values` says that it leaves the component out. More keys, each where it is needed:
+      #   container: app          # the container, where it is not named like its object
+      #   startUp: 90s            # how long a new pod takes until it serves
+      #   current: {minReplicas: 2, maxReplicas: 5, cpuRequest: 500m, memoryLimit: 512Mi}   # where no metric tells
 "
         );
     }
@@ -320,7 +333,7 @@ jarvis
   Low     < 10    2      1       256Mi
   Medium  10-50   3-5    2-3     512Mi
   High    50-200  5-10   3-5     1Gi
-  Peak    > 200   10-20  5-10    2Gi
+  Peak    >= 200  10-20  5-10    2Gi
 "
         );
     }

@@ -9,6 +9,9 @@ use crate::units::Period;
 /// Kinds of objects that Plimsoll can size.
 const KINDS: [&str; 2] = ["Deployment", "StatefulSet"];
 
+/// Characters of a path in the chart's values: YAML's simple keys end at 1024, and no chart has longer ones than this.
+const HELM_PATH_MAX: usize = 253;
+
 impl Reader<'_> {
     pub(super) fn components(
         &mut self,
@@ -68,10 +71,10 @@ impl Reader<'_> {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
             !key.is_empty() && key.bytes().all(plain)
         };
-        if raw.value.split('.').all(key) {
+        if raw.value.len() <= HELM_PATH_MAX && raw.value.split('.').all(key) {
             return Some(raw.value.clone());
         }
-        let message = format!("`{path}`: `{}` is not a path of keys", raw.value);
+        let message = format!("`{path}`: `{:.80}` is not a path of keys", raw.value);
         self.problem(
             raw.line,
             message,

@@ -134,7 +134,9 @@ pub(super) struct File {
 pub(super) struct History {
     /// The Prometheus, or anything that speaks its HTTP API, to pull from.
     pub(super) prometheus: Option<Prometheus>,
-    /// CSV and Parquet files to read, relative to this file.
+    /// CSV and Parquet files to read, relative to this file. Columns: `timestamp` (RFC 3339 or Unix seconds), `value`,
+    /// and where there is more than the load, `series` (`load` in rps, `errorRate` as a share, `p99` in seconds,
+    /// `api.replicas`, …) and `service`.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) files: Option<Vec<Text>>,
     /// Distance between samples; divides an hour; `5m` unless set.
@@ -201,8 +203,10 @@ pub(super) struct Service {
     /// The Kubernetes namespace it runs in.
     #[schemars(with = "String")]
     pub(super) namespace: Text,
-    /// Where its load is measured: a preset with the labels that select it, or a query.
-    pub(super) load: At<Load>,
+    /// Where its load is measured: a preset with the labels that select it, or a query. May be left out where
+    /// `history.files` are the only source.
+    #[serde(default)]
+    pub(super) load: Option<At<Load>>,
     /// PromQL by signal, before any preset: `p99`, `api.cpu`.
     #[serde(default)]
     #[schemars(with = "Option<Entries<String>>")]

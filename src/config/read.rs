@@ -20,11 +20,20 @@ pub(super) struct Reader<'a> {
     pub(super) warnings: Vec<Problem>,
     /// The text of each runbook that was read, for the settings' hash.
     pub(super) runbooks: Vec<String>,
+    /// Whether history comes from files and from nobody who is asked.
+    pub(super) only_files: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(file: &'a str, base: &'a Path) -> Self {
-        Self { file, base, problems: Vec::new(), warnings: Vec::new(), runbooks: Vec::new() }
+        Self {
+            file,
+            base,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            runbooks: Vec::new(),
+            only_files: false,
+        }
     }
 
     /// Notes a problem of this file.

@@ -32,7 +32,19 @@ impl Reader<'_> {
     fn service(&mut self, path: &str, raw: &raw::Service) -> Option<Service> {
         let name = self.label(&at(path, "name"), &raw.name);
         let namespace = self.label(&at(path, "namespace"), &raw.namespace);
-        let load = self.load(&at(path, "load"), &raw.load);
+        let load = match &raw.load {
+            Some(load) => self.load(&at(path, "load"), load),
+            // nobody is asked, so there is nothing to select
+            None if self.only_files => {
+                Some(LoadSource::Preset { name: None, selector: BTreeMap::new() })
+            }
+            None => {
+                let message = format!("missing key `{}`", at(path, "load"));
+                let hint = "add `load: {selector: {service: NAME}}`, or `query:` with your own PromQL; only history from `history.files` alone needs none";
+                self.problem(raw.name.line, message, hint);
+                None
+            }
+        };
         let objectives = self.objectives(&at(path, "objectives"), raw.objectives.as_ref());
         let volumes =
             self.volumes(&at(path, "volumes"), raw.volumes.as_deref().unwrap_or_default());

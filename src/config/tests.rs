@@ -535,7 +535,7 @@ fn the_schema_knows_every_key_of_the_example_and_refuses_others() {
     }
     let required: Vec<&str> =
         service["required"].as_array().unwrap().iter().filter_map(|key| key.as_str()).collect();
-    assert_eq!(required, ["name", "namespace", "load", "tiers", "components"]);
+    assert_eq!(required, ["name", "namespace", "tiers", "components"]);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Plan -> a Helm values overlay with the keys that `helm create` knows: small, sorted, and every line
 //! says what it was and why.
 
-use crate::advise::plan::{Action, Plan, Setting};
+use crate::advise::plan::{Action, Plan, Recommendation, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
+use crate::render::text::wrap;
 use crate::render::yaml::{Tree, comment};
 use crate::service::Service;
 
 /// The overlay: only keys that Plimsoll owns, and of these only the changed ones, under each component's
-/// path in the chart. A component without a path stays out.
+/// path in the chart. An advised change that has no place in it is named above it, with the reason.
 #[must_use]
 pub fn overlay(plan: &Plan, services: &[Service]) -> String {
     let all = changes(plan, services);
@@ -17,18 +18,103 @@ pub fn overlay(plan: &Plan, services: &[Service]) -> String {
     }
     let mut out =
         comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings));
+    let left_out = left_out(plan, services);
     if tree.is_empty() {
-        let judged = plan.services.iter().flat_map(|service| &service.recommendations);
-        let judged = judged.filter(|one| one.action != Action::Skipped).count();
-        out += &comment(match judged {
-            0 => "nothing could be judged: this overlay is empty",
-            _ => "nothing to change: this overlay is empty",
-        });
+        out += &comment(why_empty(plan, services, left_out.is_empty()));
     } else {
         out += &comment("pass it last; it holds only the keys that plimsoll owns");
         out += &comment(&format!("undo: {}", undo(&all)));
     }
+    for line in left_out.iter().flat_map(|text| wrap(&format!("not here: {text}"), COLUMNS)) {
+        out += &comment(&line);
+    }
     out + &tree.write()
+}
+
+/// Columns of a comment, without its sign.
+const COLUMNS: usize = 98;
+
+/// Whether an overlay sets no key at all.
+#[must_use]
+pub fn is_empty(overlay: &str) -> bool {
+    overlay.trim_end().ends_with("\n{}")
+}
+
+/// Why an overlay is empty: an absent judgement must not read as "today's values are enough".
+fn why_empty(plan: &Plan, services: &[Service], all_held: bool) -> &'static str {
+    let advice: Vec<Action> = of_services(plan, services).map(|(_, one)| one.action).collect();
+    let judged = advice.iter().filter(|action| **action != Action::Skipped).count();
+    match (all_held, judged) {
+        (false, _) => "this overlay is empty: the advised changes have no place in it",
+        (true, 0) => {
+            "nothing could be judged: this overlay is empty, and says nothing of today's values"
+        }
+        (true, judged) if judged < advice.len() => {
+            "of what could be judged nothing is to change: this overlay is empty"
+        }
+        _ => "nothing to change: this overlay is empty",
+    }
+}
+
+/// Every advised change that the overlay does not hold, with the reason and what to do about it.
+#[must_use]
+pub fn left_out(plan: &Plan, services: &[Service]) -> Vec<String> {
+    let all = changes(plan, services);
+    let mut missing = Vec::new();
+    for (service, one) in of_services(plan, services) {
+        let advised = matches!(one.action, Action::Raise | Action::Lower);
+        let Some(target) = one.target.filter(|target| advised && one.current != Some(*target))
+        else {
+            continue;
+        };
+        let held = all.iter().any(|of| {
+            of.service.name == service.name
+                && of.component.name == one.component
+                && of.changes.iter().any(|change| change.setting == one.setting)
+        });
+        if let Some(why) = why_left_out(service, one, held) {
+            let today = one.current.map_or_else(|| "?".to_owned(), |current| current.to_string());
+            let setting = setting_name(one.setting);
+            missing.push(format!("{} {setting} {today} -> {target}: {why}", one.component));
+        }
+    }
+    missing
+}
+
+fn of_services<'a>(
+    plan: &'a Plan,
+    services: &'a [Service],
+) -> impl Iterator<Item = (&'a Service, &'a Recommendation)> {
+    let with_service = |service: &'a Service| {
+        let mine = plan
+            .services
+            .iter()
+            .filter(|one| one.name == service.name && one.namespace == service.namespace);
+        mine.flat_map(|one| &one.recommendations).map(move |one| (service, one))
+    };
+    services.iter().flat_map(with_service)
+}
+
+/// Why a change is not in the overlay; `None` where it is.
+fn why_left_out(service: &Service, one: &Recommendation, held: bool) -> Option<String> {
+    let name = &one.component;
+    let Some(component) = service.components.iter().find(|known| known.name == *name) else {
+        return Some(
+            "a volume's size is in no values of a chart; edit the claim itself".to_owned(),
+        );
+    };
+    if component.helm.is_none() {
+        return Some(format!("`components.{name}` has no `helm:`, its path in the chart's values"));
+    }
+    if key(one.setting).is_none() {
+        return Some("no key of the chart holds it".to_owned());
+    }
+    (!held).then(|| "an HPA owns the count, and a fixed one beside it would fight it".to_owned())
+}
+
+fn setting_name(setting: Setting) -> String {
+    let value = serde_json::to_value(setting).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 fn put(tree: &mut Tree, of: &ComponentChanges<'_>) {
@@ -130,10 +216,44 @@ worker:
     }
 
     #[test]
-    fn a_component_without_a_path_stays_out() {
+    fn a_component_without_a_path_stays_out_and_is_named() {
         let mut service = example::service();
         service.components[0].helm = None;
-        assert!(read(&overlay(&example::plan(), &[service])).get("api").is_none());
+        let text = overlay(&example::plan(), &[service]);
+        assert!(read(&text).get("api").is_none());
+        let why = "`components.api` has no `helm:`, its path in the chart's values";
+        assert!(text.contains(&format!("# not here: api minReplicas 3 -> 5: {why}\n")), "{text}");
+        assert!(text.contains("# not here: api maxReplicas 5 -> 10: "), "{text}");
+        assert!(!is_empty(&text));
+    }
+
+    #[test]
+    fn an_overlay_that_holds_none_of_the_changes_does_not_say_that_there_are_none() {
+        let mut service = example::service();
+        service.components.iter_mut().for_each(|one| one.helm = None);
+        let text = overlay(&example::plan(), &[service]);
+        assert!(is_empty(&text) && !text.contains("nothing to change"), "{text}");
+        // two of api, one of worker, one of redis
+        assert_eq!(text.matches("not here: ").count(), 4, "{text}");
+    }
+
+    #[test]
+    fn a_volume_that_should_grow_is_named_though_no_chart_holds_it() {
+        let why = vec![example::because(Code::Runway, "full soon")];
+        let claim = ("data-0", "PersistentVolumeClaim/data-0");
+        let growth =
+            example::setting(claim, Setting::Storage, mebibytes(1024), mebibytes(2048), why);
+        let plan = example::plan_of(vec![example::service_plan(vec![growth])]);
+        let text = overlay(&plan, &[example::service()]);
+        assert!(text.contains("# not here: data-0 storage 1Gi -> 2Gi: a volume's size"), "{text}");
+    }
+
+    #[test]
+    fn what_could_not_be_judged_is_not_called_enough() {
+        let mut plan = example::plan();
+        plan.services[0].recommendations.iter_mut().for_each(|one| one.action = Action::Skipped);
+        let text = overlay(&plan, &[example::service()]);
+        assert!(text.contains("# nothing could be judged: "), "{text}");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use polars::prelude::{
-    Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsResult, SerReader, TimeUnit,
+    Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult,
+    SerReader, StringChunked, TimeUnit,
 };
 
 use crate::history::{Evidence, Observed, Samples, SeriesKey, Signal};
@@ -73,7 +74,16 @@ impl FileError {
             Self::Column { .. } => {
                 "the columns are `timestamp,value`, and `series` (such as `load` or `api.cpu`) where there is more than the load"
             }
-            Self::Row { .. } => "correct the row",
+            Self::Row { text, .. } if is_milliseconds(text) => {
+                "that looks like milliseconds: divide by 1000, or write RFC 3339"
+            }
+            Self::Row { expected, .. } if expected == NUMBER => {
+                "leave the cell empty where there is no sample"
+            }
+            Self::Row { expected, .. } if expected.starts_with("a series") => {
+                "of the service: `load` `errorRate` `p99`; of a component, as `api.replicas`: `hpaMin` `hpaMax` `cpuMax` `memory` `cpuRequest` `memoryLimit` `redisUsed` and others; of a volume: `volumeUsed` `volumeCapacity`"
+            }
+            Self::Row { .. } => "correct the row, or take it out",
         }
     }
 }
@@ -85,20 +95,32 @@ impl FileError {
 /// A file that cannot be read, lacks a column, or has a row that is not understood.
 pub fn read(path: &Path, services: &[Service]) -> Result<BTreeMap<String, Observed>, FileError> {
     let table = Table::read(path)?;
-    let mut found: BTreeMap<(usize, SeriesKey), BTreeMap<i64, f64>> = BTreeMap::new();
-    for row in 0..table.at.len() {
-        let service = table.service(row, services)?;
-        let key = table.key(row, &services[service])?;
-        let samples = found.entry((service, key)).or_default();
-        let (at, value) = (table.time(row)?, table.value(row)?);
+    let mut found: BTreeMap<(usize, SeriesKey), Vec<(i64, f64)>> = BTreeMap::new();
+    // rows mostly stand in the order of their series: what the cells mean is worked out once a run of them
+    let mut of_cells = None;
+    for row in table.rows() {
+        let cells = (row.service, row.series);
+        let of = match of_cells.take() {
+            Some((known, of)) if known == cells => of,
+            _ => {
+                let service = table.service(&row, services)?;
+                (service, table.key(&row, &services[service])?)
+            }
+        };
+        let (at, value) = (table.time(&row)?, table.value(&row)?);
+        let samples = match found.get_mut(&of) {
+            Some(samples) => samples,
+            None => found.entry(of.clone()).or_default(),
+        };
         if value.is_finite() {
-            let kept = samples.entry(at).or_insert(value);
-            *kept = kept.max(value);
+            samples.push((at, value));
         }
+        of_cells = Some((cells, of));
     }
+    drop(table);
     let mut observed: BTreeMap<String, Observed> = BTreeMap::new();
     for ((service, key), samples) in found {
-        let (at, value): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
+        let (at, value): (Vec<i64>, Vec<f64>) = in_order(samples).into_iter().unzip();
         let evidence = if at.is_empty() {
             Evidence::NoSamples
         } else {
@@ -109,15 +131,31 @@ pub fn read(path: &Path, services: &[Service]) -> Result<BTreeMap<String, Observ
     Ok(observed)
 }
 
-/// The columns of a file as text; `None` where a cell is empty.
+/// Samples by time; of two at one time the larger.
+fn in_order(mut samples: Vec<(i64, f64)>) -> Vec<(i64, f64)> {
+    samples.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    samples.dedup_by_key(|sample| sample.0);
+    samples
+}
+
+/// The columns of a file as text, in the shape that polars read them: a `String` a cell would be ten times as much.
 struct Table {
     path: PathBuf,
     /// What comes before the first row: the header, in a CSV file.
     lines_before: usize,
-    at: Vec<Option<String>>,
-    value: Vec<Option<String>>,
-    series: Option<Vec<Option<String>>>,
-    service: Option<Vec<Option<String>>>,
+    at: StringChunked,
+    value: StringChunked,
+    series: Option<StringChunked>,
+    service: Option<StringChunked>,
+}
+
+/// One row; `None` where a cell is empty or its column is not there.
+struct Row<'a> {
+    number: usize,
+    at: Option<&'a str>,
+    value: Option<&'a str>,
+    series: Option<&'a str>,
+    service: Option<&'a str>,
 }
 
 impl Table {
@@ -134,11 +172,11 @@ impl Table {
         }));
         let frame = frame
             .map_err(|_| unreadable("it is damaged".to_owned()))?
-            .map_err(|error| unreadable(error.to_string()))?;
-        let text = |names: [&str; 2]| -> Result<Option<Vec<Option<String>>>, FileError> {
+            .map_err(|error| unreadable(in_our_words(&error)))?;
+        let text = |names: [&str; 2]| -> Result<Option<StringChunked>, FileError> {
             let column =
                 frame.columns().iter().find(|column| names.contains(&column.name().trim()));
-            column.map(as_text).transpose().map_err(|error| unreadable(error.to_string()))
+            column.map(as_text).transpose().map_err(|error| unreadable(in_our_words(&error)))
         };
         let missing = |column| {
             let found: Vec<_> =
@@ -155,17 +193,30 @@ impl Table {
         })
     }
 
-    fn wrong(&self, row: usize, text: &str, expected: impl Into<String>) -> FileError {
+    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut series = self.series.as_ref().map(StringChunked::iter);
+        let mut service = self.service.as_ref().map(StringChunked::iter);
+        let cells = self.at.iter().zip(self.value.iter()).enumerate();
+        cells.map(move |(number, (at, value))| Row {
+            number,
+            at,
+            value,
+            series: series.as_mut().and_then(Iterator::next).flatten(),
+            service: service.as_mut().and_then(Iterator::next).flatten(),
+        })
+    }
+
+    fn wrong(&self, row: &Row<'_>, text: &str, expected: impl Into<String>) -> FileError {
         FileError::Row {
             path: self.path.clone(),
-            line: row + 1 + self.lines_before,
-            text: text.to_owned(),
+            line: row.number + 1 + self.lines_before,
+            text: shortened(text),
             expected: expected.into(),
         }
     }
 
-    fn time(&self, row: usize) -> Result<i64, FileError> {
-        let text = self.at[row].as_deref().unwrap_or_default().trim();
+    fn time(&self, row: &Row<'_>) -> Result<i64, FileError> {
+        let text = row.at.unwrap_or_default().trim();
         let second = text.parse::<f64>().ok().and_then(whole_seconds);
         let second = second.or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::as_second));
         second.ok_or_else(|| {
@@ -173,15 +224,15 @@ impl Table {
         })
     }
 
-    fn value(&self, row: usize) -> Result<f64, FileError> {
-        match self.value[row].as_deref().map(str::trim) {
+    fn value(&self, row: &Row<'_>) -> Result<f64, FileError> {
+        match row.value.map(str::trim) {
             None | Some("") => Ok(f64::NAN),
-            Some(text) => text.parse().map_err(|_| self.wrong(row, text, "a number")),
+            Some(text) => text.parse().map_err(|_| self.wrong(row, text, NUMBER)),
         }
     }
 
-    fn service(&self, row: usize, services: &[Service]) -> Result<usize, FileError> {
-        let cell = self.service.as_ref().and_then(|column| column[row].as_deref());
+    fn service(&self, row: &Row<'_>, services: &[Service]) -> Result<usize, FileError> {
+        let cell = row.service;
         let found = match cell {
             Some(name) => services.iter().position(|service| service.name == name),
             None if services.len() == 1 => Some(0),
@@ -197,11 +248,11 @@ impl Table {
         })
     }
 
-    fn key(&self, row: usize, service: &Service) -> Result<SeriesKey, FileError> {
-        let Some(column) = &self.series else {
+    fn key(&self, row: &Row<'_>, service: &Service) -> Result<SeriesKey, FileError> {
+        if self.series.is_none() {
             return Ok(SeriesKey::service(Signal::Load));
-        };
-        let text = column[row].as_deref().unwrap_or_default().trim();
+        }
+        let text = row.series.unwrap_or_default().trim();
         let known = |subject: &str| {
             service.components.iter().any(|one| one.name == subject)
                 || service.volumes.iter().any(|one| one == subject)
@@ -226,10 +277,44 @@ impl Table {
     }
 }
 
+/// What the column `value` holds.
+const NUMBER: &str = "a number";
+/// Characters of a cell that a message shows.
+const SHOWN: usize = 60;
+
+/// The beginning of a cell: one that holds half a file must not be printed whole.
+fn shortened(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn is_milliseconds(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(|at| (1e11..1e14).contains(&at))
+}
+
 /// Whole seconds; `None` for what can only be milliseconds (beyond the year 5000) or is no time at all.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
 fn whole_seconds(at: f64) -> Option<i64> {
     (at.abs() < 1e11).then_some(at.floor() as i64)
+}
+
+/// What is wrong with a file, without what the library that reads it would have its callers do.
+fn in_our_words(error: &PolarsError) -> String {
+    let text = error.to_string();
+    let says = |word: &str| text.contains(word);
+    let why = match error {
+        PolarsError::NoData(_) => "it is empty",
+        _ if says("truncate_ragged_lines") => "a row has more cells than the header",
+        _ if says("decompress") => "it is compressed: unpack it first",
+        _ if says("quote") || says("field is not properly escaped") => "a quote is not closed",
+        _ if says("utf-8") || says("utf8") || says("UTF-8") => "it is not UTF-8",
+        _ if says("duplicate") => "a column stands twice",
+        _ => "it is damaged, or of another kind",
+    };
+    why.to_owned()
 }
 
 /// Every column as text: what a cell means is decided here, with its line, not guessed per column.
@@ -241,7 +326,7 @@ fn csv(file: File) -> PolarsResult<DataFrame> {
         .finish()
 }
 
-fn as_text(column: &Column) -> PolarsResult<Vec<Option<String>>> {
+fn as_text(column: &Column) -> PolarsResult<StringChunked> {
     let column = match column.dtype() {
         // Unix seconds, whatever unit the file has
         DataType::Datetime(..) => {
@@ -252,8 +337,7 @@ fn as_text(column: &Column) -> PolarsResult<Vec<Option<String>>> {
         }
         _ => column.clone(),
     };
-    let text = column.cast(&DataType::String)?;
-    Ok(text.str()?.iter().map(|cell| cell.map(str::to_owned)).collect())
+    Ok(column.cast(&DataType::String)?.str()?.clone())
 }
 
 #[cfg(test)]
@@ -345,6 +429,27 @@ mod tests {
             "{error}"
         );
         assert!(csv_of("", &[service("shop")]).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said_in_our_words() {
+        let said = |text: &str| csv_of(text, &[service("shop")]).unwrap_err().to_string();
+        let ragged = said("timestamp,value\n0,1\n1,2,3\n");
+        assert!(ragged.ends_with("a row has more cells than the header"), "{ragged}");
+        assert!(said("").ends_with("it is empty"), "{}", said(""));
+        // a cell that holds half a file is shown by its beginning
+        let long = said(&format!("timestamp,value\n0,{}\n", "x".repeat(5_000)));
+        assert!(long.len() < 300, "{} characters", long.len());
+    }
+
+    #[test]
+    fn milliseconds_are_told_from_other_nonsense() {
+        let hint = |at: &str| {
+            let text = format!("timestamp,value\n{at},1\n");
+            csv_of(&text, &[service("shop")]).unwrap_err().hint()
+        };
+        assert!(hint("1795395600000").starts_with("that looks like milliseconds"));
+        assert_eq!(hint("yesterday"), "correct the row, or take it out");
     }
 
     /// Writes the columns to a file called `history.parquet` and reads it for the service `shop`.

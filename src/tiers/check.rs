@@ -260,6 +260,13 @@ fn column_faults(rows: &[DraftRow], faults: &mut Vec<Fault>) {
             all.push(cell);
         }
     }
+    if let Some((row, twin)) = rows.iter().find_map(|row| Some((row, twin(row)?))) {
+        faults.push(Fault::error(
+            row.line,
+            format!("`{}` is sized by two columns", twin.component),
+            "give each column the name of a component of its own",
+        ));
+    }
     for row in rows {
         for column in &all {
             let component = &column.component;
@@ -272,6 +279,14 @@ fn column_faults(rows: &[DraftRow], faults: &mut Vec<Fault>) {
             }
         }
     }
+}
+
+/// A size whose component an earlier size of the row has already.
+fn twin(row: &DraftRow) -> Option<&Cell> {
+    let again = |(at, cell): (usize, &Cell)| {
+        row.cells[..at].iter().any(|before| before.component == cell.component)
+    };
+    row.cells.iter().enumerate().find(|(at, cell)| again((*at, cell))).map(|(_, cell)| cell)
 }
 
 /// How a memory quantity is spelled.

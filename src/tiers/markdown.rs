@@ -64,6 +64,14 @@ pub enum MarkdownFault {
         /// The lines of the headers.
         lines: Vec<usize>,
     },
+    /// A row has sizes and no load range that can be read.
+    #[error("row `{row}`: no load range can be read in it")]
+    NoRange {
+        /// The row's first cell.
+        row: String,
+        /// The line.
+        line: usize,
+    },
     /// A load range is of something else.
     #[error("row `{row}`: its range is in `{unit}`, not in requests per second")]
     Unit {
@@ -88,6 +96,7 @@ impl MarkdownFault {
         match self {
             Self::NotFound { .. } => "a scaling table has load ranges such as `Low (< 10 rps)` in its first column, and columns headed `… Pods`, `… Replicas` or `… Memory`".to_owned(),
             Self::Several { .. } | Self::NoSuch { .. } => format!("choose one with `{table}`, counted from 1"),
+            Self::NoRange { .. } => "write `< 10 rps`, `10-50 rps` or `> 50 rps`, with a point for decimals (`10.5`), or take the row out of the table".to_owned(),
             Self::Unit { .. } => "write the range in `rps`, `req/s`, `rpm` or `req/min`".to_owned(),
         }
     }
@@ -96,7 +105,7 @@ impl MarkdownFault {
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         match self {
-            Self::Unit { line, .. } => Some(*line),
+            Self::Unit { line, .. } | Self::NoRange { line, .. } => Some(*line),
             Self::Several { lines } | Self::NoSuch { lines, .. } => lines.first().copied(),
             Self::NotFound { .. } => None,
         }
@@ -234,10 +243,15 @@ impl Table {
                     let row = name.to_owned();
                     return Err(MarkdownFault::Unit { row, unit, line: *line });
                 }
-                Ok(None) => left_out.push((format!("row `{name}`: it has no load range"), *line)),
+                // a row left out would hand its load to its neighbours
+                Ok(None) if sized(cells, &columns) => {
+                    return Err(MarkdownFault::NoRange { row: name.to_owned(), line: *line });
+                }
+                Ok(None) => left_out.push((format!("row `{name}`: it sizes nothing"), *line)),
                 Ok(Some(range)) => rows.push(draft(*line, cells, range, range_column, &columns)),
             }
         }
+        meet_at_whole_numbers(&mut rows);
         Ok(RunbookTable {
             line: self.line,
             columns: columns.into_iter().map(|(_, column)| column).collect(),
@@ -255,6 +269,30 @@ impl Table {
                 (format!("column `{header}`: it holds no replicas and no memory"), self.line)
             })
             .collect()
+    }
+}
+
+/// Whether a row has a size in any of the columns.
+fn sized(cells: &[String], columns: &[(usize, Column)]) -> bool {
+    columns.iter().any(|(at, _)| cells.get(*at).is_some_and(|cell| !size_text(cell).is_empty()))
+}
+
+/// Rows in whole numbers whose upper end is meant to be included, `1-9` and then `10-49`: each ends where the next
+/// begins. Only where every gap in the table is exactly one; any other is a hole, and is complained of.
+fn meet_at_whole_numbers(rows: &mut [DraftRow]) {
+    let gap = |pair: &[DraftRow]| Some(pair[1].from? - pair[0].below?);
+    let gaps: Vec<f64> = rows.windows(2).filter_map(gap).filter(|gap| *gap != 0.0).collect();
+    let whole =
+        rows.iter().flat_map(|row| [row.from, row.below]).flatten().all(|n| n.fract() == 0.0);
+    if gaps.is_empty() || !whole || gaps.iter().any(|gap| (gap - 1.0).abs() > f64::EPSILON) {
+        return;
+    }
+    for at in 1..rows.len() {
+        rows[at - 1].below = rows[at].from.or(rows[at - 1].below);
+    }
+    // `1-9`: what is below one request a second belongs to it as well
+    if let Some(first) = rows.first_mut() {
+        first.from = first.from.filter(|from| *from > 1.0);
     }
 }
 
@@ -386,11 +424,41 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_a_range_is_left_out_and_named() {
-        let text = "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| as agreed | 3 |\n| High (> 10 rps) | 4 |\n";
+    fn a_row_with_sizes_whose_range_cannot_be_read_is_an_error_with_its_line() {
+        for cell in ["as agreed", "Low (< 10,5 rps)"] {
+            let text = format!(
+                "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| {cell} | 3 |\n| High (> 10 rps) | 4 |\n"
+            );
+            let fault = MarkdownFault::NoRange { row: cell.to_owned(), line: 4 };
+            assert_eq!(read(&text, None), Err(fault));
+        }
+    }
+
+    #[test]
+    fn a_row_that_sizes_nothing_is_left_out_and_named() {
+        let text = "| Load | API Pods |\n|-|-|\n| Low (< 10 rps) | 2 |\n| see below | |\n| High (> 10 rps) | 4 |\n";
         let table = read(text, None).unwrap();
         assert_eq!(table.rows.len(), 2);
-        assert_eq!(table.left_out, [("row `as agreed`: it has no load range".to_owned(), 4)]);
+        assert_eq!(table.left_out, [("row `see below`: it sizes nothing".to_owned(), 4)]);
+    }
+
+    fn boundaries(ranges: [&str; 3]) -> Option<Vec<Option<f64>>> {
+        let rows = ranges.map(|range| format!("| {range} rps | 2 |\n")).concat();
+        let table = read(&format!("| Load | API Pods |\n|-|-|\n{rows}"), None).unwrap();
+        let built = check::build(&table.rows).0?;
+        Some(built.rows.iter().map(|row| row.below).collect())
+    }
+
+    #[test]
+    fn whole_numbers_that_include_their_end_meet_where_the_next_row_begins() {
+        let met = Some(vec![Some(10.0), Some(50.0), None]);
+        assert_eq!(boundaries(["1-9", "10-49", "50+"]), met);
+        assert_eq!(boundaries(["0-9", "10-49", ">= 50"]), met);
+        assert_eq!(boundaries(["< 10", "10-49", "50+"]), met);
+        // a gap of two, a gap of one that is not between whole numbers, a first row that begins at 2
+        assert_eq!(boundaries(["1-9", "10-48", "50+"]), None);
+        assert_eq!(boundaries(["0-9.5", "10.5-49.5", "50.5+"]), None);
+        assert_eq!(boundaries(["2-9", "10-49", "50+"]), None);
     }
 
     #[test]

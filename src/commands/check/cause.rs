@@ -88,7 +88,12 @@ async fn native_histogram(
 
 /// Conditions for people: the letters that a hash is made of say nothing to them.
 fn readable(matchers: &Matchers) -> String {
-    matchers.to_string().replace(HASH, "[hash]")
+    let text = matchers.to_string();
+    if text.contains(HASH) {
+        format!("{} (H is one of {})", text.replace(HASH, "H"), HASH.trim_matches(['[', ']']))
+    } else {
+        text
+    }
 }
 
 /// What a user's own query gives now.

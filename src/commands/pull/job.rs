@@ -1,17 +1,20 @@
 //! One series to bring up to date: what is missing, asked slice by slice, and kept.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
+use jiff::Timestamp;
 
 use super::Failure;
-use crate::commands::Hinted;
+use crate::commands::{Hinted, Talk};
 use crate::config::Settings;
 use crate::history::Samples;
 use crate::service::Service;
 use crate::source::prometheus::{Client, PrometheusError, Range, RangeAnswer, SignalQuery};
 use crate::store::{Answer, Store, StoreError, Writer};
+use crate::units::Period;
 
 /// Points of one slice. Prometheus refuses more than 11,000; others count a little differently.
 pub const SLICE_POINTS: i64 = 10_000;
@@ -27,6 +30,7 @@ pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) writer: Writer,
     pub(super) at: i64,
+    pub(super) talk: Talk,
 }
 
 /// One series to bring up to date.
@@ -85,7 +89,12 @@ impl Job {
         let mut rest: Vec<Range> = self.slices.iter().rev().copied().collect();
         while let Some(slice) = rest.pop() {
             outcome.queries += 1;
-            match shared.client.range(&self.query.promql, slice).await {
+            let asked = Instant::now();
+            let answer = shared.client.range(&self.query.promql, slice).await;
+            if shared.talk.verbose {
+                shared.talk.say(&self.told(slice, &answer, asked.elapsed()));
+            }
+            match answer {
                 Ok(answer) => {
                     progress.inc(slice.points() as u64);
                     outcome.samples += answer.samples.at.len();
@@ -105,6 +114,30 @@ impl Job {
         let kept = tokio::task::spawn_blocking(move || self.keep(&shared, &answers));
         kept.await.context("the store's thread ended early")??;
         Ok(outcome)
+    }
+
+    /// `shop api.cpu: 2016 samples in 35 ms, 2026-11-16T01:00:00Z to 2026-11-23T01:00:00Z every 5m: sum(…)`.
+    fn told(
+        &self,
+        slice: Range,
+        answer: &Result<RangeAnswer, PrometheusError>,
+        took: Duration,
+    ) -> String {
+        let moment = |at: i64| Timestamp::from_second(at).unwrap_or_default();
+        let came = match answer {
+            Ok(answer) => format!("{} samples", answer.samples.at.len()),
+            Err(error) => format!("failed ({error})"),
+        };
+        format!(
+            "{} {}: {came} in {} ms, {} to {} every {}: {}",
+            self.service,
+            self.query.key,
+            took.as_millis(),
+            moment(slice.from),
+            moment(slice.to),
+            Period(slice.step),
+            self.query.promql
+        )
     }
 
     fn failure(&self, error: &PrometheusError) -> Failure {

@@ -6,6 +6,7 @@ use super::verdict::{self, Change};
 use super::{Page, ahead, evidence, hindsight, runway as ends, since, title, trust};
 use crate::Assessment;
 use crate::advise::plan::Action;
+use crate::render::helm;
 use crate::render::markdown_plan::escaped;
 use crate::render::wording as w;
 
@@ -141,7 +142,10 @@ fn change(out: &mut Text, a: &Assessment, overlay: &str) {
             .map(|(c, code, message)| format!("{} {}: `{code}` {message}", c.component, c.setting));
         out.list(&reasons.collect::<Vec<_>>());
     }
-    if verdict::changes_something(a) && !overlay.trim().is_empty() {
+    if verdict::changes_something(a) && helm::is_empty(overlay) {
+        out.line("The Helm overlay holds none of these changes, for the reasons in it. As patches they are in `patches/`.");
+        out.fenced("yaml", overlay);
+    } else if verdict::changes_something(a) {
         let (name, namespace) = (&a.service.name, &a.service.namespace);
         out.fenced(
             "sh",

@@ -16,6 +16,7 @@ use crate::render::chart::paint::{Shown, inline};
 use crate::render::chart::palette::Ink;
 use crate::render::chart::sketch::Sketch;
 use crate::render::chart::{load, memory, peaks, pods, small, tier_line};
+use crate::render::helm;
 use crate::render::wording as w;
 
 /// What the sections read.
@@ -105,7 +106,9 @@ impl View<'_> {
             (verdict::changes(self.a), verdict::decisions(self.a), verdict::notes(self.a));
         let body = html! {
             @if !changes.is_empty() { (change_table(&changes)) }
-            @if verdict::changes_something(self.a) && !overlay.trim().is_empty() { (self.apply(overlay)) }
+            @if verdict::changes_something(self.a) {
+                @if helm::is_empty(overlay) { (Self::no_overlay(overlay)) } @else { (self.apply(overlay)) }
+            }
             @if !decisions.is_empty() {
                 h3 { "To decide today" }
                 ol.decide { @for (what, how) in &decisions {
@@ -118,6 +121,15 @@ impl View<'_> {
             }
         };
         self.section("change", "What to change", &verdict::change_answer(self.a), &body)
+    }
+
+    /// An overlay that holds none of the changes is shown for its reasons; there is no command to run with it.
+    fn no_overlay(overlay: &str) -> Markup {
+        html! {
+            h3 { "How to apply it" }
+            p { "The Helm overlay holds none of these changes, for the reasons in it. As patches they are in " code { "patches/" } "." }
+            pre tabindex="0" role="region" aria-label="values-capacity.yaml" { code { (overlay_lines(overlay)) } }
+        }
     }
 
     fn apply(&self, overlay: &str) -> Markup {
