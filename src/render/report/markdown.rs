@@ -48,7 +48,9 @@ fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
             out.item(0, &format!("{name}: {value}"));
         } else {
             out.item(0, &format!("{name}:"));
-            values.iter().for_each(|value| out.item(1, value));
+            for value in &values {
+                out.item(1, value);
+            }
         }
     }
     out.0.push('\n');
@@ -81,7 +83,9 @@ impl Text {
     }
 
     fn list(&mut self, items: &[String]) {
-        items.iter().for_each(|item| self.item(0, item));
+        for item in items {
+            self.item(0, item);
+        }
         if !items.is_empty() {
             self.0.push('\n');
         }

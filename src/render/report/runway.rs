@@ -50,8 +50,8 @@ pub fn limits(a: &Assessment) -> Vec<Limit> {
 /// Whether a value of today ends because the row does: sized by the table, and on the row's own dates.
 fn ends_with(crossing: &Crossing, (r, dates): &(&Recommendation, Runway)) -> bool {
     let by_row = r.reasons.iter().any(|reason| reason.code == Code::TierRow);
-    let dated = crossing.p90.is_some() || crossing.p50.is_some();
-    by_row && dated && (crossing.p50, crossing.p90) == (dates.p50, dates.p90)
+    let inside = crossing.p90.is_some() || crossing.p50.is_some();
+    by_row && inside && (crossing.p50, crossing.p90) == (dates.p50, dates.p90)
 }
 
 fn value(r: &Recommendation) -> String {
