@@ -273,7 +273,7 @@ fn cells<'a, const N: usize>(
 }
 
 /// Every series on its own regular grid; a step without a line, or with an empty value, is a gap.
-fn read_series(path: &Path) -> Result<BTreeMap<String, History>> {
+pub(super) fn read_series(path: &Path) -> Result<BTreeMap<String, History>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read `{}`", path.display()))?;
     let mut samples: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
