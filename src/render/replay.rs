@@ -210,7 +210,7 @@ fn advice(replay: &Replay) -> Vec<String> {
     let scores = |at: usize| replay.played[at].course.scores;
     let terms = format!(
         "{} of the time short of pods ({} a week)",
-        replay.risk,
+        share(replay.risk.0),
         duration(weekly(replay.risk))
     );
     let mut said = vec![match replay.verdict.take {

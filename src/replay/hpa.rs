@@ -130,7 +130,9 @@ pub fn proposed(current: u32, reading: &Reading, target: f64, tolerance: f64) ->
         return Some(if within(ratio) { current } else { whole(ratio * f64::from(measured)) });
     }
     let assumed = if ratio < 1.0 { f64::from(missing) * target.max(1.0) } else { 0.0 };
-    let counted = measured + missing + if add_unready { unready } else { 0 };
+    // exactly on target the source fills in nothing for them
+    let filled_in = if ratio < 1.0 || ratio > 1.0 { missing } else { 0 };
+    let counted = measured + filled_in + if add_unready { unready } else { 0 };
     let cautious = ratio_of(usage + assumed, counted);
     let turned = (ratio < 1.0 && cautious > 1.0) || (ratio > 1.0 && cautious < 1.0);
     if within(cautious) || turned {
@@ -270,4 +272,255 @@ fn clamped(count: i64) -> u32 {
 )]
 fn whole(count: f64) -> u32 {
     (count - 1e-9).ceil().clamp(0.0, f64::from(u32::MAX)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Usage in thousandths of a pod's request, as the source's tests write it.
+    fn asks(current: u32, milli: &[u32], unready: u32, missing: u32, percent: u32) -> Option<u32> {
+        let usage = milli.iter().map(|milli| f64::from(*milli) / 1e3).sum();
+        let measured = u32::try_from(milli.len()).unwrap_or(0);
+        let reading = Reading { measured, usage, unready, missing };
+        proposed(current, &reading, f64::from(percent) / 100.0, 0.1)
+    }
+
+    #[test]
+    fn the_metrics_word_is_that_of_replica_calculator_test_go() {
+        // the case, current, milli per measured pod, unready, missing, target in percent, wanted
+        type Case<'a> = (&'a str, u32, &'a [u32], u32, u32, u32, Option<u32>);
+        let cases: [Case<'_>; 14] = [
+            ("ReplicaCalcScaleUp", 3, &[300, 500, 700], 0, 0, 30, Some(5)),
+            ("ReplicaCalcScaleUpUnreadyLessScale", 3, &[500, 700], 1, 0, 30, Some(4)),
+            ("ReplicaCalcScaleUpUnreadyNoScale", 3, &[400], 2, 0, 30, Some(3)),
+            ("ReplicaCalcScaleDown", 5, &[100, 300, 500, 250, 250], 0, 0, 50, Some(3)),
+            ("ReplicaCalcToleranceCM", 3, &[1_000, 1_050, 1_050], 0, 0, 100, Some(3)),
+            ("ReplicaCalcMissingMetrics", 4, &[400, 95], 0, 2, 100, Some(3)),
+            ("ReplicaCalcEmptyMetrics", 4, &[], 0, 4, 100, None),
+            ("ReplicaCalcMissingMetricsNoChangeEq", 2, &[1_000], 0, 1, 100, Some(2)),
+            ("ReplicaCalcMissingMetricsNoChangeGt", 2, &[1_900], 0, 1, 100, Some(2)),
+            ("ReplicaCalcMissingMetricsNoChangeLt", 2, &[600], 0, 1, 100, Some(2)),
+            ("ReplicaCalcMissingMetricsUnreadyChange", 3, &[450], 1, 1, 50, Some(3)),
+            ("ReplicaCalcMissingMetricsUnreadyScaleUp", 3, &[2_000], 1, 1, 50, Some(4)),
+            ("ReplicaCalcMissingMetricsUnreadyScaleDown", 4, &[100, 100], 1, 1, 50, Some(3)),
+            // documentation, "algorithm details": 200m against 100m wanted doubles, 50m halves
+            ("docs, algorithm details", 4, &[200, 200, 200, 200], 0, 0, 10, Some(8)),
+        ];
+        for (case, current, milli, unready, missing, percent, wanted) in cases {
+            assert_eq!(asks(current, milli, unready, missing, percent), wanted, "Test{case}");
+        }
+    }
+
+    #[test]
+    fn within_a_tenth_of_the_target_nothing_changes() {
+        // docs, algorithm details: "within a globally-configurable tolerance, 0.1 by default"
+        for (milli, wanted) in [(770, 10), (780, 12), (630, 10), (620, 9)] {
+            assert_eq!(asks(10, &[milli; 10], 0, 0, 70), Some(wanted), "{milli}");
+        }
+    }
+
+    fn pods(count: u32, period_s: i64) -> Pace {
+        Pace { limit: Limit::Pods(count), period_s }
+    }
+
+    fn percent(share: u32, period_s: i64) -> Pace {
+        Pace { limit: Limit::Percent(share), period_s }
+    }
+
+    fn rules(policies: &[Pace], select: Select) -> Rules {
+        Rules { stabilization_s: 0, policies: policies.to_vec(), select }
+    }
+
+    /// The count after the policies, with what was raised and lowered within the periods.
+    fn paced(
+        (current, wanted): (u32, u32),
+        up: Rules,
+        down: Rules,
+        (raised, lowered): (u32, u32),
+        (min, max): (u32, u32),
+    ) -> u32 {
+        let mut hpa = Hpa::new(Settings { up, down, ..Settings::new(0.7, min, max) });
+        hpa.raised.extend([(999, raised)].into_iter().filter(|event| event.1 > 0));
+        hpa.lowered.extend([(999, lowered)].into_iter().filter(|event| event.1 > 0));
+        hpa.paced(1_000, current, wanted)
+    }
+
+    #[test]
+    fn the_pace_is_that_of_test_scaling_with_rules() {
+        let free = || rules(&[percent(100, 15)], Select::Max);
+        let up = |policies: &[Pace], select| (rules(policies, select), free());
+        let down = |policies: &[Pace], select| (free(), rules(policies, select));
+        // horizontal_test.go, TestScalingWithRules, by name; the others from the documentation
+        let cases = [
+            (
+                "percent and earlier rises: (100 - 15) + 200 %",
+                (100, 500),
+                up(&[percent(200, 120)], Select::Max),
+                (15, 0),
+                255,
+            ),
+            (
+                "percent, earlier rises and falls: 6 - 4 + 2, + 300 %",
+                (6, 24),
+                up(&[percent(300, 300)], Select::Max),
+                (4, 2),
+                16,
+            ),
+            (
+                "pods and earlier falls: 100 + 15 - 5 is above 100",
+                (100, 2),
+                down(&[pods(5, 120)], Select::Max),
+                (0, 15),
+                100,
+            ),
+            (
+                "percent and earlier falls: (100 + 12) - 50 %",
+                (100, 0),
+                down(&[percent(50, 120)], Select::Max),
+                (0, 12),
+                56,
+            ),
+            (
+                "percent, rises and falls: 10 - 2 + 4, - 50 %",
+                (10, 1),
+                down(&[percent(50, 180)], Select::Max),
+                (2, 4),
+                6,
+            ),
+            (
+                "earlier falls prevent more: (100 + 30) - 10 %",
+                (100, 0),
+                down(&[percent(10, 120)], Select::Max),
+                (0, 30),
+                100,
+            ),
+            (
+                "more than everything: (10 + 30) - 1000 %",
+                (10, 5),
+                down(&[percent(1000, 120)], Select::Max),
+                (0, 30),
+                5,
+            ),
+            // docs, "default behavior": 100 % or 4 pods every 15 s, whichever is more
+            ("docs, default up, few pods", (2, 50), (Rules::default_up(), free()), (0, 0), 6),
+            ("docs, default up, many pods", (10, 50), (Rules::default_up(), free()), (0, 0), 20),
+            (
+                "docs, default down: all of them",
+                (50, 3),
+                (free(), Rules::default_down()),
+                (0, 0),
+                3,
+            ),
+            // docs, "scaling policies": 4 pods or 10 %, the larger change counts unless `Min` is selected
+            (
+                "docs, policies, 80 pods lose 10 %",
+                (80, 10),
+                down(&[pods(4, 60), percent(10, 60)], Select::Max),
+                (0, 0),
+                72,
+            ),
+            (
+                "docs, policies, 20 pods lose 4",
+                (20, 10),
+                down(&[pods(4, 60), percent(10, 60)], Select::Max),
+                (0, 0),
+                16,
+            ),
+            (
+                "docs, selectPolicy Min, 80 pods lose 4",
+                (80, 10),
+                down(&[pods(4, 60), percent(10, 60)], Select::Min),
+                (0, 0),
+                76,
+            ),
+            (
+                "docs, selectPolicy Min, 80 pods gain 4",
+                (80, 900),
+                up(&[pods(4, 60), percent(10, 60)], Select::Min),
+                (0, 0),
+                84,
+            ),
+            (
+                "docs, selectPolicy Disabled, down",
+                (80, 10),
+                down(&[pods(4, 60)], Select::Disabled),
+                (0, 0),
+                80,
+            ),
+            (
+                "docs, selectPolicy Disabled, up",
+                (80, 90),
+                up(&[pods(4, 60)], Select::Disabled),
+                (0, 0),
+                80,
+            ),
+            (
+                "source: a percentage up is rounded up",
+                (1, 9),
+                up(&[percent(50, 60)], Select::Max),
+                (0, 0),
+                2,
+            ),
+        ];
+        for (case, counts, (up, down), events, wanted) in cases {
+            assert_eq!(paced(counts, up, down, events, (1, 1_000)), wanted, "{case}");
+        }
+    }
+
+    #[test]
+    fn neither_bound_is_passed_whatever_is_wanted() {
+        // TestScalingWithRules: TooManyReplicas and TooFewReplicas
+        let free = || rules(&[], Select::Max);
+        assert_eq!(paced((5, 50), free(), free(), (0, 0), (2, 7)), 7);
+        assert_eq!(paced((5, 0), free(), free(), (0, 0), (2, 7)), 2);
+    }
+
+    fn steady(load: f64, ready: u32) -> Reading {
+        Reading { measured: ready, usage: load, unready: 0, missing: 0 }
+    }
+
+    #[test]
+    fn fewer_pods_wait_for_the_highest_proposal_of_five_minutes() {
+        // docs, "stabilization window"; horizontal.go, stabilizeRecommendationWithBehaviors
+        let mut hpa = Hpa::new(Settings::new(0.7, 1, 100));
+        assert_eq!(hpa.sync(0, 10, &steady(7.0, 10)), 10);
+        // at 3.5 pods' load five would do
+        for now_s in (15..300).step_by(15) {
+            assert_eq!(hpa.sync(now_s, 10, &steady(3.5, 10)), 10, "{now_s} s");
+        }
+        assert_eq!(hpa.sync(300, 10, &steady(3.5, 10)), 5);
+    }
+
+    #[test]
+    fn more_pods_wait_for_the_lowest_proposal_where_a_window_says_so() {
+        let mut settings = Settings::new(0.7, 1, 100);
+        settings.up.stabilization_s = 60;
+        let mut hpa = Hpa::new(settings);
+        assert_eq!(hpa.sync(0, 5, &steady(3.5, 5)), 5);
+        for now_s in [15, 30, 45] {
+            assert_eq!(hpa.sync(now_s, 5, &steady(7.0, 5)), 5, "{now_s} s");
+        }
+        assert_eq!(hpa.sync(60, 5, &steady(7.0, 5)), 10);
+    }
+
+    #[test]
+    fn bounds_that_moved_are_obeyed_at_once() {
+        // horizontal.go, reconcileAutoscaler: current above max or below min goes before metrics
+        let mut hpa = Hpa::new(Settings::new(0.7, 1, 100));
+        assert_eq!(hpa.sync(0, 5, &steady(3.5, 5)), 5);
+        hpa.settings.min = 40;
+        assert_eq!(hpa.sync(15, 5, &steady(3.5, 5)), 40);
+        hpa.settings.max = 4;
+        assert_eq!(hpa.sync(30, 40, &steady(3.5, 40)), 4);
+        // at zero replicas autoscaling is off
+        assert_eq!(hpa.sync(45, 0, &steady(0.0, 0)), 0);
+    }
+
+    #[test]
+    fn without_any_metric_the_count_stays() {
+        let mut hpa = Hpa::new(Settings::new(0.7, 1, 100));
+        let silent = Reading { measured: 0, usage: f64::NAN, unready: 0, missing: 8 };
+        assert_eq!(hpa.sync(0, 8, &silent), 8);
+    }
 }

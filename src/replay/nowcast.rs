@@ -39,11 +39,11 @@ const WEIGHTS: [f64; 3] = [1.0, 0.7, 0.3];
 /// Errors without which nothing is said.
 const ERRORS_MIN: usize = 12;
 /// How long a higher count is held.
-const HOLD_S: i64 = 300;
+const HOLD_S: i64 = 60;
 /// A count is lowered by this share at least, or not at all: each change starts or stops pods.
 const FALL_MIN: f64 = 0.2;
 /// A count is raised by this share at least, as the tolerance of an HPA has it too.
-const RISE_MIN: f64 = 0.08;
+const RISE_MIN: f64 = 0.15;
 
 /// The nowcast as a floor under an HPA.
 pub(super) struct Nowcast<'a> {

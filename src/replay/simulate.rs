@@ -212,3 +212,152 @@ impl Fleet {
         self.ready -= surplus;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{ANY, Policy, Scenario, any_load, course, given};
+    use super::*;
+    use crate::advise::sizing::Sizing;
+    use crate::service::Calendar;
+    use jiff::tz::TimeZone;
+
+    fn trace(step_s: i64, values: Vec<f64>) -> History {
+        let start: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+        History { start, step: Period(step_s), values, marks: Vec::new(), newest: start }
+    }
+
+    /// The course of a policy over a load from its first step on, pods of 1 rps that start within two minutes.
+    fn played(load: &History, policy: &Policy, initial: u32) -> Course {
+        let calendar = Calendar { zone: TimeZone::UTC, events: Vec::new() };
+        let (table, capacity) = (any_load(), given(1.0));
+        let pods = Pods { capacity: 1.0, request: 1.0, start_up: Period(120), initial };
+        let sizing = Sizing { table: &table, component: ANY, capacity: Some(&capacity) };
+        let scenario =
+            Scenario { load, calendar: &calendar, pods, sizing, scored_from: load.start };
+        course(&scenario, policy)
+    }
+
+    #[test]
+    fn a_step_up_is_short_until_new_pods_have_started() {
+        // one step at rest, then 14 rps for an hour: seen after 15 s, served 120 s later
+        let values = std::iter::once(7.0).chain([14.0; 12]).collect();
+        let Course { rows, scores } = played(&trace(300, values), &Policy::Hpa { target: 0.7 }, 10);
+        assert_eq!(scores.short_s, 135.0);
+        // four rps above ten pods for 135 s
+        assert_eq!(scores.unmet, 4.0 * 135.0);
+        assert_eq!(scores.events, 1);
+        assert_eq!(rows[1], Row { desired: 10, ready: 10 });
+        assert_eq!(rows[2], Row { desired: 20, ready: 20 });
+        // ten pods for 315 s, twenty for the rest of 3900 s: starting pods are paid
+        assert!((scores.pod_hours - (3_150.0 + 71_700.0) / 3_600.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_minute_trace_shows_pods_that_start() {
+        let values = std::iter::once(7.0).chain([14.0; 9]).collect();
+        let rows = played(&trace(60, values), &Policy::Hpa { target: 0.7 }, 10).rows;
+        // asked for at 75 s, ready at 195 s: at the minutes two and three still starting
+        assert_eq!(rows[2], Row { desired: 20, ready: 10 });
+        assert_eq!(rows[3], Row { desired: 20, ready: 10 });
+        assert_eq!(rows[4], Row { desired: 20, ready: 20 });
+    }
+
+    #[test]
+    fn a_gap_is_neither_served_nor_short_and_changes_nothing() {
+        let values = vec![7.0, f64::NAN, f64::NAN, f64::NAN, 7.0];
+        let Course { rows, scores } = played(&trace(300, values), &Policy::Hpa { target: 0.7 }, 10);
+        assert!(rows.iter().all(|row| *row == Row { desired: 10, ready: 10 }), "{rows:?}");
+        assert_eq!((scores.unmet, scores.events), (0.0, 0));
+        // two of five steps were seen, all five were paid
+        assert!((scores.hours - 600.0 / 3_600.0).abs() < 1e-9);
+        assert!((scores.pod_hours - 10.0 * 1_500.0 / 3_600.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn starting_pods_are_the_first_to_go() {
+        let mut fleet = Fleet { ready: 5, starting: VecDeque::new() };
+        fleet.scale(9, 120);
+        fleet.scale(7, 135);
+        assert_eq!((fleet.ready, fleet.asked()), (5, 7));
+        fleet.scale(4, 150);
+        assert_eq!((fleet.ready, fleet.asked()), (4, 4));
+    }
+
+    /// Three weeks of days with noise and a job every night at two.
+    fn lively(step_s: i64) -> Vec<f64> {
+        let day = 86_400 / step_s;
+        let mut noise = 7u64;
+        let value = |i: i64| {
+            noise = noise
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let part = (i % day) as f64 / day as f64;
+            let job = if (2 * day / 24..2 * day / 24 + 600 / step_s).contains(&(i % day)) {
+                12.0
+            } else {
+                0.0
+            };
+            10.0 - 6.0 * (std::f64::consts::TAU * part).cos() + job + (noise >> 40) as f64 / 6e6
+        };
+        (0..21 * day).map(value).collect()
+    }
+
+    #[test]
+    fn no_policy_sees_the_future() {
+        let before = trace(300, lively(300));
+        // in the middle of a day of the third week everything changes
+        let turn = 16 * 288 + 131;
+        let mut after = before.clone();
+        after.values[turn..].iter_mut().for_each(|value| *value = 3.0 * *value + 20.0);
+        let mut policies = Policy::baselines();
+        policies.extend(Policy::variants());
+        for policy in &policies {
+            let [one, other] = [&before, &after].map(|load| played(load, policy, 10).rows);
+            // the row at the turn was decided before its load was seen
+            assert_eq!(one[..=turn], other[..=turn], "{}", policy.name());
+        }
+        // and the change is not lost on them: what reacts has other pods by the end of the day
+        let rows = |load| played(load, &Policy::NOWCAST, 10).rows;
+        assert_ne!(rows(&before)[turn + 2], rows(&after)[turn + 2]);
+    }
+
+    #[test]
+    fn a_job_by_the_clock_is_met_by_the_nowcast_and_not_by_the_hpa() {
+        let load = trace(300, lively(300));
+        let short = |policy: &Policy| {
+            let calendar = Calendar { zone: TimeZone::UTC, events: Vec::new() };
+            let (table, capacity) = (any_load(), given(1.0));
+            let sizing = Sizing { table: &table, component: ANY, capacity: Some(&capacity) };
+            let pods = Pods { capacity: 1.0, request: 1.0, start_up: Period(120), initial: 10 };
+            let scored_from = load.time(7 * 288);
+            let scenario = Scenario { load: &load, calendar: &calendar, pods, sizing, scored_from };
+            course(&scenario, policy).scores
+        };
+        let hpa = short(&Policy::Hpa { target: 0.7 });
+        let nowcast = short(&Policy::NOWCAST);
+        assert!(nowcast.pod_hours < 1.05 * hpa.pod_hours, "{nowcast:?} {hpa:?}");
+        assert!(3.0 * nowcast.unmet < hpa.unmet, "{nowcast:?} {hpa:?}");
+    }
+
+    #[test]
+    fn more_pods_at_the_same_time_never_leave_more_unmet() {
+        let load = trace(300, lively(300));
+        let scores =
+            [0.5, 0.7, 0.9].map(|target| played(&load, &Policy::Hpa { target }, 20).scores);
+        for pair in scores.windows(2) {
+            assert!(
+                pair[0].pod_hours > pair[1].pod_hours && pair[0].unmet <= pair[1].unmet,
+                "{pair:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_same_load_gives_the_same_course() {
+        let load = trace(300, lively(300)[..1_000].to_vec());
+        for policy in Policy::for_all() {
+            assert_eq!(played(&load, &policy, 5), played(&load, &policy, 5), "{}", policy.name());
+        }
+    }
+}

@@ -61,3 +61,59 @@ pub fn at_cost(front: &[Scores], pod_hours: f64) -> Option<(f64, f64)> {
     let events = between(f64::from(below.events), f64::from(next.events));
     Some((between(below.unmet, next.unmet), events))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::{Course, Policy};
+
+    fn played(policy: Policy, pod_hours: f64, unmet: f64) -> Played {
+        let scores = Scores {
+            pod_hours,
+            hours: 100.0,
+            requests: 1e6,
+            unmet,
+            short_s: unmet,
+            busy_hours: 0.0,
+            events: 10,
+        };
+        Played { policy, course: Course { rows: Vec::new(), scores } }
+    }
+
+    fn four() -> Vec<Played> {
+        vec![
+            played(Policy::LastWeekMax, 400.0, 0.0),
+            played(Policy::Hpa { target: 0.7 }, 200.0, 900.0),
+            played(Policy::Hpa { target: 0.5 }, 280.0, 300.0),
+            played(Policy::NOWCAST, 190.0, 300.0),
+        ]
+    }
+
+    #[test]
+    fn the_front_holds_what_nothing_cheaper_serves_as_well() {
+        // the HPAs are beaten by the nowcast on both counts
+        assert_eq!(front(&four()), [3, 0]);
+    }
+
+    #[test]
+    fn the_cheapest_within_the_risk_is_taken_and_a_cheaper_one_put_up_for_decision() {
+        // 300 s of 100 h are 0.083 %, 900 s are 0.25 %
+        let verdict = |risk| verdict(&four(), Ratio(risk));
+        assert_eq!(verdict(0.001), Verdict { take: Some(2), cheaper: Some(3) });
+        assert_eq!(verdict(0.01), Verdict { take: Some(1), cheaper: Some(3) });
+        assert_eq!(verdict(0.0), Verdict { take: Some(0), cheaper: None });
+        let without = &four()[1..];
+        assert_eq!(super::verdict(without, Ratio(0.0)), Verdict { take: None, cheaper: None });
+    }
+
+    #[test]
+    fn between_two_rungs_of_a_front_both_figures_are_straight() {
+        let front = [(100.0, 8.0), (200.0, 4.0)]
+            .map(|(hours, unmet)| played(Policy::NOWCAST, hours, unmet).course.scores);
+        assert_eq!(at_cost(&front, 150.0), Some((6.0, 10.0)));
+        assert_eq!(at_cost(&front, 200.0), Some((4.0, 10.0)));
+        // dearer than the last rung: no better than that; cheaper than the first: nothing is known
+        assert_eq!(at_cost(&front, 900.0), Some((4.0, 10.0)));
+        assert_eq!(at_cost(&front, 50.0), None);
+    }
+}

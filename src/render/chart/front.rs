@@ -59,7 +59,12 @@ fn hours(s: &mut Sketch, frame: Frame, across: &Scale, (end, step): (f64, f64)) 
 
 /// A dot for each policy, the recommended one in our colour, with names where there is room for them.
 fn dots(s: &mut Sketch, frame: Frame, replay: &Replay, place: impl Fn(&Scores) -> (i32, i32)) {
-    let mut taken: Vec<[i32; 4]> = Vec::new();
+    // no name stands on a dot
+    let dot = |played: &Played| {
+        let (x, y) = place(&played.course.scores);
+        [x - 10, y - 10, x + 10, y + 10]
+    };
+    let mut taken: Vec<[i32; 4]> = replay.played.iter().map(dot).collect();
     let take = replay.verdict.take;
     // what is advised is named first, then the rest from the cheapest on
     let mut order: Vec<usize> = (0..replay.played.len()).collect();
