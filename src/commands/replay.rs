@@ -34,7 +34,7 @@ pub async fn run(args: &ReplayArgs, talk: &Talk, out: &mut dyn Write) -> Result<
         super::output::prepare(folder)?;
     }
     let (replays, skipped) = match &args.series {
-        Some(series) => (vec![of_trace(args, series, talk)?], Vec::new()),
+        Some(series) => (vec![of_trace(args, series, *talk)?], Vec::new()),
         None => of_services(args, talk).await?,
     };
     for replay in &replays {
@@ -44,7 +44,9 @@ pub async fn run(args: &ReplayArgs, talk: &Talk, out: &mut dyn Write) -> Result<
         }
     }
     out.write_all(text(&replays, args.output)?.as_bytes())?;
-    skipped.iter().for_each(|why| talk.say(&format!("skipped: {why}")));
+    for why in &skipped {
+        talk.say(&format!("skipped: {why}"));
+    }
     Ok(if skipped.is_empty() { Exit::Done } else { Exit::Skipped })
 }
 
@@ -76,7 +78,7 @@ fn terms(args: &ReplayArgs) -> Terms {
 }
 
 /// One series of a CSV.
-fn of_trace(args: &ReplayArgs, series: &str, talk: &Talk) -> Result<Replay> {
+fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
     let Some(capacity) = args.capacity else {
         return Err(Hinted {
             message: "a bare trace does not say what a pod serves".to_owned(),
@@ -135,7 +137,7 @@ async fn of_services(args: &ReplayArgs, talk: &Talk) -> Result<(Vec<Replay>, Vec
     let chosen = chosen(&settings, args.component.as_deref())?;
     let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
     // two policies more than a trace has: the settings in force, and those of the weekly advice
-    let bar = progress(chosen.len() * (Policy::for_all().len() + 2), talk);
+    let bar = progress(chosen.len() * (Policy::for_all().len() + 2), *talk);
     let (mut replays, mut skipped) = (Vec::new(), Vec::new());
     for (service, component) in chosen {
         let case = crate::Case {
@@ -183,7 +185,7 @@ fn chosen<'a>(
     Ok(chosen)
 }
 
-fn progress(policies: usize, talk: &Talk) -> ProgressBar {
+fn progress(policies: usize, talk: Talk) -> ProgressBar {
     let hidden = talk.quiet;
     let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(policies as u64), target);

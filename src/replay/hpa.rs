@@ -131,7 +131,7 @@ pub fn proposed(current: u32, reading: &Reading, target: f64, tolerance: f64) ->
     }
     let assumed = if ratio < 1.0 { f64::from(missing) * target.max(1.0) } else { 0.0 };
     // exactly on target the source fills in nothing for them
-    let filled_in = if ratio < 1.0 || ratio > 1.0 { missing } else { 0 };
+    let filled_in = if (ratio - 1.0).abs() > 0.0 { missing } else { 0 };
     let counted = measured + filled_in + if add_unready { unready } else { 0 };
     let cautious = ratio_of(usage + assumed, counted);
     let turned = (ratio < 1.0 && cautious > 1.0) || (ratio > 1.0 && cautious < 1.0);
@@ -347,6 +347,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn the_pace_is_that_of_test_scaling_with_rules() {
         let free = || rules(&[percent(100, 15)], Select::Max);
         let up = |policies: &[Pace], select| (rules(policies, select), free());

@@ -38,12 +38,14 @@ const SAMPLED: usize = 150;
 const WEIGHTS: [f64; 3] = [1.0, 0.7, 0.3];
 /// Errors without which nothing is said.
 const ERRORS_MIN: usize = 12;
-/// How long a higher count is held.
+/// How long a higher count is held: a step of a minute or less that was wrong is not followed.
 const HOLD_S: i64 = 60;
-/// A count is lowered by this share at least, or not at all: each change starts or stops pods.
-const FALL_MIN: f64 = 0.2;
-/// A count is raised by this share at least, as the tolerance of an HPA has it too.
-const RISE_MIN: f64 = 0.15;
+/// A count is lowered by this share at least, or not at all: each change starts or stops pods. Of the settings that
+/// were tried (hold 60 to 600 s, fall 5 to 30 %, rise 0 to 20 %) longer holds cost more than they save, and wider steps
+/// give up a few percent of the gain for a third fewer changes.
+const FALL_MIN: f64 = 0.25;
+/// A count is raised by this share at least, so that a ramp is climbed in few steps.
+const RISE_MIN: f64 = 0.2;
 
 /// The nowcast as a floor under an HPA.
 pub(super) struct Nowcast<'a> {

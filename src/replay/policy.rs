@@ -53,7 +53,7 @@ pub enum Needs {
     Manifest,
     /// An HPA.
     Hpa,
-    /// Something that sets a count by the clock: KEDA's cron trigger, a CronJob.
+    /// Something that sets a count by the clock: KEDA's cron trigger, a `CronJob`.
     Clock,
     /// Something that moves `minReplicas` while the service runs.
     Loop,

@@ -215,7 +215,7 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
     use super::super::{ANY, Policy, Scenario, any_load, course, given};
     use super::*;
     use crate::advise::sizing::Sizing;
