@@ -86,7 +86,7 @@ fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
         }
         .into());
     };
-    let mut all = backtest::read_series(&args.run.file)?;
+    let mut all = backtest::read_series(&args.run.file).map_err(unread)?;
     let Some(load) = all.remove(series) else {
         let names: Vec<&str> = all.keys().map(String::as_str).collect();
         return Err(unknown_series(series, &args.run.file, &names).into());
@@ -101,6 +101,15 @@ fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
     let replay = replay::of_trace(series, &load, &calendar, pods, &terms(args), done);
     bar.finish_and_clear();
     Ok(replay)
+}
+
+/// What a trace has to look like, where the error does not say it itself.
+fn unread(error: anyhow::Error) -> anyhow::Error {
+    if error.downcast_ref::<Hinted>().is_some() {
+        return error;
+    }
+    let hint = "with `--series`, `--file` is a CSV with the columns `series,timestamp,value`";
+    Hinted { message: format!("{error:#}"), hint: hint.to_owned() }.into()
 }
 
 fn unknown_series(series: &str, file: &Path, names: &[&str]) -> Hinted {
@@ -120,9 +129,9 @@ fn long_enough(series: &str, load: &History) -> Result<(), Hinted> {
         let message = format!("`{series}` has a value every {}", load.step);
         return refused(message, "give a series with a value every hour or finer");
     }
-    let days = load.values.len() / Period::DAY.steps(load.step).max(1);
-    if days < 2 {
-        let message = format!("`{series}` is {days} days long");
+    let length = Period(load.end().duration_since(load.start).as_secs());
+    if length.0 < 2 * Period::DAY.0 {
+        let message = format!("`{series}` is {length} long");
         return refused(message, "give a series of at least two days");
     }
     Ok(())
@@ -216,4 +225,25 @@ fn rows(load: &History, played: &Played) -> String {
         text.push_str(&format!("{},{offered},{},{}\n", load.time(step), row.desired, row.ready));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::replay::{Course, Row, Scores};
+
+    #[test]
+    fn a_course_is_written_a_line_a_step_and_a_gap_as_nothing() {
+        let start: jiff::Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+        let values = vec![1.5, f64::NAN];
+        let load = History { start, step: Period(60), values, marks: Vec::new(), newest: start };
+        let rows_of = vec![Row { desired: 3, ready: 2 }, Row { desired: 3, ready: 3 }];
+        let course = Course { rows: rows_of, scores: Scores::default() };
+        let played = Played { policy: Policy::NOWCAST, course };
+        assert_eq!(
+            rows(&load, &played),
+            "timestamp,load,desired,ready\n2026-01-05T00:00:00Z,1.5,3,2\n2026-01-05T00:01:00Z,,3,3\n"
+        );
+    }
 }

@@ -13,7 +13,7 @@ const COLUMNS: usize = 100;
 /// Version of the JSON.
 const SCHEMA_VERSION: u32 = 1;
 const HEADS: [&str; 7] =
-    ["policy", "pod-hours", "unmet", "short", "over 90 %", "changes", "it needs"];
+    ["policy", "pod-hours vs HPA", "unmet", "short", "over 90 %", "changes", "needs"];
 /// The policy that pod-hours are held against.
 const AGAINST: Policy = Policy::Hpa { target: 0.7 };
 
@@ -49,21 +49,20 @@ pub fn table(replay: &Replay) -> String {
 #[must_use]
 pub fn markdown(replay: &Replay) -> String {
     let line = |cells: &[String; 7]| format!("| {} |\n", cells.join(" | "));
-    let take = [replay.verdict.take];
     let rows = shown(replay).into_iter().map(|at| {
         let mut cells = row(replay, at);
-        if take.contains(&Some(at)) {
+        if replay.verdict.take == Some(at) {
             cells[0] = format!("**{}**", cells[0]);
         }
         line(&cells)
     });
     let rows: String = rows.collect();
     format!(
-        "## Policies, replayed: {}\n\n{}\n\n{}| --- | ---: | ---: | ---: | ---: | ---: | --- |\n{rows}\n{}\n",
+        "## Policies, replayed: {}\n\n{}\n\n{}| --- | ---: | ---: | ---: | ---: | ---: | --- |\n{rows}\n{}",
         visible(&replay.name),
         opening(replay),
         line(&heads(replay)),
-        advice(replay).join(" "),
+        advice(replay).iter().map(|said| format!("- {said}\n")).collect::<String>(),
     )
 }
 
@@ -152,7 +151,7 @@ fn row(replay: &Replay, at: usize) -> [String; 7] {
         duration(scores.short_s),
         duration(scores.busy_hours * 3_600.0),
         scores.events.to_string(),
-        policy.needs().words().to_owned(),
+        policy.needs().brief().to_owned(),
     ]
 }
 
@@ -164,7 +163,9 @@ fn hours(replay: &Replay, pod_hours: f64) -> String {
     let against = replay.played.iter().find(|played| played.policy == AGAINST);
     match against.map(|played| played.course.scores.pod_hours) {
         Some(against) if against > 0.0 => {
-            format!("{pod_hours:.0} {:>5}", format!("{:+.0}%", 100.0 * (pod_hours / against - 1.0)))
+            let more = (100.0 * (pod_hours / against - 1.0)).round();
+            let more = if more == 0.0 { "0%".to_owned() } else { format!("{more:+.0}%") };
+            format!("{pod_hours:.0} {more:>6}")
         }
         _ => format!("{pod_hours:.0}"),
     }
@@ -178,6 +179,11 @@ fn share(share: f64) -> String {
         percent if percent < 1.0 => format!("{percent:.3} %"),
         percent => format!("{percent:.1} %"),
     }
+}
+
+/// A share as it was typed: `0.1 %`.
+fn percent(share: Ratio) -> String {
+    format!("{} %", (share.0 * 10_000.0).round() / 100.0)
 }
 
 /// Seconds as people say them: `45 s`, `12 min`, `3.5 h`.
@@ -210,7 +216,7 @@ fn advice(replay: &Replay) -> Vec<String> {
     let scores = |at: usize| replay.played[at].course.scores;
     let terms = format!(
         "{} of the time short of pods ({} a week)",
-        share(replay.risk.0),
+        percent(replay.risk),
         duration(weekly(replay.risk))
     );
     let mut said = vec![match replay.verdict.take {
@@ -238,4 +244,66 @@ fn advice(replay: &Replay) -> Vec<String> {
 #[expect(clippy::cast_precision_loss, reason = "seconds of a week")]
 fn weekly(risk: Ratio) -> f64 {
     risk.0 * Period::WEEK.0 as f64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::history::History;
+    use crate::replay::{self, Pods, Terms};
+    use crate::service::Calendar;
+    use jiff::tz::TimeZone;
+
+    /// Three days of a level that doubles every noon.
+    fn example() -> Replay {
+        let start: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+        let values = (0..864).map(|i| if i % 288 < 144 { 20.0 } else { 40.0 }).collect();
+        let load = History { start, step: Period(300), values, marks: Vec::new(), newest: start };
+        let terms = Terms {
+            capacity: None,
+            start_up: None,
+            warm_up: Period::DAY,
+            risk: Ratio(0.001),
+            price: None,
+        };
+        let calendar = Calendar { zone: TimeZone::UTC, events: Vec::new() };
+        let pods = Pods::at_ease(10.0, Period(120), 20.0);
+        replay::of_trace("a|b", &load, &calendar, pods, &terms, |_| ())
+    }
+
+    #[test]
+    fn no_line_of_the_table_is_wider_than_a_terminal() {
+        let text = table(&example());
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        assert!(text.contains("HPA at 70 %") && text.contains("\ntake: "), "{text}");
+    }
+
+    #[test]
+    fn the_json_names_a_policy_that_it_lists() {
+        let value: Value = serde_json::from_str(&json(&[example()]).unwrap()).unwrap();
+        let replay = &value["replays"][0];
+        let names: Vec<&Value> =
+            replay["policies"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        assert_eq!(names.len(), Policy::for_all().len());
+        assert!(names.contains(&&replay["recommended"]), "{}", replay["recommended"]);
+        assert_eq!(replay["startUpSeconds"], 120);
+    }
+
+    #[test]
+    fn the_recommended_row_is_bold_in_markdown_and_only_that() {
+        let text = markdown(&example());
+        assert_eq!(text.matches("| **").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn small_figures_keep_their_digits() {
+        assert_eq!(share(0.0), "0 %");
+        assert_eq!(share(0.000_001), "< 0.001 %");
+        assert_eq!(share(0.000_45), "0.045 %");
+        assert_eq!(share(0.12), "12.0 %");
+        assert_eq!(duration(45.0), "45 s");
+        assert_eq!(duration(5_400.0), "90 min");
+        assert_eq!(percent(Ratio(0.001)), "0.1 %");
+    }
 }

@@ -29,7 +29,7 @@ pub(super) fn pods_for(load: f64, capacity: f64) -> u32 {
     (load / capacity - 1e-9).ceil().clamp(1.0, f64::from(u32::MAX)) as u32
 }
 
-/// Every week the pods that the highest load of the week before needs.
+/// Every week from the end of the warm-up on, the pods that the highest load of the week before needs.
 pub(super) struct LastWeekMax<'a> {
     scenario: &'a Scenario<'a>,
     set: Option<(usize, u32)>,
@@ -41,12 +41,14 @@ impl<'a> LastWeekMax<'a> {
     }
 
     pub(super) fn count(&mut self, view: &View<'_>) -> Option<u32> {
-        let week = Period::WEEK.steps(self.scenario.load.step).max(1);
-        let weeks = view.past.len() / week;
-        if weeks > 0 && self.set.is_none_or(|(set, _)| set < weeks) {
+        let Scenario { load, scored_from, pods, .. } = self.scenario;
+        let week = Period::WEEK.steps(load.step).max(1);
+        let begun = load.span(load.start, *scored_from).end;
+        let weeks = view.past.len().checked_sub(begun)? / week;
+        if self.set.is_none_or(|(set, _)| set < weeks) {
             let last = &view.past[view.past.len().saturating_sub(week)..];
             let highest = history::peak(last)?;
-            self.set = Some((weeks, pods_for(highest, self.scenario.pods.capacity)));
+            self.set = Some((weeks, pods_for(highest, pods.capacity)));
         }
         self.set.map(|(_, count)| count)
     }

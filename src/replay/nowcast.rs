@@ -29,13 +29,13 @@ const HALF_LIFE_DAYS: f64 = 2.0;
 /// Days that the clock remembers.
 const DAYS: usize = 7;
 /// How far around this time of day errors of earlier days are taken from.
-const SLOT: Period = Period(600);
+const SLOT: Period = Period(300);
 /// How far back errors count as those of now.
 const RECENT: Period = Period(6 * 3_600);
 /// Errors from all over the last week.
 const SAMPLED: usize = 150;
 /// What the errors of now, of this time of day, and of the week weigh together.
-const WEIGHTS: [f64; 3] = [1.0, 0.7, 0.3];
+const WEIGHTS: [f64; 3] = [1.0, 1.5, 0.3];
 /// Errors without which nothing is said.
 const ERRORS_MIN: usize = 12;
 /// How long a higher count is held: a step of a minute or less that was wrong is not followed.

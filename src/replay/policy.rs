@@ -62,6 +62,18 @@ pub enum Needs {
 }
 
 impl Needs {
+    /// In a word.
+    #[must_use]
+    pub fn brief(self) -> &'static str {
+        match self {
+            Self::Manifest => "nothing",
+            Self::Hpa => "HPA",
+            Self::Clock => "clock",
+            Self::Loop => "loop",
+            Self::Predictor => "predictor",
+        }
+    }
+
     /// In words.
     #[must_use]
     pub fn words(self) -> &'static str {
