@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::units::{Period, Ratio};
+
 /// Capacity planning and autoscaling advice for services on Kubernetes.
 ///
 /// Plimsoll reads load and resource history from Prometheus, forecasts it, holds it against your
@@ -50,6 +52,13 @@ pub enum Command {
     Tiers(TiersArgs),
     /// Score the forecast on past origins
     Backtest(BacktestArgs),
+    /// Live the past again under other scaling policies: cost against shortfall
+    ///
+    /// Every policy runs over the load as it came, second by second, with pods that take their time to start
+    /// and an HPA that behaves as Kubernetes has it, and decides only from what lay before. Without --series
+    /// it is your own service with its settings, and the weekly advice is replayed too; with --series it is
+    /// one series of any CSV, and needs neither settings nor a cluster.
+    Replay(ReplayArgs),
     /// Print the JSON Schema of `plimsoll.yaml` or of the plan
     Schema(SchemaArgs),
     /// Print a shell completion script
@@ -305,6 +314,52 @@ impl BacktestArgs {
             kubeconfig: None,
         }
     }
+}
+
+/// The forms of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReplayFormat {
+    /// For people, at most 100 columns
+    Table,
+    /// For programs
+    Json,
+    /// For a pull request or a chat
+    Markdown,
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Settings and moment.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Replay this series alone; --file is then a CSV with `series,timestamp,value`, in rps
+    #[arg(long, value_name = "NAME")]
+    pub series: Option<String>,
+    /// Replay this component [default: all that have replicas and a measured capacity]
+    #[arg(long, value_name = "NAME")]
+    pub component: Option<String>,
+    /// What one pod serves at 100 %, in rps [default: as measured]
+    #[arg(long, value_name = "RPS")]
+    pub capacity: Option<f64>,
+    /// How long a new pod takes until it serves [default: the component's `startUp`, or 2m]
+    #[arg(long, value_name = "TIME")]
+    pub start_up: Option<Period>,
+    /// How much of the load is learnt from before scores are kept, at most half of it
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub warm_up: Period,
+    /// Recommend the cheapest policy that is short of pods for at most this share of the time
+    #[arg(long, value_name = "SHARE", default_value = "0.1%")]
+    pub risk: Ratio,
+    /// What an hour of a pod costs, in any money
+    #[arg(long, value_name = "MONEY")]
+    pub price: Option<f64>,
+    /// Write one CSV per policy here (`timestamp,load,desired,ready`), and the chart
+    #[arg(long, value_name = "DIR")]
+    pub emit: Option<PathBuf>,
+    /// The form of the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: ReplayFormat,
 }
 
 /// Flags of `schema`.

@@ -9,8 +9,8 @@
 use std::path::{Path, PathBuf};
 
 /// The pure stages in the order of the pipeline: each may know itself and those before it.
-const STAGES: [&str; 8] =
-    ["units", "tiers", "service", "history", "forecast", "capacity", "advise", "render"];
+const STAGES: [&str; 9] =
+    ["units", "tiers", "service", "history", "forecast", "capacity", "advise", "replay", "render"];
 
 /// The edges: each knows stages, but no other edge.
 const EDGES: [&str; 4] = ["source", "store", "config", "apply"];

@@ -1,6 +1,6 @@
 //! What holds for any service, table and history: small random worlds through the whole pipeline, ten thousand a
 //! property in CI. Each world is three weeks or less of hours, so that a run of all takes minutes.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss)]
 
 use std::collections::BTreeMap;
 
@@ -258,10 +258,10 @@ fn applied(plan: &ServicePlan, live: &BTreeMap<String, Current>) -> BTreeMap<Str
         let current = next.get_mut(&one.component).unwrap();
         match (one.setting, one.target) {
             (Setting::MinReplicas, Some(Amount::Count(count))) => {
-                current.min_replicas = Some(count)
+                current.min_replicas = Some(count);
             }
             (Setting::MaxReplicas, Some(Amount::Count(count))) => {
-                current.max_replicas = Some(count)
+                current.max_replicas = Some(count);
             }
             (Setting::Replicas, Some(Amount::Count(count))) => current.replicas = Some(count),
             (Setting::CpuRequest, Some(Amount::Cpu(cpu))) => current.cpu_request = Some(cpu),

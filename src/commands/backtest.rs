@@ -314,7 +314,7 @@ fn text_of(path: &Path) -> Result<String> {
 }
 
 /// Every series on its own regular grid; a step without a line, or with an empty value, is a gap.
-fn read_series(path: &Path) -> Result<BTreeMap<String, History>> {
+pub(super) fn read_series(path: &Path) -> Result<BTreeMap<String, History>> {
     let text = text_of(path)?;
     let mut samples: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
     for (line, [series, timestamp, value]) in cells(&text, path, ["series", "timestamp", "value"])?

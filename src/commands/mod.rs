@@ -9,6 +9,7 @@ pub mod init;
 pub mod output;
 pub mod plan;
 pub mod pull;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;
@@ -89,6 +90,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
         Command::Backtest(args) => backtested(&args, &talk, out).await,
+        Command::Replay(args) => replay::run(&args, &talk, out).await,
         Command::Schema(args) => schema::run(args.of, out).map(done),
         Command::Completions { shell } => {
             // into memory first: the generator panics where it cannot write

@@ -94,7 +94,7 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
 
 /// The cluster's word on what is in force; empty where no flag names a cluster. What a cluster will not
 /// tell is said, and left to the metrics and the settings: it is never read as "there is none".
-async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
+pub(super) async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
     if args.context.is_none() && args.kubeconfig.is_none() {
         return Ok(Live::new());
     }

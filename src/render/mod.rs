@@ -9,6 +9,7 @@ pub mod json;
 pub mod markdown_plan;
 pub(crate) mod need;
 pub mod patch;
+pub mod replay;
 pub mod report;
 pub mod table;
 pub mod text;

@@ -7,6 +7,7 @@
 
 pub(crate) mod axes;
 pub(crate) mod capacity;
+pub(crate) mod front;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod paint;
@@ -19,6 +20,7 @@ pub(crate) mod small;
 pub(crate) mod tier_line;
 
 use crate::Assessment;
+use crate::replay::Replay;
 use sketch::Sketch;
 
 /// A chart as a file of its own.
@@ -46,6 +48,12 @@ pub fn charts(a: &Assessment) -> Vec<Chart> {
 /// A sentence where the compiled-in font or the encoder fails.
 pub fn pngs(a: &Assessment) -> Result<Vec<(String, Vec<u8>)>, String> {
     sketches(a).into_iter().map(|(name, sketch)| Ok((name, paint::png(&sketch)?))).collect()
+}
+
+/// The front of a replay: pod-hours against unmet requests.
+#[must_use]
+pub fn front(replay: &Replay) -> Chart {
+    Chart { name: "front".to_owned(), svg: paint::standalone(&front::sketch(replay)) }
 }
 
 fn sketches(a: &Assessment) -> Vec<(String, Sketch)> {
