@@ -118,7 +118,7 @@ fn case_22_a_negative_rate_is_no_measurement() {
     };
     for world in [World::Quiet, World::Busy] {
         let told = plan(world, Fault::Rewrites(HEALTH_AND_LOAD, below));
-        told.says(0, &["`load` is 66.7 % complete"]);
+        told.says(0, &["`load` is 66.6 % complete"]);
         assert_eq!(lowered(&told.plan().unwrap()), 0);
         never_lower(world, &told.plan().unwrap());
     }
@@ -363,8 +363,8 @@ fn case_30_a_histogram_that_became_a_native_one_is_named_by_check() {
         ("(http_request_duration_seconds{}[", r#"{"metric":{},"value":[1,"1"]}"#),
     ]);
     let source = Source::telling(World::Quiet, lost);
-    Desk::new(&source.url).run(&["check"]).says(0, &[
-        "p99: no series of `http_request_duration_seconds_bucket`, but there is the native histogram `http_request_duration_seconds`: write your own `queries.p99`",
+    Desk::new(&source.url).run(&["check"]).says(3, &[
+        "no series of `http_request_duration_seconds_bucket`, but there is the native histogram `http_request_duration_seconds`: write your own `queries.p99`",
     ]);
 }
 
@@ -432,7 +432,10 @@ fn case_33_two_clusters_in_one_store_are_not_added_up() {
     let source = Source::telling(World::Quiet, shared);
     let desk = Desk::new(&source.url);
     desk.run(&["pull"]).says(3, &["hint: name one in `load.selector`, such as `cluster: east`"]);
-    desk.run(&["check"]).says(3, &["load: is added up over the clusters east, west; name one in `load.selector`: `cluster: east`"]);
+    desk.run(&["check"]).says(
+        3,
+        &["is added up over the clusters east, west; name one in `load.selector`: `cluster: east`"],
+    );
 }
 
 #[test]

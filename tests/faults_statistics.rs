@@ -218,7 +218,7 @@ fn case_44_an_event_ahead_raises_and_one_that_calms_lowers_nothing_that_was_seen
     let quiet = assessed(&launch, &World::Quiet.observed()).plan;
     assert!(planning(&quiet) > 2.0 * planning(World::Quiet.whole()), "{:?}", quiet.load);
     never_lower(World::Quiet, &quiet);
-    assert!(finding(&quiet, "launch from 2025-11-25: load x 3").is_some());
+    assert!(finding(&quiet, "launch, from Tue 25 Nov: load × 3").is_some());
     // everybody is away next week: a forecast alone lowers nothing under what was seen last week
     let away = settings_with("  - {name: away, from: 2025-11-24, to: 2025-12-02, multiply: 0.2}\n");
     let observed = with_load(World::Quiet, |_, load| 10.0 * load);

@@ -238,8 +238,8 @@ fn case_14_an_answer_of_many_gigabytes_is_cut_off_after_a_few_megabytes() {
     let told = Desk::new(&source.url).plan();
     told.says(3, &["too much for one query: the answer has more than 8 MiB"]);
     never_lower(World::Quiet, &told.plan().unwrap());
-    // eight that were read, and what lay in the buffers between us
-    assert!(source.longest_answer() < 24 << 20, "{}", source.longest_answer());
+    // eight that were read, and what lay in the buffers between us, which some machines make large
+    assert!(source.longest_answer() < 64 << 20, "{}", source.longest_answer());
 }
 
 #[test]
@@ -263,8 +263,8 @@ fn case_16_a_retention_shorter_than_the_window_is_said_and_lowers_nothing() {
     let source = Source::telling(World::Quiet, Fault::Retention(15 * DAY));
     let desk = Desk::new(&source.url);
     desk.run(&["pull"]).says(0, &[]);
-    desk.run(&["check"]).says(0, &[
-        "load: wanted from 2025-09-29 01:00 UTC, the first sample is of 2025-11-09 01:00 UTC: the source keeps less (its retention), or the service is younger",
+    desk.run(&["check"]).says(3, &[
+        "wanted from 2025-09-29 01:00 UTC, the first sample is of 2025-11-09 01:00 UTC: the source keeps less (its retention), or the service is younger",
     ]);
     // three days carry no weekly rhythm at all
     held(&Fault::Retention(3 * DAY), 3, &["TOO_LITTLE_HISTORY"]);
@@ -319,6 +319,6 @@ fn check_says_that_a_source_without_anything_may_be_of_another_tenant() {
     let source = Source::telling(World::Quiet, Fault::Knows(&[("", "")]));
     let told = Desk::new(&source.url).run(&["check"]);
     told.says(3, &[
-        "load: the source shows nothing at all, not even `up`: is `X-Scope-OrgID` (or what names the tenant) right in `history.prometheus.headers`?",
+        "the source shows nothing at all, not even `up`: is `X-Scope-OrgID` (or what names the tenant) right in `history.prometheus.headers`?",
     ]);
 }

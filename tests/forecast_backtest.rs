@@ -80,8 +80,8 @@ fn without_folds_every_model_is_scored_in_a_table() {
     let outcome = run(&series_file(dir.path(), HOURS), None, None, &TimeZone::UTC).unwrap();
     assert_eq!(outcome.skipped, Vec::<String>::new());
     assert!(outcome.text.contains("origins in 1 series"), "{}", outcome.text);
-    let models: Vec<&str> =
-        outcome.text.lines().skip(3).filter_map(|line| line.split_whitespace().next()).collect();
+    let rows = outcome.text.lines().skip(3).take_while(|line| !line.is_empty());
+    let models: Vec<&str> = rows.filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(models.len(), 17);
     assert_eq!(models[0], "ensemble");
 }

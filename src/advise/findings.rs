@@ -3,11 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::memory::MAXMEMORY_SHARE;
-use crate::advise::plan::{
-    Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
-};
+use crate::advise::plan::{Action, Amount, Code, Finding, Recommendation, Setting, Severity};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, series};
-use crate::forecast::Peak;
 use crate::history::{MarkKind, SeriesKey, Signal};
 use crate::tiers::Size;
 use crate::units::{Bytes, Period, Ratio};
@@ -300,21 +297,17 @@ fn beyond_table(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Finding> {
     known.service.components.iter().filter_map(beyond).collect()
 }
 
-/// The interval of the window's peak spans three rows or more: no row is a safe word, and nothing is lowered to one.
-pub(super) fn too_wide(known: &Known<'_>, peak: &Peak) -> Option<Reason> {
-    let tiers = &known.service.tiers;
+/// The interval of the window's peak spans three rows or more: no row is a safe word.
+fn uncertain(known: &Known<'_>, outlook: &Outlook<'_>) -> Option<Finding> {
+    let (tiers, peak) = (&known.service.tiers, &outlook.peak);
     let (low, high) = (peak.quantile(1.0 - BOUND_LEVELS.1), peak.quantile(BOUND_LEVELS.1));
     let (first, last) = (tiers.index(low), tiers.index(high));
     let message = format!(
         "the peak may lie anywhere from {low:.1} to {high:.1} rps (98 %): from {} to {}",
         tiers.rows[first].name, tiers.rows[last].name
     );
-    (last >= first + 2).then_some(Reason { code: Code::Uncertain, message })
-}
-
-fn uncertain(known: &Known<'_>, outlook: &Outlook<'_>) -> Option<Finding> {
-    let Reason { code, message } = too_wide(known, &outlook.peak)?;
-    Some(finding(Severity::Warning, code, message, "more history narrows it"))
+    (last >= first + 2)
+        .then(|| finding(Severity::Warning, Code::Uncertain, message, "more history narrows it"))
 }
 
 /// Events ahead, inside the outlook.

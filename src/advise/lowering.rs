@@ -12,7 +12,7 @@ use crate::units::{Period, Ratio};
 /// Whether anything may be lowered, and what must still be served then.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lowering {
-    /// The load that a lowered setting must still do for, in rps: the larger of the planning load and
+    /// The load that a lowered setting must still do for, in rps: the larger of what may still come and
     /// what was observed over the dwell time plus the hysteresis.
     pub load: f64,
     /// Why nothing may be lowered; `None` when it may.
@@ -20,11 +20,11 @@ pub struct Lowering {
 }
 
 impl Lowering {
-    /// What the load's history allows.
+    /// What the load's history allows, where `ahead` rps may still come.
     #[must_use]
-    pub fn from(known: &Known<'_>, load: &History, planning: f64) -> Self {
+    pub fn from(known: &Known<'_>, load: &History, ahead: f64) -> Self {
         let observed = history::peak(load.last(known.policy.dwell)).unwrap_or(f64::INFINITY);
-        let load_kept = planning.max(observed / (1.0 - known.policy.hysteresis.0));
+        let load_kept = ahead.max(observed / (1.0 - known.policy.hysteresis.0));
         Self { load: load_kept, forbidden: forbidden(known, load).err() }
     }
 

@@ -143,10 +143,8 @@ fn outlook<'a>(known: &Known<'a>) -> Result<Outlook<'a>, Reason> {
     let observed_peak = history::peak(load.last(Period::WEEK)).unwrap_or(current);
     let peak = forecast.peak(0..known.policy.horizon.steps(forecast.step));
     let planning = peak.quantile(1.0 - known.policy.risk.0).max(current);
-    let mut lowering = Lowering::from(known, load, planning);
-    if lowering.forbidden.is_none() {
-        lowering.forbidden = findings::too_wide(known, &peak);
-    }
+    // what is lowered must still do for the peak that one future in a hundred brings, however wide they lie
+    let lowering = Lowering::from(known, load, planning.max(peak.quantile(BOUND_LEVELS.1)));
     Ok(Outlook { forecast, peak, current, observed_peak, planning, lowering })
 }
 

@@ -62,10 +62,15 @@ fn one(
         return Recommendation { uncapped_target: Some(Amount::Count(uncapped)), ..unknown };
     };
     let at = |load: f64| sizing.replicas(load).map_or(u32::MAX, |asked| want(&asked));
+    // a count is never lowered to where the table ends while more than that is needed
+    let enough = |asked: &Asked| match setting {
+        Setting::MinReplicas => want(asked),
+        _ => want(asked).max(asked.need),
+    };
     let decision = decide(
         u64::from(current),
         u64::from(want(&asked)),
-        u64::from(at(outlook.lowering.load)),
+        u64::from(sizing.replicas(outlook.lowering.load).map_or(u32::MAX, |asked| enough(&asked))),
         &outlook.lowering,
         known.policy.max_step,
         |count| count.to_string(),

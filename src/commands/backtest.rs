@@ -110,7 +110,7 @@ pub fn run(
     emit: Option<&Path>,
     zone: &TimeZone,
 ) -> Result<Outcome> {
-    let series = read_series(file)?;
+    let series = read_series(file, NAME_FILES)?;
     let calendar = Calendar { zone: zone.clone(), events: Vec::new() };
     let Some(folds) = folds else {
         if emit.is_some() {
@@ -304,18 +304,22 @@ fn cells<'a, const N: usize>(
         .collect()
 }
 
-fn text_of(path: &Path) -> Result<String> {
+/// What to do where a file of a backtest cannot be read.
+const NAME_FILES: &str =
+    "name a CSV with `--file` and `--folds`, or settings (`.yaml`) with `--file`";
+
+fn text_of(path: &Path, hint: &str) -> Result<String> {
     let named = |error: std::io::Error| Hinted {
         message: format!("cannot read `{}`: {error}", path.display()),
-        hint: "name a CSV with `--file` and `--folds`, or settings (`.yaml`) with `--file`"
-            .to_owned(),
+        hint: hint.to_owned(),
     };
     Ok(std::fs::read_to_string(path).map_err(named)?)
 }
 
-/// Every series on its own regular grid; a step without a line, or with an empty value, is a gap.
-pub(super) fn read_series(path: &Path) -> Result<BTreeMap<String, History>> {
-    let text = text_of(path)?;
+/// Every series on its own regular grid; a step without a line, or with an empty value, is a gap. `hint` says what to
+/// do where there is no such file.
+pub(super) fn read_series(path: &Path, hint: &str) -> Result<BTreeMap<String, History>> {
+    let text = text_of(path, hint)?;
     let mut samples: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
     for (line, [series, timestamp, value]) in cells(&text, path, ["series", "timestamp", "value"])?
     {
@@ -361,7 +365,7 @@ fn regular(mut samples: Vec<(i64, f64)>) -> Result<History> {
 }
 
 fn read_folds(path: &Path, series: &BTreeMap<String, History>) -> Result<Vec<Fold>> {
-    let text = text_of(path)?;
+    let text = text_of(path, NAME_FILES)?;
     let number = |line: usize, text: &str| -> Result<usize> {
         text.parse().with_context(|| {
             format!("`{}` line {line}: `{text}` is not a number of steps", path.display())

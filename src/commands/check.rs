@@ -130,7 +130,7 @@ impl Check<'_> {
             );
             points += pull::missing_points(&self.store, service, query, self.settings, self.at)?;
             if let Some(cause) = self.cause(query, known.as_ref()).await {
-                self.troubled = true;
+                self.troubled |= !may_be_absent(query.key.signal);
                 note(&mut causes, query.key.to_string(), cause);
             }
             if query.key == SeriesKey::service(Signal::Load) {
@@ -331,6 +331,11 @@ impl Check<'_> {
         };
         format!("a pull now asks for {points} samples of {allowed} allowed: {verdict}")
     }
+}
+
+/// Whether that there is no series is an answer: not every object has an HPA or a limit.
+fn may_be_absent(signal: Signal) -> bool {
+    matches!(signal, Signal::HpaMin | Signal::HpaMax | Signal::CpuLimit | Signal::Throttled)
 }
 
 /// Notes a cause; series that are missing for the same one share a line.

@@ -86,7 +86,7 @@ fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
         }
         .into());
     };
-    let mut all = backtest::read_series(&args.run.file).map_err(unread)?;
+    let mut all = backtest::read_series(&args.run.file, COLUMNS).map_err(unread)?;
     let Some(load) = all.remove(series) else {
         let names: Vec<&str> = all.keys().map(String::as_str).collect();
         return Err(unknown_series(series, &args.run.file, &names).into());
@@ -103,13 +103,16 @@ fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
     Ok(replay)
 }
 
+/// What a trace is read from.
+const COLUMNS: &str =
+    "with `--series`, `--file` is a CSV with the columns `series,timestamp,value`";
+
 /// What a trace has to look like, where the error does not say it itself.
 fn unread(error: anyhow::Error) -> anyhow::Error {
     if error.downcast_ref::<Hinted>().is_some() {
         return error;
     }
-    let hint = "with `--series`, `--file` is a CSV with the columns `series,timestamp,value`";
-    Hinted { message: format!("{error:#}"), hint: hint.to_owned() }.into()
+    Hinted { message: format!("{error:#}"), hint: COLUMNS.to_owned() }.into()
 }
 
 fn unknown_series(series: &str, file: &Path, names: &[&str]) -> Hinted {

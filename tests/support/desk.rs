@@ -43,12 +43,14 @@ impl Told {
         Some(plan.services.swap_remove(0))
     }
 
-    /// Everything that it said, if all of it is there: the exit code, and each of the words.
+    /// Everything that it said, if all of it is there: the exit code, and each of the words, however they are wrapped.
     pub fn says(&self, code: i32, words: &[&str]) {
         let text = self.text();
         assert_eq!(self.code, Some(code), "{text}");
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = flat(&text);
         for word in words {
-            assert!(text.contains(word), "`{word}` is not in\n{text}");
+            assert!(said.contains(&flat(word)), "`{word}` is not in\n{text}");
         }
         assert!(!text.contains("panicked"), "{text}");
     }
