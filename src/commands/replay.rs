@@ -103,11 +103,11 @@ fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
     Ok(replay)
 }
 
-/// What a trace is read from.
+/// What a trace has to look like.
 const COLUMNS: &str =
     "with `--series`, `--file` is a CSV with the columns `series,timestamp,value`";
 
-/// What a trace has to look like, where the error does not say it itself.
+/// The error, which says what a trace has to look like where it did not say so itself.
 fn unread(error: anyhow::Error) -> anyhow::Error {
     if error.downcast_ref::<Hinted>().is_some() {
         return error;
