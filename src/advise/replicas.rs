@@ -62,11 +62,9 @@ fn one(
         return Recommendation { uncapped_target: Some(Amount::Count(uncapped)), ..unknown };
     };
     let at = |load: f64| sizing.replicas(load).map_or(u32::MAX, |asked| want(&asked));
-    // a count is never lowered to where the table ends while more than that is needed
-    let enough = |asked: &Asked| match setting {
-        Setting::MinReplicas => want(asked),
-        _ => want(asked).max(asked.need),
-    };
+    // a count is not lowered while more than the table can give may be needed
+    let beyond = |asked: &Asked| setting != Setting::MinReplicas && asked.need > asked.ceiling;
+    let enough = |asked: &Asked| if beyond(asked) { u32::MAX } else { want(asked) };
     let decision = decide(
         u64::from(current),
         u64::from(want(&asked)),
