@@ -53,8 +53,9 @@ fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
             message: format!("{}: demand may have been higher", mark.why),
         });
     }
-    let replicated = known.service.components.iter().filter(|component| !component.memory);
-    replicated.into_iter().try_for_each(|component| limits_were_watched(known, component))?;
+    for component in known.service.components.iter().filter(|component| !component.memory) {
+        limits_were_watched(known, component)?;
+    }
     healthy(known, Signal::ErrorRate, known.service.objectives.error_rate.0)?;
     healthy(known, Signal::P99, known.service.objectives.p99_s)
 }

@@ -120,10 +120,11 @@ fn unknown_series(series: &str, file: &Path, names: &[&str]) -> Hinted {
     const LISTED: usize = 8;
     let listed: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
     let more = if names.len() > LISTED { ", …" } else { "" };
-    Hinted {
-        message: format!("`{}` has no series `{series}`", file.display()),
-        hint: format!("`--series` is one of {}{more}", listed.join(", ")),
-    }
+    let hint = match listed.as_slice() {
+        [] => "the file has a header and no rows: give it some".to_owned(),
+        _ => format!("`--series` is one of {}{more}", listed.join(", ")),
+    };
+    Hinted { message: format!("`{}` has no series `{series}`", file.display()), hint }
 }
 
 fn long_enough(series: &str, load: &History) -> Result<(), Hinted> {
