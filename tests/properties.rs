@@ -130,7 +130,7 @@ fn world() -> impl Strategy<Value = World> {
         (60..150usize, 0.5..120.0f64, 0.0..0.9f64, 0.0..0.8f64, -0.01..0.02f64, any::<u64>());
     let health = (prop_oneof![Just(0.001), Just(0.03)], prop_oneof![Just(0.3), Just(3.0)]);
     let uses = (0.05..2.0f64, 30.0..900.0f64, 30.0..3000.0f64, 0.0..2.0f64);
-    let counts = (1..30u32, 0..30u32, any::<bool>(), 1..40u64, 1..40u64);
+    let counts = (1..30u32, 0..30u32, any::<bool>(), 1..40u64, 1..40u64, 1..=4u64);
     (table(), shape, health, uses, counts).prop_map(|(tiers, shape, health, uses, counts)| {
         let load = load(shape);
         let hours = load.len();
@@ -153,21 +153,28 @@ fn world() -> impl Strategy<Value = World> {
             (SeriesKey::of("redis", Signal::OomKills), flat(0.0)),
             (SeriesKey::of("api", Signal::CpuMax), flat(uses.0)),
             (SeriesKey::of("api", Signal::Memory), flat(uses.1 * mebi)),
+            (SeriesKey::of("redis", Signal::Memory), redis.clone()),
             (SeriesKey::of("redis", Signal::RedisUsed), redis),
             (SeriesKey::of("redis", Signal::RedisMax), flat(uses.2 * mebi)),
             (SeriesKey::service(Signal::Load), series(load)),
         ]);
-        let (count, more, hpa, cpu, memory) = counts;
+        let (count, more, hpa, cpu, memory, quarters) = counts;
+        let request = Some(Bytes((memory << 24) * quarters));
         let api = Current {
             replicas: Some(count),
             min_replicas: hpa.then_some(count),
             max_replicas: hpa.then_some(count + more),
             cpu_request: Some(Millicores(cpu * 50)),
             memory_limit: Some(Bytes(memory << 26)),
+            memory_request: request,
             ..Current::default()
         };
         let worker = Current { replicas: Some(more + 1), ..Current::default() };
-        let redis = Current { memory_limit: Some(Bytes(memory << 26)), ..Current::default() };
+        let redis = Current {
+            memory_limit: Some(Bytes(memory << 26)),
+            memory_request: request,
+            ..Current::default()
+        };
         let live = [("api", api), ("worker", worker), ("redis", redis)];
         let live = live.map(|(name, current)| (name.to_owned(), current)).into();
         World { service: service(tiers), observed, live }
@@ -269,6 +276,9 @@ fn applied(plan: &ServicePlan, live: &BTreeMap<String, Current>) -> BTreeMap<Str
             (Setting::Memory | Setting::MemoryLimit, Some(Amount::Bytes(bytes))) => {
                 current.memory_limit = Some(bytes);
             }
+            (Setting::MemoryRequest, Some(Amount::Bytes(bytes))) => {
+                current.memory_request = Some(bytes);
+            }
             (_, None) => {}
             (setting, target) => panic!("{setting:?} of {target:?}"),
         }
@@ -329,7 +339,8 @@ proptest! {
         }
     }
 
-    /// Bounds are ordered and hold the target; the range of an HPA is one; every recommendation says why.
+    /// Bounds are ordered and hold the target; the range of an HPA is one; no request is above its limit; every
+    /// recommendation says why.
     #[test]
     fn bounds_are_ordered_and_hold_the_target(world in world()) {
         let plan = advice(&world);
@@ -344,6 +355,10 @@ proptest! {
         }
         let count = |setting| plan.recommendations.iter().find(|one| one.setting == setting).and_then(|one| figure(one.target));
         prop_assert!(count(Setting::MinReplicas) <= count(Setting::MaxReplicas));
+        for (name, next) in applied(&plan, &world.live) {
+            let (request, limit) = (next.memory_request, next.memory_limit);
+            prop_assert!(request <= limit, "{name}: {request:?} of {limit:?} by {plan:?}");
+        }
     }
 
     /// The same input gives the same bytes.
@@ -409,6 +424,7 @@ fn the_worlds_are_of_all_kinds() {
         Setting::Memory,
         Setting::CpuRequest,
         Setting::MemoryLimit,
+        Setting::MemoryRequest,
     ] {
         for action in [Action::Raise, Action::Keep, Action::Lower] {
             let times = seen.get(&format!("{setting:?} {action:?}")).copied().unwrap_or(0);

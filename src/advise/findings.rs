@@ -2,12 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::advise::memory::MAXMEMORY_SHARE;
-use crate::advise::plan::{Action, Amount, Code, Finding, Recommendation, Setting, Severity};
-use crate::advise::{BOUND_LEVELS, Known, Outlook, series};
+use crate::advise::plan::{Code, Finding, Recommendation, Severity};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, coupled, series};
 use crate::history::{MarkKind, SeriesKey, Signal};
 use crate::tiers::Size;
-use crate::units::{Bytes, Period, Ratio};
+use crate::units::{Period, Ratio};
 
 /// A row gives much more than is needed when its replicas sustain this multiple of its top.
 const GENEROUS: f64 = 2.0;
@@ -31,7 +30,7 @@ pub fn all(
     findings.extend(censored(known));
     findings.extend(outlier(known));
     findings.extend(rows(known));
-    findings.extend(recommendations.iter().filter_map(|one| coupled(known, one)));
+    findings.extend(recommendations.iter().filter_map(|one| coupled::finding(known, one)));
     if let Some(outlook) = outlook {
         findings.extend(beyond_table(known, outlook));
         findings.extend(uncertain(known, outlook));
@@ -244,34 +243,6 @@ fn rows(known: &Known<'_>) -> Vec<Finding> {
         }
     }
     found
-}
-
-/// New memory that Redis would not use until its own limit follows.
-fn coupled(known: &Known<'_>, one: &Recommendation) -> Option<Finding> {
-    let Some(Amount::Bytes(target)) =
-        one.target.filter(|_| one.setting == Setting::Memory && one.action == Action::Raise)
-    else {
-        return None;
-    };
-    let maximum =
-        series(known, &SeriesKey::of(&one.component, Signal::RedisMax)).ok()?.newest_value()?;
-    #[expect(clippy::cast_precision_loss, reason = "memory limits lie far below 2^53")]
-    let next = target.0 as f64 * MAXMEMORY_SHARE;
-    let mebi = |bytes: f64| Bytes::at_least(bytes, Bytes(1)).mebibytes();
-    let message = format!(
-        "{}: raise `maxmemory` from {:.0}mb to {:.0}mb in the same change",
-        one.component,
-        mebi(maximum),
-        mebi(next)
-    );
-    (maximum > 0.0 && maximum < next).then(|| {
-        let remedy = format!(
-            "until then Redis does not use the new memory. No file written here holds it: set `maxmemory {:.0}mb` in the configuration of Redis, and `redis-cli config set maxmemory {:.0}mb` where it runs",
-            mebi(next),
-            mebi(next)
-        );
-        finding(Severity::Warning, Code::Coupled, message, &remedy)
-    })
 }
 
 fn beyond_table(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Finding> {

@@ -10,7 +10,9 @@ use crate::advise::lowering::whole;
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::Sizing;
 use crate::advise::trend::Line;
-use crate::advise::{BOUND_LEVELS, Known, Outlook, evidence, runway, series, skipped};
+use crate::advise::{
+    BOUND_LEVELS, Known, Outlook, coupled, evidence, requests, runway, series, skipped,
+};
 use crate::history::{self, History, SeriesKey, Signal};
 use crate::service::{Component, Current};
 use crate::units::{Bytes, Period};
@@ -48,8 +50,25 @@ impl Use {
     }
 }
 
-/// The memory of a component that the table gives memory.
-pub fn of_table(
+/// The memory of a component that the table gives memory, and its request where anything speaks of one.
+pub fn of_component(
+    known: &Known<'_>,
+    component: &Component,
+    current: Current,
+    outlook: Result<&Outlook<'_>, &Reason>,
+) -> Vec<Recommendation> {
+    let mut limit = of_table(known, component, current, outlook);
+    let spoken_of =
+        known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
+    if current.memory_request.is_none() && !spoken_of {
+        return vec![limit];
+    }
+    let mut request = requests::memory_request(known, component, current);
+    coupled::request_within_limit(&mut request, &mut limit);
+    vec![limit, request]
+}
+
+fn of_table(
     known: &Known<'_>,
     component: &Component,
     current: Current,

@@ -3,6 +3,7 @@
 //! One idea runs through it: a setting is a rising function of load ([`sizing`]), the planning load may
 //! only raise it, and only observed load may lower it ([`decide`]).
 
+mod coupled;
 pub mod current;
 pub mod decide;
 mod findings;
@@ -118,7 +119,7 @@ fn of_component(
 ) -> Vec<Recommendation> {
     let current = known.current.get(&component.name).copied().unwrap_or_default();
     if component.memory {
-        return vec![memory::of_table(known, component, current, outlook)];
+        return memory::of_component(known, component, current, outlook);
     }
     let mut all = replicas::of_table(known, component, current, outlook);
     all.extend(requests::of_usage(known, component, current));

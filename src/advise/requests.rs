@@ -5,12 +5,13 @@
 //! leaving alone what is near: between half and all of the request nothing is changed, because every
 //! change of a request restarts pods and shifts an HPA's percentages.
 
+use crate::advise::coupled;
 use crate::advise::decide::{Show, decide};
 use crate::advise::lowering::{Lowering, whole};
 use crate::advise::memory::limit_under;
 use crate::advise::plan::{Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::{Known, series, skipped};
-use crate::history::{self, History, MarkKind, SeriesKey, Signal};
+use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
 use crate::service::{Component, Current};
 use crate::units::{Bytes, Millicores, Period};
 
@@ -27,25 +28,47 @@ const MEMORY_STEP: Bytes = Bytes(32 << 20);
 /// What a kill adds to the limit: it shows that the need is higher, not how much (VPA: OOM bump-up ratio 1.2).
 const OOM_MARGIN: f64 = 1.2;
 
-/// The requests of one component; none where neither the settings nor the metrics speak of any.
+/// The requests and the memory limit of one component; none where neither the settings nor the metrics speak of any.
 pub fn of_usage(known: &Known<'_>, component: &Component, current: Current) -> Vec<Recommendation> {
-    let cpu = current.cpu_request.map(Amount::Cpu);
-    let memory = current.memory_limit.map(Amount::Bytes);
     let watched = |signal| known.history.contains_key(&SeriesKey::of(&component.name, signal));
     let mut all = Vec::new();
-    if cpu.is_some() || watched(Signal::CpuMax) {
-        all.push(one(known, component, Setting::CpuRequest, cpu, cpu_need(known, &component.name)));
+    if current.cpu_request.is_some() || watched(Signal::CpuMax) {
+        let need = cpu_need(known, &component.name);
+        let in_force = current.cpu_request.map(Amount::Cpu);
+        all.push(one(known, component, Setting::CpuRequest, in_force, need));
     }
-    if memory.is_some() || watched(Signal::MemoryLimit) {
-        all.push(one(
-            known,
-            component,
-            Setting::MemoryLimit,
-            memory,
-            memory_need(known, &component.name, current),
-        ));
+    let spoken_of = [Signal::Memory, Signal::MemoryLimit, Signal::MemoryRequest].map(watched);
+    if spoken_of.contains(&true) || current.memory_limit.or(current.memory_request).is_some() {
+        let mut request = memory_request(known, component, current);
+        if has_memory_limit(known, component, current) {
+            let need = limit_need(known, &component.name, current);
+            let in_force = current.memory_limit.map(Amount::Bytes);
+            let mut limit = one(known, component, Setting::MemoryLimit, in_force, need);
+            coupled::request_within_limit(&mut request, &mut limit);
+            all.push(limit);
+        }
+        all.push(request);
     }
     all
+}
+
+/// The memory request of one component by its use alone; see [`coupled::request_within_limit`].
+pub fn memory_request(
+    known: &Known<'_>,
+    component: &Component,
+    current: Current,
+) -> Recommendation {
+    let need = memory_need(known, &component.name);
+    let in_force = current.memory_request.map(Amount::Bytes);
+    one(known, component, Setting::MemoryRequest, in_force, need)
+}
+
+/// Whether a container has a limit of its memory: none is only known where its object is.
+fn has_memory_limit(known: &Known<'_>, component: &Component, current: Current) -> bool {
+    let series = |signal| SeriesKey::of(&component.name, signal);
+    let none = known.history.get(&series(Signal::MemoryLimit)) == Some(&Evidence::NoSeries)
+        && super::series(known, &series(Signal::SpecReplicas)).is_ok();
+    current.memory_limit.is_some() || !none
 }
 
 /// What the use asks of a setting, in its bare figure, and the sentence.
@@ -148,33 +171,40 @@ fn cpu_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
 }
 
 /// Whether more than a quarter of the CFS periods were throttled at any time in the last week.
-fn throttled(evidence: &history::Evidence<History>) -> bool {
+fn throttled(evidence: &Evidence<History>) -> bool {
     match evidence {
-        history::Evidence::Series(history) => {
-            history.last(Period::WEEK).iter().any(|share| *share > 0.25)
-        }
+        Evidence::Series(history) => history.last(Period::WEEK).iter().any(|share| *share > 0.25),
         _ => false,
     }
 }
 
-fn memory_need(known: &Known<'_>, name: &str, current: Current) -> Result<Need, Reason> {
+/// The peak of the largest pod, which the request must hold, with its margin.
+fn memory_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
     let history = series(known, &SeriesKey::of(name, Signal::Memory))?;
     let peak = quantile(history, 1.0)?;
-    let mut forced = Bytes(0);
     let message = format!("{:.0}Mi is the peak of the largest pod", peak / 1_048_576.0);
-    let mut reasons = vec![Reason { code: Code::Usage, message }];
-    if let Some(limit) =
-        limit_under(known, name, Signal::OomKills, current.memory_limit, Period(i64::MAX))
-    {
-        forced = Bytes::at_least(limit * OOM_MARGIN, MEMORY_STEP);
+    Ok(Need {
+        figure: Bytes::at_least(peak * MARGIN, MEMORY_STEP).0,
+        used: Bytes::at_least(peak, Bytes(1)).0,
+        forced: 0,
+        reasons: vec![Reason { code: Code::Usage, message }],
+    })
+}
+
+/// The same of the limit, which a kill shows to be too small.
+fn limit_need(known: &Known<'_>, name: &str, current: Current) -> Result<Need, Reason> {
+    let mut need = memory_need(known, name)?;
+    let ever = Period(i64::MAX);
+    if let Some(limit) = limit_under(known, name, Signal::OomKills, current.memory_limit, ever) {
+        need.forced = Bytes::at_least(limit * OOM_MARGIN, MEMORY_STEP).0;
+        need.figure = need.figure.max(need.forced);
         let message = format!(
             "a container was killed for memory under a limit of {:.0}Mi",
             limit / 1_048_576.0
         );
-        reasons.push(Reason { code: Code::OomKilled, message });
+        need.reasons.push(Reason { code: Code::OomKilled, message });
     }
-    let figure = Bytes::at_least(peak * MARGIN, MEMORY_STEP).max(forced).0;
-    Ok(Need { figure, used: Bytes::at_least(peak, Bytes(1)).0, forced: forced.0, reasons })
+    Ok(need)
 }
 
 /// A quantile of the plain part of a history; abstains under two days of it.

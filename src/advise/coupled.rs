@@ -1,0 +1,182 @@
+//! Settings that cannot change alone: a request and its limit, Redis' memory and its `maxmemory`, a request and
+//! the share of it that an HPA aims at.
+
+use crate::advise::memory::MAXMEMORY_SHARE;
+use crate::advise::plan::{
+    Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
+};
+use crate::advise::{Known, series};
+use crate::history::{SeriesKey, Signal};
+use crate::units::{Bytes, Millicores};
+
+/// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
+/// and not at all where that is not known. A request that equals its limit stays equal: apart, the pod would lose its
+/// QoS class Guaranteed.
+pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommendation) {
+    let Some(mut ceiling) = limit.target else { return };
+    if limit.action == Action::Lower {
+        let floor = request.target.or(request.current);
+        let (held_at, message) = floor.map_or_else(
+            || (limit.current.unwrap_or(ceiling), "its request is not known".to_owned()),
+            |floor| (floor, format!("not below its request of {floor}")),
+        );
+        if held_at.figure() > ceiling.figure() {
+            set(limit, held_at, Reason { code: Code::Coupled, message });
+            ceiling = held_at;
+        }
+    }
+    let today = request.current.filter(|today| today.figure() <= ceiling.figure());
+    if request.current.is_some() && request.current == limit.current {
+        let message = "equal to its limit today (QoS Guaranteed): moves with it".to_owned();
+        *request = Recommendation { setting: request.setting, ..limit.clone() };
+        request.reasons.insert(0, Reason { code: Code::Coupled, message });
+    } else if today.is_some()
+        && request.target.is_some_and(|asked| asked.figure() > ceiling.figure())
+    {
+        let message = format!("not above its limit of {ceiling}");
+        set(request, ceiling, Reason { code: Code::Coupled, message });
+    }
+}
+
+/// Another target, with the reason for it first and the bounds around it.
+fn set(one: &mut Recommendation, target: Amount, why: Reason) {
+    let figure = target.figure();
+    one.action = match one.current.map(|current| current.figure().cmp(&figure)) {
+        Some(std::cmp::Ordering::Less) => Action::Raise,
+        Some(std::cmp::Ordering::Greater) => Action::Lower,
+        _ => Action::Keep,
+    };
+    one.target = Some(target);
+    one.uncapped_target = one.uncapped_target.or(Some(target));
+    let least = one.lower_bound.filter(|bound| bound.figure() <= figure);
+    let most = one.upper_bound.filter(|bound| bound.figure() >= figure);
+    (one.lower_bound, one.upper_bound) = (least.or(Some(target)), most.or(Some(target)));
+    one.reasons.insert(0, why);
+}
+
+/// What must change beside a setting that changes, where no recommendation holds it.
+pub fn finding(known: &Known<'_>, one: &Recommendation) -> Option<Finding> {
+    match (one.setting, one.current?, one.target?) {
+        (Setting::Memory, _, Amount::Bytes(target)) if one.action == Action::Raise => {
+            maxmemory(known, &one.component, target)
+        }
+        (Setting::CpuRequest, Amount::Cpu(today), Amount::Cpu(target)) if today != target => {
+            utilization(known, &one.component, today, target)
+        }
+        _ => None,
+    }
+}
+
+/// New memory that Redis would not use until its own limit follows.
+fn maxmemory(known: &Known<'_>, component: &str, target: Bytes) -> Option<Finding> {
+    let maximum =
+        series(known, &SeriesKey::of(component, Signal::RedisMax)).ok()?.newest_value()?;
+    #[expect(clippy::cast_precision_loss, reason = "memory limits lie far below 2^53")]
+    let next = target.0 as f64 * MAXMEMORY_SHARE;
+    let mebi = |bytes: f64| Bytes::at_least(bytes, Bytes(1)).mebibytes();
+    (maximum > 0.0 && maximum < next).then(|| Finding {
+        severity: Severity::Warning,
+        code: Code::Coupled,
+        message: format!(
+            "{component}: raise `maxmemory` from {:.0}mb to {:.0}mb in the same change",
+            mebi(maximum),
+            mebi(next)
+        ),
+        remedy: format!(
+            "until then Redis does not use the new memory. No file written here holds it: set `maxmemory {:.0}mb` in the configuration of Redis, and `redis-cli config set maxmemory {:.0}mb` where it runs",
+            mebi(next),
+            mebi(next)
+        ),
+    })
+}
+
+/// An HPA aims at a share of the CPU request: a new request moves the load at which it adds a pod.
+fn utilization(
+    known: &Known<'_>,
+    component: &str,
+    today: Millicores,
+    target: Millicores,
+) -> Option<Finding> {
+    let current = known.current.get(component).filter(|current| current.has_hpa())?;
+    let message = format!(
+        "{component}: the HPA's CPU target is a share of the request, which goes from {today} to {target}"
+    );
+    let remedy = current.target_utilization.map_or_else(
+        || "multiply the HPA's target by the old request over the new one to add pods where it does today".to_owned(),
+        |percent| {
+            let aim = u64::from(percent) * today.0;
+            format!(
+                "{percent} % of it were {} of CPU a pod and become {}; {} % would add pods where it does today",
+                Millicores(aim / 100),
+                Millicores(u64::from(percent) * target.0 / 100),
+                (aim / target.0.max(1)).max(1)
+            )
+        },
+    );
+    Some(Finding { severity: Severity::Warning, code: Code::Coupled, message, remedy })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(setting: Setting, mebi: (u64, u64), action: Action) -> Recommendation {
+        let amount = |mebi: u64| Some(Amount::Bytes(Bytes(mebi << 20)));
+        Recommendation {
+            component: "api".to_owned(),
+            object: "Deployment/api".to_owned(),
+            setting,
+            current: amount(mebi.0),
+            target: amount(mebi.1),
+            uncapped_target: amount(mebi.1),
+            lower_bound: amount(mebi.1),
+            upper_bound: amount(mebi.1),
+            action,
+            reasons: Vec::new(),
+            lasts_until: None,
+        }
+    }
+
+    /// The targets of request and limit in Mi, with what is done to them.
+    fn coupled(
+        request: ((u64, u64), Action),
+        limit: ((u64, u64), Action),
+    ) -> [(Option<u64>, Action); 2] {
+        let mut request = memory(Setting::MemoryRequest, request.0, request.1);
+        let mut limit = memory(Setting::MemoryLimit, limit.0, limit.1);
+        request_within_limit(&mut request, &mut limit);
+        [request, limit].map(|one| (one.target.map(|target| target.figure() >> 20), one.action))
+    }
+
+    #[test]
+    fn a_request_stays_under_its_limit_and_pushes_no_limit_below_itself() {
+        use Action::{Keep, Lower, Raise};
+        let apart = coupled(((200, 352), Raise), ((512, 512), Keep));
+        assert_eq!(apart, [(Some(352), Raise), (Some(512), Keep)]);
+        let capped = coupled(((200, 352), Raise), ((300, 300), Keep));
+        assert_eq!(capped, [(Some(300), Raise), (Some(300), Keep)]);
+        let held = coupled(((600, 600), Keep), ((1000, 512), Lower));
+        assert_eq!(held, [(Some(600), Keep), (Some(600), Lower)]);
+    }
+
+    #[test]
+    fn a_limit_is_not_lowered_past_a_request_that_nobody_knows() {
+        let mut request = memory(Setting::MemoryRequest, (0, 0), Action::Skipped);
+        (request.current, request.target) = (None, None);
+        let mut limit = memory(Setting::MemoryLimit, (1000, 512), Action::Lower);
+        request_within_limit(&mut request, &mut limit);
+        assert_eq!((limit.action, limit.target), (Action::Keep, limit.current));
+        assert_eq!(request.target, None);
+    }
+
+    #[test]
+    fn a_request_that_equals_its_limit_moves_with_it() {
+        use Action::{Keep, Lower, Raise};
+        let both = coupled(((512, 512), Keep), ((512, 640), Raise));
+        assert_eq!(both, [(Some(640), Raise), (Some(640), Raise)]);
+        let lowered = coupled(((512, 256), Lower), ((512, 320), Lower));
+        assert_eq!(lowered, [(Some(320), Lower), (Some(320), Lower)]);
+        let held = coupled(((512, 512), Keep), ((512, 320), Lower));
+        assert_eq!(held, [(Some(512), Keep), (Some(512), Keep)]);
+    }
+}
