@@ -317,7 +317,10 @@ fn case_49_an_interval_over_three_rows_is_said_and_lowers_nothing() {
     let by_load = wide.recommendations.iter().filter(|one| one.setting != Setting::Storage);
     assert!(
         by_load.clone().all(|one| one.action != Action::Lower
-            || matches!(one.setting, Setting::CpuRequest | Setting::MemoryLimit)),
+            || matches!(
+                one.setting,
+                Setting::CpuRequest | Setting::MemoryLimit | Setting::MemoryRequest
+            )),
         "{wide:#?}"
     );
     never_lower(World::Quiet, &wide);

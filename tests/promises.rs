@@ -135,6 +135,9 @@ fn applied(plan: &ServicePlan, live: &BTreeMap<String, Current>) -> BTreeMap<Str
             (Setting::Memory | Setting::MemoryLimit, Some(Amount::Bytes(bytes))) => {
                 current.memory_limit = Some(bytes);
             }
+            (Setting::MemoryRequest, Some(Amount::Bytes(bytes))) => {
+                current.memory_request = Some(bytes);
+            }
             (Setting::CpuRequest, Some(Amount::Cpu(cpu))) => current.cpu_request = Some(cpu),
             _ => {}
         }

@@ -139,6 +139,11 @@ fn world() -> impl Strategy<Value = World> {
         let redis = series(load.iter().map(|l| (uses.2 * 0.3 + l * uses.3) * mebi).collect());
         let most = f64::from(counts.0 + counts.1);
         let hpa_max = if counts.2 { flat(most) } else { Evidence::NoSeries };
+        let (count, more, hpa, cpu, memory, quarters) = counts;
+        let bytes = |figure: u64| Some(Bytes(figure << 24));
+        let (limit, request) = (bytes(memory * 4), bytes(memory * quarters));
+        let stated = |bytes: Option<Bytes>| flat(bytes.unwrap().0 as f64);
+        let hpa_min = if hpa { flat(f64::from(count)) } else { Evidence::NoSeries };
         let observed = Observed::from([
             (SeriesKey::service(Signal::ErrorRate), flat(health.0)),
             (SeriesKey::service(Signal::P99), flat(health.1)),
@@ -146,6 +151,13 @@ fn world() -> impl Strategy<Value = World> {
             (SeriesKey::of("api", Signal::Throttled), flat(0.0)),
             (SeriesKey::of("api", Signal::OomKills), flat(0.0)),
             (SeriesKey::of("api", Signal::HpaMax), hpa_max),
+            (SeriesKey::of("api", Signal::HpaMin), hpa_min),
+            (SeriesKey::of("api", Signal::SpecReplicas), flat(f64::from(count))),
+            (SeriesKey::of("api", Signal::CpuRequest), flat(cpu as f64 * 0.05)),
+            (SeriesKey::of("api", Signal::MemoryLimit), stated(limit)),
+            (SeriesKey::of("api", Signal::MemoryRequest), stated(request)),
+            (SeriesKey::of("redis", Signal::MemoryLimit), stated(limit)),
+            (SeriesKey::of("redis", Signal::MemoryRequest), stated(request)),
             (SeriesKey::of("worker", Signal::SpecReplicas), flat(f64::from(counts.1 + 1))),
             (SeriesKey::of("worker", Signal::HpaMax), Evidence::NoSeries),
             (SeriesKey::of("worker", Signal::CpuLimit), Evidence::NoSeries),
@@ -158,23 +170,17 @@ fn world() -> impl Strategy<Value = World> {
             (SeriesKey::of("redis", Signal::RedisMax), flat(uses.2 * mebi)),
             (SeriesKey::service(Signal::Load), series(load)),
         ]);
-        let (count, more, hpa, cpu, memory, quarters) = counts;
-        let request = Some(Bytes((memory << 24) * quarters));
         let api = Current {
             replicas: Some(count),
             min_replicas: hpa.then_some(count),
             max_replicas: hpa.then_some(count + more),
             cpu_request: Some(Millicores(cpu * 50)),
-            memory_limit: Some(Bytes(memory << 26)),
+            memory_limit: limit,
             memory_request: request,
             ..Current::default()
         };
         let worker = Current { replicas: Some(more + 1), ..Current::default() };
-        let redis = Current {
-            memory_limit: Some(Bytes(memory << 26)),
-            memory_request: request,
-            ..Current::default()
-        };
+        let redis = Current { memory_limit: limit, memory_request: request, ..Current::default() };
         let live = [("api", api), ("worker", worker), ("redis", redis)];
         let live = live.map(|(name, current)| (name.to_owned(), current)).into();
         World { service: service(tiers), observed, live }

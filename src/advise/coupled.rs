@@ -11,7 +11,7 @@ use crate::units::{Bytes, Millicores};
 
 /// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
 /// and not at all where that is not known. A request that equals its limit stays equal: apart, the pod would lose its
-/// QoS class Guaranteed.
+/// class of `QoS`.
 pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommendation) {
     let Some(mut ceiling) = limit.target else { return };
     if limit.action == Action::Lower {

@@ -3,7 +3,9 @@
 //! What would have forbidden it must have been looked for: a signal that is absent, stale or young forbids as
 //! much as one that says no.
 
-use crate::advise::plan::{Code, Reason};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::advise::plan::{Code, Reason, Setting};
 use crate::advise::{Known, series};
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
 use crate::service::{Component, Current, Policy};
@@ -105,6 +107,49 @@ pub fn whole<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reas
     let message =
         format!("lowering needs {min_coverage} of the last {dwell} of `{key}`, {share} is there");
     Err(Reason { code: Code::Coverage, message })
+}
+
+/// Whether a component's setting is known to have stood still over the dwell time: a time in which somebody moved it,
+/// ourselves or a person, does not show what it should be. This is the cool-down between two steps down, too.
+///
+/// # Errors
+///
+/// When it was changed, or the kind of absence of what would have shown it.
+pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Reason> {
+    let count = if known.current.get(name).is_some_and(|current| current.has_hpa()) {
+        Signal::HpaMin
+    } else {
+        Signal::SpecReplicas
+    };
+    let signals: &[Signal] = match setting {
+        Setting::MinReplicas => &[Signal::HpaMin],
+        Setting::MaxReplicas => &[Signal::HpaMax],
+        Setting::Replicas => &[Signal::SpecReplicas],
+        // what a pod uses of the processor depends on how many of them there are
+        Setting::CpuRequest => &[Signal::CpuRequest, count],
+        Setting::Memory | Setting::MemoryLimit => &[Signal::MemoryLimit],
+        Setting::MemoryRequest => &[Signal::MemoryRequest],
+        Setting::Storage | Setting::TargetUtilization => &[],
+    };
+    signals.iter().try_for_each(|signal| stood_still(known, &SeriesKey::of(name, *signal)))
+}
+
+fn stood_still(known: &Known<'_>, key: &SeriesKey) -> Result<(), Reason> {
+    let history = whole(known, key)?;
+    let dwell = known.policy.dwell;
+    let from = history.end() - SignedDuration::from_secs(dwell.0);
+    let Some(mark) = history.marked(MarkKind::Changed, from, history.end()).last() else {
+        return Ok(());
+    };
+    let day = |at: Timestamp| super::local_date(known, at);
+    let until = mark.from + SignedDuration::from_secs(dwell.0);
+    let message = format!(
+        "{} on {}: lowering waits until {} (`policy.dwell`)",
+        mark.why,
+        day(mark.from),
+        day(until)
+    );
+    Err(Reason { code: Code::Changed, message })
 }
 
 /// Whether the load was watched for long enough: a retention of two weeks has forgotten the peak of the month.

@@ -6,7 +6,7 @@
 //! (Redis documentation, "Memory optimization" and "Persistence").
 
 use crate::advise::decide::{Decision, decide};
-use crate::advise::lowering::whole;
+use crate::advise::lowering::{settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::Sizing;
 use crate::advise::trend::Line;
@@ -50,7 +50,7 @@ impl Use {
     }
 }
 
-/// The memory of a component that the table gives memory, and its request where anything speaks of one.
+/// The memory of a component that the table gives memory, and its request where one is known.
 pub fn of_component(
     known: &Known<'_>,
     component: &Component,
@@ -58,14 +58,13 @@ pub fn of_component(
     outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Vec<Recommendation> {
     let mut limit = of_table(known, component, current, outlook);
-    let spoken_of =
-        known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
-    if current.memory_request.is_none() && !spoken_of {
-        return vec![limit];
-    }
+    let asked = known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
     let mut request = requests::memory_request(known, component, current);
-    coupled::request_within_limit(&mut request, &mut limit);
-    vec![limit, request]
+    if asked || request.current.is_some() {
+        coupled::request_within_limit(&mut request, &mut limit);
+    }
+    let known = request.current.is_some();
+    [Some(limit), known.then_some(request)].into_iter().flatten().collect()
 }
 
 fn of_table(
@@ -105,7 +104,11 @@ fn of_table(
             ..skip(Reason { code: Code::CurrentUnknown, message })
         };
     };
-    let lowering = outlook.lowering.clone().and(watched(known, name));
+    let lowering = outlook.lowering.clone().and(watched(known, name)).and(settled(
+        known,
+        name,
+        Setting::Memory,
+    ));
     let decision = decide(
         limit.0,
         at(outlook.planning).0,

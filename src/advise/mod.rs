@@ -139,7 +139,7 @@ fn status(recommendations: &[Recommendation], has_load: bool) -> Status {
 fn outlook<'a>(known: &Known<'a>) -> Result<Outlook<'a>, Reason> {
     let load = load(known)?;
     let forecast = known.forecast.as_ref().map_err(Clone::clone)?;
-    seen_enough(load)?;
+    seen_enough(load, "load")?;
     let current = load.newest_value().unwrap_or_default();
     let observed_peak = history::peak(load.last(Period::WEEK)).unwrap_or(current);
     let peak = forecast.peak(0..known.policy.horizon.steps(forecast.step));
@@ -155,13 +155,13 @@ fn load<'a>(known: &Known<'a>) -> Result<&'a History, Reason> {
 }
 
 /// Whether the newest week was seen well enough to speak of its peaks (cases 18, 25 and 32).
-fn seen_enough(load: &History) -> Result<(), Reason> {
-    let share = history::coverage(load.last(Period::WEEK));
+fn seen_enough(history: &History, name: &str) -> Result<(), Reason> {
+    let share = history::coverage(history.last(Period::WEEK));
     if share >= SEEN_SHARE_MIN {
         return Ok(());
     }
     let message = format!(
-        "{} of the last {} of `load` is there, {} is needed: peaks may be missing",
+        "{} of the last {} of `{name}` is there, {} is needed: peaks may be missing",
         Ratio((share * 1000.0).floor() / 1000.0),
         Period::WEEK,
         Ratio(SEEN_SHARE_MIN)

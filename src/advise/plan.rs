@@ -322,6 +322,8 @@ pub enum Code {
     Coverage,
     /// History shows served load under a limit, not demand.
     Censored,
+    /// A setting was changed within the dwell time.
+    Changed,
     /// A row of the table promises more than was measured.
     TableRowTooSmall,
     /// A row of the table gives more than is needed.

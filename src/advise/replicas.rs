@@ -1,6 +1,7 @@
 //! Replica counts: min and max beside an HPA, the count itself where there is none.
 
 use crate::advise::decide::{Decision, decide};
+use crate::advise::lowering::settled;
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::{Asked, Sizing};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, runway, skipped};
@@ -69,7 +70,7 @@ fn one(
         u64::from(current),
         u64::from(want(&asked)),
         u64::from(sizing.replicas(outlook.lowering.load).map_or(u32::MAX, |asked| enough(&asked))),
-        &outlook.lowering,
+        &outlook.lowering.clone().and(settled(known, name, setting)),
         known.policy.max_step,
         |count| count.to_string(),
     );

@@ -7,10 +7,10 @@
 
 use crate::advise::coupled;
 use crate::advise::decide::{Show, decide};
-use crate::advise::lowering::{Lowering, whole};
+use crate::advise::lowering::{Lowering, settled, whole};
 use crate::advise::memory::limit_under;
 use crate::advise::plan::{Amount, Code, Reason, Recommendation, Setting};
-use crate::advise::{Known, series, skipped};
+use crate::advise::{Known, seen_enough, series, skipped};
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
 use crate::service::{Component, Current};
 use crate::units::{Bytes, Millicores, Period};
@@ -35,7 +35,9 @@ pub fn of_usage(known: &Known<'_>, component: &Component, current: Current) -> V
     if current.cpu_request.is_some() || watched(Signal::CpuMax) {
         let need = cpu_need(known, &component.name);
         let in_force = current.cpu_request.map(Amount::Cpu);
-        all.push(one(known, component, Setting::CpuRequest, in_force, need));
+        // throttling is looked for before anything is lowered
+        let setting = (Setting::CpuRequest, [Signal::CpuMax].as_slice());
+        all.push(one(known, component, setting, in_force, need));
     }
     let spoken_of = [Signal::Memory, Signal::MemoryLimit, Signal::MemoryRequest].map(watched);
     if spoken_of.contains(&true) || current.memory_limit.or(current.memory_request).is_some() {
@@ -43,7 +45,9 @@ pub fn of_usage(known: &Known<'_>, component: &Component, current: Current) -> V
         if has_memory_limit(known, component, current) {
             let need = limit_need(known, &component.name, current);
             let in_force = current.memory_limit.map(Amount::Bytes);
-            let mut limit = one(known, component, Setting::MemoryLimit, in_force, need);
+            let evidence = [Signal::Memory, Signal::OomKills];
+            let setting = (Setting::MemoryLimit, evidence.as_slice());
+            let mut limit = one(known, component, setting, in_force, need);
             coupled::request_within_limit(&mut request, &mut limit);
             all.push(limit);
         }
@@ -58,9 +62,14 @@ pub fn memory_request(
     component: &Component,
     current: Current,
 ) -> Recommendation {
-    let need = memory_need(known, &component.name);
+    // what the kubelet evicts by; where a Redis has no such series, its own word
+    let container = SeriesKey::of(&component.name, Signal::Memory);
+    let silent = component.memory && series(known, &container).is_err();
+    let used = if silent { Signal::RedisUsed } else { Signal::Memory };
+    let need = memory_need(known, &component.name, used);
     let in_force = current.memory_request.map(Amount::Bytes);
-    one(known, component, Setting::MemoryRequest, in_force, need)
+    let evidence = [used, Signal::OomKills];
+    one(known, component, (Setting::MemoryRequest, &evidence), in_force, need)
 }
 
 /// Whether a container has a limit of its memory: none is only known where its object is.
@@ -82,10 +91,11 @@ struct Need {
     reasons: Vec<Reason>,
 }
 
+/// One setting; `evidence` is the use that it is sized by and what would show that it is too small.
 fn one(
     known: &Known<'_>,
     component: &Component,
-    setting: Setting,
+    (setting, evidence): (Setting, &[Signal]),
     current: Option<Amount>,
     need: Result<Need, Reason>,
 ) -> Recommendation {
@@ -106,7 +116,6 @@ fn one(
         let reason = Reason { code: Code::CurrentUnknown, message };
         return Recommendation { uncapped_target: Some(amount(need.figure)), ..skip(reason) };
     };
-    let evidence = evidence_of(setting);
     // inside the dead band today's value is right: it holds the use, and is not twice as large
     let right = need.used <= in_force && need.figure > scaled(in_force, IDLE);
     let wanted = if right { in_force.max(need.forced) } else { need.figure };
@@ -114,7 +123,8 @@ fn one(
         Setting::CpuRequest => |figure| Millicores(figure).to_string(),
         _ => |figure| Bytes(figure).to_string(),
     };
-    let may = lowering(known, &component.name, evidence);
+    let may =
+        lowering(known, &component.name, evidence).and(settled(known, &component.name, setting));
     let decision = decide(in_force, wanted, wanted, &may, known.policy.max_step, show);
     let mut reasons = need.reasons;
     reasons.extend(decision.reason);
@@ -135,15 +145,6 @@ fn setting_step(setting: Setting, figure: u64) -> u64 {
     figure.div_ceil(step) * step
 }
 
-/// What speaks against lowering a setting: the use that it is sized by, and what would show that it is too small.
-fn evidence_of(setting: Setting) -> &'static [Signal] {
-    match setting {
-        // throttling is looked for before anything is lowered
-        Setting::CpuRequest => &[Signal::CpuMax],
-        _ => &[Signal::Memory, Signal::OomKills],
-    }
-}
-
 /// Lowering a request needs the same complete, healthy, uncensored week as lowering anything else, and the
 /// whole week of its own evidence.
 fn lowering(known: &Known<'_>, name: &str, evidence: &[Signal]) -> Lowering {
@@ -155,8 +156,9 @@ fn lowering(known: &Known<'_>, name: &str, evidence: &[Signal]) -> Lowering {
 }
 
 fn cpu_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
-    let history = series(known, &SeriesKey::of(name, Signal::CpuMax))?;
-    let used = quantile(history, CPU_LEVEL)?;
+    let key = SeriesKey::of(name, Signal::CpuMax);
+    let history = series(known, &key)?;
+    let used = quantile(known, &key, CPU_LEVEL)?;
     let millicores = |cores: f64| Bytes::at_least(cores * 1000.0, Bytes(1)).0;
     let request = |cores: f64| millicores(cores * MARGIN).div_ceil(CPU_STEP) * CPU_STEP;
     let message = format!("{}m is the 95th percentile of the busiest pod", millicores(used));
@@ -179,9 +181,8 @@ fn throttled(evidence: &Evidence<History>) -> bool {
 }
 
 /// The peak of the largest pod, which the request must hold, with its margin.
-fn memory_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
-    let history = series(known, &SeriesKey::of(name, Signal::Memory))?;
-    let peak = quantile(history, 1.0)?;
+fn memory_need(known: &Known<'_>, name: &str, used: Signal) -> Result<Need, Reason> {
+    let peak = quantile(known, &SeriesKey::of(name, used), 1.0)?;
     let message = format!("{:.0}Mi is the peak of the largest pod", peak / 1_048_576.0);
     Ok(Need {
         figure: Bytes::at_least(peak * MARGIN, MEMORY_STEP).0,
@@ -193,7 +194,7 @@ fn memory_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
 
 /// The same of the limit, which a kill shows to be too small.
 fn limit_need(known: &Known<'_>, name: &str, current: Current) -> Result<Need, Reason> {
-    let mut need = memory_need(known, name)?;
+    let mut need = memory_need(known, name, Signal::Memory)?;
     let ever = Period(i64::MAX);
     if let Some(limit) = limit_under(known, name, Signal::OomKills, current.memory_limit, ever) {
         need.forced = Bytes::at_least(limit * OOM_MARGIN, MEMORY_STEP).0;
@@ -207,14 +208,17 @@ fn limit_need(known: &Known<'_>, name: &str, current: Current) -> Result<Need, R
     Ok(need)
 }
 
-/// A quantile of the plain part of a history; abstains under two days of it.
+/// A quantile of the plain part of a history; abstains under the dwell time of it, or where much of its last week is
+/// missing: peaks would be too.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a rank"
 )]
-fn quantile(history: &History, level: f64) -> Result<f64, Reason> {
+fn quantile(known: &Known<'_>, key: &SeriesKey, level: f64) -> Result<f64, Reason> {
+    let history = series(known, key)?;
+    let dwell = known.policy.dwell;
     let masked = |i: usize| {
         history.marked(MarkKind::Masked, history.time(i), history.time(i + 1)).next().is_some()
     };
@@ -222,12 +226,12 @@ fn quantile(history: &History, level: f64) -> Result<f64, Reason> {
         .filter(|i| history.values[*i].is_finite() && !masked(*i))
         .map(|i| history.values[i])
         .collect();
-    if seen.len() < Period(2 * Period::DAY.0).steps(history.step) {
-        return Err(Reason {
-            code: Code::TooLittleHistory,
-            message: "less than two days of use".to_owned(),
-        });
+    let enough = dwell.steps(history.step) as f64 * known.policy.min_coverage.0;
+    if (seen.len() as f64) < enough {
+        let message = format!("less than {dwell} of `{key}` (`policy.dwell`)");
+        return Err(Reason { code: Code::TooLittleHistory, message });
     }
+    seen_enough(history, &key.to_string())?;
     seen.sort_by(f64::total_cmp);
     Ok(seen[((seen.len() - 1) as f64 * level).ceil() as usize])
 }

@@ -92,7 +92,7 @@ fn kinds(load: &History, calendar: &Calendar) -> Vec<Lesson> {
         match kind {
             MarkKind::Masked => set(*from, *to, Lesson::None),
             MarkKind::Censored => set(*from, *to, Lesson::Bound),
-            MarkKind::Gap => {}
+            MarkKind::Gap | MarkKind::Changed => {}
         }
     }
     for Event { from, to, .. } in &calendar.events {

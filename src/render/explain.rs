@@ -78,9 +78,13 @@ fn seen(evidence: &Evidence<History>) -> String {
 
 fn history_words(history: &History) -> String {
     let count = |kind| history.marks.iter().filter(|mark| mark.kind == kind).count();
-    let marks =
-        [(MarkKind::Gap, "gaps"), (MarkKind::Masked, "masked"), (MarkKind::Censored, "censored")]
-            .map(|(kind, word)| (count(kind), word));
+    let marks = [
+        (MarkKind::Gap, "gaps"),
+        (MarkKind::Masked, "masked"),
+        (MarkKind::Censored, "censored"),
+        (MarkKind::Changed, "changed"),
+    ]
+    .map(|(kind, word)| (count(kind), word));
     let marks: String = marks
         .iter()
         .filter(|(count, _)| *count > 0)

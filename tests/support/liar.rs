@@ -164,6 +164,8 @@ impl World {
         flat(&mut observed, "worker", Signal::OomKills, 0.0);
         flat(&mut observed, "worker", Signal::CpuRequest, 0.6);
         flat(&mut observed, "worker", Signal::MemoryLimit, f64::from(1 << 30));
+        flat(&mut observed, "worker", Signal::MemoryRequest, f64::from(1 << 29));
+        flat(&mut observed, "redis", Signal::MemoryRequest, f64::from(1 << 28));
         if self == Self::Quiet {
             fill(&mut observed, &SeriesKey::service(Signal::ErrorRate), 0.001);
             fill(&mut observed, &SeriesKey::service(Signal::P99), 0.3);

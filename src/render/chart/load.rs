@@ -240,6 +240,7 @@ impl<'a> View<'a> {
                 }
                 MarkKind::Masked => ("masked".to_owned(), Ink::Mask),
                 MarkKind::Censored => ("censored".to_owned(), Ink::Censored),
+                MarkKind::Changed => ("changed".to_owned(), Ink::Muted),
             };
             let half = breadth(&text, false) / 2;
             let middle =
@@ -303,6 +304,7 @@ fn mark_word(kind: MarkKind) -> &'static str {
         MarkKind::Gap => "Missing",
         MarkKind::Masked => "Masked",
         MarkKind::Censored => "Censored",
+        MarkKind::Changed => "Changed",
     }
 }
 

@@ -3,19 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Assessment;
+use crate::history::settings::{SETTINGS, same, shown};
 use crate::history::{Evidence, History, SeriesKey, Signal};
 use crate::render::chart::series;
 use crate::render::wording as w;
 use crate::units::Period;
-
-/// Settings that a metric reports, with the words for them.
-const SETTINGS: [(Signal, &str); 5] = [
-    (Signal::HpaMin, "minReplicas"),
-    (Signal::HpaMax, "maxReplicas"),
-    (Signal::CpuRequest, "cpuRequest"),
-    (Signal::MemoryRequest, "memoryRequest"),
-    (Signal::MemoryLimit, "memoryLimit"),
-];
 
 /// The moment of the review a week ago.
 #[must_use]
@@ -67,15 +59,15 @@ fn settings(a: &Assessment, component: &str) -> Vec<String> {
     // a count that an HPA moves is no setting of anybody
     let hpa = a.history.get(&SeriesKey::of(component, Signal::HpaMax));
     let fixed = matches!(hpa, None | Some(Evidence::NoSeries));
-    let replicas = fixed.then_some((Signal::SpecReplicas, "replicas"));
-    let found = SETTINGS.into_iter().chain(replicas).filter_map(|(signal, name)| {
+    let nobodys = |signal| signal == Signal::SpecReplicas && !fixed;
+    let settings = SETTINGS.into_iter().filter(|(signal, _)| !nobodys(*signal));
+    let found = settings.filter_map(|(signal, name)| {
         let (from, to, at) = change(of(signal)?, last_review(a))?;
-        let amount = |value| amount(signal, value);
         Some(format!(
             "{} {name} went from {} to {}, live since {}.",
             w::component(component),
-            amount(from),
-            amount(to),
+            shown(signal, from),
+            shown(signal, to),
             w::moment(a, at)
         ))
     });
@@ -88,17 +80,8 @@ fn change(history: &History, since: Timestamp) -> Option<(f64, f64, Timestamp)> 
     let values = &history.values[first..];
     let from = values.iter().copied().find(|value| value.is_finite())?;
     let to = history.newest_value()?;
-    let same = |value: &f64| (value - to).abs() <= 1e-9 * to.abs();
-    let last_other = values.iter().rposition(|value| value.is_finite() && !same(value))?;
-    (!same(&from)).then(|| (from, to, history.time(first + last_other + 1)))
-}
-
-fn amount(signal: Signal, value: f64) -> String {
-    match signal {
-        Signal::MemoryRequest | Signal::MemoryLimit => w::bytes(value),
-        Signal::CpuRequest => format!("{:.0}m", value * 1000.0),
-        _ => format!("{value:.0}"),
-    }
+    let last_other = values.iter().rposition(|value| value.is_finite() && !same(*value, to))?;
+    (!same(from, to)).then(|| (from, to, history.time(first + last_other + 1)))
 }
 
 #[cfg(test)]

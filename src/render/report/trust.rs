@@ -86,6 +86,7 @@ fn row(
         newest: "never".to_owned(),
         marks: Vec::new(),
     };
+    let of_demand = |mark: &&Mark| matches!(mark.kind, MarkKind::Masked | MarkKind::Censored);
     match evidence {
         Evidence::NoSeries => absent("no series"),
         Evidence::NoSamples => absent("no samples"),
@@ -98,7 +99,7 @@ fn row(
                 days: shares,
                 share: w::percent(share(history, span.0, span.1)),
                 newest: newest(a, history.newest),
-                marks: history.marks.clone(),
+                marks: history.marks.iter().filter(of_demand).cloned().collect(),
                 ..absent("")
             }
         }
@@ -187,7 +188,13 @@ pub fn spans(a: &Assessment) -> Vec<(&'static str, Vec<String>)> {
         .map(|key| key.subject.clone())
         .collect::<std::collections::BTreeSet<_>>()
         .len();
-    [(MarkKind::Gap, "Missing"), (MarkKind::Masked, "Masked"), (MarkKind::Censored, "Censored")]
+    let kinds = [
+        (MarkKind::Gap, "Missing"),
+        (MarkKind::Masked, "Masked"),
+        (MarkKind::Censored, "Censored"),
+        (MarkKind::Changed, "Changed"),
+    ];
+    kinds
         .into_iter()
         .map(|(kind, word)| (word, sentences(a, &found, kind, total)))
         .filter(|(_, spans)| !spans.is_empty())
@@ -214,12 +221,11 @@ fn sentences(a: &Assessment, found: &Found, kind: MarkKind, owners: usize) -> Ve
     let mut text: Vec<String> = spans
         .into_iter()
         .filter_map(|((_, from, to), (why, who))| {
-            let place = w::between(
-                a,
-                Timestamp::from_second(*from).ok()?,
-                Timestamp::from_second(*to).ok()?,
-            );
+            let (from, to) =
+                (Timestamp::from_second(*from).ok()?, Timestamp::from_second(*to).ok()?);
+            let place = w::between(a, from, to);
             Some(match kind {
+                MarkKind::Changed => format!("{}: {}", w::moment(a, from), w::spoken(a, why)),
                 MarkKind::Gap if who.len() >= owners => format!("{place}, all signals"),
                 MarkKind::Gap => format!("{place}, {}", w::list(who)),
                 _ => format!("{place}: {}", w::spoken(a, why)),

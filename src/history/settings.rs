@@ -1,0 +1,57 @@
+//! Settings that a metric reports, and the moments at which somebody changed them: ourselves, or a person.
+//!
+//! What a component used, and how many of it there were, follows from its settings as much as from demand. So a change
+//! is marked, and nothing is lowered by a time in which there was one.
+
+use super::{Evidence, History, Mark, MarkKind, SeriesKey, Signal};
+use crate::units::{Bytes, Millicores};
+
+/// The signals that report a setting, with its name as it stands in the plan.
+pub const SETTINGS: [(Signal, &str); 6] = [
+    (Signal::SpecReplicas, "replicas"),
+    (Signal::HpaMin, "minReplicas"),
+    (Signal::HpaMax, "maxReplicas"),
+    (Signal::CpuRequest, "cpuRequest"),
+    (Signal::MemoryRequest, "memoryRequest"),
+    (Signal::MemoryLimit, "memoryLimit"),
+];
+
+/// Whether two values of a setting are the same but for rounding.
+#[must_use]
+pub fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
+}
+
+/// A setting's value as people write it: `3`, `600m`, `512Mi`.
+#[must_use]
+pub fn shown(signal: Signal, value: f64) -> String {
+    match signal {
+        Signal::MemoryRequest | Signal::MemoryLimit => Bytes::at_least(value, Bytes(1)).to_string(),
+        Signal::CpuRequest => Millicores(Bytes::at_least(value * 1000.0, Bytes(1)).0).to_string(),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// A mark at every change of a setting; none for a count that an HPA moves, which is nobody's setting.
+pub(super) fn changes(
+    key: &SeriesKey,
+    history: &History,
+    hpa: Option<&Evidence<History>>,
+) -> Vec<Mark> {
+    let name = SETTINGS.iter().find(|(signal, _)| *signal == key.signal).map(|(_, name)| *name);
+    let fixed = matches!(hpa, None | Some(Evidence::NoSeries));
+    let (Some(name), Some(component)) = (name, &key.subject) else { return Vec::new() };
+    if key.signal == Signal::SpecReplicas && !fixed {
+        return Vec::new();
+    }
+    let seen = history.values.iter().copied().enumerate().filter(|(_, value)| value.is_finite());
+    let seen: Vec<(usize, f64)> = seen.collect();
+    let changed = seen.windows(2).filter(|pair| !same(pair[0].1, pair[1].1));
+    let mark = |pair: &[(usize, f64)]| {
+        let (from, (at, to)) = (pair[0].1, pair[1]);
+        let (from, to) = (shown(key.signal, from), shown(key.signal, to));
+        let why = format!("{component} {name} from {from} to {to}");
+        history.mark(&(at..at + 1), MarkKind::Changed, why)
+    };
+    changed.map(mark).collect()
+}
