@@ -367,6 +367,31 @@ proptest! {
         }
     }
 
+    /// What somebody changed within the dwell time is not lowered, and nothing else is lowered further for it.
+    #[test]
+    fn what_was_changed_lately_is_not_lowered(mut world in world(), hours in 1..47usize, which in 0..7usize) {
+        let (component, signal, setting) = [
+            ("api", Signal::HpaMin, Setting::MinReplicas),
+            ("api", Signal::HpaMax, Setting::MaxReplicas),
+            ("worker", Signal::SpecReplicas, Setting::Replicas),
+            ("api", Signal::CpuRequest, Setting::CpuRequest),
+            ("api", Signal::MemoryLimit, Setting::MemoryLimit),
+            ("api", Signal::MemoryRequest, Setting::MemoryRequest),
+            ("redis", Signal::MemoryLimit, Setting::Memory),
+        ][which];
+        let whole = advice(&world);
+        if let Some(Evidence::Series(samples)) = world.observed.get_mut(&SeriesKey::of(component, signal)) {
+            let before = samples.value.len() - hours;
+            samples.value[..before].iter_mut().for_each(|value| *value *= 1.25);
+            for one in advice(&world).recommendations {
+                let before = same(&whole, &one).unwrap();
+                prop_assert!(one.action != Action::Lower || figure(one.target) >= figure(before.target), "{one:?} was {before:?}");
+                let changed = one.component == component && one.setting == setting;
+                prop_assert!(!changed || one.action != Action::Lower, "{one:?}");
+            }
+        }
+    }
+
     /// The same input gives the same bytes.
     #[test]
     fn the_same_input_gives_the_same_bytes(world in world()) {

@@ -55,3 +55,44 @@ pub(super) fn changes(
     };
     changed.map(mark).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::history::second;
+    use crate::units::Period;
+
+    fn history(values: &[f64]) -> History {
+        let values = values.to_vec();
+        History {
+            start: second(0),
+            step: Period(300),
+            values,
+            marks: Vec::new(),
+            newest: second(0),
+        }
+    }
+
+    #[test]
+    fn a_change_is_marked_where_the_new_value_begins_also_behind_a_gap() {
+        let limits =
+            history(&[512.0, 512.0, f64::NAN, 1024.0, 1024.0].map(|mebi| mebi * 1_048_576.0));
+        let found = changes(&SeriesKey::of("api", Signal::MemoryLimit), &limits, None);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].from, found[0].kind), (second(900), MarkKind::Changed));
+        assert_eq!(found[0].why, "api memoryLimit from 512Mi to 1Gi");
+    }
+
+    #[test]
+    fn a_count_that_an_hpa_moves_is_nobodys_setting() {
+        let counts = history(&[3.0, 4.0]);
+        let key = SeriesKey::of("api", Signal::SpecReplicas);
+        let hpa = Evidence::Series(history(&[9.0, 9.0]));
+        assert_eq!(changes(&key, &counts, Some(&hpa)), []);
+        assert_eq!(changes(&key, &counts, Some(&Evidence::NoSamples)), []);
+        assert_eq!(changes(&key, &counts, Some(&Evidence::NoSeries)).len(), 1);
+        // what is in use is no setting either
+        assert_eq!(changes(&SeriesKey::of("api", Signal::Cpu), &counts, None), []);
+    }
+}
