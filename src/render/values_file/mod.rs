@@ -19,6 +19,7 @@ use splice::Splice;
 use tree::{Id, Kind, Tree};
 
 use granit_parser::ScalarStyle;
+use similar::TextDiff;
 
 use crate::advise::plan::Amount;
 use crate::units::{Bytes, Millicores};
@@ -105,6 +106,13 @@ pub fn edit(text: &str, wanted: &[Wanted]) -> Result<Edited, Fault> {
         left: orders.iter().filter_map(Order::left).collect(),
         text: after,
     })
+}
+
+/// What an edit changes, as a unified diff that `patch -p0` takes; empty where it changes nothing.
+#[must_use]
+pub fn diff(name: &str, before: &str, after: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    diff.unified_diff().header(name, name).to_string()
 }
 
 /// The line, path and anchor of a value that others use.

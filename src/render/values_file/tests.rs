@@ -509,4 +509,73 @@ proptest! {
         let again = edit(&after.text, &wanted).unwrap();
         prop_assert_eq!(again.text, after.text);
     }
+
+    #[test]
+    fn any_text_is_refused_or_edited_once_and_for_all(parts in proptest::collection::vec(proptest::sample::select(PARTS.to_vec()), 0..24)) {
+        let text = parts.concat();
+        let wanted = [
+            count("a.b.minReplicas", 3, 5),
+            count("a.b.maxReplicas", 20, 10),
+            cpu("a.c.requests.cpu", 500, 2_000),
+            memory("a.c.limits.memory", 512, 1_024),
+            count("d.replicaCount", 3, 4),
+        ];
+        if let Ok(edited) = edit(&text, &wanted) {
+            prop_assert_eq!(edited.text == text, edited.edits.is_empty());
+            let again = edit(&edited.text, &wanted).map_err(|fault| TestCaseError::fail(format!("{fault}\n{text:?}")))?;
+            prop_assert_eq!(again.text, edited.text, "{:?}", text);
+        }
+    }
 }
+
+/// Signs and words of YAML that a text is shaken together from.
+const PARTS: [&str; 48] = [
+    "a",
+    "b",
+    "c",
+    "d",
+    "a:",
+    "\na:\n  ",
+    "\n  b: ",
+    "\n  c: ",
+    "\nd: ",
+    "\n    ",
+    "\n  ",
+    "\n",
+    "minReplicas: ",
+    "maxReplicas: ",
+    "requests: ",
+    "limits: ",
+    "cpu: ",
+    "memory: ",
+    "replicaCount: ",
+    "3",
+    "20",
+    "\"3\"",
+    "'512Mi'",
+    "500m",
+    "~",
+    "null",
+    "{",
+    "}",
+    "{}",
+    "[",
+    "]",
+    ", ",
+    ": ",
+    "- ",
+    "? ",
+    "&x ",
+    "*x",
+    "<<: *x",
+    "|",
+    "|+\n",
+    ">-",
+    " # c",
+    "!t ",
+    "---\n",
+    "...\n",
+    "\r\n",
+    "\t",
+    "\u{feff}",
+];
