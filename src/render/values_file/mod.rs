@@ -19,6 +19,7 @@ use splice::Splice;
 use tree::{Id, Kind, Tree};
 
 use granit_parser::ScalarStyle;
+use serde_json::Value;
 use similar::TextDiff;
 
 use crate::advise::plan::Amount;
@@ -80,22 +81,8 @@ pub fn edit(text: &str, wanted: &[Wanted]) -> Result<Edited, Fault> {
     let orders = orders(&tree, wanted)?;
     let set: Vec<&Order<'_>> =
         orders.iter().filter(|order| order.verdict == Verdict::Set).collect();
-    let mut after = text.to_owned();
-    let mut shared = None;
-    for order in &set {
-        let tree = Tree::read(&after)?;
-        let (path, amount) = (order.wanted.path.as_slice(), order.wanted.target);
-        let place = place(&tree, path)?;
-        shared = shared.or_else(|| place.shared.map(|(path, id)| share(&tree, path, id)));
-        after = Splice { text: &after, tree: &tree, path, place, amount }.done()?;
-    }
     let intended: Vec<&Wanted> = set.iter().map(|order| order.wanted).collect();
-    if let Some(also) = proof::astray(&before, &after, &intended)? {
-        return Err(match shared {
-            Some((line, path, anchor)) => Fault::Shared { line, path, anchor, also },
-            None => Fault::Elsewhere { path: also },
-        });
-    }
+    let after = spliced(text, tree, &before, &intended)?;
     let edits = set.iter().map(|order| Edit {
         path: dotted(&order.wanted.path),
         before: order.before,
@@ -106,6 +93,31 @@ pub fn edit(text: &str, wanted: &[Wanted]) -> Result<Edited, Fault> {
         left: orders.iter().filter_map(Order::left).collect(),
         text: after,
     })
+}
+
+/// The text with the intended values in it, one splice after the other, and the proof that it has them and no more.
+fn spliced(text: &str, tree: Tree, before: &Value, intended: &[&Wanted]) -> Result<String, Fault> {
+    let (mut tree, mut after) = (tree, text.to_owned());
+    let (mut shared, mut last) = (None, None);
+    for one in intended {
+        let (path, amount) = (one.path.as_slice(), one.target);
+        let place = place(&tree, path)?;
+        shared = shared.or_else(|| place.shared.map(|(path, id)| share(&tree, path, id)));
+        // an edit that cannot be read again is our fault, and not the file's
+        let odd = Fault::OddPlace { line: place.line(&tree), path: dotted(path) };
+        after = Splice { text: &after, tree: &tree, path, place, amount }.done()?;
+        tree = Tree::read(&after).map_err(|_| odd.clone())?;
+        last = Some(odd);
+    }
+    match (proof::astray(before, &after, intended), last) {
+        (Err(_), Some(odd)) => Err(odd),
+        (Err(fault), None) => Err(fault),
+        (Ok(None), _) => Ok(after),
+        (Ok(Some(also)), _) => Err(match shared {
+            Some((line, path, anchor)) => Fault::Shared { line, path, anchor, also },
+            None => Fault::Elsewhere { path: also },
+        }),
+    }
 }
 
 /// What an edit changes, as a unified diff that `patch -p0` takes; empty where it changes nothing.

@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::tree::{Id, Kind, Tree};
+use crate::render::text::visible;
 
 /// How far a path is there.
 #[derive(Debug)]
@@ -16,6 +17,13 @@ pub(super) struct Place<'p> {
     pub rest: &'p [String],
     /// The first value on the way whose anchor others use: the path down to it, and its node.
     pub shared: Option<(&'p [String], Id)>,
+}
+
+impl Place<'_> {
+    /// Its line, from 1, for a message.
+    pub fn line(&self, tree: &Tree) -> usize {
+        self.key.or(self.node).map_or(1, |id| tree.nodes[id].line)
+    }
 }
 
 /// Follows `path` by what is written in the file itself, through no alias and no merge.
@@ -40,21 +48,16 @@ pub(super) fn place<'p>(tree: &Tree, path: &'p [String]) -> Result<Place<'p>, Fa
         match &node.kind {
             _ if node.is_null() => break,
             Kind::Alias(number) => return Err(through(tree, *number, node.line, so_far)),
-            Kind::Map { .. } => match tree.own(id, name) {
-                Some((key, value)) => {
-                    place = Place {
-                        map: Some(id),
-                        key: Some(key),
-                        node: Some(value),
-                        rest: below,
-                        ..place
-                    };
-                }
-                None => {
+            Kind::Map { .. } => {
+                let Some((key, value)) = tree.own(id, name) else {
                     hides_nothing(tree, id, name, below, so_far)?;
                     break;
-                }
-            },
+                };
+                place.map = Some(id);
+                place.key = Some(key);
+                place.node = Some(value);
+                place.rest = below;
+            }
             _ => {
                 let (line, what) = (node.line, node.what());
                 return Err(Fault::NotAMapping { line, path: dotted(so_far), what });
@@ -89,7 +92,7 @@ pub(super) fn in_force(tree: &Tree, path: &[String]) -> Result<Option<Id>, Fault
 
 /// A path as people write it.
 pub(super) fn dotted(path: &[String]) -> String {
-    if path.is_empty() { "the file".to_owned() } else { path.join(".") }
+    if path.is_empty() { "the file".to_owned() } else { visible(&path.join(".")) }
 }
 
 /// A tag says how a value is to be read, and an edit must not guess what it would make of another one.

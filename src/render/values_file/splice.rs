@@ -35,8 +35,8 @@ impl Splice<'_> {
             return self.set(node);
         }
         match &node.kind {
-            Kind::Map { flow: false, .. } => self.into_block(id),
-            Kind::Map { entries, .. } if !entries.is_empty() => Ok(self.into_flow(id, node)),
+            Kind::Map { flow: false, .. } => self.below_block(id),
+            Kind::Map { entries, .. } if !entries.is_empty() => Ok(self.below_flow(id, node)),
             _ => self.opened(id, node),
         }
     }
@@ -61,16 +61,16 @@ impl Splice<'_> {
     }
 
     /// The missing keys below a block mapping, after the line of its last value.
-    fn into_block(&self, map: Id) -> Result<String, Fault> {
+    fn below_block(&self, map: Id) -> Result<String, Fault> {
         let indent = self.indent(map).ok_or_else(|| self.odd(map))?;
-        let end = self.line_end(self.end(map));
+        let end = self.after_comments(self.line_end(self.end(map)), indent.len());
         let eol = self.line_break(end);
         let lines = self.lines(&indent, eol, self.step(map));
         Ok(self.with(end..end, &format!("{eol}{lines}")))
     }
 
     /// The missing keys in braces, after the last value.
-    fn into_flow(&self, map: Id, node: &Node) -> String {
+    fn below_flow(&self, map: Id, node: &Node) -> String {
         let entry = self.in_braces();
         match self.tree.entries(map).last() {
             Some((_, value)) => {
@@ -104,7 +104,7 @@ impl Splice<'_> {
             _ => {}
         }
         match &node.kind {
-            Kind::Map { .. } => Ok(self.into_flow(id, node)),
+            Kind::Map { .. } => Ok(self.below_flow(id, node)),
             _ if span.is_empty() => self.filled(&format!("{{{}}}", self.in_braces())),
             _ => Ok(self.with(span, &format!("{{{}}}", self.in_braces()))),
         }
@@ -140,7 +140,7 @@ impl Splice<'_> {
 
     /// A value after a key that has none.
     fn filled(&self, value: &str) -> Result<String, Fault> {
-        let odd = || Fault::OddPlace { line: self.line(), path: dotted(self.path) };
+        let odd = || Fault::OddPlace { line: self.place.line(self.tree), path: dotted(self.path) };
         let (map, key) = self.place.map.zip(self.place.key).ok_or_else(odd)?;
         match self.after_colon(key) {
             Some(at) => Ok(self.with(at..at, &format!(" {value}"))),
@@ -150,12 +150,6 @@ impl Splice<'_> {
             }
             None => Err(odd()),
         }
-    }
-
-    /// The line of the place, for a message.
-    fn line(&self) -> usize {
-        let id = self.place.key.or(self.place.node);
-        id.map_or(1, |id| self.tree.nodes[id].line)
     }
 
     fn odd(&self, id: Id) -> Fault {
@@ -235,6 +229,20 @@ impl Splice<'_> {
     /// The end of the line that a place is in, without its break.
     fn line_end(&self, at: usize) -> usize {
         self.text[at..].find(['\n', '\r']).map_or(self.text.len(), |length| at + length)
+    }
+
+    /// The end of the comments right below a line that stand further in than its key: they speak of it.
+    fn after_comments(&self, line_end: usize, indent: usize) -> usize {
+        let mut end = line_end;
+        loop {
+            let next = end + self.line_break(end).len();
+            let Some(rest) = self.text.get(next..) else { return end };
+            let spaces = rest.len() - rest.trim_start_matches(' ').len();
+            if spaces <= indent || !rest[spaces..].starts_with('#') {
+                return end;
+            }
+            end = self.line_end(next);
+        }
     }
 
     /// How lines end there: as this one does, or the one before where it is the last.

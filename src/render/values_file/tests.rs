@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -174,6 +174,15 @@ fn what_is_missing_is_written_as_the_file_writes_its_own() {
             "api: { # none\n  }\n",
             "api: {autoscaling: {minReplicas: 5, maxReplicas: 10} # none\n  }\n",
         ),
+        // after a comment that stands further in, which speaks of what is above it
+        (
+            "api:\n  node: {}\n    # x: y\n    # z\n  # the end\nb: 1\n",
+            "api:\n  node: {}\n    # x: y\n    # z\n  autoscaling:\n    minReplicas: 5\n    maxReplicas: 10\n  # the end\nb: 1\n",
+        ),
+        (
+            "a: 1\n  # x",
+            "a: 1\n  # x\napi:\n  autoscaling:\n    minReplicas: 5\n    maxReplicas: 10",
+        ),
         // in braces stays in braces
         ("api: { a: 1 }\n", "api: { a: 1, autoscaling: {minReplicas: 5, maxReplicas: 10} }\n"),
         ("api: {autoscaling: {}}\n", "api: {autoscaling: {minReplicas: 5, maxReplicas: 10}}\n"),
@@ -334,6 +343,13 @@ fn what_leaves_a_doubt_is_refused_by_name_and_line() {
     for (text, line, message) in cases {
         refused(text, &one, line, message);
     }
+    // what the edit would break is not called a fault of the file
+    refused(
+        "---\n...\n",
+        &one,
+        1,
+        "the way in which the keys around `api.replicaCount` are written leaves no sure place for an edit",
+    );
     for text in ["a: [\n", "a:\n\tb: 1\n", "a: *nobody\n", "a: 'x\n"] {
         let fault = edit(text, &one).unwrap_err();
         assert!(matches!(fault, Fault::NotYaml { line: Some(_), .. }), "{text}: {fault}");
@@ -445,7 +461,7 @@ fn mapping(depth: usize, indent: usize) -> BoxedStrategy<String> {
         Just("{a: 1, minReplicas: 2}  # in braces".to_owned()),
         Just(String::new()),
         Just("~".to_owned()),
-        Just("|\n# ".replace("\n", &format!("\n{pad}  "))),
+        Just(format!("|\n{pad}  # text")),
         Just(format!(">-\n{pad}  folded\n\n{pad}  text")),
         Just(format!("\n{pad}  - one\n{pad}  - two: 2")),
     ];
