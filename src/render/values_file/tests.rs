@@ -440,6 +440,24 @@ fn what_the_api_server_would_refuse_is_left() {
 }
 
 #[test]
+fn the_proof_sees_whatever_went_astray() {
+    let before = read("api: {replicaCount: 3, image: a}\nlist: [1, {x: 2}]\n");
+    let wanted = count("api.replicaCount", 3, 5);
+    let astray = |after: &str| proof::astray(&before, after, &[&wanted]).unwrap();
+    assert_eq!(astray("api: {image: a, replicaCount: 5}\nlist: [1, {x: 2}]\n"), None);
+    for (after, path) in [
+        ("api: {replicaCount: 3, image: a}\nlist: [1, {x: 2}]\n", "api.replicaCount"),
+        ("api: {replicaCount: \"5\", image: a}\nlist: [1, {x: 2}]\n", "api.replicaCount"),
+        ("api: {replicaCount: 5}\nlist: [1, {x: 2}]\n", "api.image"),
+        ("api: {replicaCount: 5, image: a, y: ~}\nlist: [1, {x: 2}]\n", "api.y"),
+        ("api: {replicaCount: 5, image: a}\nlist: [1, {x: 3}]\n", "list[1].x"),
+        ("api: {replicaCount: 5, image: a}\nlist: [1]\n", "list"),
+    ] {
+        assert_eq!(astray(after).as_deref(), Some(path), "{after}");
+    }
+}
+
+#[test]
 fn names_cannot_add_keys() {
     let odd = Wanted { path: vec!["a: {}\nevil".to_owned(), "on".to_owned()], ..min() };
     let text = edited("x: 1\n", std::slice::from_ref(&odd));
