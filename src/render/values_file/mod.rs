@@ -97,19 +97,23 @@ pub fn edit(text: &str, wanted: &[Wanted]) -> Result<Edited, Fault> {
 
 /// The text with the intended values in it, one splice after the other, and the proof that it has them and no more.
 fn spliced(text: &str, tree: Tree, before: &Value, intended: &[&Wanted]) -> Result<String, Fault> {
-    let (mut tree, mut after) = (tree, text.to_owned());
-    let (mut shared, mut last) = (None, None);
+    let (mut shared, mut odd) = (None, Vec::new());
+    // what is to be refused is refused by the lines of the file, before an edit moves them
     for one in intended {
+        let place = place(&tree, &one.path)?;
+        shared = shared.or_else(|| place.shared.map(|(path, id)| share(&tree, path, id)));
+        odd.push(Fault::OddPlace { line: place.line(&tree), path: dotted(&one.path) });
+    }
+    let (mut tree, mut after) = (tree, text.to_owned());
+    for (one, odd) in intended.iter().zip(&odd) {
         let (path, amount) = (one.path.as_slice(), one.target);
         let place = place(&tree, path)?;
-        shared = shared.or_else(|| place.shared.map(|(path, id)| share(&tree, path, id)));
         // an edit that cannot be read again is our fault, and not the file's
-        let odd = Fault::OddPlace { line: place.line(&tree), path: dotted(path) };
-        after = Splice { text: &after, tree: &tree, path, place, amount }.done()?;
+        let done = Splice { text: &after, tree: &tree, path, place, amount }.done();
+        after = done.map_err(|_| odd.clone())?;
         tree = Tree::read(&after).map_err(|_| odd.clone())?;
-        last = Some(odd);
     }
-    match (proof::astray(before, &after, intended), last) {
+    match (proof::astray(before, &after, intended), odd.pop()) {
         (Err(_), Some(odd)) => Err(odd),
         (Err(fault), None) => Err(fault),
         (Ok(None), _) => Ok(after),

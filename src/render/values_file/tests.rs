@@ -343,6 +343,14 @@ fn what_leaves_a_doubt_is_refused_by_name_and_line() {
     for (text, line, message) in cases {
         refused(text, &one, line, message);
     }
+    // an edit above it moves the lines, and the file's own are named
+    let two = [count("a.replicaCount", 3, 5), count("api.replicaCount", 3, 5)];
+    refused(
+        "a: {}\nb: &b {}\napi: *b\n",
+        &two,
+        3,
+        "`api` is `*b`, an alias of line 2: a change there is one for all who use it",
+    );
     // what the edit would break is not called a fault of the file
     refused(
         "---\n...\n",

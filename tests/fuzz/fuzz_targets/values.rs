@@ -33,7 +33,8 @@ fn data(text: &str) -> Value {
     let options = serde_saphyr::options! {
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
     };
-    serde_saphyr::from_str_with_options(text, options).expect("what was edited, and its edit, can be read")
+    serde_saphyr::from_str_with_options(text, options)
+        .expect("what was edited, and its edit, can be read")
 }
 
 fn put(at: &mut Value, path: &str, amount: Amount) {
@@ -60,7 +61,8 @@ fuzz_target!(|text: &str| {
                 let wanted = wanted.expect("nothing else is edited");
                 assert_eq!(one.after, wanted.target);
                 // a raise never lowers, a lowering never raises
-                let rises = wanted.current.is_some_and(|current| current.figure() < one.after.figure());
+                let rises =
+                    wanted.current.is_some_and(|current| current.figure() < one.after.figure());
                 let rose = one.before.is_none_or(|before| before.figure() < one.after.figure());
                 assert!(one.before.is_none() || rises == rose, "{one}");
             }
