@@ -42,10 +42,15 @@ pub enum Command {
     Plan(PlanArgs),
     /// Write the weekly capacity review
     Report(ReportArgs),
-    /// Print a Helm values overlay with the advised settings
-    Values(OutputArgs),
+    /// Print a Helm values overlay with the advised settings, or edit a values file
+    ///
+    /// The overlay holds only the keys that change, and is passed last. With --in the same keys are set in a
+    /// values file of your own: comments, order, indentation, quotes and anchors of all else stay as they are,
+    /// and a file in which that cannot be done without doubt is refused and left alone. A raise never lowers
+    /// what the file says, and a lowering never raises it: such a change is left, named, and the exit code is 3.
+    Values(ValuesArgs),
     /// Print patches for HPAs, Deployments and StatefulSets
-    Patch(OutputArgs),
+    Patch(PatchArgs),
     /// Show every step from samples to number for one component
     Explain(ExplainArgs),
     /// Show, check or import the scaling-tier table
@@ -194,14 +199,34 @@ pub struct ReportArgs {
     pub png: bool,
 }
 
-/// Flags of `values` and `patch`.
+/// Flags of `values`.
 #[derive(Debug, Args)]
-pub struct OutputArgs {
+pub struct ValuesArgs {
     /// Settings and moment.
     #[command(flatten)]
     pub run: RunArgs,
-    /// Write here instead of printing (a file for `values`, a folder for `patch`)
-    #[arg(long, value_name = "PATH")]
+    /// Write the overlay here instead of printing it
+    #[arg(long, value_name = "FILE", conflicts_with = "values_file")]
+    pub out: Option<PathBuf>,
+    /// Edit this values file, and write no overlay
+    #[arg(long = "in", value_name = "FILE")]
+    pub values_file: Option<PathBuf>,
+    /// With --in, print the edit as a unified diff and write nothing
+    #[arg(long, requires = "values_file")]
+    pub dry_run: bool,
+    /// Exit with 2 when changes are recommended; with --in, when the file changes or would
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Flags of `patch`.
+#[derive(Debug, Args)]
+pub struct PatchArgs {
+    /// Settings and moment.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Write each patch and its inverse to a file in this folder, instead of printing
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 /// How the name of a file begins that is not whole yet. One that stays was left by a run that was killed.
 pub const UNFINISHED: &str = ".tmp";
 
@@ -52,6 +54,25 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     try_write(path, content).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Writes `content` over the file at `path`, which keeps its permissions and, where this user may give it, its
+/// owner; what stood there stays whole until then. A link to it stays one.
+///
+/// # Errors
+///
+/// Where no file is there, this user may not write it, or its folder cannot be written, with the path.
+pub fn write_over(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    try_over(path, content).map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// Whether the file at `path` can be written over, before the work that is to do it; it is not touched.
+///
+/// # Errors
+///
+/// As [`write_over`].
+pub fn check_over(path: &Path) -> Result<(), WriteError> {
+    writable(path).map(drop).map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
 /// Whether a file can be made at `path`, before the work that is to fill it; what stands there is not touched.
 ///
 /// # Errors
@@ -80,16 +101,49 @@ fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
         _ => {}
     }
     let path = &behind_links(path)?;
-    let folder = folder(path);
-    std::fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    // errors name the file that was asked for, not the one that is being made beside it
-    let made = builder.prefix(UNFINISHED).permissions(readable()).tempfile_in(folder);
-    let mut file = made.map_err(|error| std::io::Error::from(error.kind()))?;
+    std::fs::create_dir_all(folder(path))?;
+    let mut file = beside(path, readable())?;
     file.as_file_mut().write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+fn try_over(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let path = &behind_links(path)?;
+    let there = writable(path)?;
+    let mut file = beside(path, there.permissions())?;
+    file.as_file_mut().write_all(content)?;
+    // only root can give a file away; where this user cannot, it is theirs from now on
+    let _ = chown(file.path(), Some(there.uid()), Some(there.gid()));
+    // once more, without the umask
+    file.as_file().set_permissions(there.permissions())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// What is known of a file that this user may write: to move another into its place takes no more than the folder.
+fn writable(path: &Path) -> std::io::Result<std::fs::Metadata> {
+    let there = std::fs::metadata(path)?;
+    if there.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    // root may write what nobody should
+    if there.permissions().readonly() {
+        return Err(std::io::ErrorKind::PermissionDenied.into());
+    }
+    std::fs::File::options().write(true).open(path)?;
+    Ok(there)
+}
+
+/// A file that is not whole yet, beside the place that it is for.
+fn beside(path: &Path, permissions: std::fs::Permissions) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // errors name the file that was asked for, not the one that is being made beside it
+    let made = builder.prefix(UNFINISHED).permissions(permissions).tempfile_in(folder(path));
+    made.map_err(|error| std::io::Error::from(error.kind()))
 }
 
 /// Whether a path is another name of what a process holds open, such as `/dev/stdout`: replacing the file
@@ -224,6 +278,32 @@ mod tests {
         let ring = folder.path().join("ring");
         std::os::unix::fs::symlink("ring", &ring).unwrap();
         assert!(write_whole(&ring, b"x").is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_written_over_keeps_its_permissions_and_its_links() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "old").unwrap();
+        symlink("file", &link).unwrap();
+        // 0o646 is not what any usual umask would leave
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o646)).unwrap();
+        let given = chown(&file, Some(1_234), Some(1_234)).is_ok();
+        write_over(&link, b"new").unwrap();
+        let there = std::fs::metadata(&file).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert_eq!(there.mode() & 0o777, 0o646);
+        assert!(!given || (there.uid(), there.gid()) == (1_234, 1_234));
+        // what nobody may write stays, though its folder could be written
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o444)).unwrap();
+        for error in [write_over(&link, b"x").unwrap_err(), check_over(&file).unwrap_err()] {
+            assert_eq!(error.source.kind(), std::io::ErrorKind::PermissionDenied);
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert!(write_over(&folder.path().join("nothing"), b"x").is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

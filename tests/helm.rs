@@ -131,6 +131,63 @@ fn helm_renders_the_advised_values_and_nothing_else_changes() {
     assert_eq!(serde_json::to_value(overlaid(&helm, &overlay(&plan))).unwrap(), expected);
 }
 
+/// A team's own values file: comments, anchors, merges, four spaces beside two, quotes of both kinds.
+const TEAM: &str = include_str!("values/team.yaml");
+
+#[test]
+fn helm_renders_the_advised_values_from_an_edited_file_and_nothing_else_changes() {
+    let plan = plan(&[
+        recommendation("api", "Deployment/jarvis-api", "minReplicas", 3, 5),
+        recommendation("api", "Deployment/jarvis-api", "maxReplicas", 5, 10),
+        recommendation("api", "Deployment/jarvis-api", "cpuRequest", "500m", "2"),
+        recommendation("worker", "Deployment/jarvis-worker", "replicas", 3, 4),
+        recommendation("worker", "Deployment/jarvis-worker", "memoryRequest", "512Mi", "768Mi"),
+        recommendation("redis", "StatefulSet/jarvis-redis-master", "memory", "512Mi", "1Gi"),
+    ]);
+    let settings = include_str!("../data/plimsoll.yaml");
+    let settings = config::parse(settings, "plimsoll.yaml", Path::new(".")).unwrap();
+    let wanted = render::helm::wanted(&plan, &settings.services);
+    let edited = render::values_file::edit(TEAM, &wanted).unwrap();
+    assert_eq!(edited.left, Vec::<String>::new());
+    let diff = render::values_file::diff("team.yaml", TEAM, &edited.text);
+    let changed_lines: Vec<&str> =
+        diff.lines().skip(2).filter(|line| line.starts_with(['-', '+'])).collect();
+    let expected_lines = [
+        "-        minReplicas: 3    # two zones",
+        "-        maxReplicas: 5",
+        "+        minReplicas: 5    # two zones",
+        "+        maxReplicas: 10",
+        "-        requests: {cpu: '500m', memory: 512Mi}   # from load test 7",
+        "+        requests: {cpu: '2', memory: 512Mi}   # from load test 7",
+        "+    requests:",
+        "+      memory: 768Mi",
+        "+  replicaCount: 4",
+        "-    resources: {}",
+        "+    resources:",
+        "+      limits:",
+        "+        memory: 1Gi",
+    ];
+    assert_eq!(changed_lines, expected_lines, "{diff}");
+
+    let Some(helm) = helm() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let [before, after] =
+        [("before.yaml", TEAM), ("after.yaml", &edited.text)].map(|(name, text)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            rendered(&helm, Some(&path))
+        });
+    let expected = json!({
+        "Deployment/jarvis-api/spec/template/spec/containers/0/resources/requests/cpu": "2",
+        "Deployment/jarvis-worker/spec/replicas": 4,
+        "Deployment/jarvis-worker/spec/template/spec/containers/0/resources/requests/memory": "768Mi",
+        "HorizontalPodAutoscaler/jarvis-api/spec/maxReplicas": 10,
+        "HorizontalPodAutoscaler/jarvis-api/spec/minReplicas": 5,
+        "StatefulSet/jarvis-redis-master/spec/template/spec/containers/0/resources/limits/memory": "1Gi",
+    });
+    assert_eq!(serde_json::to_value(changed(&before, &after)).unwrap(), expected);
+}
+
 #[test]
 fn an_empty_overlay_changes_nothing() {
     let Some(helm) = helm() else { return };

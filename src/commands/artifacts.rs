@@ -1,44 +1,24 @@
-//! `values` and `patch`: what a pull request or `kubectl` takes, printed or written.
+//! `patch`: what `kubectl` takes, printed or written.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::cli::OutputArgs;
+use crate::cli::PatchArgs;
 use crate::commands::run::{Run, gather};
 use crate::commands::{Exit, Hinted, Talk};
 use crate::files;
-use crate::render::{helm, patch};
+use crate::render::patch;
 
-/// Prints the Helm overlay, or writes it to `--out FILE`.
-///
-/// # Errors
-///
-/// Whatever [`gather`] fails with, or a file that cannot be written.
-pub async fn values(args: &OutputArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
-    let run = gather(&args.run, talk).await?;
-    args.out.iter().try_for_each(|out| not_an_input(out, &args.run.file, &run))?;
-    let overlay = helm::overlay(&run.plan, &run.settings.services);
-    for change in helm::left_out(&run.plan, &run.settings.services) {
-        talk.say(&format!("warning: not in the overlay: {change}"));
-    }
-    match &args.out {
-        Some(path) => files::write_whole(path, overlay.as_bytes())?,
-        None => out.write_all(overlay.as_bytes())?,
-    }
-    Ok(run.exit(false))
-}
-
-/// Refuses to write over the settings or the history that the run was made from, by whatever name.
-fn not_an_input(out: &Path, settings: &Path, run: &Run) -> Result<()> {
+/// Refuses to write over the settings or the history that the run was made from, by whatever name; `hint` says what to do.
+pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -> Result<()> {
     let Ok(place) = out.canonicalize() else { return Ok(()) };
     let mut inputs = run.settings.history.files.iter().map(PathBuf::as_path).chain([settings]);
     if inputs.any(|input| input.canonicalize().is_ok_and(|input| input == place)) {
         let message =
             format!("`{}` is what this run reads, and is not written over", out.display());
-        let hint = "name another file, such as `--out values-capacity.yaml`".to_owned();
-        return Err(Hinted { message, hint }.into());
+        return Err(Hinted { message, hint: hint.to_owned() }.into());
     }
     Ok(())
 }
@@ -49,7 +29,7 @@ fn not_an_input(out: &Path, settings: &Path, run: &Run) -> Result<()> {
 /// # Errors
 ///
 /// Whatever [`gather`] fails with, or a file that cannot be written.
-pub async fn patches(args: &OutputArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
+pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
     let run = gather(&args.run, talk).await?;
     let patches = patch::patches(&run.plan, &run.settings.services);
     if patches.is_empty() {

@@ -14,6 +14,7 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod tiers;
+pub mod values;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -85,7 +86,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::Plan(args) => plan::run(&args, &talk, out).await,
         Command::Report(args) => report::run(&args, &talk, out).await,
-        Command::Values(args) => artifacts::values(&args, &talk, out).await,
+        Command::Values(args) => values::run(&args, &talk, out).await,
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),

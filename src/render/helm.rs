@@ -4,6 +4,7 @@
 use crate::advise::plan::{Action, Plan, Recommendation, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
 use crate::render::text::wrap;
+use crate::render::values_file::Wanted;
 use crate::render::yaml::{Tree, comment};
 use crate::service::Service;
 
@@ -118,14 +119,39 @@ fn setting_name(setting: Setting) -> String {
 }
 
 fn put(tree: &mut Tree, of: &ComponentChanges<'_>) {
-    let Some(helm) = &of.component.helm else { return };
+    for (path, change) in placed(of) {
+        tree.put(&path, Tree::Leaf(change.target.into(), vec![change.was(), change.codes()]));
+    }
+}
+
+/// What a team's own values file is to hold: the keys of the overlay, each with what the plan saw in force.
+#[must_use]
+pub fn wanted(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
+    let all = changes(plan, services);
+    let placed = all.iter().flat_map(placed);
+    let wanted = placed.map(|(path, change)| Wanted {
+        path: path.into_iter().map(str::to_owned).collect(),
+        current: change.current,
+        target: change.target,
+    });
+    wanted.collect()
+}
+
+/// A component's changes with their paths in the chart's values, in the order of the settings; of two behind
+/// one key the larger stands.
+fn placed<'a, 'b>(of: &'b ComponentChanges<'a>) -> Vec<(Vec<&'b str>, &'b Change<'a>)> {
+    let Some(helm) = &of.component.helm else { return Vec::new() };
     let base: Vec<&str> = helm.split('.').filter(|part| !part.is_empty()).collect();
+    let mut placed: Vec<(Vec<&str>, &Change<'_>)> = Vec::new();
     for change in strongest_first(&of.changes) {
-        if let Some(key) = key(change.setting) {
-            let path: Vec<&str> = base.iter().chain(key).copied().collect();
-            tree.put(&path, Tree::Leaf(change.target.into(), vec![change.was(), change.codes()]));
+        let Some(key) = key(change.setting) else { continue };
+        let path: Vec<&str> = base.iter().chain(key).copied().collect();
+        if placed.iter().all(|(other, _)| *other != path) {
+            placed.push((path, change));
         }
     }
+    placed.sort_by_key(|(_, change)| change.setting);
+    placed
 }
 
 /// Largest first, so that of two settings behind one key (`memory` and `memoryLimit`) the larger stands.
@@ -281,6 +307,26 @@ worker:
         ])]);
         let read = read(&overlay(&plan, &[example::service()]));
         assert_eq!(read["redis"]["master"]["resources"]["limits"]["memory"], "768Mi");
+    }
+
+    #[test]
+    fn a_values_file_is_to_hold_what_the_overlay_holds() {
+        let (plan, services) = (example::plan(), [example::service()]);
+        let wanted = wanted(&plan, &services);
+        let keys: Vec<String> = wanted.iter().map(|one| one.path.join(".")).collect();
+        let expected = [
+            "api.autoscaling.minReplicas",
+            "api.autoscaling.maxReplicas",
+            "worker.replicaCount",
+            "redis.master.resources.limits.memory",
+        ];
+        let sorted = |keys: &mut Vec<String>| keys.sort();
+        let [mut keys, mut expected] = [keys, expected.map(str::to_owned).to_vec()];
+        sorted(&mut keys);
+        sorted(&mut expected);
+        assert_eq!(keys, expected);
+        let edited = crate::render::values_file::edit("", &wanted).unwrap();
+        assert_eq!(read(&edited.text), read(&overlay(&plan, &services)));
     }
 
     #[test]

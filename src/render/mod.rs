@@ -13,6 +13,7 @@ pub mod replay;
 pub mod report;
 pub mod table;
 pub mod text;
+pub mod values_file;
 pub(crate) mod wording;
 pub mod yaml;
 

@@ -1,0 +1,274 @@
+//! Plan -> a team's own values file with the advised values in it: comments, order, indentation, quotes, blank
+//! lines and anchors of everything else stay as they are.
+//!
+//! Each edit is one splice of bytes, found by the parser's own places; the whole is then read again by another
+//! reader and must differ from what was there in the intended values and in nothing else, or the file is
+//! refused. What the file says itself is respected: a raise never lowers it, and a lowering never raises it.
+
+mod fault;
+mod place;
+mod proof;
+mod splice;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use fault::Fault;
+use place::{dotted, in_force, no_tag, place};
+use splice::Splice;
+use tree::{Id, Kind, Tree};
+
+use granit_parser::ScalarStyle;
+use serde_json::Value;
+use similar::TextDiff;
+
+use crate::advise::plan::Amount;
+use crate::units::{Bytes, Millicores};
+
+/// A key that a values file is to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The keys down to it; never empty.
+    pub path: Vec<String>,
+    /// What the plan saw in force; `None`: not known, and then it is only ever raised.
+    pub current: Option<Amount>,
+    /// The value advised.
+    pub target: Amount,
+}
+
+/// A values file after its edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The text; the same as before where `edits` is empty.
+    pub text: String,
+    /// What was changed, in the order in which it was wanted.
+    pub edits: Vec<Edit>,
+    /// What was advised and not done, and why: `api.autoscaling.minReplicas 3 -> 5: the file says 7, …`.
+    pub left: Vec<String>,
+}
+
+/// One value that was changed or added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Its path, keys joined by dots.
+    pub path: String,
+    /// What the file said; `None`: nothing.
+    pub before: Option<Amount>,
+    /// What it says now.
+    pub after: Amount,
+}
+
+impl std::fmt::Display for Edit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.before {
+            Some(before) => write!(f, "{} {before} -> {}", self.path, self.after),
+            None => write!(f, "{} {}, which the file did not set", self.path, self.after),
+        }
+    }
+}
+
+/// The text with the wanted values in it.
+///
+/// # Errors
+///
+/// Where the file cannot be read without doubt, or an edit would change more than it should.
+pub fn edit(text: &str, wanted: &[Wanted]) -> Result<Edited, Fault> {
+    if wanted.is_empty() {
+        return Ok(Edited { text: text.to_owned(), edits: Vec::new(), left: Vec::new() });
+    }
+    let tree = Tree::read(text)?;
+    let before = proof::data(text)?;
+    let orders = orders(&tree, wanted)?;
+    let set: Vec<&Order<'_>> =
+        orders.iter().filter(|order| order.verdict == Verdict::Set).collect();
+    let intended: Vec<&Wanted> = set.iter().map(|order| order.wanted).collect();
+    let after = spliced(text, tree, &before, &intended)?;
+    let edits = set.iter().map(|order| Edit {
+        path: dotted(&order.wanted.path),
+        before: order.before,
+        after: order.wanted.target,
+    });
+    Ok(Edited {
+        edits: edits.collect(),
+        left: orders.iter().filter_map(Order::left).collect(),
+        text: after,
+    })
+}
+
+/// The text with the intended values in it, one splice after the other, and the proof that it has them and no more.
+fn spliced(text: &str, tree: Tree, before: &Value, intended: &[&Wanted]) -> Result<String, Fault> {
+    let (mut shared, mut odd) = (None, Vec::new());
+    // what is to be refused is refused by the lines of the file, before an edit moves them
+    for one in intended {
+        let place = place(&tree, &one.path)?;
+        shared = shared.or_else(|| place.shared.map(|(path, id)| share(&tree, path, id)));
+        odd.push(Fault::OddPlace { line: place.line(&tree), path: dotted(&one.path) });
+    }
+    let (mut tree, mut after) = (tree, text.to_owned());
+    for (one, odd) in intended.iter().zip(&odd) {
+        let (path, amount) = (one.path.as_slice(), one.target);
+        let place = place(&tree, path)?;
+        // an edit that cannot be read again is our fault, and not the file's
+        let done = Splice { text: &after, tree: &tree, path, place, amount }.done();
+        after = done.map_err(|_| odd.clone())?;
+        tree = Tree::read(&after).map_err(|_| odd.clone())?;
+    }
+    match (proof::astray(before, &after, intended), odd.pop()) {
+        (Err(_), Some(odd)) => Err(odd),
+        (Err(fault), None) => Err(fault),
+        (Ok(None), _) => Ok(after),
+        (Ok(Some(also)), _) => Err(match shared {
+            Some((line, path, anchor)) => Fault::Shared { line, path, anchor, also },
+            None => Fault::Elsewhere { path: also },
+        }),
+    }
+}
+
+/// What an edit changes, as a unified diff that `patch -p0` takes; empty where it changes nothing.
+#[must_use]
+pub fn diff(name: &str, before: &str, after: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    diff.unified_diff().header(name, name).to_string()
+}
+
+/// The line, path and anchor of a value that others use.
+fn share(tree: &Tree, path: &[String], id: Id) -> (usize, String, String) {
+    let anchor = tree.nodes[id].anchor.and_then(|number| tree.anchors.get(&number));
+    let name = anchor.map(|anchor| anchor.name.clone());
+    (tree.nodes[id].line, dotted(path), name.unwrap_or_default())
+}
+
+/// A wanted value held against what the file says.
+struct Order<'a> {
+    wanted: &'a Wanted,
+    before: Option<Amount>,
+    verdict: Verdict,
+}
+
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    Set,
+    Same,
+    Left(String),
+}
+
+impl Order<'_> {
+    fn rises(&self) -> bool {
+        self.wanted.current.is_none_or(|current| current.figure() <= self.wanted.target.figure())
+    }
+
+    /// What the file says once this is done.
+    fn outcome(&self) -> Option<Amount> {
+        if self.verdict == Verdict::Set { Some(self.wanted.target) } else { self.before }
+    }
+
+    fn left(&self) -> Option<String> {
+        let Verdict::Left(why) = &self.verdict else { return None };
+        let today =
+            self.wanted.current.map_or_else(|| "?".to_owned(), |current| current.to_string());
+        Some(format!("{} {today} -> {}: {why}", dotted(&self.wanted.path), self.wanted.target))
+    }
+}
+
+fn orders<'a>(tree: &Tree, wanted: &'a [Wanted]) -> Result<Vec<Order<'a>>, Fault> {
+    let mut orders: Vec<Order<'_>> = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        if orders.iter().any(|order| order.wanted.path == one.path) {
+            return Err(Fault::Disputed { path: dotted(&one.path) });
+        }
+        let before = amount_at(tree, one)?;
+        let mut order = Order { wanted: one, before, verdict: Verdict::Set };
+        order.verdict = match before.map(|before| before.figure().cmp(&one.target.figure())) {
+            Some(std::cmp::Ordering::Equal) => Verdict::Same,
+            Some(std::cmp::Ordering::Greater) if order.rises() => {
+                Verdict::Left(format!("the file says {}, and a raise lowers nothing", said(before)))
+            }
+            Some(std::cmp::Ordering::Less) if !order.rises() => Verdict::Left(format!(
+                "the file says {}, and a lowering raises nothing",
+                said(before)
+            )),
+            _ => Verdict::Set,
+        };
+        orders.push(order);
+    }
+    while cross(tree, &mut orders) {}
+    Ok(orders)
+}
+
+/// Leaves a raise that would end above its ceiling in this file, or a lowering below its floor: the API server
+/// refuses an HPA whose `minReplicas` is above its `maxReplicas`, and a request above its limit. True where one
+/// was left, for another may then cross it.
+fn cross(tree: &Tree, orders: &mut [Order<'_>]) -> bool {
+    for at in 0..orders.len() {
+        let order = &orders[at];
+        let Some((partner, is_floor)) = partner(&order.wanted.path) else { continue };
+        if order.verdict != Verdict::Set || order.rises() != is_floor {
+            continue;
+        }
+        let wanted = orders.iter().find(|other| other.wanted.path == partner);
+        let like = Wanted { path: partner.clone(), current: None, target: order.wanted.target };
+        // what cannot be read there is not ours to judge
+        let bound = wanted.map_or_else(|| amount_at(tree, &like).ok().flatten(), Order::outcome);
+        let crosses = bound.is_some_and(|bound| {
+            let (mine, bound) = (order.wanted.target.figure(), bound.figure());
+            if is_floor { mine > bound } else { mine < bound }
+        });
+        if crosses {
+            let side = if is_floor { "below" } else { "above" };
+            let why = format!("`{}` is {} in the file, {side} it", dotted(&partner), said(bound));
+            orders[at].verdict = Verdict::Left(why);
+            return true;
+        }
+    }
+    false
+}
+
+/// The key that bounds another one, and whether that other one is the floor of the two.
+fn partner(path: &[String]) -> Option<(Vec<String>, bool)> {
+    let swapped = |back: usize, name: &str| {
+        let mut path = path.to_vec();
+        let at = path.len() - back;
+        path[at] = name.to_owned();
+        path
+    };
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+    match names.as_slice() {
+        [.., "minReplicas"] => Some((swapped(1, "maxReplicas"), true)),
+        [.., "maxReplicas"] => Some((swapped(1, "minReplicas"), false)),
+        [.., "requests", _] => Some((swapped(2, "limits"), true)),
+        [.., "limits", _] => Some((swapped(2, "requests"), false)),
+        _ => None,
+    }
+}
+
+fn said(amount: Option<Amount>) -> String {
+    amount.map(|amount| amount.to_string()).unwrap_or_default()
+}
+
+/// What the file says at a path, of the kind that is wanted there.
+fn amount_at(tree: &Tree, wanted: &Wanted) -> Result<Option<Amount>, Fault> {
+    let Some(id) = in_force(tree, &wanted.path)? else { return Ok(None) };
+    no_tag(tree, id, &wanted.path)?;
+    let (node, path) = (&tree.nodes[id], dotted(&wanted.path));
+    let line = node.line;
+    let Kind::Scalar { value, style } = &node.kind else {
+        return Err(Fault::NotAValue { line, path, what: node.what() });
+    };
+    if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+        return Err(Fault::NotAValue { line, path, what: "a block of text" });
+    }
+    let (amount, expected) = match wanted.target {
+        Amount::Count(_) => (value.parse().ok().map(Amount::Count), "a whole number"),
+        Amount::Bytes(_) => {
+            (value.parse::<Bytes>().ok().map(Amount::Bytes), "a quantity such as `512Mi`")
+        }
+        Amount::Cpu(_) => {
+            (value.parse::<Millicores>().ok().map(Amount::Cpu), "a quantity such as `600m`")
+        }
+    };
+    // `010` is 8 to one reader of YAML and 10 to another
+    let doubtful =
+        value.len() > 1 && value.starts_with('0') && value.as_bytes()[1].is_ascii_digit();
+    let amount = amount.filter(|_| !doubtful && !value.starts_with('+'));
+    amount.map(Some).ok_or_else(|| Fault::NotAnAmount { line, path, text: value.clone(), expected })
+}
