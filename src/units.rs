@@ -353,6 +353,14 @@ macro_rules! serde_as_text {
 }
 serde_as_text!(Bytes, Millicores, Period, Ratio);
 
+/// Whether a character is acted upon instead of shown: escape sequences, line breaks, marks that turn the reading
+/// direction. In a name it could rewrite the line that it stands in.
+#[must_use]
+pub fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

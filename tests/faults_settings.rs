@@ -14,6 +14,7 @@ use plimsoll::advise::plan::{Action, Amount, Code, ServicePlan, Setting, Severit
 use plimsoll::config;
 use plimsoll::history::{Evidence, SeriesKey, Signal, Window};
 use plimsoll::units::{Bytes, Millicores, Period};
+use pulldown_cmark::{Event, Tag};
 
 use liar::{
     DAY, Desk, Fault, NOW, STEP, Source, World, advice, assessed, find, finding, load, lowered,
@@ -307,7 +308,7 @@ fn case_63_history_kept_for_other_settings_is_no_answer_to_these() {
 }
 
 /// Text that means something to `PromQL`, YAML, Markdown, HTML, a template or a terminal.
-const HOSTILE: [&str; 10] = [
+const HOSTILE: [&str; 11] = [
     r#"a"} or vector(9) #"#,
     "a|b",
     "{{ .Values.x }}",
@@ -318,6 +319,7 @@ const HOSTILE: [&str; 10] = [
     "${HOME}",
     "\\u001b[31m",
     "'; drop",
+    "\\u202egpj.exe",
 ];
 
 #[test]
@@ -354,6 +356,9 @@ fn case_64_hostile_names_are_refused_or_stay_text_in_every_form() {
         }
     }
     desk.run(&["report", "--offline", "--out", "out"]).says(0, &[]);
+    let review = std::fs::read_to_string(desk.path("out/report.md")).unwrap();
+    let mut seen = pulldown_cmark::Parser::new(&review);
+    assert!(!seen.any(|event| matches!(event, Event::Start(Tag::Link { .. } | Tag::Image { .. }))));
     let page = std::fs::read_to_string(desk.path("out/report.html")).unwrap();
     assert!(page.contains("High &amp; &quot;dry&quot;") || page.contains("High &amp; \"dry\""));
     assert!(!page.contains("<script"));

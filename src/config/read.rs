@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::error::Problem;
 use super::place::join;
 use super::raw::Text;
-use crate::units::{Period, Ratio, UnitError};
+use crate::units::{Period, Ratio, UnitError, acts};
 
 /// A cluster holds at most 150,000 pods (Kubernetes, "Considerations for large clusters").
 pub(super) const PODS_MAX: u64 = 150_000;
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
             self.problem(raw.line, message, "write the value out: variables are not expanded");
             return None;
         }
-        if raw.value.chars().any(char::is_control) {
+        if raw.value.chars().any(acts) {
             let message = format!("`{path}`: holds a control character");
             self.problem(raw.line, message, "write it on one line, in printable characters");
             return None;
@@ -217,13 +217,14 @@ impl<'a> Reader<'a> {
     /// A name for people, which ends up in tables, Markdown, HTML and YAML comments.
     pub(super) fn title(&mut self, path: &str, raw: &Text) -> Option<String> {
         let name = raw.value.trim();
-        let odd = |c: char| c.is_control() || "|`<>\\".contains(c);
+        let odd = |c: char| acts(c) || "|`<>\\".contains(c);
         let length = name.chars().count();
         if (1..=80).contains(&length) && !name.contains(odd) && !name.contains("{{") {
             return Some(name.to_owned());
         }
         let message = format!("`{path}`: `{}` is not a usable name", printable(&raw.value));
-        let hint = "write 1 to 80 characters, without ``|`<>\\``, `{{` and control characters";
+        let hint =
+            "write 1 to 80 characters, without ``|`<>\\``, `{{` and characters that are not shown";
         self.problem(raw.line, message, hint);
         None
     }

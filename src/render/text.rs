@@ -2,16 +2,13 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::units::acts;
+
 /// The text with what a terminal would act on instead of show (escape sequences, line breaks, marks
 /// that turn the reading direction) replaced, so that a name cannot rewrite the line it stands in.
 #[must_use]
 pub fn visible(text: &str) -> String {
     text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
-}
-
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The columns that a text takes on a terminal: 2 for each of 高負荷.

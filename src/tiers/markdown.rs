@@ -14,6 +14,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use self::column::{column, size_text, speaks_of_sizes};
 use self::threshold::{OtherUnit, Threshold, threshold};
 use super::check::{Cell, DraftRow};
+use crate::units::acts;
 
 /// The scaling table of a runbook.
 #[derive(Debug, Clone, PartialEq)]
@@ -332,7 +333,7 @@ fn row_name(cell: &str) -> String {
 
 /// A name without the characters that tables, Markdown and HTML use themselves.
 fn tidy(name: &str) -> String {
-    let kept = |c: &char| !c.is_control() && !"|`<>\\{}*".contains(*c);
+    let kept = |c: &char| !acts(*c) && !"|`<>\\{}*".contains(*c);
     let name: String = name.chars().filter(kept).take(80).collect();
     name.trim_matches(|c: char| c.is_whitespace() || "-–—:".contains(c)).to_owned()
 }
