@@ -51,7 +51,7 @@ fn not_an_input(out: &Path, settings: &Path, run: &Run) -> Result<()> {
 /// Whatever [`gather`] fails with, or a file that cannot be written.
 pub async fn patches(args: &OutputArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
     let run = gather(&args.run, talk).await?;
-    let patches = patch::patches(&run.plan, &run.settings.services);
+    let patches = patch::patches(&run.plan, &run.settings.services, &run.live);
     if patches.is_empty() {
         talk.say("no patch: nothing to change");
     }
