@@ -28,6 +28,22 @@ pub fn in_force(
     service.components.iter().map(of).collect()
 }
 
+/// Why a setting in force is not known, and what makes it known: the `key` of the settings, unless a cluster
+/// has left the matter in doubt.
+#[must_use]
+pub fn unknown(doubt: Option<Doubt>, key: &str) -> String {
+    let why = match doubt {
+        None => {
+            return format!(
+                "what is in force is not known: set `{key}`, or let a cluster or kube-state-metrics say"
+            );
+        }
+        Some(Doubt::Count) => "the cluster does not tell who sets the count; denied is not none",
+        Some(Doubt::Object) => "the cluster has no such object; see the component's `target`",
+    };
+    format!("what is in force is not known: {why}")
+}
+
 fn without_hpa(current: Current) -> Current {
     Current { min_replicas: None, max_replicas: None, target_utilization: None, ..current }
 }
