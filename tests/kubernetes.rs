@@ -82,12 +82,20 @@ impl Desk {
         std::fs::write(self.path("plimsoll.yaml"), text.replace(old, new)).unwrap();
     }
 
-    /// What the binary says, as this user of the cluster.
+    /// What the binary says for [`AT`], as this user of the cluster.
     fn run(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
+        self.say(cluster, user, &[args, &["--at", AT]].concat())
+    }
+
+    fn init(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
+        self.say(cluster, user, &[&["init"], args].concat())
+    }
+
+    fn say(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
         let kubeconfig = cluster.path(&format!("{user}.kubeconfig"));
         let output = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
             .args(args)
-            .args(["--at", AT, "--context", user, "--kubeconfig"])
+            .args(["--context", user, "--kubeconfig"])
             .arg(kubeconfig)
             .current_dir(&self.0)
             .env("NO_COLOR", "1")
@@ -490,3 +498,58 @@ fn nothing_of_a_control_plane_outlives_a_test_that_panics() {
     assert!(panicked.is_err());
     assert!(!processes.iter().any(alive), "{processes:?}");
 }
+
+#[test]
+fn init_begins_with_what_scales_and_names_the_rest() {
+    if !available("init_begins_with_what_scales_and_names_the_rest") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("jarvis", &format!("{JARVIS}---\n{SCALED_BY_NOBODY}"));
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk(folder);
+    let told = desk.init(&cluster, "admin", &["-n", "jarvis"]);
+    told.says(0, &["wrote plimsoll.yaml"]);
+    let text = std::fs::read_to_string(desk.path("plimsoll.yaml")).unwrap();
+    for line in [
+        "      api: {target: Deployment/jarvis-api, container: server, helm: api}   # HPA front-scaler: 3-5 pods, CPU at 70 %",
+        "      # worker: {target: Deployment/jarvis-worker, helm: worker}   # 3 pods, no HPA",
+        "      # redis-master: {target: StatefulSet/jarvis-redis-master, container: redis, helm: redis-master}   # 1 pod, no HPA",
+        "      # several: {target: Deployment/several, helm: several}   # 1 pod, no HPA",
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "`{line}` is not in\n{text}");
+    }
+    told.says(0, &["warning: component `several` has no container `several`, only a, b"]);
+    // it holds as it is, and with a column more once its `#` is gone
+    let more = text.replace("      # worker:", "      worker:");
+    let more = ["2}", "3-5}", "5-10}", "10-20}"].iter().fold(more, |text, cell| {
+        text.replace(
+            &format!("api: {cell}"),
+            &format!("api: {}, worker: 1}}", &cell[..cell.len() - 1]),
+        )
+    });
+    for (text, components) in [(text, 1), (more, 2)] {
+        let settings = config::parse(&text, "plimsoll.yaml", Path::new(".")).unwrap();
+        assert_eq!(settings.services[0].name, "jarvis");
+        assert_eq!(settings.services[0].components.len(), components);
+    }
+    // nothing is there, or nothing may be seen: no file is written on a guess
+    let none = Desk(tempfile::tempdir().unwrap());
+    none.init(&cluster, "admin", &["-n", "empty"])
+        .says(1, &["error: no Deployment or StatefulSet in namespace `empty`", "`--namespace`"]);
+    none.init(&cluster, "stranger", &["-n", "jarvis"])
+        .says(1, &["error: cannot list", "denied is not taken for none"]);
+    assert!(!none.path("plimsoll.yaml").exists());
+}
+
+/// Two containers, and neither is named like the object.
+const SCALED_BY_NOBODY: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: several}
+spec:
+  selector: {matchLabels: {app: several}}
+  template:
+    metadata: {labels: {app: several}}
+    spec: {containers: [{name: a, image: example/a}, {name: b, image: example/b}]}
+";

@@ -21,10 +21,8 @@ use kube::{Client, Config};
 
 use self::cluster::Cluster;
 pub use self::error::KubernetesError;
-use crate::service::Service;
-#[cfg(doc)]
-use crate::service::live::Gap;
-use crate::service::live::Live;
+use crate::service::live::{Gap, Live, Scaler, Workload};
+use crate::service::{Service, Target};
 
 /// How to reach the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,14 +61,18 @@ pub async fn live_state(
 
 async fn read(cluster: &mut Cluster, services: &[Service]) -> Result<Live, KubernetesError> {
     let mut live = Live::default();
-    let names: BTreeSet<&str> = services.iter().map(|service| service.namespace.as_str()).collect();
-    for namespace in names {
+    let namespaces: BTreeSet<&str> =
+        services.iter().map(|service| service.namespace.as_str()).collect();
+    for namespace in namespaces {
         let here: Vec<&Service> =
             services.iter().filter(|service| service.namespace == namespace).collect();
-        let listed = workload::Listed::list(cluster, namespace, &here).await?;
+        let components = || here.iter().flat_map(|service| &service.components);
+        let wanted = |kind: &str| components().any(|component| component.target.kind == kind);
+        let listed = workload::Listed::list(cluster, namespace, wanted).await?;
         for service in &here {
             for component in &service.components {
-                let workload = listed.workload(cluster, namespace, component);
+                let named = (component.name.as_str(), component.container.as_deref());
+                let workload = listed.workload(cluster, namespace, &component.target, named);
                 live.workloads.insert((service.name.clone(), component.name.clone()), workload);
             }
         }
@@ -82,6 +84,37 @@ async fn read(cluster: &mut Cluster, services: &[Service]) -> Result<Live, Kuber
     live.nodes = place::nodes(cluster).await?;
     place::classes(cluster, &mut live.namespaces).await?;
     Ok(live)
+}
+
+/// What runs in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovered {
+    /// Its Deployments and StatefulSets: those that something scales first, then by kind and name.
+    pub found: Vec<(Target, Workload)>,
+    /// What was asked for and not told.
+    pub gaps: Vec<Gap>,
+}
+
+/// Reads every Deployment and StatefulSet of a namespace, and who scales it.
+///
+/// # Errors
+///
+/// As [`live_state`].
+pub async fn discover(
+    namespace: &str,
+    options: &ClusterOptions,
+) -> Result<Discovered, KubernetesError> {
+    let mut cluster = Cluster::new(connect(options).await?);
+    let listed = workload::Listed::list(&mut cluster, namespace, |_| true).await?;
+    let mut found = Vec::new();
+    for target in listed.targets() {
+        let workload = listed.workload(&mut cluster, namespace, &target, (&target.name, None));
+        found.push((target, workload));
+    }
+    let scaled =
+        |workload: &Workload| matches!(workload.scaler, Some(Scaler::Hpa(_) | Scaler::Keda(_)));
+    found.sort_by(|(a, one), (b, other)| (!scaled(one), a).cmp(&(!scaled(other), b)));
+    Ok(Discovered { found, gaps: cluster.gaps() })
 }
 
 async fn connect(options: &ClusterOptions) -> Result<Client, KubernetesError> {

@@ -14,8 +14,8 @@ use kube::core::{Selector, SelectorExt};
 use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
 use super::{Quantities, quantity, scaler, whole};
+use crate::service::Target;
 use crate::service::live::{Amounts, Budget, Container, Share, Vpa, Workload};
-use crate::service::{Component, Service, Target};
 
 const VPAS: Operator = Operator {
     group: "autoscaling.k8s.io",
@@ -42,19 +42,17 @@ struct Found {
 }
 
 impl Listed {
-    /// Lists what the components of `services` need, each kind once.
+    /// Lists the kinds of workload that are `wanted`, and each kind that has a say in them, once.
     pub async fn list(
         cluster: &mut Cluster,
         namespace: &str,
-        services: &[&Service],
+        wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, KubernetesError> {
-        let targets = || services.iter().flat_map(|service| &service.components);
-        let some = |kind: &str| targets().any(|component| component.target.kind == kind);
         let hpas = cluster.list(namespace).await?;
         let deployments: Option<Vec<Deployment>> =
-            if some("Deployment") { cluster.list(namespace).await? } else { Some(Vec::new()) };
+            if wanted("Deployment") { cluster.list(namespace).await? } else { Some(Vec::new()) };
         let stateful_sets: Option<Vec<StatefulSet>> =
-            if some("StatefulSet") { cluster.list(namespace).await? } else { Some(Vec::new()) };
+            if wanted("StatefulSet") { cluster.list(namespace).await? } else { Some(Vec::new()) };
         Ok(Self {
             hpas,
             deployments: deployments.map(|all| all.into_iter().map(Found::from).collect()),
@@ -65,14 +63,25 @@ impl Listed {
         })
     }
 
-    /// What is told of one component.
+    /// Every workload that was listed.
+    pub fn targets(&self) -> Vec<Target> {
+        let of = |kind: &'static str, all: &Option<Vec<Found>>| -> Vec<Target> {
+            let named = |found: &Found| Target { kind: kind.to_owned(), name: found.name.clone() };
+            all.iter().flatten().map(named).collect()
+        };
+        let mut all = of("Deployment", &self.deployments);
+        all.extend(of("StatefulSet", &self.stateful_sets));
+        all
+    }
+
+    /// What is told of the component of this name, whose container the settings may name.
     pub fn workload(
         &self,
         cluster: &mut Cluster,
         namespace: &str,
-        component: &Component,
+        target: &Target,
+        (component, container): (&str, Option<&str>),
     ) -> Workload {
-        let target = &component.target;
         let what = format!("`{target}` in namespace `{namespace}`");
         let all = match target.kind.as_str() {
             "Deployment" => self.deployments.as_deref(),
@@ -89,7 +98,7 @@ impl Listed {
         }
         let found = found.flatten();
         let scaler = scaler::of(self.hpas.as_deref(), self.keda.as_deref(), target, &what);
-        let container = found.map(|found| found.container(component)).transpose();
+        let container = found.map(|found| found.container(component, container)).transpose();
         Workload {
             exists: found.map(|_| true),
             replicas: found.and_then(|found| found.replicas),
@@ -125,11 +134,15 @@ impl From<StatefulSet> for Found {
 
 impl Found {
     /// The container that the settings name, else the one named like the object, else the only one.
-    fn container(&self, component: &Component) -> Result<Container, KubernetesError> {
+    fn container(
+        &self,
+        component: &str,
+        named: Option<&str>,
+    ) -> Result<Container, KubernetesError> {
         let containers =
             self.template.spec.as_ref().map(|pod| pod.containers.as_slice()).unwrap_or_default();
         let by_name = |name: &str| containers.iter().find(|container| container.name == name);
-        let found = match &component.container {
+        let found = match named {
             Some(name) => by_name(name),
             None => by_name(&self.name).or(match containers {
                 [only] => Some(only),
@@ -137,8 +150,8 @@ impl Found {
             }),
         };
         found.map(container).ok_or_else(|| KubernetesError::NoContainer {
-            component: component.name.clone(),
-            wanted: component.container.clone().unwrap_or_else(|| self.name.clone()),
+            component: component.to_owned(),
+            wanted: named.unwrap_or(&self.name).to_owned(),
             names: containers.iter().map(|container| container.name.clone()).collect(),
         })
     }
