@@ -78,7 +78,7 @@ async fn discovered(
         let (message, hint) = denied.unwrap_or((nothing, hint));
         return Err(Hinted { message, hint });
     }
-    for gap in &here.gaps {
+    for gap in here.gaps.iter().filter(|gap| gap.of_settings) {
         talk.say(&format!("warning: {}\nhint: {}", gap.message, gap.hint));
     }
     Ok(here.found)

@@ -51,12 +51,20 @@ pub async fn live_state(
     options: &ClusterOptions,
 ) -> Result<Live, KubernetesError> {
     let mut cluster = Cluster::new(connect(options).await?);
-    let read = tokio::time::timeout(PATIENCE, read(&mut cluster, services));
-    let live = read.await.map_err(|_| KubernetesError::Unreachable {
-        what: "its state".to_owned(),
-        why: format!("not done after {} s", PATIENCE.as_secs()),
-    })??;
+    let live = in_time(read(&mut cluster, services)).await?;
     Ok(Live { gaps: cluster.gaps(), ..live })
+}
+
+/// A cluster that answers, but never comes to an end, is one that cannot be reached.
+async fn in_time<T>(
+    reading: impl Future<Output = Result<T, KubernetesError>>,
+) -> Result<T, KubernetesError> {
+    tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| {
+        Err(KubernetesError::Unreachable {
+            what: "all that was asked".to_owned(),
+            why: format!("not done after {} s", PATIENCE.as_secs()),
+        })
+    })
 }
 
 async fn read(cluster: &mut Cluster, services: &[Service]) -> Result<Live, KubernetesError> {
@@ -105,7 +113,7 @@ pub async fn discover(
     options: &ClusterOptions,
 ) -> Result<Discovered, KubernetesError> {
     let mut cluster = Cluster::new(connect(options).await?);
-    let listed = workload::Listed::list(&mut cluster, namespace, |_| true).await?;
+    let listed = in_time(workload::Listed::list(&mut cluster, namespace, |_| true)).await?;
     let mut found = Vec::new();
     for target in listed.targets() {
         let workload = listed.workload(&mut cluster, namespace, &target, (&target.name, None));
