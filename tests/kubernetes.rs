@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use cluster::{Cluster, available};
+use cluster::{Cluster, available, controllers_available};
 use jiff::Timestamp;
 use plimsoll::history::{Evidence, Signal};
 use plimsoll::service::live::{Budget, Claim, Live, Scaler, Share};
@@ -196,7 +196,7 @@ fn what_is_in_force_is_read_from_the_cluster_without_a_word_in_the_settings() {
 
 #[test]
 fn what_a_change_must_fit_into_is_read_too() {
-    if !available("what_a_change_must_fit_into_is_read_too") {
+    if !controllers_available("what_a_change_must_fit_into_is_read_too") {
         return;
     }
     let cluster = Cluster::with_controllers();
@@ -376,7 +376,7 @@ fn every_patch_is_taken_by_the_api_server_and_its_inverse_brings_everything_back
     let cluster = Cluster::shared();
     // less than the API uses: its own object is patched too, request and limit in one container
     let small = JARVIS
-        .replace("{cpu: 600m,", "{cpu: 200m,")
+        .replace("{cpu: 600m,", "{cpu: 300m,")
         .replace("{memory: 512Mi}}\n---", "{memory: 300Mi}}\n---");
     cluster.apply("patched", &small);
     let desk = Desk::of(&["patched"]);
@@ -400,8 +400,13 @@ fn send_patches(cluster: &Cluster, desk: &Desk, namespace: &str) -> Vec<String> 
         files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     files.retain(|name| !name.contains(".undo."));
     files.sort();
+    let keda = files.iter().any(|file| file.contains("scaledobject"));
+    let kinds = if keda {
+        "deployments,statefulsets,hpa,scaledobjects"
+    } else {
+        "deployments,statefulsets,hpa"
+    };
     let specs = || {
-        let kinds = "deployments,statefulsets,hpa";
         let all = cluster.kubectl(&["get", kinds, "-n", namespace, "-o", "json"]);
         let all: Value = serde_json::from_slice(&all.stdout).unwrap();
         let items = all["items"].as_array().unwrap();
@@ -412,13 +417,18 @@ fn send_patches(cluster: &Cluster, desk: &Desk, namespace: &str) -> Vec<String> 
         for (name, dry) in [(file.clone(), true), (file.clone(), false)] {
             send(cluster, desk, &name, dry);
         }
-        let keda = file.contains("scaledobject");
-        assert!(keda || specs() != before, "{file} changes nothing");
+        assert!(specs() != before, "{file} changes nothing");
         let undo = file.replace(".yaml", ".undo.yaml");
         send(cluster, desk, &undo, true);
         send(cluster, desk, &undo, false);
         assert_eq!(specs(), before, "{file}");
     }
+    // all of them together are the plan: with them in force there is nothing left to change
+    for file in &files {
+        send(cluster, desk, file, false);
+    }
+    let plan: Value = serde_json::from_str(&desk.plan(cluster, "admin").stdout).unwrap();
+    assert_eq!(plan["changes"], 0, "{plan:#}");
     files
 }
 
@@ -482,7 +492,7 @@ fn a_cluster_that_is_silent_or_gone_ends_the_run_in_time_and_says_so() {
 
 #[test]
 fn nothing_of_a_control_plane_outlives_a_test_that_panics() {
-    if !available("nothing_of_a_control_plane_outlives_a_test_that_panics") {
+    if !controllers_available("nothing_of_a_control_plane_outlives_a_test_that_panics") {
         return;
     }
     let cluster = Cluster::with_controllers();

@@ -28,7 +28,16 @@ pub struct Cluster {
 
 /// Whether a control plane can be run here. Where it cannot, that is said loudly, and in CI it is a failure.
 pub fn available(test: &str) -> bool {
-    let missing: Vec<&str> = PROGRAMS.into_iter().filter(|name| found(name).is_none()).collect();
+    there(test, &PROGRAMS)
+}
+
+/// The same with its controllers, which the usual `KUBEBUILDER_ASSETS` are without.
+pub fn controllers_available(test: &str) -> bool {
+    there(test, &[&PROGRAMS[..], &["kube-controller-manager"]].concat())
+}
+
+fn there(test: &str, programs: &[&str]) -> bool {
+    let missing: Vec<&&str> = programs.iter().filter(|name| found(name).is_none()).collect();
     if !missing.is_empty() {
         let ci = std::env::var("CI").is_ok_and(|value| value == "true");
         assert!(!ci, "{missing:?} are missing, and CI skips nothing");
