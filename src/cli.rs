@@ -252,12 +252,18 @@ pub struct InitArgs {
     /// Where to write the settings
     #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
     pub file: PathBuf,
-    /// The service's name
-    #[arg(long, value_name = "NAME", default_value = "my-service")]
-    pub service: String,
+    /// The service's name [default: my-service, or the namespace where a cluster is named]
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
     /// The namespace it runs in [default: the service's name]
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// Take the components from the cluster of this kubeconfig context
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig file to reach the cluster by
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
     /// Address of the Prometheus
     #[arg(long, value_name = "URL", default_value = "http://localhost:9090")]
     pub prometheus_url: String,

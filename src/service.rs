@@ -1,6 +1,8 @@
 //! What a team says of its service: names, objectives, the table, the policy. Plain data, already
 //! validated; `config` reads it from `plimsoll.yaml`.
 
+pub mod live;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -108,6 +110,17 @@ pub struct Current {
     pub memory_request: Option<Bytes>,
     /// Memory limit per container.
     pub memory_limit: Option<Bytes>,
+    /// What the cluster was asked and did not tell, so that nobody else is believed on it.
+    pub doubt: Option<Doubt>,
+}
+
+/// What a cluster leaves in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Who sets the replica count: an HPA that may not be seen can own it.
+    Count,
+    /// The object itself: it is not there.
+    Object,
 }
 
 impl Current {
@@ -122,6 +135,7 @@ impl Current {
             cpu_request: self.cpu_request.or(other.cpu_request),
             memory_request: self.memory_request.or(other.memory_request),
             memory_limit: self.memory_limit.or(other.memory_limit),
+            doubt: self.doubt.or(other.doubt),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::history::{Evidence, History, SeriesKey, Signal};
-use crate::service::{Component, Current, Service};
+use crate::service::{Component, Current, Doubt, Service};
 use crate::units::{Bytes, Millicores};
 
 /// The settings in force by component, each field from the best source that knows it. A metric whose newest
@@ -19,10 +19,45 @@ pub fn in_force(
 ) -> BTreeMap<String, Current> {
     let of = |component: &Component| {
         let live = live.get(&component.name).copied().unwrap_or_default();
-        let known = live.or(by_metrics(&component.name, histories, oldest)).or(component.current);
-        (component.name.clone(), known)
+        let others = by_metrics(&component.name, histories, oldest).or(component.current);
+        // a cluster that gives a count without bounds has looked for an HPA: an older word of one is no longer true
+        let alone = live.replicas.is_some() && !live.has_hpa();
+        let others = if alone { without_hpa(others) } else { others };
+        (component.name.clone(), believed(live.or(others)))
     };
     service.components.iter().map(of).collect()
+}
+
+/// Why a setting in force is not known, and what makes it known: the `key` of the settings, unless a cluster
+/// has left the matter in doubt.
+#[must_use]
+pub fn unknown(doubt: Option<Doubt>, key: &str) -> String {
+    let why = match doubt {
+        None => {
+            return format!(
+                "what is in force is not known: set `{key}`, or let a cluster or kube-state-metrics say"
+            );
+        }
+        Some(Doubt::Count) => "the cluster does not tell who sets the count; denied is not none",
+        Some(Doubt::Object) => "the cluster has no such object; see the component's `target`",
+    };
+    format!("what is in force is not known: {why}")
+}
+
+fn without_hpa(current: Current) -> Current {
+    Current { min_replicas: None, max_replicas: None, target_utilization: None, ..current }
+}
+
+/// What is left of the settings in force where the cluster left something in doubt. A count beside an owner
+/// that may not be seen is not known, unless somebody has seen the owner.
+fn believed(known: Current) -> Current {
+    match known.doubt {
+        None => known,
+        Some(Doubt::Count) => {
+            Current { replicas: known.replicas.filter(|_| known.has_hpa()), ..known }
+        }
+        Some(Doubt::Object) => Current { doubt: known.doubt, ..Current::default() },
+    }
 }
 
 /// The newest values of the metrics that report settings and are still reported.
@@ -53,6 +88,7 @@ fn by_metrics(
         cpu_request: cpu(Signal::CpuRequest),
         memory_request: bytes(Signal::MemoryRequest),
         memory_limit: bytes(Signal::MemoryLimit),
+        doubt: None,
     }
 }
 
@@ -97,6 +133,18 @@ mod tests {
         let minimum = (SeriesKey::of("api", Signal::HpaMin), seen(now, 2.0));
         let odd = by_metrics("api", &BTreeMap::from([replicas, none, minimum]), now);
         assert_eq!((odd.replicas, odd.min_replicas, odd.max_replicas), (None, Some(2), None));
+    }
+
+    #[test]
+    fn what_the_cluster_leaves_in_doubt_nobody_else_is_believed_on() {
+        let told =
+            Current { replicas: Some(4), memory_limit: Some(Bytes(1)), ..Current::default() };
+        let owner = believed(Current { doubt: Some(Doubt::Count), ..told });
+        assert_eq!((owner.replicas, owner.memory_limit), (None, Some(Bytes(1))));
+        let seen = Current { doubt: Some(Doubt::Count), max_replicas: Some(9), ..told };
+        assert_eq!(believed(seen), seen);
+        let gone = believed(Current { doubt: Some(Doubt::Object), ..told });
+        assert_eq!((gone.replicas, gone.memory_limit), (None, None));
     }
 
     #[test]

@@ -11,10 +11,10 @@ use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting}
 use crate::advise::sizing::Sizing;
 use crate::advise::trend::Line;
 use crate::advise::{
-    BOUND_LEVELS, Known, Outlook, coupled, evidence, requests, runway, series, skipped,
+    BOUND_LEVELS, Known, Outlook, coupled, current, evidence, requests, runway, series, skipped,
 };
 use crate::history::{self, History, SeriesKey, Signal};
-use crate::service::{Component, Current};
+use crate::service::{Component, Current, Doubt};
 use crate::units::{Bytes, Period};
 
 /// Share of the container's limit that `maxmemory` may take.
@@ -96,9 +96,10 @@ fn of_table(
         sizing.memory(load).unwrap_or(row).max(by_use)
     };
     let Some(limit) = in_force else {
-        let message = format!(
-            "{row} by the table; what is in force is not known: set `components.{name}.current.memoryLimit`, or let a cluster or kube-state-metrics say"
-        );
+        let key = format!("components.{name}.current.memoryLimit");
+        // a doubt about the count is none about memory
+        let doubt = current.doubt.filter(|doubt| *doubt == Doubt::Object);
+        let message = format!("{row} by the table; {}", current::unknown(doubt, &key));
         return Recommendation {
             uncapped_target: Some(Amount::Bytes(at(outlook.planning))),
             ..skip(Reason { code: Code::CurrentUnknown, message })

@@ -4,7 +4,7 @@ use crate::advise::decide::{Decision, decide};
 use crate::advise::lowering::settled;
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::{Asked, Sizing};
-use crate::advise::{BOUND_LEVELS, Known, Outlook, runway, skipped};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, current, runway, skipped};
 use crate::service::{Component, Current};
 
 /// The count that one setting wants of a load.
@@ -59,7 +59,7 @@ fn one(
         want(&asked)
     };
     let Some(current) = in_force else {
-        let unknown = skip(current_unknown(known, name, &asked, outlook));
+        let unknown = skip(current_unknown(known, component, &asked, outlook));
         return Recommendation { uncapped_target: Some(Amount::Count(uncapped)), ..unknown };
     };
     let at = |load: f64| sizing.replicas(load).map_or(u32::MAX, |asked| want(&asked));
@@ -92,14 +92,22 @@ fn one(
     }
 }
 
-fn current_unknown(known: &Known<'_>, name: &str, asked: &Asked, outlook: &Outlook<'_>) -> Reason {
+fn current_unknown(
+    known: &Known<'_>,
+    component: &Component,
+    asked: &Asked,
+    outlook: &Outlook<'_>,
+) -> Reason {
     let row = known.service.tiers.row(outlook.planning);
+    let name = component.name.as_str();
+    let doubt = known.current.get(name).and_then(|current| current.doubt);
     let message = format!(
-        "{:.1} rps is {} ({}): {}; what is in force is not known: set `components.{name}.current`, or let a cluster or kube-state-metrics say",
+        "{:.1} rps is {} ({}): {}; {}",
         outlook.planning,
         row.name,
         row.range(),
         range(asked),
+        current::unknown(doubt, &format!("components.{name}.current")),
     );
     Reason { code: Code::CurrentUnknown, message }
 }

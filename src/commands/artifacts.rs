@@ -31,7 +31,7 @@ pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -
 /// Whatever [`gather`] fails with, or a file that cannot be written.
 pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
     let run = gather(&args.run, talk).await?;
-    let patches = patch::patches(&run.plan, &run.settings.services);
+    let patches = patch::patches(&run.plan, &run.settings.services, &run.live);
     if patches.is_empty() {
         talk.say("no patch: nothing to change");
     }

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use crate::cli::{DemoArgs, Format, Moment};
 use crate::commands::output::{self, Review};
-use crate::commands::run::{Live, Run};
+use crate::commands::run::Run;
 use crate::commands::{Exit, Talk, plan};
 use crate::config;
+use crate::service::live::Live;
 use crate::source::demo;
 
 /// The built-in settings.
@@ -55,7 +56,7 @@ pub fn assessed(at: Option<Moment>, seed: u64) -> Result<Run> {
     let settings = config::parse(SETTINGS, "the built-in plimsoll.yaml", Path::new("."))?;
     let zone = &settings.calendar.zone;
     let at = at.map_or_else(|| demo::AT.parse(), |at| Ok(at.within(zone)))?;
-    Run::over(settings, at, &Live::new(), None, |_| Ok(demo::observed(at, seed)))
+    Run::over(settings, at, Live::default(), None, |_| Ok(demo::observed(at, seed)))
 }
 
 /// The command that makes the same bytes again.

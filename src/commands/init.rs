@@ -1,4 +1,6 @@
-//! `plimsoll init`: a commented first `plimsoll.yaml`.
+//! `plimsoll init`: a commented first `plimsoll.yaml`, with what a cluster runs where one is named.
+
+mod found;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,9 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 use crate::cli::InitArgs;
-use crate::commands::{Hinted, tiers};
+use crate::commands::{Hinted, Talk, tiers};
 use crate::config;
 use crate::files;
+use crate::service::Target;
+use crate::service::live::Workload;
+use crate::source::kubernetes::{self, ClusterOptions};
 
 /// What is known of the service when its settings are first written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,17 +26,62 @@ pub struct Starter {
     pub prometheus_url: String,
     /// The runbook that holds its scaling table.
     pub runbook: Option<PathBuf>,
+    /// What the cluster runs there, those that scale first; empty where none was asked.
+    pub found: Vec<(Target, Workload)>,
 }
 
 impl From<&InitArgs> for Starter {
     fn from(args: &InitArgs) -> Self {
+        // whoever names a namespace of a cluster need not name the service
+        let namespace = args.namespace.clone().filter(|_| asks_a_cluster(args));
+        let service = args.service.clone().or(namespace).unwrap_or_else(|| "my-service".to_owned());
         Self {
-            service: args.service.clone(),
-            namespace: args.namespace.clone().unwrap_or_else(|| args.service.clone()),
+            namespace: args.namespace.clone().unwrap_or_else(|| service.clone()),
+            service,
             prometheus_url: args.prometheus_url.clone(),
             runbook: args.tiers.clone(),
+            found: Vec::new(),
         }
     }
+}
+
+fn asks_a_cluster(args: &InitArgs) -> bool {
+    args.context.is_some() || args.kubeconfig.is_some()
+}
+
+/// Asks the cluster that the flags name, if they name one, and writes the settings.
+///
+/// # Errors
+///
+/// As [`run`]; where the cluster cannot be asked, or runs nothing in that namespace.
+pub async fn command(args: &InitArgs, talk: &Talk, out: &mut dyn Write) -> Result<()> {
+    let mut starter = Starter::from(args);
+    if asks_a_cluster(args) {
+        starter.found = discovered(args, &starter.namespace, talk).await?;
+    }
+    run(&args.file, &starter, args.force, out)
+}
+
+async fn discovered(
+    args: &InitArgs,
+    namespace: &str,
+    talk: &Talk,
+) -> Result<Vec<(Target, Workload)>, Hinted> {
+    let options =
+        ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
+    let here = kubernetes::discover(namespace, &options).await;
+    let here = here.map_err(|error| Hinted::because(&error, &error.hint()))?;
+    if here.found.is_empty() {
+        let hint = "name the namespace with `--namespace`".to_owned();
+        let nothing = format!("no Deployment or StatefulSet in namespace `{namespace}`");
+        let denied = here.gaps.into_iter().next().map(|gap| (gap.message, gap.hint));
+        let (message, hint) = denied.unwrap_or((nothing, hint));
+        return Err(Hinted { message, hint });
+    }
+    for gap in here.gaps.iter().filter(|gap| gap.of_settings) {
+        talk.say(&format!("warning: {}\nhint: {}", gap.message, gap.hint));
+    }
+    Ok(here.found)
 }
 
 /// The table that a service starts with where no runbook has one; to be replaced.
@@ -53,7 +103,23 @@ pub const MORE_OF_A_COMPONENT: &str = "  # `helm:` is the component's path in yo
 ";
 
 fn first_component(service: &str) -> String {
-    format!("api: {{target: Deployment/{service}, helm: api}}   # set both")
+    format!("api: {{target: Deployment/{service}, helm: api}}   # set both\n")
+}
+
+/// The service's `tiers` and `components`: the runbook's, else a table to be replaced, over what the cluster runs.
+fn table(starter: &Starter) -> Result<String> {
+    let Starter { service, runbook, found, .. } = starter;
+    if let Some(runbook) = runbook {
+        return Ok(tiers::service_keys(runbook, None, service)? + &found::commented(service, found));
+    }
+    let (tiers, components) = match found.first() {
+        Some((target, _)) => {
+            let column = format!("{}:", found::name(service, target));
+            (TIERS.replace("api:", &column), found::components(service, found))
+        }
+        None => (TIERS.to_owned(), first_component(service)),
+    };
+    Ok(format!("{tiers}  {components}{MORE_OF_A_COMPONENT}"))
 }
 
 /// Writes the settings to `file` and says what comes next.
@@ -71,11 +137,7 @@ pub fn run(file: &Path, starter: &Starter, force: bool, out: &mut dyn Write) -> 
         }
         .into());
     }
-    let table = match &starter.runbook {
-        Some(runbook) => tiers::service_keys(runbook, None, &starter.service)?,
-        None => format!("{TIERS}  {}\n{MORE_OF_A_COMPONENT}", first_component(&starter.service)),
-    };
-    let text = starter_text(starter, &table);
+    let text = starter_text(starter, &table(starter)?);
     // what we write, we can read: a name that Kubernetes would refuse is refused here
     config::parse(&text, &shown.to_string(), Path::new("")).map_err(tiers::hinted)?;
     files::write_whole(file, text.as_bytes()).map_err(|error| anyhow!(error))?;
@@ -160,6 +222,7 @@ mod tests {
             namespace: "shop".to_owned(),
             prometheus_url: "http://localhost:9090".to_owned(),
             runbook: None,
+            found: Vec::new(),
         }
     }
 
@@ -225,8 +288,7 @@ mod tests {
     #[test]
     fn names_that_yaml_would_read_otherwise_stay_names() {
         for name in ["true", "null", "no", "123", "1e3"] {
-            let table = format!("{TIERS}  {}\n{MORE_OF_A_COMPONENT}", first_component("x"));
-            let text = starter_text(&starter(name), &table);
+            let text = starter_text(&starter(name), &table(&starter("x")).unwrap());
             let settings = config::parse(&text, "x.yaml", Path::new("")).unwrap();
             assert_eq!(settings.services[0].name, name);
         }

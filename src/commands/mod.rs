@@ -75,7 +75,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let out = &mut std::io::stdout().lock();
     match cli.command {
         Command::Demo(args) => demo::run(&args, &talk, out),
-        Command::Init(args) => init::run(&args.file, &(&args).into(), args.force, out).map(done),
+        Command::Init(args) => init::command(&args, &talk, out).await.map(done),
         Command::Check(args) => {
             let settings = run::settings(&args)?;
             check::run(&settings, run::moment(&args, &settings), args.offline, out).await

@@ -55,7 +55,7 @@ impl Review<'_> {
     pub fn write(&self, out: &Path) -> Result<Vec<Written>> {
         let run = self.run;
         let overlay = helm::overlay(&run.plan, &run.settings.services);
-        let patches = patch::patches(&run.plan, &run.settings.services);
+        let patches = patch::patches(&run.plan, &run.settings.services, &run.live);
         let page = self.page();
         files::write_whole(&out.join("plan.json"), json::json(&run.plan)?.as_bytes())?;
         files::write_whole(&out.join("values-capacity.yaml"), overlay.as_bytes())?;

@@ -15,6 +15,7 @@ use crate::history::{History, Window};
 use crate::render::chart;
 use crate::render::replay as render;
 use crate::replay::{self, Played, Pods, Policy, Replay, Terms};
+use crate::service::live::Workload;
 use crate::service::{Calendar, Component, Service};
 use crate::units::Period;
 
@@ -160,7 +161,7 @@ async fn of_services(args: &ReplayArgs, talk: &Talk) -> Result<(Vec<Replay>, Vec
             policy: &settings.policy,
             window: &window,
             observed: &past.of(service)?,
-            live: live.get(&(service.name.clone(), component.name.clone())).copied(),
+            live: live.workload(&service.name, &component.name).map(Workload::current),
         };
         match crate::replayed(&case, &terms(args), |_| bar.inc(1)) {
             Ok(replay) => replays.push(replay),

@@ -1,7 +1,5 @@
 //! What `plan`, `report`, `values`, `patch` and `explain` share: settings, history, live state, advice.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use jiff::Timestamp;
 
@@ -11,11 +9,8 @@ use crate::cli::RunArgs;
 use crate::commands::{Exit, Hinted, Talk, pull, tiers};
 use crate::config::{self, Settings};
 use crate::history::{Evidence, Observed, Window};
-use crate::service::Current;
+use crate::service::live::Live;
 use crate::source::kubernetes::{self, ClusterOptions};
-
-/// The settings in force by service and component.
-pub type Live = BTreeMap<(String, String), Current>;
 
 /// One run over all services.
 #[derive(Debug)]
@@ -26,6 +21,8 @@ pub struct Run {
     pub at: Timestamp,
     /// Every service, by name.
     pub assessments: Vec<Assessment>,
+    /// The cluster's word, which the advice goes by.
+    pub live: Live,
     /// The advice.
     pub plan: Plan,
     /// How many samples it rests on.
@@ -52,7 +49,7 @@ pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
     let damaged = past.pull.iter().flat_map(|pull| &pull.set_aside);
     damaged.for_each(|damaged| talk.say(&format!("warning: {damaged}")));
     let queries = past.queries();
-    Run::over(settings, at, &live, queries, |service| past.of(service))
+    Run::over(settings, at, live, queries, |service| past.of(service))
 }
 
 /// The moment that the flags name, or now, to the second: no sample is finer.
@@ -96,15 +93,16 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
 /// tell is said, and left to the metrics and the settings: it is never read as "there is none".
 pub(super) async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
     if args.context.is_none() && args.kubeconfig.is_none() {
-        return Ok(Live::new());
+        return Ok(Live::default());
     }
     let options =
         ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
-    let readings = kubernetes::live_state(&settings.services, &options).await;
-    let readings = readings.map_err(|error| Hinted::because(&error, &error.hint()))?;
-    let problems = readings.values().flat_map(|reading| &reading.problems);
-    problems.for_each(|problem| talk.say(&format!("warning: {problem}\nhint: {}", problem.hint())));
-    Ok(readings.into_iter().map(|(of, reading)| (of, reading.current)).collect())
+    let live = kubernetes::live_state(&settings.services, &options).await;
+    let live = live.map_err(|error| Hinted::because(&error, &error.hint()))?;
+    live.gaps
+        .iter()
+        .for_each(|gap| talk.say(&format!("warning: {}\nhint: {}", gap.message, gap.hint)));
+    Ok(live)
 }
 
 impl Run {
@@ -116,7 +114,7 @@ impl Run {
     pub fn over(
         settings: Settings,
         at: Timestamp,
-        live: &Live,
+        live: Live,
         queries: Option<usize>,
         mut observe: impl FnMut(&crate::service::Service) -> Result<Observed>,
     ) -> Result<Self> {
@@ -127,25 +125,22 @@ impl Run {
         for service in &settings.services {
             let observed = observe(service)?;
             evidence.take(&service.name, &observed);
-            let mine = |(key, current): (&(String, String), &Current)| {
-                (key.0 == service.name).then(|| (key.1.clone(), *current))
-            };
-            let live = live.iter().filter_map(mine).collect();
             assessments.push(crate::assess(
                 service,
                 &settings.calendar,
                 &settings.policy,
                 &window,
                 &observed,
-                &live,
+                &live.current(&service.name),
             ));
         }
         let plan = crate::plan(at, &settings.hash, &assessments);
         let (samples, history_hash) = evidence.finish();
-        Ok(Self { settings, at, assessments, plan, samples, history_hash, queries })
+        Ok(Self { settings, at, assessments, live, plan, samples, history_hash, queries })
     }
 
-    /// How the run ended: skipped before changed, since what is missing is the worse surprise.
+    /// How the run ended: skipped before changed, since what is missing is the worse surprise. A
+    /// cluster that would not tell what is in force is something missing.
     #[must_use]
     pub fn exit(&self, exit_code: bool) -> Exit {
         let lowered_or_raised = |action| matches!(action, Action::Raise | Action::Lower);
@@ -156,6 +151,7 @@ impl Run {
             .flat_map(|one| &one.recommendations)
             .any(|one| lowered_or_raised(one.action));
         match self.plan.skipped {
+            0 if self.live.is_partial() => Exit::Skipped,
             0 if exit_code && changed => Exit::Changes,
             0 => Exit::Done,
             _ => Exit::Skipped,

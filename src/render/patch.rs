@@ -1,7 +1,8 @@
-//! Plan -> patches for HPAs, Deployments and StatefulSets, each with its inverse.
+//! Plan -> patches for HPAs, KEDA's `ScaledObject`s, Deployments and StatefulSets, each with its inverse.
 //!
 //! Every file is a strategic merge patch that names its object, which `kubectl patch --patch-file` and
-//! Kustomize both take. An HPA gets its bounds and never a count beside them; its metrics are a list
+//! Kustomize both take. Where a cluster was asked, an HPA and a container have the names that it told; else
+//! they are taken to be named like the object, and the file says so. An HPA gets its bounds and never a count beside them; its metrics are a list
 //! that a patch would replace as a whole, so the target utilisation is left to the values overlay.
 
 use std::fmt::Write;
@@ -11,6 +12,7 @@ use crate::render::changes::{Change, ComponentChanges, changes};
 use crate::render::helm::shell;
 use crate::render::yaml::{Scalar, Tree, comment};
 use crate::service::Service;
+use crate::service::live::{Live, Scaler, Workload};
 
 /// A patch as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum Kind {
     Deployment,
     /// `autoscaling/v2` HorizontalPodAutoscaler.
     HorizontalPodAutoscaler,
+    /// `keda.sh/v1alpha1` `ScaledObject`.
+    ScaledObject,
     /// `apps/v1` StatefulSet.
     StatefulSet,
 }
@@ -59,7 +63,37 @@ impl Kind {
         match self {
             Self::Deployment => ("apps/v1", "Deployment", "deployment"),
             Self::HorizontalPodAutoscaler => ("autoscaling/v2", "HorizontalPodAutoscaler", "hpa"),
+            Self::ScaledObject => ("keda.sh/v1alpha1", "ScaledObject", "scaledobject"),
             Self::StatefulSet => ("apps/v1", "StatefulSet", "statefulset"),
+        }
+    }
+}
+
+/// The objects of one component as patches name them.
+struct Objects<'a> {
+    /// What holds the bounds of the count, and its name.
+    scaler: (Kind, &'a str),
+    container: &'a str,
+    /// Whether the cluster told, rather than we guessed.
+    scaler_told: bool,
+    container_told: bool,
+}
+
+impl<'a> Objects<'a> {
+    fn of(of: &ComponentChanges<'a>, live: Option<&'a Workload>) -> Self {
+        let like_object = of.component.target.name.as_str();
+        let told = live.and_then(|live| match live.scaler.as_ref()? {
+            Scaler::Nobody => None,
+            Scaler::Hpa(hpa) => Some((Kind::HorizontalPodAutoscaler, hpa.name.as_str())),
+            Scaler::Keda(scaled) => Some((Kind::ScaledObject, scaled.name.as_str())),
+        });
+        let seen = live.and_then(|live| live.container.as_ref()).map(|seen| seen.name.as_str());
+        let container = of.component.container.as_deref().or(seen);
+        Self {
+            scaler: told.unwrap_or((Kind::HorizontalPodAutoscaler, like_object)),
+            container: container.unwrap_or(like_object),
+            scaler_told: told.is_some(),
+            container_told: container.is_some(),
         }
     }
 }
@@ -67,16 +101,18 @@ impl Kind {
 /// The patches of the plan, each followed by its inverse. A change whose value today is not known has
 /// no inverse and is left out, and so is a component of another kind.
 #[must_use]
-pub fn patches(plan: &Plan, services: &[Service]) -> Vec<Patch> {
+pub fn patches(plan: &Plan, services: &[Service], live: &Live) -> Vec<Patch> {
     let mut all = Vec::new();
     for of in changes(plan, services) {
         let Some(kind) = Kind::of(&of.component.target.kind) else { continue };
-        for kind in [Kind::HorizontalPodAutoscaler, kind] {
+        let objects = Objects::of(&of, live.workload(&of.service.name, &of.component.name));
+        for kind in [objects.scaler.0, kind] {
             let edits: Vec<Edit<'_>> =
                 of.changes.iter().filter_map(|change| edit(kind, change)).collect();
             if !edits.is_empty() {
                 all.extend(
-                    [Way::Forward, Way::Undo].map(|way| patch(plan, &of, kind, way, &edits)),
+                    [Way::Forward, Way::Undo]
+                        .map(|way| patch(plan, &of, &objects, kind, way, &edits)),
                 );
             }
         }
@@ -99,14 +135,16 @@ enum Place {
 }
 
 fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
-    let hpa = kind == Kind::HorizontalPodAutoscaler;
-    let place = match change.setting {
-        Setting::MinReplicas if hpa => Place::Spec("minReplicas"),
-        Setting::MaxReplicas if hpa => Place::Spec("maxReplicas"),
-        Setting::Replicas if !hpa => Place::Spec("replicas"),
-        Setting::Memory | Setting::MemoryLimit if !hpa => Place::Container(["limits", "memory"]),
-        Setting::MemoryRequest if !hpa => Place::Container(["requests", "memory"]),
-        Setting::CpuRequest if !hpa => Place::Container(["requests", "cpu"]),
+    let place = match (kind, change.setting) {
+        (Kind::HorizontalPodAutoscaler, Setting::MinReplicas) => Place::Spec("minReplicas"),
+        (Kind::HorizontalPodAutoscaler, Setting::MaxReplicas) => Place::Spec("maxReplicas"),
+        (Kind::ScaledObject, Setting::MinReplicas) => Place::Spec("minReplicaCount"),
+        (Kind::ScaledObject, Setting::MaxReplicas) => Place::Spec("maxReplicaCount"),
+        (Kind::HorizontalPodAutoscaler | Kind::ScaledObject, _) => return None,
+        (_, Setting::Replicas) => Place::Spec("replicas"),
+        (_, Setting::Memory | Setting::MemoryLimit) => Place::Container(["limits", "memory"]),
+        (_, Setting::MemoryRequest) => Place::Container(["requests", "memory"]),
+        (_, Setting::CpuRequest) => Place::Container(["requests", "cpu"]),
         _ => return None,
     };
     Some(Edit { change, current: change.current?, place })
@@ -115,12 +153,14 @@ fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
 fn patch(
     plan: &Plan,
     of: &ComponentChanges<'_>,
+    objects: &Objects<'_>,
     kind: Kind,
     way: Way,
     edits: &[Edit<'_>],
 ) -> Patch {
     let (version, name, short) = kind.names();
-    let target = &of.component.target.name;
+    let target =
+        if kind == objects.scaler.0 { objects.scaler.1 } else { &of.component.target.name };
     let namespace = &of.service.namespace;
     let suffix = if way == Way::Undo { ".undo" } else { "" };
     let file_name = format!("{}.{}.{short}{suffix}.yaml", file_part(namespace), file_part(target));
@@ -129,7 +169,7 @@ fn patch(
         ("apiVersion", text(version)),
         ("kind", text(name)),
         ("metadata", metadata),
-        ("spec", spec(of, way, edits)),
+        ("spec", spec(objects.container, way, edits)),
     ]);
     let what = if way == Way::Undo { "undoes" } else { "set by" };
     let mut content =
@@ -140,7 +180,7 @@ fn patch(
         shell(namespace)
     );
     content += &comment(&format!("{command}{}", kind.patch_type()));
-    if let Some(taken) = taken_for_granted(of, kind, edits) {
+    if let Some(taken) = taken_for_granted(objects, kind, edits) {
         content += &comment(taken);
     }
     let _ = write!(content, "{}", document.write());
@@ -149,14 +189,14 @@ fn patch(
 
 /// A name that the settings do not give: a wrong one is refused by the API server, and then easy to mend.
 fn taken_for_granted(
-    of: &ComponentChanges<'_>,
+    objects: &Objects<'_>,
     kind: Kind,
     edits: &[Edit<'_>],
 ) -> Option<&'static str> {
     let container = edits.iter().any(|edit| matches!(edit.place, Place::Container(_)));
-    if kind == Kind::HorizontalPodAutoscaler {
-        Some("the HPA is taken to be named like the object it scales")
-    } else if container && of.component.container.is_none() {
+    if kind == objects.scaler.0 {
+        (!objects.scaler_told).then_some("the HPA is taken to be named like the object it scales")
+    } else if container && !objects.container_told {
         Some(
             "the container is taken to be named like its object; `container:` in the settings names another",
         )
@@ -168,7 +208,10 @@ fn taken_for_granted(
 impl Kind {
     /// kubectl's default is the strategic merge, which knows the containers of a pod by name.
     fn patch_type(self) -> &'static str {
-        if self == Self::HorizontalPodAutoscaler { " --type merge" } else { "" }
+        match self {
+            Self::HorizontalPodAutoscaler | Self::ScaledObject => " --type merge",
+            Self::Deployment | Self::StatefulSet => "",
+        }
     }
 }
 
@@ -176,7 +219,7 @@ fn text(value: &str) -> Tree {
     Tree::leaf(value)
 }
 
-fn spec(of: &ComponentChanges<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
+fn spec(container_name: &str, way: Way, edits: &[Edit<'_>]) -> Tree {
     let mut spec = Tree::default();
     let mut container = Tree::default();
     // the larger first: of two settings behind one key it stands, as in the overlay
@@ -190,8 +233,7 @@ fn spec(of: &ComponentChanges<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
         }
     }
     if !container.is_empty() {
-        let name = of.component.container.as_deref().unwrap_or(&of.component.target.name);
-        container.put(&["name"], text(name));
+        container.put(&["name"], text(container_name));
         spec.put(&["template", "spec", "containers"], Tree::One(Box::new(container)));
     }
     spec
@@ -222,6 +264,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, count};
+    use crate::service::live::{Amounts, Container, Hpa, ScaledObject};
 
     fn read(patch: &Patch) -> Value {
         serde_saphyr::from_str(&patch.content).unwrap()
@@ -229,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_hpa_gets_its_bounds_and_the_file_says_how_to_send_it() {
-        let patches = patches(&example::plan(), &[example::service()]);
+        let patches = patches(&example::plan(), &[example::service()], &Live::default());
         let expected = "\
 # set by plimsoll 0.1.0 at 2026-11-23T01:00:00Z, settings 0353b09d2456
 # kubectl patch hpa jarvis-api -n jarvis --patch-file jarvis.jarvis-api.hpa.yaml --type merge
@@ -249,7 +292,7 @@ spec:
 
     #[test]
     fn every_patch_is_followed_by_its_inverse() {
-        let patches = patches(&example::plan(), &[example::service()]);
+        let patches = patches(&example::plan(), &[example::service()], &Live::default());
         let names: Vec<&str> = patches.iter().map(|patch| patch.file_name.as_str()).collect();
         let expected = [
             "jarvis.jarvis-api.hpa.yaml",
@@ -268,10 +311,56 @@ spec:
     }
 
     #[test]
+    fn the_names_that_a_cluster_told_are_used_and_nothing_is_taken_for_granted() {
+        let hpa = Hpa {
+            name: "front-scaler".to_owned(),
+            min: Some(3),
+            max: Some(5),
+            target_utilization: None,
+        };
+        let container = Container {
+            name: "server".to_owned(),
+            requests: Amounts::default(),
+            limits: Amounts::default(),
+        };
+        let api = Workload { scaler: Some(Scaler::Hpa(hpa)), ..Workload::default() };
+        let redis = Workload { container: Some(container), ..Workload::default() };
+        let of = |name: &str| ("jarvis".to_owned(), name.to_owned());
+        let workloads = [(of(API.0), api), (of("redis"), redis)].into();
+        let live = Live { workloads, ..Live::default() };
+        let patches = patches(&example::plan(), &[example::service()], &live);
+        assert_eq!(patches[0].file_name, "jarvis.front-scaler.hpa.yaml");
+        assert_eq!(read(&patches[0])["metadata"]["name"], "front-scaler");
+        assert!(patches[0].content.contains("kubectl patch hpa front-scaler -n jarvis"));
+        let containers = &read(&patches[4])["spec"]["template"]["spec"]["containers"];
+        assert_eq!(containers[0]["name"], "server");
+        assert!(patches.iter().all(|patch| !patch.content.contains("taken to be")));
+    }
+
+    #[test]
+    fn bounds_that_keda_owns_are_patched_on_its_own_object() {
+        let scaled = ScaledObject {
+            name: "api-by-queue".to_owned(),
+            min: Some(3),
+            max: Some(5),
+            paused: false,
+            target_utilization: None,
+        };
+        let api = Workload { scaler: Some(Scaler::Keda(scaled)), ..Workload::default() };
+        let workloads = [(("jarvis".to_owned(), API.0.to_owned()), api)].into();
+        let live = Live { workloads, ..Live::default() };
+        let patches = patches(&example::plan(), &[example::service()], &live);
+        assert_eq!(patches[0].kind, Kind::ScaledObject);
+        assert_eq!(patches[0].file_name, "jarvis.api-by-queue.scaledobject.yaml");
+        assert_eq!(read(&patches[1])["spec"], json!({"maxReplicaCount": 5, "minReplicaCount": 3}));
+        assert!(patches.iter().all(|patch| patch.kind != Kind::HorizontalPodAutoscaler));
+    }
+
+    #[test]
     fn no_inverse_no_patch() {
         let mut plan = example::plan();
         plan.services[0].recommendations.iter_mut().for_each(|one| one.current = None);
-        assert_eq!(patches(&plan, &[example::service()]), []);
+        assert_eq!(patches(&plan, &[example::service()], &Live::default()), []);
     }
 
     #[test]
@@ -281,7 +370,7 @@ spec:
             example::setting(API, Setting::Replicas, count(3), count(6), why()),
             example::setting(API, Setting::MinReplicas, count(3), count(5), why()),
         ])]);
-        let patches = patches(&plan, &[example::service()]);
+        let patches = patches(&plan, &[example::service()], &Live::default());
         assert!(patches.iter().all(|patch| patch.kind == Kind::HorizontalPodAutoscaler));
         assert_eq!(patches.len(), 2);
     }
@@ -293,7 +382,7 @@ spec:
         service.namespace = "../../etc".to_owned();
         plan.services[0].namespace.clone_from(&service.namespace);
         service.components[0].target.name = "x\nspec: {replicas: 0}\n#$(reboot)".to_owned();
-        for patch in patches(&plan, &[service]) {
+        for patch in patches(&plan, &[service], &Live::default()) {
             assert!(
                 !patch.file_name.contains(['/', '$', '\n', '('])
                     && !patch.file_name.starts_with('.')

@@ -1,9 +1,12 @@
 //! What can go wrong at the cluster's edge. Every variant names its object, and says in
 //! [`KubernetesError::hint`] what to change.
 
+use std::fmt;
+
+use kube::Resource;
 use kube::config::KubeconfigError;
 
-/// Why the cluster, or one of its objects, could not be read.
+/// Why the cluster, or something in it, could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KubernetesError {
     /// No usable way to a cluster is configured.
@@ -27,26 +30,26 @@ pub enum KubernetesError {
         message: String,
     },
     /// 403: it knows us, and says no to this.
-    #[error("{what} may not be read: {message}")]
+    #[error("cannot list {listing}: {message}")]
     Denied {
-        /// The kind and namespace, or the object.
-        what: String,
+        /// What was to be listed.
+        listing: Listing,
         /// The server's words.
         message: String,
     },
-    /// 404.
+    /// An answer that is no list.
+    #[error("cannot list {listing}: {message}")]
+    Failed {
+        /// What was to be listed.
+        listing: Listing,
+        /// The server's words, or those of the decoder.
+        message: String,
+    },
+    /// The object is not in the cluster.
     #[error("{what} does not exist")]
     NotFound {
         /// The object.
         what: String,
-    },
-    /// Any other answer.
-    #[error("{what} could not be read: {message}")]
-    Failed {
-        /// The kind and namespace, or the object.
-        what: String,
-        /// The server's words, or those of the decoder.
-        message: String,
     },
     /// A kind that Plimsoll does not size.
     #[error("{what} is of kind `{kind}`, which is not sized")]
@@ -56,12 +59,14 @@ pub enum KubernetesError {
         /// The object.
         what: String,
     },
-    /// Two HPAs pull at one object.
-    #[error("{what} is scaled by several HPAs: {}", names.join(", "))]
-    SeveralHpas {
+    /// Two of them pull at one object.
+    #[error("{what} is scaled by several {of}: {}", names.join(", "))]
+    SeveralScalers {
         /// The object.
         what: String,
-        /// The HPAs.
+        /// `HPAs` or `ScaledObjects`.
+        of: &'static str,
+        /// Their names.
         names: Vec<String>,
     },
     /// The pod has no such container.
@@ -76,6 +81,55 @@ pub enum KubernetesError {
     },
 }
 
+/// A kind in a namespace, as RBAC names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// `horizontalpodautoscalers`.
+    plural: String,
+    /// `autoscaling`; empty for the core.
+    group: String,
+    /// `None`: the kind belongs to no namespace.
+    namespace: Option<String>,
+}
+
+/// The kinds that say what is in force.
+const OF_SETTINGS: [&str; 4] =
+    ["deployments", "statefulsets", "horizontalpodautoscalers", "scaledobjects"];
+
+impl Listing {
+    pub(super) fn of<K: Resource>(kind: &K::DynamicType, namespace: Option<&str>) -> Self {
+        Self {
+            plural: K::plural(kind).into_owned(),
+            group: K::group(kind).into_owned(),
+            namespace: namespace.map(str::to_owned),
+        }
+    }
+
+    /// The right that is missing.
+    fn right(&self) -> String {
+        let dot = if self.group.is_empty() { "" } else { "." };
+        let resource = format!("{}{dot}{}", self.plural, self.group);
+        match &self.namespace {
+            Some(namespace) => format!(
+                "`kubectl create role plimsoll-read -n {namespace} --verb=list --resource={resource}`, and bind it"
+            ),
+            None => format!(
+                "`kubectl create clusterrole plimsoll-read --verb=list --resource={resource}`, and bind it"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.plural)?;
+        match &self.namespace {
+            Some(namespace) => write!(f, " in namespace `{namespace}`"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl KubernetesError {
     /// What to change.
     #[must_use]
@@ -88,15 +142,15 @@ impl KubernetesError {
                 "check `kubectl version`, or leave out `--context` and give `current:` in the settings".to_owned()
             }
             Self::Unauthenticated { .. } => "log in again, or choose another context with `--context`".to_owned(),
-            Self::Denied { .. } => {
-                "grant `get` and `list` on deployments, statefulsets and horizontalpodautoscalers".to_owned()
+            Self::Denied { listing, .. } => {
+                format!("denied is not taken for none; allow it with {}", listing.right())
             }
             Self::NotFound { .. } | Self::Kind { .. } => {
                 "set `components.<name>.target` to a `Deployment/NAME` or `StatefulSet/NAME` of this namespace"
                     .to_owned()
             }
             Self::Failed { .. } => "ask again; `kubectl get` shows whether the API server is well".to_owned(),
-            Self::SeveralHpas { .. } => "delete all but one: HPAs on one object undo each other".to_owned(),
+            Self::SeveralScalers { .. } => "delete all but one: they undo each other".to_owned(),
             Self::NoContainer { .. } => "set `components.<name>.container`".to_owned(),
         }
     }
@@ -110,6 +164,17 @@ impl KubernetesError {
         )
     }
 
+    /// Whether it hides what is in force, rather than what a change must fit into.
+    #[must_use]
+    pub fn is_of_settings(&self) -> bool {
+        match self {
+            Self::Denied { listing, .. } | Self::Failed { listing, .. } => {
+                OF_SETTINGS.contains(&listing.plural.as_str())
+            }
+            _ => true,
+        }
+    }
+
     /// No way to a cluster; kube's own texts hold their causes already.
     pub(super) fn kubeconfig(error: &(dyn std::error::Error + 'static)) -> Self {
         let why = match error.downcast_ref::<KubeconfigError>() {
@@ -121,18 +186,28 @@ impl KubernetesError {
         Self::Kubeconfig { why }
     }
 
-    /// The failure of asking for `what`.
-    pub(super) fn of(what: &str, error: kube::Error) -> Self {
-        let what = what.to_owned();
+    /// The failure of a list.
+    pub(super) fn listing(listing: &Listing, error: kube::Error) -> Self {
+        let listing = listing.clone();
         match error {
-            kube::Error::Api(status) => match status.code {
-                401 => Self::Unauthenticated { message: status.message },
-                403 => Self::Denied { what, message: status.message },
-                404 => Self::NotFound { what },
-                _ => Self::Failed { what, message: status.message },
-            },
-            kube::Error::SerdeError(error) => Self::Failed { what, message: error.to_string() },
-            error => Self::Unreachable { what, why: innermost(&error) },
+            kube::Error::Api(status) if status.code == 403 => {
+                Self::Denied { listing, message: status.message }
+            }
+            kube::Error::Api(status) if status.code != 401 => {
+                Self::Failed { listing, message: status.message }
+            }
+            kube::Error::SerdeError(error) => Self::Failed { listing, message: error.to_string() },
+            error => Self::lost(&listing.to_string(), error),
+        }
+    }
+
+    /// The failure of asking for something that the run can do without, unless the cluster is lost.
+    pub(super) fn lost(what: &str, error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.code == 401 => {
+                Self::Unauthenticated { message: status.message }
+            }
+            error => Self::Unreachable { what: what.to_owned(), why: innermost(&error) },
         }
     }
 }

@@ -10,18 +10,19 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::render::example::{component, service_of};
+use crate::service::{Current, Doubt};
 use crate::units::{Bytes, Millicores};
 
 /// Path and query, status, body; what is not listed is 404, as on the API server.
 type Answers = Vec<(&'static str, u16, Value)>;
 
 /// An API server on a port of its own, and the requests it saw.
-struct Cluster {
+struct Server {
     kubeconfig: tempfile::NamedTempFile,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-impl Cluster {
+impl Server {
     fn answering(answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -77,16 +78,17 @@ fn status(code: u16, reason: &str, message: &str) -> Value {
            "message": message, "reason": reason, "code": code})
 }
 
-const API: &str = "/apis/apps/v1/namespaces/jarvis/deployments/jarvis-api";
+const API: &str = "/apis/apps/v1/namespaces/jarvis/deployments?&limit=500";
 const HPAS: &str = "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500";
 
-fn deployment(replicas: u32) -> Value {
+fn deployments(replicas: u32) -> Value {
     let resources =
         json!({"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}});
     let pod = json!({"containers": [{"name": "sidecar"}, {"name": "jarvis-api", "resources": resources}]});
-    json!({"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "jarvis-api"}, "spec": {
+    let one = json!({"metadata": {"name": "jarvis-api"}, "spec": {
         "replicas": replicas, "selector": {"matchLabels": {"a": "b"}},
-        "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}}})
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}}});
+    json!({"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": [one]})
 }
 
 fn hpa(name: &str, target: &str, min: Option<u32>, max: u32) -> Value {
@@ -101,20 +103,29 @@ fn hpas(items: &[Value], token: &str) -> Value {
            "metadata": {"continue": token}, "items": items})
 }
 
-async fn read(cluster: &Cluster) -> Reading {
-    let services = [service_of(vec![component("api", "Deployment/jarvis-api", None)])];
-    let mut all = live_state(&services, &cluster.options()).await.unwrap();
-    all.remove(&("jarvis".to_owned(), "api".to_owned())).unwrap()
+/// A cluster without operators.
+fn serving(mut answers: Answers) -> Server {
+    let groups = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []});
+    answers.push(("/apis", 200, groups));
+    Server::answering(answers)
+}
+
+fn services() -> Vec<Service> {
+    vec![service_of(vec![component("api", "Deployment/jarvis-api", None)])]
+}
+
+/// The component as it was read, and what hides something that is in force.
+async fn read(cluster: &Server) -> (Current, Vec<String>) {
+    let live = live_state(&services(), &cluster.options()).await.unwrap();
+    let gaps = live.gaps.iter().filter(|gap| gap.of_settings).map(|gap| gap.message.clone());
+    (live.current("jarvis")["api"], gaps.collect())
 }
 
 #[tokio::test]
 async fn a_component_is_read_with_its_hpa_and_its_container() {
     let other = hpa("other", "somebody-else", Some(1), 99);
-    let items = [other, hpa("jarvis-api", "jarvis-api", Some(3), 5)];
-    let cluster =
-        Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&items, ""))]);
-    let reading = read(&cluster).await;
-    assert_eq!(reading.problems, []);
+    let items = [other, hpa("front", "jarvis-api", Some(3), 5)];
+    let cluster = serving(vec![(API, 200, deployments(4)), (HPAS, 200, hpas(&items, ""))]);
     let expected = Current {
         replicas: Some(4),
         min_replicas: Some(3),
@@ -123,76 +134,96 @@ async fn a_component_is_read_with_its_hpa_and_its_container() {
         cpu_request: Some(Millicores(250)),
         memory_request: Some(Bytes(256 << 20)),
         memory_limit: Some(Bytes(1 << 30)),
+        doubt: None,
     };
-    assert_eq!(reading.current, expected);
+    assert_eq!(read(&cluster).await, (expected, vec![]));
+    let live = live_state(&services(), &cluster.options()).await.unwrap();
+    assert_eq!(live.workload("jarvis", "api").unwrap().hpa(), Some("front"));
 }
 
 #[tokio::test]
 async fn the_defaults_of_the_api_are_known() {
-    let cluster = Cluster::answering(vec![
-        (API, 200, deployment(4)),
-        (HPAS, 200, hpas(&[hpa("jarvis-api", "jarvis-api", None, 5)], "")),
-    ]);
-    assert_eq!(read(&cluster).await.current.min_replicas, Some(1));
+    let hpas = hpas(&[hpa("jarvis-api", "jarvis-api", None, 5)], "");
+    let cluster = serving(vec![(API, 200, deployments(4)), (HPAS, 200, hpas)]);
+    assert_eq!(read(&cluster).await.0.min_replicas, Some(1));
 }
 
 #[tokio::test]
 async fn an_hpa_on_the_second_page_is_found() {
     const NEXT: &str =
         "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500&continue=more";
-    let cluster = Cluster::answering(vec![
-        (API, 200, deployment(4)),
+    let cluster = serving(vec![
+        (API, 200, deployments(4)),
         (HPAS, 200, hpas(&[hpa("other", "somebody-else", Some(1), 99)], "more")),
         (NEXT, 200, hpas(&[hpa("jarvis-api", "jarvis-api", Some(3), 5)], "")),
     ]);
-    assert_eq!(read(&cluster).await.current.max_replicas, Some(5));
+    assert_eq!(read(&cluster).await.0.max_replicas, Some(5));
 }
 
 #[tokio::test]
-async fn denied_hpas_are_not_taken_for_none() {
-    let message = "horizontalpodautoscalers.autoscaling is forbidden";
-    let cluster = Cluster::answering(vec![
-        (API, 200, deployment(4)),
-        (HPAS, 403, status(403, "Forbidden", message)),
+async fn hpas_that_could_not_be_listed_are_not_taken_for_none() {
+    for (code, reason) in [(403, "Forbidden"), (500, "InternalError"), (404, "NotFound")] {
+        let refusal = status(code, reason, "no");
+        let cluster = serving(vec![(API, 200, deployments(4)), (HPAS, code, refusal)]);
+        let (current, gaps) = read(&cluster).await;
+        assert_eq!(gaps, ["cannot list horizontalpodautoscalers in namespace `jarvis`: no"]);
+        // the count may be an HPA's: it is not ours to give
+        assert_eq!((current.replicas, current.doubt), (None, Some(Doubt::Count)));
+        assert_eq!(current.memory_limit, Some(Bytes(1 << 30)));
+    }
+}
+
+#[tokio::test]
+async fn scaled_objects_that_could_not_be_listed_are_not_taken_for_none() {
+    const KEDA: &str = "/apis/keda.sh/v1alpha1/namespaces/jarvis/scaledobjects?&limit=500";
+    let version = json!({"groupVersion": "keda.sh/v1alpha1", "version": "v1alpha1"});
+    let groups = json!({"kind": "APIGroupList", "apiVersion": "v1",
+        "groups": [{"name": "keda.sh", "versions": [version]}]});
+    let denied = status(403, "Forbidden", "no");
+    let cluster = Server::answering(vec![
+        ("/apis", 200, groups),
+        (API, 200, deployments(4)),
+        (HPAS, 200, hpas(&[], "")),
+        (KEDA, 403, denied),
     ]);
-    let reading = read(&cluster).await;
-    let text = format!("HorizontalPodAutoscalers in namespace `jarvis` may not be read: {message}");
-    assert_eq!(reading.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);
-    // the count may be an HPA's: it is not ours to give
-    assert_eq!(reading.current.replicas, None);
-    assert!(!reading.current.has_hpa());
-    assert_eq!(reading.current.memory_limit, Some(Bytes(1 << 30)));
+    let (current, gaps) = read(&cluster).await;
+    assert_eq!(gaps, ["cannot list scaledobjects in namespace `jarvis`: no"]);
+    assert_eq!((current.replicas, current.doubt), (None, Some(Doubt::Count)));
 }
 
 #[tokio::test]
-async fn an_object_that_is_not_there_is_a_problem_and_not_zero_replicas() {
-    let cluster = Cluster::answering(vec![(HPAS, 200, hpas(&[], ""))]);
-    let reading = read(&cluster).await;
-    assert_eq!(reading.current, Current::default());
-    let what = "`Deployment/jarvis-api` in namespace `jarvis`".to_owned();
-    assert_eq!(reading.problems, [KubernetesError::NotFound { what }]);
+async fn an_object_that_is_not_there_is_a_gap_and_not_zero_replicas() {
+    let none =
+        json!({"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": []});
+    let cluster = serving(vec![(API, 200, none), (HPAS, 200, hpas(&[], ""))]);
+    let (current, gaps) = read(&cluster).await;
+    assert_eq!(current, Current { doubt: Some(Doubt::Object), ..Current::default() });
+    assert_eq!(gaps, ["`Deployment/jarvis-api` in namespace `jarvis` does not exist"]);
 }
 
 #[tokio::test]
-async fn two_hpas_on_one_object_are_a_problem() {
+async fn two_hpas_on_one_object_are_a_gap() {
     let items = [hpa("a", "jarvis-api", Some(1), 5), hpa("b", "jarvis-api", Some(2), 9)];
-    let cluster =
-        Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&items, ""))]);
-    let reading = read(&cluster).await;
-    assert!(
-        matches!(&reading.problems[..], [KubernetesError::SeveralHpas { names, .. }] if names == &["a", "b"])
-    );
-    assert_eq!((reading.current.replicas, reading.current.max_replicas), (None, None));
+    let cluster = serving(vec![(API, 200, deployments(4)), (HPAS, 200, hpas(&items, ""))]);
+    let (current, gaps) = read(&cluster).await;
+    let what = "`Deployment/jarvis-api` in namespace `jarvis`";
+    assert_eq!(gaps, [format!("{what} is scaled by several HPAs: a, b")]);
+    assert_eq!((current.replicas, current.max_replicas), (None, None));
 }
 
 #[tokio::test]
-async fn hpas_are_listed_once_a_namespace_and_nothing_is_written() {
-    let cluster = Cluster::answering(vec![(API, 200, deployment(4)), (HPAS, 200, hpas(&[], ""))]);
+async fn each_kind_is_listed_once_a_namespace_and_nothing_is_written() {
+    let cluster = serving(vec![(API, 200, deployments(4)), (HPAS, 200, hpas(&[], ""))]);
     let api = || component("api", "Deployment/jarvis-api", None);
-    let services = [service_of(vec![api()]), service_of(vec![api()])];
+    let services = [service_of(vec![api(), api()]), service_of(vec![api()])];
     live_state(&services, &cluster.options()).await.unwrap();
-    let get = |path: &str| format!("GET {path}");
-    assert_eq!(cluster.seen(), [get(HPAS), get(API), get(API)]);
+    let mut seen = cluster.seen();
+    assert!(seen.iter().all(|request| request.starts_with("GET ")), "{seen:?}");
+    let asked = seen.len();
+    seen.sort();
+    seen.dedup();
+    // HPAs, Deployments, groups, budgets, quotas, limit ranges, nodes
+    assert_eq!((asked, seen.len()), (7, 7), "{seen:?}");
 }
 
 #[tokio::test]
@@ -200,8 +231,7 @@ async fn a_cluster_that_is_not_there_ends_it() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let file = kubeconfig(&format!("http://{closed}"));
     let options = ClusterOptions { context: None, kubeconfig: Some(file.path().to_owned()) };
-    let services = [service_of(vec![component("api", "Deployment/jarvis-api", None)])];
-    let error = live_state(&services, &options).await.unwrap_err();
+    let error = live_state(&services(), &options).await.unwrap_err();
     assert!(
         matches!(&error, KubernetesError::Unreachable { why, .. } if why.contains("refused")),
         "{error}"
@@ -210,16 +240,14 @@ async fn a_cluster_that_is_not_there_ends_it() {
 
 #[tokio::test]
 async fn refused_credentials_end_it() {
-    let cluster =
-        Cluster::answering(vec![(HPAS, 401, status(401, "Unauthorized", "Unauthorized"))]);
-    let services = [service_of(vec![component("api", "Deployment/jarvis-api", None)])];
-    let error = live_state(&services, &cluster.options()).await.unwrap_err();
+    let cluster = serving(vec![(HPAS, 401, status(401, "Unauthorized", "Unauthorized"))]);
+    let error = live_state(&services(), &cluster.options()).await.unwrap_err();
     assert_eq!(error, KubernetesError::Unauthenticated { message: "Unauthorized".to_owned() });
 }
 
 #[tokio::test]
 async fn an_unknown_context_is_named() {
-    let cluster = Cluster::answering(Vec::new());
+    let cluster = serving(Vec::new());
     let options = ClusterOptions { context: Some("prod".to_owned()), ..cluster.options() };
     let error = live_state(&[], &options).await.unwrap_err();
     assert!(error.to_string().contains("prod"), "{error}");

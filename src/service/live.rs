@@ -1,0 +1,318 @@
+//! What a cluster says of the services at one moment: plain data that `source::kubernetes` reads.
+//!
+//! Everywhere `None` is "not told" (no right to it, no answer, nobody asked), and an empty list is "there is
+//! none". The two never stand for each other: who may not see the HPAs does not know that there is none.
+
+use std::collections::BTreeMap;
+
+use crate::service::{Current, Doubt};
+use crate::units::{Bytes, Millicores};
+
+/// The cluster's word; empty where no cluster was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Live {
+    /// What runs each component, by service and component.
+    pub workloads: BTreeMap<(String, String), Workload>,
+    /// What a namespace allows, by its name.
+    pub namespaces: BTreeMap<String, Namespace>,
+    /// All nodes.
+    pub nodes: Option<Vec<Node>>,
+    /// What was asked for and not told.
+    pub gaps: Vec<Gap>,
+}
+
+/// Something that was asked for and not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// What, and why: `cannot list horizontalpodautoscalers in namespace …`.
+    pub message: String,
+    /// What to change.
+    pub hint: String,
+    /// Whether it hides what is in force, so that the run is not whole without it.
+    pub of_settings: bool,
+}
+
+/// The object that runs a component.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Whether the cluster has it; `Some(false)`: it was deleted, renamed, or never there.
+    pub exists: Option<bool>,
+    /// `spec.replicas`.
+    pub replicas: Option<u32>,
+    /// The container that is sized.
+    pub container: Option<Container>,
+    /// Who sets the replica count.
+    pub scaler: Option<Scaler>,
+    /// The VPAs on it.
+    pub vpas: Option<Vec<Vpa>>,
+    /// The disruption budgets that select its pods.
+    pub budgets: Option<Vec<Budget>>,
+}
+
+/// A container by its real name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its name in the pod.
+    pub name: String,
+    /// What it asks for.
+    pub requests: Amounts,
+    /// What it may not exceed.
+    pub limits: Amounts,
+}
+
+/// CPU and memory; in a request, limit, quota or bound, `None` is "not set".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// CPU.
+    pub cpu: Option<Millicores>,
+    /// Memory.
+    pub memory: Option<Bytes>,
+}
+
+/// Who sets a replica count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scaler {
+    /// Nobody but whoever writes the object.
+    Nobody,
+    /// An HPA.
+    Hpa(Hpa),
+    /// A KEDA `ScaledObject`; the HPA below it is KEDA's, and follows it.
+    Keda(ScaledObject),
+}
+
+/// A horizontal pod autoscaler, found by the object that it scales.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hpa {
+    /// `metadata.name`.
+    pub name: String,
+    /// `minReplicas`.
+    pub min: Option<u32>,
+    /// `maxReplicas`.
+    pub max: Option<u32>,
+    /// The lowest CPU target, in percent of the request; `None`: it has none.
+    pub target_utilization: Option<u32>,
+}
+
+/// KEDA's object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScaledObject {
+    /// `metadata.name`.
+    pub name: String,
+    /// `minReplicaCount`; 0 lets it scale to nothing.
+    pub min: Option<u32>,
+    /// `maxReplicaCount`.
+    pub max: Option<u32>,
+    /// Whether it is told to pause.
+    pub paused: bool,
+    /// The CPU target of its HPA, as [`Hpa::target_utilization`].
+    pub target_utilization: Option<u32>,
+}
+
+/// A vertical pod autoscaler on the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vpa {
+    /// `metadata.name`.
+    pub name: String,
+    /// `updateMode`: with anything but `Off` the requests are its own.
+    pub mode: String,
+}
+
+/// A disruption budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// `metadata.name`.
+    pub name: String,
+    /// `minAvailable`.
+    pub min_available: Option<Share>,
+    /// `maxUnavailable`.
+    pub max_unavailable: Option<Share>,
+}
+
+/// A number of pods, or a part of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Pods.
+    Pods(u32),
+    /// Percent of the pods.
+    Percent(u32),
+}
+
+/// What a namespace allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its quotas.
+    pub quotas: Option<Vec<Quota>>,
+    /// Its limits for single containers and pods.
+    pub limits: Option<Vec<LimitRange>>,
+    /// The claims that the settings name, by name; one that is not here does not exist.
+    pub claims: Option<BTreeMap<String, Claim>>,
+}
+
+/// A resource quota. One with scopes holds for a part of the pods only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// `metadata.name`.
+    pub name: String,
+    /// Whether it is limited to some pods by scopes.
+    pub scoped: bool,
+    /// The most that is allowed.
+    pub hard: QuotaAmounts,
+    /// What is taken of it.
+    pub used: QuotaAmounts,
+}
+
+/// What a quota counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QuotaAmounts {
+    /// Sum of all requests.
+    pub requests: Amounts,
+    /// Sum of all limits.
+    pub limits: Amounts,
+    /// Number of pods.
+    pub pods: Option<u32>,
+}
+
+/// One rule of a limit range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitRange {
+    /// `metadata.name` of its object.
+    pub name: String,
+    /// `Container` or `Pod`.
+    pub of: String,
+    /// The least that a request may be.
+    pub min: Amounts,
+    /// The most that a limit may be.
+    pub max: Amounts,
+    /// The limit of who states none.
+    pub default: Amounts,
+    /// The request of who states none.
+    pub default_request: Amounts,
+}
+
+/// A persistent volume claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What it asks for.
+    pub request: Option<Bytes>,
+    /// What it has.
+    pub capacity: Option<Bytes>,
+    /// Its storage class.
+    pub class: Option<String>,
+    /// Whether its class allows expansion.
+    pub expandable: Option<bool>,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// `metadata.name`.
+    pub name: String,
+    /// What pods may take of it.
+    pub allocatable: Amounts,
+    /// How many pods it takes.
+    pub pods: Option<u32>,
+    /// Its zone, where it is labelled with one.
+    pub zone: Option<String>,
+    /// Whether new pods may come at all.
+    pub schedulable: bool,
+}
+
+impl Live {
+    /// What is in force for the components of a service, as far as the cluster told.
+    #[must_use]
+    pub fn current(&self, service: &str) -> BTreeMap<String, Current> {
+        let mine = self.workloads.iter().filter(|((of, _), _)| of == service);
+        mine.map(|((_, name), workload)| (name.clone(), workload.current())).collect()
+    }
+
+    /// What runs a component.
+    #[must_use]
+    pub fn workload(&self, service: &str, component: &str) -> Option<&Workload> {
+        self.workloads.get(&(service.to_owned(), component.to_owned()))
+    }
+
+    /// Whether something hides what is in force.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.gaps.iter().any(|gap| gap.of_settings)
+    }
+}
+
+impl Workload {
+    /// What is in force, and what nobody else is to be believed on.
+    #[must_use]
+    pub fn current(&self) -> Current {
+        if self.exists == Some(false) {
+            return Current { doubt: Some(Doubt::Object), ..Current::default() };
+        }
+        let (requests, limits) = self.container.as_ref().map_or_else(
+            || (Amounts::default(), Amounts::default()),
+            |container| (container.requests, container.limits),
+        );
+        let current = Current {
+            cpu_request: requests.cpu,
+            memory_request: requests.memory,
+            memory_limit: limits.memory,
+            ..Current::default()
+        };
+        let replicas = self.replicas;
+        match &self.scaler {
+            None => Current { doubt: Some(Doubt::Count), ..current },
+            Some(Scaler::Nobody) => Current { replicas, ..current },
+            Some(
+                Scaler::Hpa(Hpa { min, max, target_utilization, .. })
+                | Scaler::Keda(ScaledObject { min, max, target_utilization, .. }),
+            ) => Current {
+                replicas,
+                min_replicas: *min,
+                max_replicas: *max,
+                target_utilization: *target_utilization,
+                ..current
+            },
+        }
+    }
+
+    /// The HPA that a person may write to: none where KEDA owns it.
+    #[must_use]
+    pub fn hpa(&self) -> Option<&str> {
+        match &self.scaler {
+            Some(Scaler::Hpa(hpa)) => Some(&hpa.name),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn four(scaler: Option<Scaler>) -> Current {
+        Workload { exists: Some(true), replicas: Some(4), scaler, ..Workload::default() }.current()
+    }
+
+    #[test]
+    fn a_count_is_in_force_only_where_it_is_known_who_sets_it() {
+        assert_eq!(four(Some(Scaler::Nobody)).replicas, Some(4));
+        assert_eq!(four(None).replicas, None);
+        assert_eq!(four(None).doubt, Some(Doubt::Count));
+    }
+
+    #[test]
+    fn keda_may_scale_to_nothing() {
+        let scaled = ScaledObject {
+            name: "api".to_owned(),
+            min: Some(0),
+            max: Some(9),
+            paused: false,
+            target_utilization: None,
+        };
+        let current = four(Some(Scaler::Keda(scaled)));
+        assert_eq!((current.min_replicas, current.max_replicas), (Some(0), Some(9)));
+    }
+
+    #[test]
+    fn nothing_is_in_force_for_an_object_that_is_not_there() {
+        let gone = Workload { exists: Some(false), replicas: Some(4), ..Workload::default() };
+        assert_eq!(gone.current(), Current { doubt: Some(Doubt::Object), ..Current::default() });
+    }
+}

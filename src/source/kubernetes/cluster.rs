@@ -1,0 +1,148 @@
+//! A connection that lists, and keeps what it may not list.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use super::error::{KubernetesError, Listing};
+use crate::service::live::Gap;
+
+/// Objects asked for in one page: what `kubectl` asks for.
+const PAGE: u32 = 500;
+
+/// The API server of one cluster.
+pub(super) struct Cluster {
+    client: Client,
+    /// The API groups it serves; `None`: not asked yet, or not told.
+    groups: Option<BTreeSet<String>>,
+    asked_for_groups: bool,
+    problems: Vec<KubernetesError>,
+}
+
+/// A kind that a cluster may not have, since it comes with an operator.
+pub(super) struct Operator {
+    pub group: &'static str,
+    pub version: &'static str,
+    pub kind: &'static str,
+    pub plural: &'static str,
+}
+
+impl Cluster {
+    pub fn new(client: Client) -> Self {
+        Self { client, groups: None, asked_for_groups: false, problems: Vec::new() }
+    }
+
+    /// What went wrong, for people, each once.
+    pub fn gaps(self) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> = Vec::new();
+        for problem in &self.problems {
+            let gap = Gap {
+                message: problem.to_string(),
+                hint: problem.hint(),
+                of_settings: problem.is_of_settings(),
+            };
+            if !gaps.contains(&gap) {
+                gaps.push(gap);
+            }
+        }
+        gaps
+    }
+
+    pub fn note(&mut self, problem: KubernetesError) {
+        self.problems.push(problem);
+    }
+
+    /// All objects of a kind in a namespace; `None`: not told, and noted.
+    pub async fn list<K>(&mut self, namespace: &str) -> Result<Option<Vec<K>>, KubernetesError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let listing = Listing::of::<K>(&(), Some(namespace));
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let listed = pages(&api, &listing).await;
+        self.contained(listed)
+    }
+
+    /// All objects of a kind that belongs to no namespace; `None`: not told, and noted.
+    pub async fn list_all<K>(&mut self) -> Result<Option<Vec<K>>, KubernetesError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let listing = Listing::of::<K>(&(), None);
+        let api: Api<K> = Api::all(self.client.clone());
+        let listed = pages(&api, &listing).await;
+        self.contained(listed)
+    }
+
+    /// All objects of an operator's kind in a namespace: none where the cluster does not serve its group.
+    pub async fn list_of(
+        &mut self,
+        operator: &Operator,
+        namespace: &str,
+    ) -> Result<Option<Vec<DynamicObject>>, KubernetesError> {
+        if self.serves(operator.group).await? == Some(false) {
+            return Ok(Some(Vec::new()));
+        }
+        let kind = GroupVersionKind::gvk(operator.group, operator.version, operator.kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, operator.plural);
+        let listing = Listing::of::<DynamicObject>(&resource, Some(namespace));
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), namespace, &resource);
+        let listed = pages(&api, &listing).await;
+        self.contained(listed)
+    }
+
+    /// Whether the cluster serves an API group; `None`: it does not say what it serves.
+    async fn serves(&mut self, group: &str) -> Result<Option<bool>, KubernetesError> {
+        if !self.asked_for_groups {
+            self.asked_for_groups = true;
+            let answer = self.client.list_api_groups().await;
+            self.groups = match answer {
+                Ok(list) => Some(list.groups.into_iter().map(|group| group.name).collect()),
+                // then each list answers for itself
+                Err(kube::Error::Api(status)) if status.code != 401 => None,
+                Err(error) => return Err(KubernetesError::lost("its API groups", error)),
+            };
+        }
+        Ok(self.groups.as_ref().map(|groups| groups.contains(group)))
+    }
+
+    /// Keeps a failure that concerns one kind with that kind; a lost cluster ends the run.
+    fn contained<T>(
+        &mut self,
+        result: Result<T, KubernetesError>,
+    ) -> Result<Option<T>, KubernetesError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_of_the_cluster() => Err(error),
+            Err(error) => {
+                self.note(error);
+                Ok(None)
+            }
+        }
+    }
+}
+
+async fn pages<K>(api: &Api<K>, listing: &Listing) -> Result<Vec<K>, KubernetesError>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let mut page = ListParams::default().limit(PAGE);
+    let mut all = Vec::new();
+    loop {
+        let list =
+            api.list(&page).await.map_err(|error| KubernetesError::listing(listing, error))?;
+        all.extend(list.items);
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page.continue_token = Some(token),
+            None => return Ok(all),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Who sets a replica count: found by the object that it scales, never by its name.
+
+use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, MetricSpec, MetricTarget};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+
+use super::cluster::Operator;
+use super::error::KubernetesError;
+use super::whole;
+use crate::service::Target;
+use crate::service::live::{Hpa, ScaledObject, Scaler};
+
+/// KEDA's objects on Deployments and StatefulSets.
+pub(super) const SCALED_OBJECTS: Operator = Operator {
+    group: "keda.sh",
+    version: "v1alpha1",
+    kind: "ScaledObject",
+    plural: "scaledobjects",
+};
+
+/// KEDA's own bounds where its object gives none.
+const KEDA_BOUNDS: (u64, u64) = (0, 100);
+/// The annotations that make KEDA hold still.
+const KEDA_PAUSES: [&str; 2] =
+    ["autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas"];
+
+/// Who scales the target; `None`: somebody may whom we cannot see.
+///
+/// # Errors
+///
+/// Where several of one kind do.
+pub(super) fn of(
+    hpas: Option<&[HorizontalPodAutoscaler]>,
+    scaled_objects: Option<&[DynamicObject]>,
+    target: &Target,
+    what: &str,
+) -> Result<Option<Scaler>, KubernetesError> {
+    let hpa = only(hpas.map(|all| hpas_on(all, target)).as_deref(), "HPAs", what)?;
+    let keda = scaled_objects.map(|all| scaled_objects_on(all, target));
+    let keda = only(keda.as_deref(), "ScaledObjects", what)?;
+    Ok(match (hpa, keda) {
+        (Seen::One(hpa), Seen::One(keda)) => Some(Scaler::Keda(scaled_object(keda, Some(hpa)))),
+        (_, Seen::One(keda)) => Some(Scaler::Keda(scaled_object(keda, None))),
+        // the HPA of a ScaledObject follows it, and that one was not seen
+        (Seen::One(hpa), _) if owned_by_keda(hpa) => None,
+        (Seen::One(hpa), _) => Some(Scaler::Hpa(bounds(hpa))),
+        (Seen::Nothing, Seen::Nothing) => Some(Scaler::Nobody),
+        (Seen::NotTold, _) | (_, Seen::NotTold) => None,
+    })
+}
+
+/// What was seen of one kind.
+enum Seen<'a, K> {
+    NotTold,
+    Nothing,
+    One(&'a K),
+}
+
+fn only<'a, K: ResourceExt>(
+    found: Option<&[&'a K]>,
+    of: &'static str,
+    what: &str,
+) -> Result<Seen<'a, K>, KubernetesError> {
+    match found {
+        None => Ok(Seen::NotTold),
+        Some([]) => Ok(Seen::Nothing),
+        Some([one]) => Ok(Seen::One(one)),
+        Some(several) => Err(KubernetesError::SeveralScalers {
+            what: what.to_owned(),
+            of,
+            names: several.iter().map(|one| one.name_any()).collect(),
+        }),
+    }
+}
+
+fn hpas_on<'a>(
+    all: &'a [HorizontalPodAutoscaler],
+    target: &Target,
+) -> Vec<&'a HorizontalPodAutoscaler> {
+    let on_it = |hpa: &&HorizontalPodAutoscaler| {
+        let of = hpa.spec.as_ref().map(|spec| &spec.scale_target_ref);
+        of.is_some_and(|of| of.kind == target.kind && of.name == target.name)
+    };
+    all.iter().filter(on_it).collect()
+}
+
+fn scaled_objects_on<'a>(all: &'a [DynamicObject], target: &Target) -> Vec<&'a DynamicObject> {
+    let on_it = |object: &&DynamicObject| {
+        let of = &object.data["spec"]["scaleTargetRef"];
+        // absent it is a Deployment by KEDA's own default
+        of["kind"].as_str().unwrap_or("Deployment") == target.kind
+            && of["name"] == target.name.as_str()
+    };
+    all.iter().filter(on_it).collect()
+}
+
+fn owned_by_keda(hpa: &HorizontalPodAutoscaler) -> bool {
+    hpa.owner_references().iter().any(|owner| owner.kind == SCALED_OBJECTS.kind)
+}
+
+fn bounds(hpa: &HorizontalPodAutoscaler) -> Hpa {
+    let spec = hpa.spec.as_ref();
+    Hpa {
+        name: hpa.name_any(),
+        // absent `minReplicas` is 1 by the API's own default
+        min: whole(spec.and_then(|spec| spec.min_replicas).or(Some(1))),
+        max: whole(spec.map(|spec| spec.max_replicas)),
+        target_utilization: utilization(hpa),
+    }
+}
+
+/// The lowest CPU target among its metrics, of pods or of one container.
+fn utilization(hpa: &HorizontalPodAutoscaler) -> Option<u32> {
+    let percent = |target: &MetricTarget| target.average_utilization;
+    let cpu = |metric: &MetricSpec| {
+        let pods = metric.resource.as_ref().filter(|of| of.name == "cpu");
+        let one = metric.container_resource.as_ref().filter(|of| of.name == "cpu");
+        pods.and_then(|of| percent(&of.target)).or(one.and_then(|of| percent(&of.target)))
+    };
+    whole(hpa.spec.iter().flat_map(|spec| spec.metrics.iter().flatten()).filter_map(cpu).min())
+}
+
+fn scaled_object(object: &DynamicObject, hpa: Option<&HorizontalPodAutoscaler>) -> ScaledObject {
+    let count = |key: &str, default: u64| {
+        let value = &object.data["spec"][key];
+        let value = if value.is_null() { Some(default) } else { value.as_u64() };
+        value.and_then(|value| u32::try_from(value).ok())
+    };
+    let told = |key: &&str| object.annotations().get(*key).is_some_and(|value| value != "false");
+    ScaledObject {
+        name: object.name_any(),
+        min: count("minReplicaCount", KEDA_BOUNDS.0),
+        max: count("maxReplicaCount", KEDA_BOUNDS.1),
+        paused: KEDA_PAUSES.iter().any(told),
+        target_utilization: hpa.and_then(utilization),
+    }
+}

@@ -1,0 +1,211 @@
+//! The objects of a namespace that run components, and what is set on each.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{self, PodTemplateSpec};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use kube::core::{Selector, SelectorExt};
+
+use super::cluster::{Cluster, Operator};
+use super::error::KubernetesError;
+use super::{Quantities, quantity, scaler, whole};
+use crate::service::Target;
+use crate::service::live::{Amounts, Budget, Container, Share, Vpa, Workload};
+
+const VPAS: Operator = Operator {
+    group: "autoscaling.k8s.io",
+    version: "v1",
+    kind: "VerticalPodAutoscaler",
+    plural: "verticalpodautoscalers",
+};
+
+/// Everything in a namespace that has a say in its components; `None`: not told.
+pub(super) struct Listed {
+    deployments: Option<Vec<Found>>,
+    stateful_sets: Option<Vec<Found>>,
+    hpas: Option<Vec<HorizontalPodAutoscaler>>,
+    keda: Option<Vec<DynamicObject>>,
+    vpas: Option<Vec<DynamicObject>>,
+    budgets: Option<Vec<PodDisruptionBudget>>,
+}
+
+/// What a Deployment and a StatefulSet have in common.
+struct Found {
+    name: String,
+    replicas: Option<u32>,
+    template: PodTemplateSpec,
+}
+
+impl Listed {
+    /// Lists the kinds of workload that are `wanted`, and each kind that has a say in them, once.
+    pub async fn list(
+        cluster: &mut Cluster,
+        namespace: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, KubernetesError> {
+        let hpas = cluster.list(namespace).await?;
+        let deployments: Option<Vec<Deployment>> =
+            if wanted("Deployment") { cluster.list(namespace).await? } else { Some(Vec::new()) };
+        let stateful_sets: Option<Vec<StatefulSet>> =
+            if wanted("StatefulSet") { cluster.list(namespace).await? } else { Some(Vec::new()) };
+        Ok(Self {
+            hpas,
+            deployments: deployments.map(|all| all.into_iter().map(Found::from).collect()),
+            stateful_sets: stateful_sets.map(|all| all.into_iter().map(Found::from).collect()),
+            keda: cluster.list_of(&scaler::SCALED_OBJECTS, namespace).await?,
+            vpas: cluster.list_of(&VPAS, namespace).await?,
+            budgets: cluster.list(namespace).await?,
+        })
+    }
+
+    /// Every workload that was listed.
+    pub fn targets(&self) -> Vec<Target> {
+        let of = |kind: &'static str, all: &Option<Vec<Found>>| -> Vec<Target> {
+            let named = |found: &Found| Target { kind: kind.to_owned(), name: found.name.clone() };
+            all.iter().flatten().map(named).collect()
+        };
+        let mut all = of("Deployment", &self.deployments);
+        all.extend(of("StatefulSet", &self.stateful_sets));
+        all
+    }
+
+    /// What is told of the component of this name, whose container the settings may name.
+    pub fn workload(
+        &self,
+        cluster: &mut Cluster,
+        namespace: &str,
+        target: &Target,
+        (component, container): (&str, Option<&str>),
+    ) -> Workload {
+        let what = format!("`{target}` in namespace `{namespace}`");
+        let all = match target.kind.as_str() {
+            "Deployment" => self.deployments.as_deref(),
+            "StatefulSet" => self.stateful_sets.as_deref(),
+            kind => {
+                cluster.note(KubernetesError::Kind { kind: kind.to_owned(), what });
+                return Workload::default();
+            }
+        };
+        let found = all.map(|all| all.iter().find(|found| found.name == target.name));
+        if matches!(found, Some(None)) {
+            cluster.note(KubernetesError::NotFound { what });
+            return Workload { exists: Some(false), ..Workload::default() };
+        }
+        let found = found.flatten();
+        let scaler = scaler::of(self.hpas.as_deref(), self.keda.as_deref(), target, &what);
+        let container = found.map(|found| found.container(component, container)).transpose();
+        Workload {
+            exists: found.map(|_| true),
+            replicas: found.and_then(|found| found.replicas),
+            scaler: scaler.unwrap_or_else(|problem| noted(cluster, problem)),
+            container: container.unwrap_or_else(|problem| noted(cluster, problem)),
+            vpas: self.vpas.as_ref().map(|all| vpas(all, target)),
+            budgets: found.zip(self.budgets.as_ref()).map(|(found, all)| found.budgets(all)),
+        }
+    }
+}
+
+fn noted<T>(cluster: &mut Cluster, problem: KubernetesError) -> Option<T> {
+    cluster.note(problem);
+    None
+}
+
+impl From<Deployment> for Found {
+    fn from(one: Deployment) -> Self {
+        let name = one.name_any();
+        let spec = one.spec.unwrap_or_default();
+        // absent `replicas` is 1 by the API's own default
+        Self { name, replicas: whole(spec.replicas.or(Some(1))), template: spec.template }
+    }
+}
+
+impl From<StatefulSet> for Found {
+    fn from(one: StatefulSet) -> Self {
+        let name = one.name_any();
+        let spec = one.spec.unwrap_or_default();
+        Self { name, replicas: whole(spec.replicas.or(Some(1))), template: spec.template }
+    }
+}
+
+impl Found {
+    /// The container that the settings name, else the one named like the object, else the only one.
+    fn container(
+        &self,
+        component: &str,
+        named: Option<&str>,
+    ) -> Result<Container, KubernetesError> {
+        let containers =
+            self.template.spec.as_ref().map(|pod| pod.containers.as_slice()).unwrap_or_default();
+        let by_name = |name: &str| containers.iter().find(|container| container.name == name);
+        let found = match named {
+            Some(name) => by_name(name),
+            None => by_name(&self.name).or(match containers {
+                [only] => Some(only),
+                _ => None,
+            }),
+        };
+        found.map(container).ok_or_else(|| KubernetesError::NoContainer {
+            component: component.to_owned(),
+            wanted: named.unwrap_or(&self.name).to_owned(),
+            names: containers.iter().map(|container| container.name.clone()).collect(),
+        })
+    }
+
+    /// The disruption budgets that select its pods. One without a selector selects none; an empty one, all.
+    fn budgets(&self, all: &[PodDisruptionBudget]) -> Vec<Budget> {
+        let none = BTreeMap::new();
+        let metadata = self.template.metadata.as_ref();
+        let labels = metadata.and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
+        let selects = |budget: &&PodDisruptionBudget| {
+            let selector = budget.spec.as_ref().and_then(|spec| spec.selector.clone());
+            let selector = selector.and_then(|selector| Selector::try_from(selector).ok());
+            selector.is_some_and(|selector| selector.matches(labels))
+        };
+        all.iter().filter(selects).map(budget).collect()
+    }
+}
+
+fn container(of: &v1::Container) -> Container {
+    let resources = of.resources.as_ref();
+    Container {
+        name: of.name.clone(),
+        requests: amounts(resources.and_then(|resources| resources.requests.as_ref())),
+        limits: amounts(resources.and_then(|resources| resources.limits.as_ref())),
+    }
+}
+
+/// CPU and memory by their plain names.
+pub(super) fn amounts(of: Option<&Quantities>) -> Amounts {
+    Amounts { cpu: quantity(of, "cpu"), memory: quantity(of, "memory") }
+}
+
+fn budget(of: &PodDisruptionBudget) -> Budget {
+    let spec = of.spec.as_ref();
+    let share = |of: Option<&IntOrString>| match of? {
+        IntOrString::Int(count) => whole(Some(*count)).map(Share::Pods),
+        IntOrString::String(text) => text.strip_suffix('%')?.parse().ok().map(Share::Percent),
+    };
+    Budget {
+        name: of.name_any(),
+        min_available: share(spec.and_then(|spec| spec.min_available.as_ref())),
+        max_unavailable: share(spec.and_then(|spec| spec.max_unavailable.as_ref())),
+    }
+}
+
+fn vpas(all: &[DynamicObject], target: &Target) -> Vec<Vpa> {
+    let on_it = |vpa: &&DynamicObject| {
+        let of = &vpa.data["spec"]["targetRef"];
+        of["kind"] == target.kind.as_str() && of["name"] == target.name.as_str()
+    };
+    let one = |vpa: &DynamicObject| Vpa {
+        name: vpa.name_any(),
+        // absent it is `Auto` by its own default
+        mode: vpa.data["spec"]["updatePolicy"]["updateMode"].as_str().unwrap_or("Auto").to_owned(),
+    };
+    all.iter().filter(on_it).map(one).collect()
+}

@@ -1,0 +1,565 @@
+//! The real binary against a real API server: what it reads, what it says of what it may not read, and whether
+//! the API server takes what it writes.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+#[path = "support/cluster.rs"]
+mod cluster;
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use cluster::{Cluster, available, controllers_available};
+use jiff::Timestamp;
+use plimsoll::history::{Evidence, Signal};
+use plimsoll::service::live::{Budget, Claim, Live, Scaler, Share};
+use plimsoll::source::demo;
+use plimsoll::source::kubernetes::{ClusterOptions, live_state};
+use plimsoll::units::{Bytes, Millicores};
+use plimsoll::{config, service};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A Monday without a campaign, roll-out or outage in the eight weeks before.
+const AT: &str = "2025-11-24T01:00:00Z";
+
+/// JARVIS, with names that nothing but the objects themselves tells: the HPA, and the container of the API.
+const JARVIS: &str = include_str!("manifests/jarvis.yaml");
+
+/// What a change must fit into. The last budget is about other pods.
+const AROUND: &str = include_str!("manifests/around.yaml");
+
+/// A folder with settings and eight weeks of history, none of it about what is in force.
+struct Desk(TempDir);
+
+struct Told {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn settings(namespaces: &[&str]) -> String {
+    let services = namespaces.iter().map(|namespace| {
+        format!(
+            "  - name: {namespace}
+    namespace: {namespace}
+    tiers:
+      - {{name: Low,    below: 10,  api: 2,     worker: 1,    redis: 256Mi}}
+      - {{name: Medium, below: 50,  api: 3-5,   worker: 2-3,  redis: 512Mi}}
+      - {{name: High,   below: 200, api: 5-10,  worker: 3-5,  redis: 1Gi}}
+      - {{name: Peak,               api: 10-20, worker: 5-10, redis: 2Gi}}
+    components:
+      api:    {{target: Deployment/jarvis-api}}
+      worker: {{target: Deployment/jarvis-worker}}
+      redis:  {{target: StatefulSet/jarvis-redis-master, memory: true}}
+    volumes: [data-jarvis-postgresql-0]
+"
+        )
+    });
+    let services: String = services.collect();
+    format!(
+        "version: 1\ntimezone: Asia/Tokyo\nhistory: {{files: [history.csv], step: 5m, lookback: 8w, store: history}}\nservices:\n{services}"
+    )
+}
+
+impl Desk {
+    /// For services that are named like their namespaces, with twice the load of the built-in history.
+    fn of(namespaces: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("plimsoll.yaml"), settings(namespaces)).unwrap();
+        std::fs::write(folder.path().join("history.csv"), history(namespaces)).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn edit(&self, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.path("plimsoll.yaml")).unwrap();
+        assert!(text.contains(old), "{old}");
+        std::fs::write(self.path("plimsoll.yaml"), text.replace(old, new)).unwrap();
+    }
+
+    /// What the binary says for [`AT`], as this user of the cluster.
+    fn run(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
+        self.say(cluster, user, &[args, &["--at", AT]].concat())
+    }
+
+    fn init(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
+        self.say(cluster, user, &[&["init"], args].concat())
+    }
+
+    fn say(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
+        let kubeconfig = cluster.path(&format!("{user}.kubeconfig"));
+        let output = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .args(args)
+            .args(["--context", user, "--kubeconfig"])
+            .arg(kubeconfig)
+            .current_dir(&self.0)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Told {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    fn plan(&self, cluster: &Cluster, user: &str) -> Told {
+        self.run(cluster, user, &["plan", "-o", "json"])
+    }
+}
+
+impl Told {
+    /// `current`, `target` and `action` of a setting of a service.
+    fn setting(&self, service: &str, component: &str, setting: &str) -> [Value; 3] {
+        let plan: Value = serde_json::from_str(&self.stdout).unwrap();
+        let services = plan["services"].as_array().unwrap();
+        let of = services.iter().find(|one| one["name"] == service).unwrap();
+        let mut all = of["recommendations"].as_array().unwrap().iter();
+        let one = all.find(|one| one["component"] == component && one["setting"] == setting);
+        let one = one.unwrap_or_else(|| panic!("no {component} {setting} in {}", self.stdout));
+        ["current", "target", "action"].map(|key| one[key].clone())
+    }
+
+    fn says(&self, code: i32, words: &[&str]) {
+        let text = format!("{}{}", self.stdout, self.stderr);
+        assert_eq!(self.code, Some(code), "{text}");
+        for word in words {
+            assert!(text.contains(word), "`{word}` is not in\n{text}");
+        }
+        assert!(!text.contains("panicked"), "{text}");
+    }
+}
+
+fn history(services: &[&str]) -> String {
+    let mut text = "timestamp,service,series,value\n".to_owned();
+    for (key, evidence) in demo::observed(AT.parse().unwrap(), demo::SEED) {
+        let wanted = match key.signal {
+            Signal::Load | Signal::ErrorRate | Signal::P99 | Signal::RedisUsed => true,
+            Signal::CpuMax | Signal::Memory => key.subject.as_deref() == Some("api"),
+            _ => false,
+        };
+        let Evidence::Series(samples) = evidence else { continue };
+        if !wanted {
+            continue;
+        }
+        let twice = if key.signal == Signal::Load { 2.0 } else { 1.0 };
+        for service in services {
+            for (at, value) in samples.at.iter().zip(&samples.value) {
+                let at = Timestamp::from_second(*at).unwrap();
+                writeln!(text, "{at},{service},{key},{}", value * twice).unwrap();
+            }
+        }
+    }
+    text
+}
+
+/// Lets a user list these kinds in a namespace.
+fn allow(cluster: &Cluster, user: &str, namespace: &str, resources: &str) {
+    let name = format!("{user}-reads");
+    let role = ["create", "role", &name, "-n", namespace, "--verb=list", "--resource", resources];
+    let bound = ["create", "rolebinding", &name, "-n", namespace, "--role", &name, "--user", user];
+    for args in [&role[..], &bound[..]] {
+        let made = cluster.kubectl(args);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+}
+
+const EVERYTHING: &str = "deployments.apps,statefulsets.apps,horizontalpodautoscalers.autoscaling,\
+    poddisruptionbudgets.policy,resourcequotas,limitranges,persistentvolumeclaims";
+
+#[test]
+fn what_is_in_force_is_read_from_the_cluster_without_a_word_in_the_settings() {
+    if !available("what_is_in_force_is_read_from_the_cluster_without_a_word_in_the_settings") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("whole", JARVIS);
+    let told = Desk::of(&["whole"]).plan(&cluster, "admin");
+    let current = |component, setting| told.setting("whole", component, setting)[0].clone();
+    assert_eq!(current("api", "minReplicas"), 3);
+    assert_eq!(current("api", "maxReplicas"), 5);
+    assert_eq!(current("api", "cpuRequest"), "600m");
+    assert_eq!(current("api", "memoryLimit"), "512Mi");
+    assert_eq!(current("worker", "replicas"), 3);
+    assert_eq!(current("worker", "memoryLimit"), "1Gi");
+    assert_eq!(current("redis", "memory"), "512Mi");
+    assert_eq!(told.setting("whole", "api", "minReplicas")[2], "Raise");
+    assert_eq!(told.setting("whole", "redis", "memory")[2], "Raise");
+    assert!(!told.stderr.contains("warning"), "{}", told.stderr);
+}
+
+#[test]
+fn what_a_change_must_fit_into_is_read_too() {
+    if !controllers_available("what_a_change_must_fit_into_is_read_too") {
+        return;
+    }
+    let cluster = Cluster::with_controllers();
+    cluster.apply("around", AROUND);
+    cluster.apply("around", JARVIS);
+    // the controllers make pods, and count them: 4 of the API, 3 workers, 1 Redis
+    let counted = || {
+        let path =
+            ["get", "resourcequota", "share", "-n", "around", "-o", "jsonpath={.status.used.pods}"];
+        cluster.kubectl(&path).stdout == b"8"
+    };
+    cluster.wait("a quota that counts eight pods", counted);
+    let live = read(&cluster, "around");
+    assert_eq!(live.gaps, []);
+    let budgets = |component| live.workload("around", component).unwrap().budgets.clone().unwrap();
+    let front = Budget {
+        name: "front".to_owned(),
+        min_available: Some(Share::Percent(50)),
+        max_unavailable: None,
+    };
+    assert_eq!(budgets("api"), [front]);
+    assert_eq!(budgets("worker")[0].max_unavailable, Some(Share::Pods(1)));
+    assert_eq!(budgets("redis"), []);
+    let around = &live.namespaces["around"];
+    let [quota] = around.quotas.as_deref().unwrap() else { panic!("{around:?}") };
+    assert_eq!((quota.hard.pods, quota.used.pods), (Some(20), Some(8)));
+    assert_eq!(quota.hard.requests.cpu, Some(Millicores(8000)));
+    // 4 x 600m, 3 x 500m and the 100m by default of their mesh, 100m of Redis
+    assert_eq!(quota.used.requests.cpu, Some(Millicores(2400 + 1800 + 100)));
+    let [limits] = around.limits.as_deref().unwrap() else { panic!("{around:?}") };
+    assert_eq!((limits.max.memory, limits.min.cpu), (Some(Bytes(2 << 30)), Some(Millicores(50))));
+    let claim = Claim {
+        request: Some(Bytes(50 << 30)),
+        capacity: None,
+        class: Some("growing".to_owned()),
+        expandable: Some(true),
+    };
+    let claims = around.claims.clone().unwrap();
+    assert_eq!(claims, [("data-jarvis-postgresql-0".to_owned(), claim)].into());
+    let [node] = live.nodes.as_deref().unwrap() else { panic!("{:?}", live.nodes) };
+    assert_eq!(node.allocatable.cpu, Some(Millicores(3920)));
+    assert_eq!((node.pods, node.zone.as_deref(), node.schedulable), (Some(110), Some("a"), false));
+}
+
+/// What the library reads for the service of a namespace, as the administrator.
+fn read(cluster: &Cluster, namespace: &str) -> Live {
+    let services: Vec<service::Service> =
+        config::parse(&settings(&[namespace]), "test", Path::new(".")).unwrap().services;
+    let options =
+        ClusterOptions { context: None, kubeconfig: Some(cluster.path("admin.kubeconfig")) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(live_state(&services, &options)).unwrap()
+}
+
+#[test]
+fn case_80_hpas_that_one_namespace_denies_leave_its_counts_alone_and_the_other_advised() {
+    if !available("case_80_hpas_that_one_namespace_denies_leave_its_counts_alone") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    for namespace in ["open", "shut"] {
+        cluster.apply(namespace, JARVIS);
+    }
+    allow(&cluster, "limited", "open", EVERYTHING);
+    let but_hpas = EVERYTHING.replace("horizontalpodautoscalers.autoscaling,", "");
+    allow(&cluster, "limited", "shut", &but_hpas);
+    let desk = Desk::of(&["open", "shut"]);
+    let told = desk.plan(&cluster, "limited");
+    told.says(
+        3,
+        &[
+            "the cluster does not tell who sets the count",
+            "cannot list horizontalpodautoscalers in namespace `shut`",
+            r#"User "limited" cannot list resource "horizontalpodautoscalers""#,
+            "kubectl create role plimsoll-read -n shut --verb=list --resource=horizontalpodautoscalers.autoscaling",
+            "cannot list nodes",
+        ],
+    );
+    assert!(!told.stderr.contains("in namespace `open`"), "{}", told.stderr);
+    assert_eq!(told.setting("open", "api", "minReplicas"), [json!(3), json!(5), json!("Raise")]);
+    let unknown = [Value::Null, Value::Null, json!("Skipped")];
+    assert_eq!(told.setting("shut", "api", "replicas"), unknown);
+    assert_eq!(told.setting("shut", "worker", "replicas"), unknown);
+    // what does not hang on the HPAs is advised there too
+    assert_eq!(told.setting("shut", "redis", "memory")[2], "Raise");
+    // nor does a person's word on the count make an unseen HPA go away
+    desk.edit("Deployment/jarvis-api}", "Deployment/jarvis-api, current: {replicas: 4}}");
+    let told = desk.plan(&cluster, "limited");
+    assert_eq!(told.setting("shut", "api", "replicas"), unknown);
+    assert_eq!(told.setting("open", "api", "minReplicas")[0], 3);
+}
+
+#[test]
+fn case_65_an_object_that_was_deleted_or_renamed_is_named_and_nothing_is_advised_on_it() {
+    if !available("case_65_an_object_that_was_deleted_or_renamed") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("gone", JARVIS);
+    let desk = Desk::of(&["gone"]);
+    // the settings still believe in it
+    desk.edit("Deployment/jarvis-worker}", "Deployment/jarvis-worker, current: {replicas: 2}}");
+    assert_eq!(desk.plan(&cluster, "admin").setting("gone", "worker", "replicas")[0], 3);
+    assert!(
+        cluster.kubectl(&["delete", "deployment", "jarvis-worker", "-n", "gone"]).status.success()
+    );
+    cluster.apply("gone", &JARVIS.replace("name: jarvis-worker", "name: jarvis-worker-v2"));
+    let told = desk.plan(&cluster, "admin");
+    told.says(
+        3,
+        &[
+            "`Deployment/jarvis-worker` in namespace `gone` does not exist",
+            "components.<name>.target",
+            "the cluster has no such object",
+        ],
+    );
+    let unknown = [Value::Null, Value::Null, json!("Skipped")];
+    assert_eq!(told.setting("gone", "worker", "replicas"), unknown);
+    let told = desk.run(&cluster, "admin", &["patch"]);
+    assert!(!told.stdout.contains("jarvis-worker"), "{}", told.stdout);
+    assert!(told.stdout.contains("front-scaler"), "{}", told.stdout);
+}
+
+/// The two custom resources that matter here, with any content: their operators do not run.
+const OPERATORS: &str = include_str!("manifests/operators.yaml");
+
+const SCALED: &str = include_str!("manifests/scaled.yaml");
+
+#[test]
+fn case_66_a_count_that_keda_owns_is_keda_s_and_an_hpa_on_other_metrics_has_no_cpu_target() {
+    if !available("case_66_a_count_that_keda_owns_is_keda_s") {
+        return;
+    }
+    // of its own: what it serves is asked of the whole cluster
+    let cluster = Cluster::start();
+    let requests = "{type: Pods, pods: {metric: {name: rps}, target: {type: AverageValue, averageValue: \"10\"}}}";
+    let cpu = "{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}";
+    cluster.apply("keda", &JARVIS.replace(cpu, requests));
+    assert_eq!(
+        read(&cluster, "keda").workload("keda", "worker").unwrap().scaler,
+        Some(Scaler::Nobody)
+    );
+    cluster.apply("keda", OPERATORS);
+    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io";
+    cluster.wait("custom resources", || {
+        cluster.kubectl(&["get", kinds, "-n", "keda"]).status.success()
+    });
+    cluster.apply("keda", SCALED);
+    let live = read(&cluster, "keda");
+    assert_eq!(live.gaps, []);
+    let Some(Scaler::Keda(scaled)) = &live.workload("keda", "worker").unwrap().scaler else {
+        panic!("{live:?}")
+    };
+    assert_eq!((scaled.name.as_str(), scaled.min, scaled.max), ("by-queue", Some(2), Some(3)));
+    assert!(scaled.paused);
+    let api = live.workload("keda", "api").unwrap();
+    let vpas = api.vpas.as_deref().unwrap();
+    assert_eq!((vpas[0].name.as_str(), vpas[0].mode.as_str()), ("right-size", "Initial"));
+    assert_eq!((api.current().max_replicas, api.current().target_utilization), (Some(5), None));
+    // and its bounds are patched where they are kept
+    let desk = Desk::of(&["keda"]);
+    assert_eq!(desk.plan(&cluster, "admin").setting("keda", "worker", "minReplicas")[0], 2);
+    let sent = send_patches(&cluster, &desk, "keda");
+    assert!(sent.contains(&"keda.by-queue.scaledobject.yaml".to_owned()), "{sent:?}");
+    // who may not see the ScaledObjects does not know whose the count is
+    allow(&cluster, "limited", "keda", EVERYTHING);
+    let told = desk.plan(&cluster, "limited");
+    told.says(3, &["cannot list scaledobjects in namespace `keda`"]);
+    assert_eq!(told.setting("keda", "worker", "replicas")[0], Value::Null);
+}
+
+#[test]
+fn every_patch_is_taken_by_the_api_server_and_its_inverse_brings_everything_back() {
+    if !available("every_patch_is_taken_by_the_api_server") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    // less than the API uses: its own object is patched too, request and limit in one container
+    let small = JARVIS
+        .replace("{cpu: 600m,", "{cpu: 300m,")
+        .replace("{memory: 512Mi}}\n---", "{memory: 300Mi}}\n---");
+    cluster.apply("patched", &small);
+    let desk = Desk::of(&["patched"]);
+    let sent = send_patches(&cluster, &desk, "patched");
+    let expected = [
+        "patched.front-scaler.hpa.yaml",
+        "patched.jarvis-api.deployment.yaml",
+        "patched.jarvis-redis-master.statefulset.yaml",
+        "patched.jarvis-worker.deployment.yaml",
+    ];
+    assert_eq!(sent, expected);
+}
+
+/// Writes the patches and sends each by the command in its head: first as a dry run of the server, then for
+/// real, and then its inverse in the same way. Every object is as it was after that. The forward patches by name.
+fn send_patches(cluster: &Cluster, desk: &Desk, namespace: &str) -> Vec<String> {
+    let written = desk.run(cluster, "admin", &["patch", "--out", "patches"]);
+    assert!(matches!(written.code, Some(0 | 3)), "{}", written.stderr);
+    let files = std::fs::read_dir(desk.path("patches")).unwrap();
+    let mut files: Vec<String> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.retain(|name| !name.contains(".undo."));
+    files.sort();
+    let keda = files.iter().any(|file| file.contains("scaledobject"));
+    let kinds = if keda {
+        "deployments,statefulsets,hpa,scaledobjects"
+    } else {
+        "deployments,statefulsets,hpa"
+    };
+    let specs = || {
+        let all = cluster.kubectl(&["get", kinds, "-n", namespace, "-o", "json"]);
+        let all: Value = serde_json::from_slice(&all.stdout).unwrap();
+        let items = all["items"].as_array().unwrap();
+        items.iter().map(|item| item["spec"].clone()).collect::<Vec<_>>()
+    };
+    for file in &files {
+        let before = specs();
+        for (name, dry) in [(file.clone(), true), (file.clone(), false)] {
+            send(cluster, desk, &name, dry);
+        }
+        assert!(specs() != before, "{file} changes nothing");
+        let undo = file.replace(".yaml", ".undo.yaml");
+        send(cluster, desk, &undo, true);
+        send(cluster, desk, &undo, false);
+        assert_eq!(specs(), before, "{file}");
+    }
+    // all of them together are the plan: with them in force there is nothing left to change
+    for file in &files {
+        send(cluster, desk, file, false);
+    }
+    let plan: Value = serde_json::from_str(&desk.plan(cluster, "admin").stdout).unwrap();
+    assert_eq!(plan["changes"], 0, "{plan:#}");
+    files
+}
+
+fn send(cluster: &Cluster, desk: &Desk, file: &str, dry: bool) {
+    let path = desk.path("patches").join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("taken to be"), "{text}");
+    let command = text.lines().find_map(|line| line.strip_prefix("# kubectl ")).unwrap();
+    let mut args: Vec<&str> = command.split(' ').collect();
+    let place = args.iter().position(|arg| *arg == file).unwrap();
+    args[place] = path.to_str().unwrap();
+    if dry {
+        args.push("--dry-run=server");
+    }
+    let sent = cluster.kubectl(&args);
+    assert!(sent.status.success(), "{text}\n{}", String::from_utf8_lossy(&sent.stderr));
+}
+
+#[test]
+fn who_is_not_known_or_may_nothing_is_told_so() {
+    if !available("who_is_not_known_or_may_nothing_is_told_so") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("known", JARVIS);
+    let desk = Desk::of(&["known"]);
+    cluster.kubeconfig("expired", "a-token-of-last-year");
+    desk.plan(&cluster, "expired").says(
+        1,
+        &["error: the cluster refuses our credentials: Unauthorized", "hint: log in again"],
+    );
+    // a name of nobody: the file has another context
+    std::fs::copy(cluster.path("admin.kubeconfig"), cluster.path("nobody.kubeconfig")).unwrap();
+    desk.plan(&cluster, "nobody")
+        .says(1, &["error: no cluster to ask", "nobody", "`--context NAME`"]);
+    // who may nothing is told of each kind, and no number is made up
+    let told = desk.plan(&cluster, "stranger");
+    told.says(3, &["cannot list deployments", "cannot list statefulsets", "cannot list nodes"]);
+    for (component, setting) in [("api", "replicas"), ("worker", "replicas"), ("redis", "memory")] {
+        assert_eq!(told.setting("known", component, setting)[0], Value::Null, "{component}");
+    }
+}
+
+#[test]
+fn a_cluster_that_is_silent_or_gone_ends_the_run_in_time_and_says_so() {
+    if !available("a_cluster_that_is_silent_or_gone_ends_the_run_in_time_and_says_so") {
+        return;
+    }
+    let mut cluster = Cluster::start();
+    cluster.apply("lost", JARVIS);
+    let desk = Desk::of(&["lost"]);
+    cluster.freeze_server();
+    let started = std::time::Instant::now();
+    desk.plan(&cluster, "admin")
+        .says(1, &["error: the cluster cannot be reached", "`kubectl version`"]);
+    assert!(started.elapsed().as_secs() < 40, "{:?}", started.elapsed());
+    cluster.stop_server();
+    desk.plan(&cluster, "admin")
+        .says(1, &["error: the cluster cannot be reached", "refused", "`current:`"]);
+}
+
+#[test]
+fn nothing_of_a_control_plane_outlives_a_test_that_panics() {
+    if !controllers_available("nothing_of_a_control_plane_outlives_a_test_that_panics") {
+        return;
+    }
+    let cluster = Cluster::with_controllers();
+    let processes = cluster.processes();
+    let alive = |id: &u32| Path::new(&format!("/proc/{id}")).exists();
+    assert!(
+        processes.len() == 3 && (!Path::new("/proc/self").exists() || processes.iter().all(alive))
+    );
+    let panicked = std::panic::catch_unwind(move || {
+        let _cluster = cluster;
+        panic!("as a failed assertion would");
+    });
+    assert!(panicked.is_err());
+    assert!(!processes.iter().any(alive), "{processes:?}");
+}
+
+#[test]
+fn init_begins_with_what_scales_and_names_the_rest() {
+    if !available("init_begins_with_what_scales_and_names_the_rest") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("jarvis", &format!("{JARVIS}---\n{SCALED_BY_NOBODY}"));
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk(folder);
+    let told = desk.init(&cluster, "admin", &["-n", "jarvis"]);
+    told.says(0, &["wrote plimsoll.yaml"]);
+    let text = std::fs::read_to_string(desk.path("plimsoll.yaml")).unwrap();
+    for line in [
+        "      api: {target: Deployment/jarvis-api, container: server, helm: api}   # HPA front-scaler: 3-5 pods, CPU at 70 %",
+        "      # worker: {target: Deployment/jarvis-worker, helm: worker}   # 3 pods, no HPA",
+        "      # redis-master: {target: StatefulSet/jarvis-redis-master, container: redis, helm: redis-master}   # 1 pod, no HPA",
+        "      # several: {target: Deployment/several, helm: several}   # 1 pod, no HPA",
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "`{line}` is not in\n{text}");
+    }
+    told.says(0, &["warning: component `several` has no container `several`, only a, b"]);
+    // it holds as it is, and with a column more once its `#` is gone
+    let more = text.replace("      # worker:", "      worker:");
+    let more = ["2}", "3-5}", "5-10}", "10-20}"].iter().fold(more, |text, cell| {
+        text.replace(
+            &format!("api: {cell}"),
+            &format!("api: {}, worker: 1}}", &cell[..cell.len() - 1]),
+        )
+    });
+    for (text, components) in [(text, 1), (more, 2)] {
+        let settings = config::parse(&text, "plimsoll.yaml", Path::new(".")).unwrap();
+        assert_eq!(settings.services[0].name, "jarvis");
+        assert_eq!(settings.services[0].components.len(), components);
+    }
+    // nothing is there, or nothing may be seen: no file is written on a guess
+    let none = Desk(tempfile::tempdir().unwrap());
+    none.init(&cluster, "admin", &["-n", "empty"])
+        .says(1, &["error: no Deployment or StatefulSet in namespace `empty`", "`--namespace`"]);
+    none.init(&cluster, "stranger", &["-n", "jarvis"])
+        .says(1, &["error: cannot list", "denied is not taken for none"]);
+    assert!(!none.path("plimsoll.yaml").exists());
+}
+
+/// Two containers, and neither is named like the object.
+const SCALED_BY_NOBODY: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: several}
+spec:
+  selector: {matchLabels: {app: several}}
+  template:
+    metadata: {labels: {app: several}}
+    spec: {containers: [{name: a, image: example/a}, {name: b, image: example/b}]}
+";

@@ -1,0 +1,267 @@
+//! A real Kubernetes control plane: etcd and kube-apiserver, and the controllers where a test asks for them.
+//! There are no kubelets, so pods never run; everything that an API server decides is decided for real.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// What a control plane is made of; `openssl` makes the key that its service accounts are signed with.
+const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kubectl", "openssl"];
+/// Users by token; who is no member of `system:masters` may do what a test binds to it.
+const USERS: [(&str, &str); 3] =
+    [("admin", r#""system:masters""#), ("limited", ""), ("stranger", "")];
+
+/// A running control plane; all of it ends with this value, also where a test panics.
+pub struct Cluster {
+    // stopped in this order
+    controllers: Option<Child>,
+    server: Child,
+    etcd: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+/// Whether a control plane can be run here. Where it cannot, that is said loudly, and in CI it is a failure.
+pub fn available(test: &str) -> bool {
+    there(test, &PROGRAMS)
+}
+
+/// The same with its controllers, which the usual `KUBEBUILDER_ASSETS` are without.
+pub fn controllers_available(test: &str) -> bool {
+    there(test, &[&PROGRAMS[..], &["kube-controller-manager"]].concat())
+}
+
+fn there(test: &str, programs: &[&str]) -> bool {
+    let missing: Vec<&&str> = programs.iter().filter(|name| found(name).is_none()).collect();
+    if !missing.is_empty() {
+        let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+        assert!(!ci, "{missing:?} are missing, and CI skips nothing");
+        eprintln!("SKIPPED: {test}: {missing:?} are not there; `tests/run` builds them");
+    }
+    missing.is_empty()
+}
+
+/// A program of `KUBEBUILDER_ASSETS`, else of the path.
+fn found(name: &str) -> Option<PathBuf> {
+    let own = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = own.into_iter().chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+fn program(name: &str) -> Command {
+    Command::new(found(name).unwrap())
+}
+
+impl Cluster {
+    /// The one that tests share while any of them runs; each keeps to namespaces of its own.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap();
+        shared.upgrade().unwrap_or_else(|| {
+            let cluster = Arc::new(Self::start());
+            *shared = Arc::downgrade(&cluster);
+            cluster
+        })
+    }
+
+    /// Starts etcd and an API server, with every user of [`USERS`].
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        make_key(folder.path());
+        let tokens: String = (0..)
+            .zip(USERS)
+            .map(|(uid, (name, groups))| format!("{name}-token,{name},{uid},{groups}\n"))
+            .collect();
+        std::fs::write(folder.path().join("tokens.csv"), tokens).unwrap();
+        let [client, peer, port] = free_ports();
+        let etcd = etcd(folder.path(), client, peer);
+        let server = api_server(folder.path(), client, port);
+        let cluster = Self { controllers: None, server, etcd, port, folder };
+        for (name, _) in USERS {
+            cluster.kubeconfig(name, &format!("{name}-token"));
+        }
+        let kubeconfig = cluster.path("admin.kubeconfig");
+        cluster.wait("kube-apiserver", || {
+            let mut asked = kubectl(&kubeconfig);
+            asked.args(["get", "--raw", "/readyz"]).output().unwrap().status.success()
+        });
+        cluster
+    }
+
+    /// The same with the controllers: Deployments get pods, quotas are counted, HPAs are looked after.
+    pub fn with_controllers() -> Self {
+        let mut cluster = Self::start();
+        let [port] = free_ports();
+        let child = program("kube-controller-manager")
+            .arg(format!("--kubeconfig={}", cluster.path("admin.kubeconfig").display()))
+            .arg(format!("--service-account-private-key-file={}", cluster.path("sa.key").display()))
+            .arg(format!("--cert-dir={}", cluster.path("controllers").display()))
+            .arg(format!("--secure-port={port}"))
+            .args(["--bind-address=127.0.0.1", "--leader-elect=false"])
+            .stdout(Stdio::null())
+            .stderr(log(cluster.folder.path(), "controllers"))
+            .spawn()
+            .unwrap();
+        cluster.controllers = Some(child);
+        cluster
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes `NAME.kubeconfig`, whose only context is called `NAME`.
+    pub fn kubeconfig(&self, name: &str, token: &str) -> PathBuf {
+        let path = self.path(&format!("{name}.kubeconfig"));
+        let (port, authority) = (self.port, self.path("server/apiserver.crt"));
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: {name}\n\
+             clusters: [{{name: test, cluster: {{server: 'https://127.0.0.1:{port}', certificate-authority: '{}'}}}}]\n\
+             users: [{{name: {name}, user: {{token: {token}}}}}]\n\
+             contexts: [{{name: {name}, context: {{cluster: test, user: {name}}}}}]\n",
+            authority.display()
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// What `kubectl` answers to the administrator.
+    pub fn kubectl(&self, args: &[&str]) -> Output {
+        kubectl(&self.path("admin.kubeconfig")).args(args).output().unwrap()
+    }
+
+    /// Creates a namespace and everything in `manifests` in it, as the administrator.
+    pub fn apply(&self, namespace: &str, manifests: &str) {
+        let made = self.kubectl(&["create", "namespace", namespace]);
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success() || said.contains("AlreadyExists"), "{said}");
+        let mut child = kubectl(&self.path("admin.kubeconfig"))
+            .args(["apply", "-n", namespace, "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(manifests.as_bytes()).unwrap();
+        let applied = child.wait_with_output().unwrap();
+        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    }
+
+    /// The ids of its processes.
+    pub fn processes(&self) -> Vec<u32> {
+        let all = self.controllers.iter().chain([&self.server, &self.etcd]);
+        all.map(Child::id).collect()
+    }
+
+    /// Ends the API server, as a node that is lost would.
+    pub fn stop_server(&mut self) {
+        end(&mut self.server);
+    }
+
+    /// Freezes the API server: connections are taken and nothing is ever said.
+    pub fn freeze_server(&self) {
+        let status = Command::new("kill").args(["-STOP", &self.server.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits until `ready`; where that does not come, the test ends with what the servers said last.
+    pub fn wait(&self, what: &str, ready: impl Fn() -> bool) {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(60) {
+            if ready() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let last = ["etcd", "server", "controllers"].map(|name| {
+            let said = std::fs::read_to_string(self.path(&format!("{name}.log")));
+            let said = said.unwrap_or_default();
+            said.lines().rev().take(10).collect::<Vec<_>>().join("\n")
+        });
+        panic!("{what}: not after 60 s\n{}", last.join("\n--\n"));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.controllers.iter_mut().for_each(end);
+        end(&mut self.server);
+        end(&mut self.etcd);
+    }
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn kubectl(kubeconfig: &Path) -> Command {
+    let mut command = program("kubectl");
+    // its cache of discovery is kept with the cluster and ends with it
+    command.arg("--kubeconfig").arg(kubeconfig).env("HOME", kubeconfig.parent().unwrap());
+    command
+}
+
+fn make_key(folder: &Path) {
+    let made = program("openssl")
+        .args(["genrsa", "-out", "sa.key", "2048"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// Ports that nobody has: bound all at once, so that none is given twice.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let bound = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    bound.map(|listener| listener.local_addr().unwrap().port())
+}
+
+fn log(folder: &Path, name: &str) -> std::fs::File {
+    std::fs::File::create(folder.join(format!("{name}.log"))).unwrap()
+}
+
+fn etcd(folder: &Path, client: u16, peer: u16) -> Child {
+    let at = |port: u16| format!("http://127.0.0.1:{port}");
+    program("etcd")
+        .arg(format!("--data-dir={}", folder.join("etcd").display()))
+        .arg(format!("--listen-client-urls={}", at(client)))
+        .arg(format!("--advertise-client-urls={}", at(client)))
+        .arg(format!("--listen-peer-urls={}", at(peer)))
+        .arg(format!("--initial-advertise-peer-urls={}", at(peer)))
+        .arg(format!("--initial-cluster=default={}", at(peer)))
+        // nothing here has to outlive the machine
+        .args(["--unsafe-no-fsync", "--log-level=error"])
+        .stdout(Stdio::null())
+        .stderr(log(folder, "etcd"))
+        .spawn()
+        .unwrap()
+}
+
+fn api_server(folder: &Path, etcd: u16, port: u16) -> Child {
+    let key = folder.join("sa.key");
+    program("kube-apiserver")
+        .arg(format!("--etcd-servers=http://127.0.0.1:{etcd}"))
+        .arg(format!("--secure-port={port}"))
+        .arg(format!("--cert-dir={}", folder.join("server").display()))
+        .arg(format!("--token-auth-file={}", folder.join("tokens.csv").display()))
+        .arg(format!("--service-account-key-file={}", key.display()))
+        .arg(format!("--service-account-signing-key-file={}", key.display()))
+        .args([
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.0.0.0/24",
+        ])
+        .stdout(Stdio::null())
+        .stderr(log(folder, "server"))
+        .spawn()
+        .unwrap()
+}
