@@ -173,7 +173,7 @@ impl Cluster {
     /// Waits until `ready`; where that does not come, the test ends with what the servers said last.
     pub fn wait(&self, what: &str, ready: impl Fn() -> bool) {
         let started = Instant::now();
-        while started.elapsed() < Duration::from_secs(60) {
+        while started.elapsed() < Duration::from_secs(180) {
             if ready() {
                 return;
             }
@@ -184,7 +184,7 @@ impl Cluster {
             let said = said.unwrap_or_default();
             said.lines().rev().take(10).collect::<Vec<_>>().join("\n")
         });
-        panic!("{what}: not after 60 s\n{}", last.join("\n--\n"));
+        panic!("{what}: not after 180 s\n{}", last.join("\n--\n"));
     }
 }
 
