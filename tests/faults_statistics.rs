@@ -365,14 +365,14 @@ fn case_51_a_weekly_peak_of_minutes_is_planned_for() {
 fn case_52_what_our_own_advice_changed_is_no_evidence_of_demand() {
     // the advice was followed ten days ago: half the pods, and half the CPU request of each
     let mut observed = World::Quiet.observed();
-    let halve = |observed: &mut Observed, component: &str, signal| {
+    let halve = |observed: &mut Observed, component: &str, signal, days: i64| {
         let all = samples(observed, &SeriesKey::of(component, signal));
         for (at, value) in all.at.iter().zip(&mut all.value) {
-            *value = if *at > days_ago(10) { (*value / 2.0).max(1.0) } else { *value };
+            *value = if *at > days_ago(days) { (*value / 2.0).max(1.0) } else { *value };
         }
     };
-    halve(&mut observed, "worker", Signal::Replicas);
-    halve(&mut observed, "api", Signal::HpaMin);
+    halve(&mut observed, "worker", Signal::Replicas, 10);
+    halve(&mut observed, "api", Signal::HpaMin, 10);
     let after = advice(&observed);
     assert_eq!(
         after.load,
@@ -389,4 +389,12 @@ fn case_52_what_our_own_advice_changed_is_no_evidence_of_demand() {
         );
     }
     let _ = AT;
+    // three days ago: a week that shows two counts is no evidence for a third
+    halve(&mut observed, "worker", Signal::SpecReplicas, 3);
+    let soon = advice(&observed);
+    let worker = find(&soon, "worker", Setting::Replicas).unwrap();
+    assert_eq!(worker.action, Action::Keep, "{worker:?}");
+    let said = &worker.reasons[0].message;
+    assert!(said.contains("worker replicas from 6 to 3 on 2025-11-2"), "{said}");
+    assert!(said.contains("lowering waits until 2025-11-2"), "{said}");
 }

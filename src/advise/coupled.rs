@@ -106,7 +106,7 @@ fn utilization(
         |percent| {
             let aim = u64::from(percent) * today.0;
             format!(
-                "{percent} % of it were {} of CPU a pod and become {}; {} % would add pods where it does today",
+                "{percent} % of it was {} of CPU a pod and becomes {}; a target of {} % would add pods where it does today",
                 Millicores(aim / 100),
                 Millicores(u64::from(percent) * target.0 / 100),
                 (aim / target.0.max(1)).max(1)
