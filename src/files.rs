@@ -104,9 +104,7 @@ fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(folder(path))?;
     let mut file = beside(path, readable())?;
     file.as_file_mut().write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    put(file, path)
 }
 
 fn try_over(path: &Path, content: &[u8]) -> std::io::Result<()> {
@@ -119,8 +117,15 @@ fn try_over(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let _ = chown(file.path(), Some(there.uid()), Some(there.gid()));
     // once more, without the umask
     file.as_file().set_permissions(there.permissions())?;
+    put(file, path)
+}
+
+/// Puts a finished file into its place, so that a power cut leaves the one or the other.
+fn put(file: tempfile::NamedTempFile, path: &Path) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
+    // the name lies in the folder; file systems that cannot sync one keep the old or the new by themselves
+    let _ = std::fs::File::open(folder(path)).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
