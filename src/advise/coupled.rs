@@ -6,14 +6,21 @@ use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
 };
 use crate::advise::{Known, series};
-use crate::history::{SeriesKey, Signal};
+use crate::history::{History, SeriesKey, Signal};
 use crate::units::{Bytes, Millicores};
 
 /// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
 /// and not at all where that is not known. A request that equals its limit stays equal: apart, the pod would lose its
 /// class of `QoS`.
 pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommendation) {
-    let Some(mut ceiling) = limit.target else { return };
+    let Some(mut ceiling) = limit.target else {
+        // a request may equal its limit, and a limit that nobody knows may not be left behind
+        if let (Action::Lower, Some(today)) = (request.action, request.current) {
+            let message = "its limit is not known".to_owned();
+            set(request, today, Reason { code: Code::Coupled, message });
+        }
+        return;
+    };
     if limit.action == Action::Lower {
         let floor = request.target.or(request.current);
         let (held_at, message) = floor.map_or_else(
@@ -35,6 +42,20 @@ pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommenda
     {
         let message = format!("not above its limit of {ceiling}");
         set(request, ceiling, Reason { code: Code::Coupled, message });
+    }
+}
+
+/// Holds a CPU request at or under its limit, where one is known.
+pub fn cpu_within_limit(known: &Known<'_>, request: &mut Recommendation) {
+    let limit = series(known, &SeriesKey::of(&request.component, Signal::CpuLimit)).ok();
+    let Some(cores) = limit.and_then(History::newest_value).filter(|cores| *cores > 0.0) else {
+        return;
+    };
+    let limit = Amount::Cpu(Millicores(Bytes::at_least(cores * 1000.0, Bytes(1)).0));
+    let above = |amount: Option<Amount>| amount.is_some_and(|one| one.figure() > limit.figure());
+    if above(request.target) && !above(request.current) {
+        let message = format!("not above its limit of {limit}");
+        set(request, limit, Reason { code: Code::Coupled, message });
     }
 }
 

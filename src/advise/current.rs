@@ -19,13 +19,34 @@ pub fn in_force(
 ) -> BTreeMap<String, Current> {
     let of = |component: &Component| {
         let live = live.get(&component.name).copied().unwrap_or_default();
-        let others = by_metrics(&component.name, histories, oldest).or(component.current);
+        let no_hpa = component.current.replicas.is_some() && !component.current.has_hpa();
+        let others = by_metrics(&component.name, histories, oldest, no_hpa);
+        let others = others.or(unseen(component, histories));
         // a cluster that gives a count without bounds has looked for an HPA: an older word of one is no longer true
         let alone = live.replicas.is_some() && !live.has_hpa();
         let others = if alone { without_hpa(others) } else { others };
         (component.name.clone(), believed(live.or(others)))
     };
     service.components.iter().map(of).collect()
+}
+
+/// The settings' word, but for what a metric once told of: where that is silent now, the newer word is lost, and
+/// holding a target against an older one could lower what is in force.
+fn unseen(component: &Component, histories: &BTreeMap<SeriesKey, Evidence<History>>) -> Current {
+    let said = component.current;
+    let never = |signal| {
+        let told = histories.get(&SeriesKey::of(&component.name, signal));
+        matches!(told, None | Some(Evidence::NoSeries))
+    };
+    Current {
+        replicas: said.replicas.filter(|_| never(Signal::SpecReplicas)),
+        min_replicas: said.min_replicas.filter(|_| never(Signal::HpaMin)),
+        max_replicas: said.max_replicas.filter(|_| never(Signal::HpaMax)),
+        cpu_request: said.cpu_request.filter(|_| never(Signal::CpuRequest)),
+        memory_request: said.memory_request.filter(|_| never(Signal::MemoryRequest)),
+        memory_limit: said.memory_limit.filter(|_| never(Signal::MemoryLimit)),
+        ..said
+    }
 }
 
 /// Why a setting in force is not known, and what makes it known: the `key` of the settings, unless a cluster
@@ -65,6 +86,7 @@ fn by_metrics(
     component: &str,
     histories: &BTreeMap<SeriesKey, Evidence<History>>,
     oldest: Timestamp,
+    said_to_be_alone: bool,
 ) -> Current {
     let newest = |signal| match histories.get(&SeriesKey::of(component, signal)) {
         Some(Evidence::Series(history)) if history.newest >= oldest => history.newest_value(),
@@ -76,9 +98,14 @@ fn by_metrics(
     let bytes = |signal| newest(signal).map(|value| Bytes::at_least(value, Bytes(1)));
     let cpu =
         |signal| newest(signal).map(|cores| Millicores(u64::from(self::count(cores * 1000.0))));
-    // only an HPA that was asked for and is not there leaves the count to itself: silence is not "there is none"
+    // only an HPA that was asked for and is not there leaves the count to itself: silence is not "there is none",
+    // but where nobody asked the settings may say it
     let hpa = |signal| histories.get(&SeriesKey::of(component, signal));
-    let owner_unclear = hpa(Signal::HpaMax) != Some(&Evidence::NoSeries)
+    let none = |told: Option<&Evidence<History>>| match told {
+        None => said_to_be_alone,
+        Some(told) => *told == Evidence::NoSeries,
+    };
+    let owner_unclear = !none(hpa(Signal::HpaMax))
         || !matches!(hpa(Signal::HpaMin), None | Some(Evidence::NoSeries));
     Current {
         replicas: count(Signal::SpecReplicas).filter(|_| !owner_unclear),
@@ -124,14 +151,17 @@ mod tests {
         let now: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
         let replicas = (SeriesKey::of("api", Signal::SpecReplicas), seen(now, 4.0));
         let silent = [replicas.clone(), (SeriesKey::of("api", Signal::HpaMax), seen(start, 5.0))];
-        assert_eq!(by_metrics("api", &BTreeMap::from(silent), now).replicas, None);
+        assert_eq!(by_metrics("api", &BTreeMap::from(silent), now, false).replicas, None);
         let none = [replicas, (SeriesKey::of("api", Signal::HpaMax), Evidence::NoSeries)];
-        assert_eq!(by_metrics("api", &BTreeMap::from(none.clone()), now).replicas, Some(4));
+        assert_eq!(by_metrics("api", &BTreeMap::from(none.clone()), now, false).replicas, Some(4));
         // never asked is not "there is none", and a minimum alone shows that there is one
         let [replicas, none] = none;
-        assert_eq!(by_metrics("api", &BTreeMap::from([replicas.clone()]), now).replicas, None);
+        assert_eq!(
+            by_metrics("api", &BTreeMap::from([replicas.clone()]), now, false).replicas,
+            None
+        );
         let minimum = (SeriesKey::of("api", Signal::HpaMin), seen(now, 2.0));
-        let odd = by_metrics("api", &BTreeMap::from([replicas, none, minimum]), now);
+        let odd = by_metrics("api", &BTreeMap::from([replicas, none, minimum]), now, false);
         assert_eq!((odd.replicas, odd.min_replicas, odd.max_replicas), (None, Some(2), None));
     }
 
@@ -160,7 +190,7 @@ mod tests {
         let keys = [Signal::MemoryLimit, Signal::CpuRequest, Signal::HpaMax];
         let zero =
             keys.map(|signal| (SeriesKey::of("api", signal), Evidence::Series(history.clone())));
-        let current = by_metrics("api", &BTreeMap::from(zero), start);
+        let current = by_metrics("api", &BTreeMap::from(zero), start, false);
         assert_eq!(current, Current::default());
     }
 
@@ -172,8 +202,8 @@ mod tests {
             History { start, step, values: vec![3.0, f64::NAN], marks: Vec::new(), newest: start };
         let histories =
             BTreeMap::from([(SeriesKey::of("api", Signal::HpaMin), Evidence::Series(history))]);
-        assert_eq!(by_metrics("api", &histories, start).min_replicas, Some(3));
+        assert_eq!(by_metrics("api", &histories, start, false).min_replicas, Some(3));
         let later: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
-        assert_eq!(by_metrics("api", &histories, later).min_replicas, None);
+        assert_eq!(by_metrics("api", &histories, later, false).min_replicas, None);
     }
 }

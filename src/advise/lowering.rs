@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::plan::{Code, Reason, Setting};
-use crate::advise::{Known, series};
+use crate::advise::{Known, evidence, series};
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
 use crate::service::{Component, Current, Policy};
 use crate::units::{Period, Ratio};
@@ -138,6 +138,11 @@ fn stood_still(known: &Known<'_>, key: &SeriesKey) -> Result<(), Reason> {
     let history = whole(known, key)?;
     let dwell = known.policy.dwell;
     let from = history.end() - SignedDuration::from_secs(dwell.0);
+    if history.start > from {
+        let message =
+            format!("`{key}` begins within the last {dwell}: a change before is not seen");
+        return Err(Reason { code: Code::TooLittleHistory, message });
+    }
     let Some(mark) = history.marked(MarkKind::Changed, from, history.end()).last() else {
         return Ok(());
     };
@@ -152,10 +157,35 @@ fn stood_still(known: &Known<'_>, key: &SeriesKey) -> Result<(), Reason> {
     Err(Reason { code: Code::Changed, message })
 }
 
+/// The history behind `key` if it is [`whole`] and as long as the load's must be: what was forgotten lowers nothing.
+///
+/// # Errors
+///
+/// As [`whole`], or how little of the past is known.
+pub fn long_and_whole<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reason> {
+    let history = whole(known, key)?;
+    seen_long_enough(known, history)
+        .map_err(|reason| Reason { message: format!("`{key}`: {}", reason.message), ..reason })?;
+    Ok(history)
+}
+
+/// Whether no container of a component was killed for memory within the dwell time, as far as is known.
+///
+/// # Errors
+///
+/// That one was.
+pub fn not_killed(known: &Known<'_>, name: &str) -> Result<(), Reason> {
+    let kills = evidence(known.history, &SeriesKey::of(name, Signal::OomKills)).ok();
+    let killed =
+        kills.is_some_and(|kills| history::peak(kills.last(known.policy.dwell)) > Some(0.0));
+    let message = format!("a container was killed for memory in the last {}", known.policy.dwell);
+    if killed { Err(Reason { code: Code::OomKilled, message }) } else { Ok(()) }
+}
+
 /// Whether the load was watched for long enough: a retention of two weeks has forgotten the peak of the month.
-fn seen_long_enough(known: &Known<'_>, load: &History) -> Result<(), Reason> {
+fn seen_long_enough(known: &Known<'_>, history: &History) -> Result<(), Reason> {
     let least = known.policy.min_history;
-    let seen = load.end().duration_since(load.start).as_secs();
+    let seen = history.end().duration_since(history.start).as_secs();
     if seen >= least.0 {
         return Ok(());
     }

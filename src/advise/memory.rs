@@ -6,14 +6,14 @@
 //! (Redis documentation, "Memory optimization" and "Persistence").
 
 use crate::advise::decide::{Decision, decide};
-use crate::advise::lowering::{settled, whole};
+use crate::advise::lowering::{long_and_whole, not_killed, settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::Sizing;
 use crate::advise::trend::Line;
 use crate::advise::{
     BOUND_LEVELS, Known, Outlook, coupled, current, evidence, requests, runway, series, skipped,
 };
-use crate::history::{self, History, SeriesKey, Signal};
+use crate::history::{self, Evidence, History, SeriesKey, Signal};
 use crate::service::{Component, Current, Doubt};
 use crate::units::{Bytes, Period};
 
@@ -21,6 +21,8 @@ use crate::units::{Bytes, Period};
 pub const MAXMEMORY_SHARE: f64 = 0.75;
 /// Memory is advised in steps of this size: finer ones are noise in a pull request.
 pub const STEP: Bytes = Bytes(64 << 20);
+/// What is added to the working set of the container, as for any other.
+const MARGIN: f64 = 1.15;
 /// What a kill or evictions add to the limit: they show that the need is higher, not how much.
 const PRESSURE_MARGIN: f64 = 1.25;
 
@@ -30,6 +32,8 @@ struct Use {
     peak: f64,
     /// Daily peak use against daily peak load.
     line: Option<Line>,
+    /// The largest working set of its container, with its margin, in bytes; 0 where nobody scrapes it.
+    container: f64,
     /// A floor from evictions or kills, in bytes.
     pressed: Option<(f64, Reason)>,
 }
@@ -46,7 +50,7 @@ impl Use {
     /// The limit that this use asks for at `load` rps.
     fn limit(&self, load: f64) -> Bytes {
         let pressed = self.pressed.as_ref().map_or(0.0, |(floor, _)| *floor);
-        Bytes::at_least((self.at(load) / MAXMEMORY_SHARE).max(pressed), STEP)
+        Bytes::at_least((self.at(load) / MAXMEMORY_SHARE).max(pressed).max(self.container), STEP)
     }
 }
 
@@ -105,7 +109,13 @@ fn of_table(
             ..skip(Reason { code: Code::CurrentUnknown, message })
         };
     };
-    let lowering = outlook.lowering.clone().and(watched(known, name)).and(settled(
+    // Redis keeps no more than `maxmemory` lets it: what holds that is not taken from under it
+    let held = series(known, &SeriesKey::of(name, Signal::RedisMax)).ok();
+    let held = held.and_then(History::newest_value).unwrap_or(0.0) / MAXMEMORY_SHARE;
+    let enough = at(outlook.lowering.load).max(Bytes::at_least(held, Bytes(1)));
+    // where the use is not known it may be anything
+    let in_use = used.as_ref().map(|_| ()).map_err(Clone::clone);
+    let lowering = outlook.lowering.clone().and(in_use).and(watched(known, name)).and(settled(
         known,
         name,
         Setting::Memory,
@@ -113,7 +123,7 @@ fn of_table(
     let decision = decide(
         limit.0,
         at(outlook.planning).0,
-        at(outlook.lowering.load).0,
+        enough.0,
         &lowering,
         known.policy.max_step,
         |bytes| Bytes(bytes).to_string(),
@@ -143,32 +153,46 @@ fn watched(known: &Known<'_>, name: &str) -> Result<(), Reason> {
     // a container without Redis evicts nothing
     let evictions =
         (used.signal == Signal::RedisUsed).then(|| SeriesKey::of(name, Signal::RedisEvictions));
-    let kills = SeriesKey::of(name, Signal::OomKills);
-    let mut all = [Some(used), evictions, Some(kills)].into_iter().flatten();
-    all.try_for_each(|key| whole(known, &key).map(|_| ()))
+    let maximum = (used.signal == Signal::RedisUsed).then(|| SeriesKey::of(name, Signal::RedisMax));
+    // its container is seen where it is scraped, and then it must be seen
+    let container = SeriesKey::of(name, Signal::Memory);
+    let scraped = !matches!(known.history.get(&container), None | Some(Evidence::NoSeries));
+    let kills = Some(SeriesKey::of(name, Signal::OomKills));
+    let mut long = [Some(used), kills, scraped.then_some(container)].into_iter().flatten();
+    long.try_for_each(|key| long_and_whole(known, &key).map(|_| ()))?;
+    let mut all = [evictions, maximum].into_iter().flatten();
+    all.try_for_each(|key| whole(known, &key).map(|_| ()))?;
+    not_killed(known, name)
 }
 
-/// What tells the memory in use: Redis itself, or where it is silent its container.
+/// What tells the memory in use: Redis itself, or where there is none its container.
 fn used_by(known: &Known<'_>, name: &str) -> SeriesKey {
     let redis = SeriesKey::of(name, Signal::RedisUsed);
     let container = SeriesKey::of(name, Signal::Memory);
-    let only_container = series(known, &redis).is_err() && series(known, &container).is_ok();
+    let no_redis = matches!(known.history.get(&redis), None | Some(Evidence::NoSeries));
+    let only_container = no_redis && series(known, &container).is_ok();
     if only_container { container } else { redis }
 }
 
 fn observed_use(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Result<Use, Reason> {
     let used = series(known, &used_by(known, name))?;
     let load = series(known, &SeriesKey::service(Signal::Load))?;
-    let peak = history::peak(used.last(Period::WEEK)).ok_or_else(|| Reason {
-        code: Code::NoSamples,
-        message: format!("`{name}` has no sample of used memory in the last week"),
-    })?;
+    let peak =
+        history::peak(used.last(Period::WEEK)).filter(|peak| *peak > 0.0).ok_or_else(|| {
+            Reason {
+                code: Code::NoSamples,
+                message: format!("`{name}` has no sample of used memory above 0 in the last week"),
+            }
+        })?;
     let (daily_load, daily_use) = (load.peaks(Period::DAY), used.peaks(Period::DAY));
     let days: Vec<(f64, f64)> = (0..daily_load.values.len())
         .filter_map(|i| Some((daily_load.values[i], value_at(&daily_use, daily_load.time(i))?)))
         .filter(|(load, used)| load.is_finite() && used.is_finite())
         .collect();
-    Ok(Use { peak, line: Line::fit(&days), pressed: pressed(known, name, limit) })
+    let working_set = evidence(known.history, &SeriesKey::of(name, Signal::Memory)).ok();
+    let container =
+        working_set.and_then(|set| history::peak(&set.values)).map_or(0.0, |set| set * MARGIN);
+    Ok(Use { peak, line: Line::fit(&days), container, pressed: pressed(known, name, limit) })
 }
 
 fn value_at(history: &History, at: jiff::Timestamp) -> Option<f64> {
@@ -185,7 +209,9 @@ fn pressed(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Option<(f64, 
     let evicted = "keys were evicted in the last week: the need is higher than the use";
     let reason = |code, message: &str| Reason { code, message: message.to_owned() };
     let killed = floor(Signal::OomKills).map(|floor| (floor, reason(Code::OomKilled, killed)));
-    killed.or_else(|| Some((floor(Signal::RedisEvictions)?, reason(Code::RedisMaxmemory, evicted))))
+    let evicted =
+        floor(Signal::RedisEvictions).map(|floor| (floor, reason(Code::RedisMaxmemory, evicted)));
+    [killed, evicted].into_iter().flatten().max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 /// The memory limit that was in force, in bytes, when `pressure` was last above zero within `period`;

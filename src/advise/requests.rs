@@ -7,7 +7,7 @@
 
 use crate::advise::coupled;
 use crate::advise::decide::{Show, decide};
-use crate::advise::lowering::{Lowering, settled, whole};
+use crate::advise::lowering::{Lowering, long_and_whole, not_killed, settled};
 use crate::advise::memory::limit_under;
 use crate::advise::plan::{Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::{Known, seen_enough, series, skipped};
@@ -37,7 +37,9 @@ pub fn of_usage(known: &Known<'_>, component: &Component, current: Current) -> V
         let in_force = current.cpu_request.map(Amount::Cpu);
         // throttling is looked for before anything is lowered
         let setting = (Setting::CpuRequest, [Signal::CpuMax].as_slice());
-        all.push(one(known, component, setting, in_force, need));
+        let mut request = one(known, component, setting, in_force, need);
+        coupled::cpu_within_limit(known, &mut request);
+        all.push(request);
     }
     let spoken_of = [Signal::Memory, Signal::MemoryLimit, Signal::MemoryRequest].map(watched);
     if spoken_of.contains(&true) || current.memory_limit.or(current.memory_request).is_some() {
@@ -68,7 +70,7 @@ pub fn memory_request(
     let used = if silent { Signal::RedisUsed } else { Signal::Memory };
     let need = memory_need(known, &component.name, used);
     let in_force = current.memory_request.map(Amount::Bytes);
-    let evidence = [used, Signal::OomKills];
+    let evidence = [Signal::Memory, Signal::OomKills];
     one(known, component, (Setting::MemoryRequest, &evidence), in_force, need)
 }
 
@@ -151,8 +153,8 @@ fn lowering(known: &Known<'_>, name: &str, evidence: &[Signal]) -> Lowering {
     let load = super::load(known);
     let forbidden = |reason| Lowering { load: f64::INFINITY, forbidden: Some(reason) };
     let lowering = load.map_or_else(forbidden, |load| Lowering::from(known, load, 0.0));
-    let known = |signal: &Signal| whole(known, &SeriesKey::of(name, *signal)).map(|_| ());
-    lowering.and(evidence.iter().try_for_each(known))
+    let seen = |signal: &Signal| long_and_whole(known, &SeriesKey::of(name, *signal)).map(|_| ());
+    lowering.and(evidence.iter().try_for_each(seen)).and(not_killed(known, name))
 }
 
 fn cpu_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
@@ -233,6 +235,12 @@ fn quantile(known: &Known<'_>, key: &SeriesKey, level: f64) -> Result<f64, Reaso
     }
     seen_enough(history, &key.to_string())?;
     seen.sort_by(f64::total_cmp);
+    if history::peak(history.last(dwell)) <= Some(0.0) {
+        let message = format!(
+            "`{key}` was 0 throughout the last {dwell}: a metric that stopped looks the same"
+        );
+        return Err(Reason { code: Code::Coverage, message });
+    }
     Ok(seen[((seen.len() - 1) as f64 * level).ceil() as usize])
 }
 

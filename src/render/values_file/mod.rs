@@ -3,7 +3,8 @@
 //!
 //! Each edit is one splice of bytes, found by the parser's own places; the whole is then read again by another
 //! reader and must differ from what was there in the intended values and in nothing else, or the file is
-//! refused. What the file says itself is respected: a raise never lowers it, and a lowering never raises it.
+//! refused. What the file says itself is respected: a raise never lowers it, and a lowering
+//! neither raises it nor undoes a raise that is not in force yet.
 
 mod fault;
 mod place;
@@ -187,6 +188,16 @@ fn orders<'a>(tree: &Tree, wanted: &'a [Wanted]) -> Result<Vec<Order<'a>>, Fault
                 "the file says {}, and a lowering raises nothing",
                 said(before)
             )),
+            Some(std::cmp::Ordering::Greater)
+                if one
+                    .current
+                    .is_some_and(|now| Some(now.figure()) < before.map(Amount::figure)) =>
+            {
+                Verdict::Left(format!(
+                    "the file says {}, more than what is in force: a raise that is on its way is not undone",
+                    said(before)
+                ))
+            }
             _ => Verdict::Set,
         };
         orders.push(order);

@@ -384,7 +384,7 @@ fn a_raise_never_lowers_what_the_file_says_and_a_lowering_never_raises_it() {
     let [up, down] = [count("api.replicaCount", 3, 5), count("api.replicaCount", 10, 5)];
     // the plan saw 3: what is below 5 is raised all the same
     becomes(&api(4), std::slice::from_ref(&up), &api(5));
-    becomes(&api(12), std::slice::from_ref(&down), &api(5));
+    becomes(&api(8), std::slice::from_ref(&down), &api(5));
     let left = |wanted: &Wanted, says: u32| {
         let text = api(says);
         let edited = edit(&text, std::slice::from_ref(wanted)).unwrap();
@@ -398,6 +398,12 @@ fn a_raise_never_lowers_what_the_file_says_and_a_lowering_never_raises_it() {
     assert_eq!(
         left(&down, 4),
         ["api.replicaCount 10 -> 5: the file says 4, and a lowering raises nothing"]
+    );
+    assert_eq!(
+        left(&down, 12),
+        [
+            "api.replicaCount 10 -> 5: the file says 12, more than what is in force: a raise that is on its way is not undone"
+        ]
     );
     assert_eq!(left(&up, 5), Vec::<String>::new());
     // where nobody knows what is in force it is only raised
