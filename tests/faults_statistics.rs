@@ -398,3 +398,37 @@ fn case_52_what_our_own_advice_changed_is_no_evidence_of_demand() {
     assert!(said.contains("worker replicas from 6 to 3 on 2025-11-2"), "{said}");
     assert!(said.contains("lowering waits until 2025-11-2"), "{said}");
 }
+
+/// What becomes of a sample, by its time; `None`: it is lost.
+type Damage = fn(i64, f64) -> Option<f64>;
+
+#[test]
+fn use_that_is_zero_or_young_or_ended_in_a_kill_lowers_no_memory() {
+    let lowers =
+        |plan: &ServicePlan, setting| find(plan, "api", setting).unwrap().action == Action::Lower;
+    for setting in [Setting::MemoryRequest, Setting::MemoryLimit] {
+        assert!(lowers(World::Quiet.whole(), setting), "{setting:?}");
+    }
+    let key = |signal| SeriesKey::of("api", signal);
+    let damages: [(&str, Signal, Damage); 4] = [
+        ("a week of zeros", Signal::Memory, |at, value| {
+            Some(if at > days_ago(8) { 0.0 } else { value })
+        }),
+        ("ten days of it", Signal::Memory, |at, value| (at > days_ago(10)).then_some(value)),
+        ("ten days of kills", Signal::OomKills, |at, value| (at > days_ago(10)).then_some(value)),
+        ("a kill", Signal::OomKills, |at, value| {
+            Some(if (days_ago(3)..days_ago(3) + 3600).contains(&at) { 1.0 } else { value })
+        }),
+    ];
+    for (what, signal, damage) in damages {
+        let mut observed = World::Quiet.observed();
+        let all = samples(&mut observed, &key(signal));
+        let kept = all.at.iter().zip(&all.value);
+        let kept = kept.filter_map(|(at, value)| Some((*at, damage(*at, *value)?)));
+        (all.at, all.value) = kept.collect::<Vec<_>>().into_iter().unzip();
+        let plan = advice(&observed);
+        for setting in [Setting::MemoryRequest, Setting::MemoryLimit] {
+            assert!(!lowers(&plan, setting), "{what}: {:?}", find(&plan, "api", setting));
+        }
+    }
+}

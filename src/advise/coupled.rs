@@ -181,6 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_not_lowered_while_nobody_knows_its_limit() {
+        let mut request = memory(Setting::MemoryRequest, (1000, 512), Action::Lower);
+        let mut limit = memory(Setting::MemoryLimit, (0, 0), Action::Skipped);
+        (limit.current, limit.target) = (None, None);
+        request_within_limit(&mut request, &mut limit);
+        assert_eq!((request.action, request.target), (Action::Keep, request.current));
+    }
+
+    #[test]
     fn a_limit_is_not_lowered_past_a_request_that_nobody_knows() {
         let mut request = memory(Setting::MemoryRequest, (0, 0), Action::Skipped);
         (request.current, request.target) = (None, None);

@@ -133,6 +133,7 @@ fn count(value: f64) -> u32 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::service::Target;
     use crate::units::Period;
 
     #[test]
@@ -192,6 +193,29 @@ mod tests {
             keys.map(|signal| (SeriesKey::of("api", signal), Evidence::Series(history.clone())));
         let current = by_metrics("api", &BTreeMap::from(zero), start, false);
         assert_eq!(current, Current::default());
+    }
+
+    #[test]
+    fn where_a_metric_went_silent_an_older_word_of_the_settings_is_not_believed() {
+        let told = Current { memory_limit: Some(Bytes(512 << 20)), ..Current::default() };
+        let component = Component {
+            name: "api".to_owned(),
+            target: Target { kind: "Deployment".to_owned(), name: "api".to_owned() },
+            memory: false,
+            helm: None,
+            container: None,
+            current: told,
+            start_up: Period(60),
+        };
+        let key = SeriesKey::of("api", Signal::MemoryLimit);
+        let known = |evidence: Option<Evidence<History>>| {
+            let histories = evidence.map(|evidence| (key.clone(), evidence)).into_iter().collect();
+            unseen(&component, &histories).memory_limit
+        };
+        assert_eq!(known(None), told.memory_limit);
+        assert_eq!(known(Some(Evidence::NoSeries)), told.memory_limit);
+        assert_eq!(known(Some(Evidence::NoSamples)), None);
+        assert_eq!(known(Some(Evidence::Failed("503".to_owned()))), None);
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn of_table(
     // Redis keeps no more than `maxmemory` lets it: what holds that is not taken from under it
     let held = series(known, &SeriesKey::of(name, Signal::RedisMax)).ok();
     let held = held.and_then(History::newest_value).unwrap_or(0.0) / MAXMEMORY_SHARE;
-    let enough = at(outlook.lowering.load).max(Bytes::at_least(held, Bytes(1)));
+    let enough = at(outlook.lowering.load).max(Bytes::at_least(held, STEP));
     // where the use is not known it may be anything
     let in_use = used.as_ref().map(|_| ()).map_err(Clone::clone);
     let lowering = outlook.lowering.clone().and(in_use).and(watched(known, name)).and(settled(

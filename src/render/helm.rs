@@ -1,7 +1,9 @@
 //! Plan -> a Helm values overlay with the keys that `helm create` knows: small, sorted, and every line
 //! says what it was and why.
 
-use crate::advise::plan::{Action, Plan, Recommendation, Setting};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::advise::plan::{Action, Amount, Plan, Recommendation, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
 use crate::render::text::wrap;
 use crate::render::values_file::Wanted;
@@ -14,8 +16,12 @@ use crate::service::Service;
 pub fn overlay(plan: &Plan, services: &[Service]) -> String {
     let all = changes(plan, services);
     let mut tree = Tree::default();
-    for component in &all {
-        put(&mut tree, component);
+    let disputed = disputed(&all);
+    for (path, change) in all.iter().flat_map(placed) {
+        if !disputed.contains(&path) {
+            let why = vec![change.was(), change.codes()];
+            tree.put(&path, Tree::Leaf(change.target.into(), why));
+        }
     }
     let mut out =
         comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings));
@@ -61,6 +67,7 @@ fn why_empty(plan: &Plan, services: &[Service], all_held: bool) -> &'static str 
 #[must_use]
 pub fn left_out(plan: &Plan, services: &[Service]) -> Vec<String> {
     let all = changes(plan, services);
+    let disputed = disputed(&all);
     let mut missing = Vec::new();
     for (service, one) in of_services(plan, services) {
         let advised = matches!(one.action, Action::Raise | Action::Lower);
@@ -73,7 +80,18 @@ pub fn left_out(plan: &Plan, services: &[Service]) -> Vec<String> {
                 && of.component.name == one.component
                 && of.changes.iter().any(|change| change.setting == one.setting)
         });
-        if let Some(why) = why_left_out(service, one, held) {
+        let key = all
+            .iter()
+            .filter(|of| of.service.name == service.name && of.component.name == one.component)
+            .flat_map(placed)
+            .find(|(path, change)| change.setting == one.setting && disputed.contains(path));
+        let why = key.map(|(path, _)| {
+            format!(
+                "another component has `{}` too; give each its own `helm:`, or write one namespace at a time (`-n`)",
+                path.join(".")
+            )
+        });
+        if let Some(why) = why.or_else(|| why_left_out(service, one, held)) {
             let today = one.current.map_or_else(|| "?".to_owned(), |current| current.to_string());
             let setting = setting_name(one.setting);
             missing.push(format!("{} {setting} {today} -> {target}: {why}", one.component));
@@ -118,10 +136,16 @@ fn setting_name(setting: Setting) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn put(tree: &mut Tree, of: &ComponentChanges<'_>) {
-    for (path, change) in placed(of) {
-        tree.put(&path, Tree::Leaf(change.target.into(), vec![change.was(), change.codes()]));
-    }
+/// Keys for which two components want something else: which of them is meant, nobody can tell.
+fn disputed<'b>(all: &'b [ComponentChanges<'_>]) -> BTreeSet<Vec<&'b str>> {
+    let mut wanted: BTreeMap<Vec<&str>, Amount> = BTreeMap::new();
+    let placed = all.iter().flat_map(placed);
+    placed
+        .filter(|(path, change)| {
+            *wanted.entry(path.clone()).or_insert(change.target) != change.target
+        })
+        .map(|(path, _)| path)
+        .collect()
 }
 
 /// What a team's own values file is to hold: the keys of the overlay, each with what the plan saw in force.
@@ -261,6 +285,23 @@ worker:
         assert!(is_empty(&text) && !text.contains("nothing to change"), "{text}");
         // two of api, one of worker, one of redis
         assert_eq!(text.matches("not here: ").count(), 4, "{text}");
+    }
+
+    #[test]
+    fn a_key_that_two_components_want_is_written_for_neither_and_named_for_both() {
+        let mut service = example::service();
+        service.components.iter_mut().for_each(|one| one.helm = Some("app".to_owned()));
+        let why = || vec![example::because(Code::TierRow, "High")];
+        let count = |count| Some(Amount::Count(count));
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            example::setting(WORKER, Setting::Replicas, count(2), count(4), why()),
+            example::setting(REDIS, Setting::Replicas, count(5), count(3), why()),
+            example::setting(REDIS, Setting::Memory, mebibytes(256), mebibytes(512), why()),
+        ])]);
+        let text = overlay(&plan, &[service]);
+        let limits = json!({"limits": {"memory": "512Mi"}});
+        assert_eq!(read(&text), json!({"app": {"resources": limits}}), "{text}");
+        assert_eq!(text.matches("another component has `app.replicaCount`").count(), 2, "{text}");
     }
 
     #[test]
