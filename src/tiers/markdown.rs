@@ -12,7 +12,7 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use self::column::{column, size_text, speaks_of_sizes};
-use self::threshold::{OtherUnit, Threshold, threshold};
+use self::threshold::{OtherUnit, Threshold, threshold, unit_in};
 use super::check::{Cell, DraftRow};
 use crate::units::acts;
 
@@ -230,6 +230,12 @@ impl Table {
         columns
     }
 
+    /// Whether the header of the ranges names a unit other than rps, and the row names none.
+    fn in_another_unit(&self, ranges: usize, cells: &[String]) -> bool {
+        let named = |cells: &[String]| unit_in(cells.get(ranges).map_or("", |cell| cell));
+        named(&self.header).is_some_and(|divisor| divisor > 1.0) && named(cells).is_none()
+    }
+
     fn read(&self) -> Result<RunbookTable, MarkdownFault> {
         let Some((range_column, ranges)) = self.ranges() else {
             return Err(MarkdownFault::NotFound { tables: 1 });
@@ -249,6 +255,11 @@ impl Table {
                     return Err(MarkdownFault::NoRange { row: name.to_owned(), line: *line });
                 }
                 Ok(None) => left_out.push((format!("row `{name}`: it sizes nothing"), *line)),
+                // a bare number under a header of another unit would be read as rps
+                Ok(Some(_)) if self.in_another_unit(range_column, cells) => {
+                    let (row, unit) = (name.to_owned(), self.header[range_column].clone());
+                    return Err(MarkdownFault::Unit { row, unit, line: *line });
+                }
                 Ok(Some(range)) => rows.push(draft(*line, cells, range, range_column, &columns)),
             }
         }
@@ -466,6 +477,16 @@ mod tests {
     fn ranges_of_something_else_are_refused_with_their_unit() {
         let text =
             "| Load | API Pods |\n|-|-|\n| Low (< 10 users) | 2 |\n| High (> 10 users) | 4 |\n";
+        let header = "Load (requests per minute)";
+        let bare = format!("| {header} | API Pods |\n|-|-|\n| < 600 | 2 |\n| > 600 | 4 |\n");
+        let unit = header.to_owned();
+        let fault = MarkdownFault::Unit { row: "< 600".to_owned(), unit, line: 3 };
+        assert_eq!(read(&bare, None), Err(fault));
+        let said = read(&bare.replace("600", "600 rpm"), None).unwrap();
+        assert_eq!(
+            said.rows[0].below,
+            read(&bare.replace(header, "Load").replace("600", "10"), None).unwrap().rows[0].below
+        );
         assert_eq!(
             read(text, None),
             Err(MarkdownFault::Unit {

@@ -96,6 +96,15 @@ pub fn threshold(text: &str) -> Result<Option<Threshold>, OtherUnit> {
     Ok(None)
 }
 
+/// By how much a load in the unit that `text` names is divided to be rps: 60 of `requests per minute`.
+#[must_use]
+pub fn unit_in(text: &str) -> Option<f64> {
+    tokens(&plain(text)).into_iter().find_map(|token| match token {
+        Token::Unit(divisor) => Some(divisor),
+        _ => None,
+    })
+}
+
 fn tokens(text: &str) -> Vec<Token> {
     let mut text = text.to_owned();
     for (phrase, plain) in PHRASES {
