@@ -47,9 +47,10 @@ pub enum Command {
     /// The overlay holds only the keys that change, and is passed last. With --in the same keys are set in a
     /// values file of your own: comments, order, indentation, quotes and anchors of all else stay as they are,
     /// and a file in which that cannot be done without doubt is refused and left alone. A raise never lowers
-    /// what the file says, and a lowering never raises it: such a change is left, named, and the exit code is 3.
+    /// what the file says, and a lowering never raises it nor undoes a raise that is not in force yet: such a
+    /// change is left, named, and the exit code is 3.
     Values(ValuesArgs),
-    /// Print patches for HPAs, Deployments and StatefulSets
+    /// Print patches for HPAs, KEDA's objects, Deployments and StatefulSets
     Patch(PatchArgs),
     /// Show every step from samples to number for one component
     Explain(ExplainArgs),

@@ -181,6 +181,12 @@ pub enum Evidence<T> {
     Failed(String),
 }
 
+/// Whether there is no such series, as far as anybody asked: an answer, unlike a series that is silent.
+#[must_use]
+pub fn absent<T>(evidence: Option<&Evidence<T>>) -> bool {
+    matches!(evidence, None | Some(Evidence::NoSeries))
+}
+
 /// All that a source knows of one service; a key that is absent was not asked for.
 pub type Observed = BTreeMap<SeriesKey, Evidence<Samples>>;
 

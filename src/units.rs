@@ -315,6 +315,19 @@ impl Bytes {
     }
 }
 
+impl Millicores {
+    /// What a metric in cores says of a setting in force: the nearest whole number, at least 1.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the range of u32"
+    )]
+    #[must_use]
+    pub fn of(cores: f64) -> Self {
+        Self(u64::from((cores * 1000.0).round().clamp(1.0, f64::from(u32::MAX)) as u32))
+    }
+}
+
 impl Period {
     /// One hour, the grain of forecasts.
     pub const HOUR: Self = Self(3_600);

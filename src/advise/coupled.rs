@@ -11,7 +11,7 @@ use crate::units::{Bytes, Millicores};
 
 /// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
 /// and not at all where that is not known. A request that equals its limit stays equal: apart, the pod would lose its
-/// class of `QoS`.
+/// quality-of-service class.
 pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommendation) {
     let Some(mut ceiling) = limit.target else {
         // a request may equal its limit, and a limit that nobody knows may not be left behind
@@ -51,7 +51,7 @@ pub fn cpu_within_limit(known: &Known<'_>, request: &mut Recommendation) {
     let Some(cores) = limit.and_then(History::newest_value).filter(|cores| *cores > 0.0) else {
         return;
     };
-    let limit = Amount::Cpu(Millicores(Bytes::at_least(cores * 1000.0, Bytes(1)).0));
+    let limit = Amount::Cpu(Millicores::of(cores));
     let above = |amount: Option<Amount>| amount.is_some_and(|one| one.figure() > limit.figure());
     if above(request.target) && !above(request.current) {
         let message = format!("not above its limit of {limit}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::history::{Evidence, History, SeriesKey, Signal};
+use crate::history::{self, Evidence, History, SeriesKey, Signal};
 use crate::service::{Component, Current, Doubt, Service};
 use crate::units::{Bytes, Millicores};
 
@@ -34,10 +34,7 @@ pub fn in_force(
 /// holding a target against an older one could lower what is in force.
 fn unseen(component: &Component, histories: &BTreeMap<SeriesKey, Evidence<History>>) -> Current {
     let said = component.current;
-    let never = |signal| {
-        let told = histories.get(&SeriesKey::of(&component.name, signal));
-        matches!(told, None | Some(Evidence::NoSeries))
-    };
+    let never = |signal| history::absent(histories.get(&SeriesKey::of(&component.name, signal)));
     Current {
         replicas: said.replicas.filter(|_| never(Signal::SpecReplicas)),
         min_replicas: said.min_replicas.filter(|_| never(Signal::HpaMin)),
@@ -96,8 +93,7 @@ fn by_metrics(
     let newest = |signal| newest(signal).filter(|value| *value > 0.0 || signal == Signal::HpaMin);
     let count = |signal| newest(signal).map(count);
     let bytes = |signal| newest(signal).map(|value| Bytes::at_least(value, Bytes(1)));
-    let cpu =
-        |signal| newest(signal).map(|cores| Millicores(u64::from(self::count(cores * 1000.0))));
+    let cpu = |signal| newest(signal).map(Millicores::of);
     // only an HPA that was asked for and is not there leaves the count to itself: silence is not "there is none",
     // but where nobody asked the settings may say it
     let hpa = |signal| histories.get(&SeriesKey::of(component, signal));
@@ -105,8 +101,7 @@ fn by_metrics(
         None => said_to_be_alone,
         Some(told) => *told == Evidence::NoSeries,
     };
-    let owner_unclear = !none(hpa(Signal::HpaMax))
-        || !matches!(hpa(Signal::HpaMin), None | Some(Evidence::NoSeries));
+    let owner_unclear = !none(hpa(Signal::HpaMax)) || !history::absent(hpa(Signal::HpaMin));
     Current {
         replicas: count(Signal::SpecReplicas).filter(|_| !owner_unclear),
         min_replicas: count(Signal::HpaMin),

@@ -13,7 +13,7 @@ use crate::advise::trend::Line;
 use crate::advise::{
     BOUND_LEVELS, Known, Outlook, coupled, current, evidence, requests, runway, series, skipped,
 };
-use crate::history::{self, Evidence, History, SeriesKey, Signal};
+use crate::history::{self, History, SeriesKey, Signal};
 use crate::service::{Component, Current, Doubt};
 use crate::units::{Bytes, Period};
 
@@ -21,8 +21,6 @@ use crate::units::{Bytes, Period};
 pub const MAXMEMORY_SHARE: f64 = 0.75;
 /// Memory is advised in steps of this size: finer ones are noise in a pull request.
 pub const STEP: Bytes = Bytes(64 << 20);
-/// What is added to the working set of the container, as for any other.
-const MARGIN: f64 = 1.15;
 /// What a kill or evictions add to the limit: they show that the need is higher, not how much.
 const PRESSURE_MARGIN: f64 = 1.25;
 
@@ -62,13 +60,13 @@ pub fn of_component(
     outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Vec<Recommendation> {
     let mut limit = of_table(known, component, current, outlook);
-    let asked = known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
     let mut request = requests::memory_request(known, component, current);
+    let asked = known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
     if asked || request.current.is_some() {
         coupled::request_within_limit(&mut request, &mut limit);
     }
-    let known = request.current.is_some();
-    [Some(limit), known.then_some(request)].into_iter().flatten().collect()
+    let request = Some(request).filter(|request| request.current.is_some());
+    std::iter::once(limit).chain(request).collect()
 }
 
 fn of_table(
@@ -149,19 +147,19 @@ fn of_table(
 
 /// Whether the use of memory, and what would show that there is too little of it, was seen throughout.
 fn watched(known: &Known<'_>, name: &str) -> Result<(), Reason> {
+    let key = |signal| SeriesKey::of(name, signal);
     let used = used_by(known, name);
+    long_and_whole(known, &used)?;
+    long_and_whole(known, &key(Signal::OomKills))?;
     // a container without Redis evicts nothing
-    let evictions =
-        (used.signal == Signal::RedisUsed).then(|| SeriesKey::of(name, Signal::RedisEvictions));
-    let maximum = (used.signal == Signal::RedisUsed).then(|| SeriesKey::of(name, Signal::RedisMax));
-    // its container is seen where it is scraped, and then it must be seen
-    let container = SeriesKey::of(name, Signal::Memory);
-    let scraped = !matches!(known.history.get(&container), None | Some(Evidence::NoSeries));
-    let kills = Some(SeriesKey::of(name, Signal::OomKills));
-    let mut long = [Some(used), kills, scraped.then_some(container)].into_iter().flatten();
-    long.try_for_each(|key| long_and_whole(known, &key).map(|_| ()))?;
-    let mut all = [evictions, maximum].into_iter().flatten();
-    all.try_for_each(|key| whole(known, &key).map(|_| ()))?;
+    if used.signal == Signal::RedisUsed {
+        whole(known, &key(Signal::RedisEvictions))?;
+        whole(known, &key(Signal::RedisMax))?;
+    }
+    // where its container is scraped at all, it must have been seen
+    if !history::absent(known.history.get(&key(Signal::Memory))) {
+        long_and_whole(known, &key(Signal::Memory))?;
+    }
     not_killed(known, name)
 }
 
@@ -169,7 +167,7 @@ fn watched(known: &Known<'_>, name: &str) -> Result<(), Reason> {
 fn used_by(known: &Known<'_>, name: &str) -> SeriesKey {
     let redis = SeriesKey::of(name, Signal::RedisUsed);
     let container = SeriesKey::of(name, Signal::Memory);
-    let no_redis = matches!(known.history.get(&redis), None | Some(Evidence::NoSeries));
+    let no_redis = history::absent(known.history.get(&redis));
     let only_container = no_redis && series(known, &container).is_ok();
     if only_container { container } else { redis }
 }
@@ -190,8 +188,9 @@ fn observed_use(known: &Known<'_>, name: &str, limit: Option<Bytes>) -> Result<U
         .filter(|(load, used)| load.is_finite() && used.is_finite())
         .collect();
     let working_set = evidence(known.history, &SeriesKey::of(name, Signal::Memory)).ok();
-    let container =
-        working_set.and_then(|set| history::peak(&set.values)).map_or(0.0, |set| set * MARGIN);
+    let container = working_set
+        .and_then(|set| history::peak(&set.values))
+        .map_or(0.0, |set| set * requests::MARGIN);
     Ok(Use { peak, line: Line::fit(&days), container, pressed: pressed(known, name, limit) })
 }
 

@@ -16,7 +16,7 @@ use crate::service::{Component, Current};
 use crate::units::{Bytes, Millicores, Period};
 
 /// What is added to the seen use.
-const MARGIN: f64 = 1.15;
+pub const MARGIN: f64 = 1.15;
 /// Quantile of the busiest pod's CPU that a request is to hold.
 const CPU_LEVEL: f64 = 0.95;
 /// Use below this share of the setting is worth a smaller one.

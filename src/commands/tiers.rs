@@ -12,6 +12,7 @@ use crate::service::Service;
 use crate::tiers::TierTable;
 use crate::tiers::check::{self, Fault};
 use crate::tiers::markdown::{self, MarkdownFault, RunbookTable};
+use crate::units::acts;
 
 /// The name that an imported table's service has until it is given its own.
 const UNNAMED: &str = "my-service";
@@ -239,7 +240,7 @@ fn scalar(text: &str) -> String {
 
 /// Text for a comment: on one line, whatever it holds.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.replace(acts, " ")
 }
 
 #[cfg(test)]

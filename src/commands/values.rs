@@ -13,6 +13,7 @@ use crate::config;
 use crate::files;
 use crate::render::helm;
 use crate::render::values_file::{self, Edited, Fault};
+use crate::units::acts;
 
 /// Prints the Helm overlay, writes it to `--out FILE`, or edits `--in FILE`.
 ///
@@ -91,7 +92,7 @@ fn say_what_is_not_in_it(file: &Path, run: &Run, edited: &Edited, advised: bool,
 fn refused(file: &Path, fault: &Fault) -> Hinted {
     let line = fault.line().map(|line| format!(", line {line}")).unwrap_or_default();
     // what a file says must do nothing to the line or the terminal that shows it
-    let plain = |text: String| text.replace(char::is_control, " ");
+    let plain = |text: String| text.replace(acts, " ");
     Hinted {
         message: plain(format!("{fault} (`{}`{line})", file.display())),
         hint: plain(fault.hint()),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::units::acts;
+
 /// A file that cannot be used, with all that is wrong with it; shown by its first problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -43,7 +45,7 @@ impl fmt::Display for Problem {
 impl Problem {
     /// What a file says is shown in messages: a line break or a terminal's escape in it must do nothing there.
     fn on_one_line(self) -> Self {
-        let plain = |text: String| text.replace(char::is_control, " ");
+        let plain = |text: String| text.replace(acts, " ");
         Self {
             file: plain(self.file),
             message: plain(self.message),

@@ -3,7 +3,7 @@
 //! What a component used, and how many of it there were, follows from its settings as much as from demand. So a change
 //! is marked, and nothing is lowered by a time in which there was one.
 
-use super::{Evidence, History, Mark, MarkKind, SeriesKey, Signal};
+use super::{Evidence, History, Mark, MarkKind, SeriesKey, Signal, absent};
 use crate::units::{Bytes, Millicores};
 
 /// The signals that report a setting, with its name as it stands in the plan.
@@ -27,7 +27,7 @@ pub fn same(a: f64, b: f64) -> bool {
 pub fn shown(signal: Signal, value: f64) -> String {
     match signal {
         Signal::MemoryRequest | Signal::MemoryLimit => Bytes::at_least(value, Bytes(1)).to_string(),
-        Signal::CpuRequest => Millicores(Bytes::at_least(value * 1000.0, Bytes(1)).0).to_string(),
+        Signal::CpuRequest => Millicores::of(value).to_string(),
         _ => format!("{value:.0}"),
     }
 }
@@ -39,7 +39,7 @@ pub(super) fn changes(
     hpa: Option<&Evidence<History>>,
 ) -> Vec<Mark> {
     let name = SETTINGS.iter().find(|(signal, _)| *signal == key.signal).map(|(_, name)| *name);
-    let fixed = matches!(hpa, None | Some(Evidence::NoSeries));
+    let fixed = absent(hpa);
     let (Some(name), Some(component)) = (name, &key.subject) else { return Vec::new() };
     if key.signal == Signal::SpecReplicas && !fixed {
         return Vec::new();

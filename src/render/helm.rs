@@ -75,14 +75,14 @@ pub fn left_out(plan: &Plan, services: &[Service]) -> Vec<String> {
         else {
             continue;
         };
-        let held = all.iter().any(|of| {
-            of.service.name == service.name
-                && of.component.name == one.component
-                && of.changes.iter().any(|change| change.setting == one.setting)
-        });
-        let key = all
-            .iter()
-            .filter(|of| of.service.name == service.name && of.component.name == one.component)
+        let mine = |of: &&ComponentChanges<'_>| {
+            of.service.name == service.name && of.component.name == one.component
+        };
+        let of = all.iter().find(mine);
+        let held =
+            of.is_some_and(|of| of.changes.iter().any(|change| change.setting == one.setting));
+        let key = of
+            .into_iter()
             .flat_map(placed)
             .find(|(path, change)| change.setting == one.setting && disputed.contains(path));
         let why = key.map(|(path, _)| {

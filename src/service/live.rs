@@ -271,15 +271,6 @@ impl Workload {
             },
         }
     }
-
-    /// The HPA that a person may write to: none where KEDA owns it.
-    #[must_use]
-    pub fn hpa(&self) -> Option<&str> {
-        match &self.scaler {
-            Some(Scaler::Hpa(hpa)) => Some(&hpa.name),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::Assessment;
 use crate::history::settings::{SETTINGS, same, shown};
-use crate::history::{Evidence, History, SeriesKey, Signal};
+use crate::history::{self, History, SeriesKey, Signal};
 use crate::render::chart::series;
 use crate::render::wording as w;
 use crate::units::Period;
@@ -58,8 +58,7 @@ fn settings(a: &Assessment, component: &str) -> Vec<String> {
     let of = |signal| series::history(a, Some(component), signal);
     // a count that an HPA moves is no setting of anybody
     let hpa = a.history.get(&SeriesKey::of(component, Signal::HpaMax));
-    let fixed = matches!(hpa, None | Some(Evidence::NoSeries));
-    let nobodys = |signal| signal == Signal::SpecReplicas && !fixed;
+    let nobodys = |signal| signal == Signal::SpecReplicas && !history::absent(hpa);
     let settings = SETTINGS.into_iter().filter(|(signal, _)| !nobodys(*signal));
     let found = settings.filter_map(|(signal, name)| {
         let (from, to, at) = change(of(signal)?, last_review(a))?;

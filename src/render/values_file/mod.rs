@@ -3,8 +3,8 @@
 //!
 //! Each edit is one splice of bytes, found by the parser's own places; the whole is then read again by another
 //! reader and must differ from what was there in the intended values and in nothing else, or the file is
-//! refused. What the file says itself is respected: a raise never lowers it, and a lowering
-//! neither raises it nor undoes a raise that is not in force yet.
+//! refused. What the file says itself is respected: a raise never lowers it, and a lowering neither raises it nor
+//! undoes a raise that is not in force yet.
 
 mod fault;
 mod place;
@@ -18,6 +18,8 @@ pub use fault::Fault;
 use place::{dotted, in_force, no_tag, place};
 use splice::Splice;
 use tree::{Id, Kind, Tree};
+
+use std::cmp::Ordering;
 
 use granit_parser::ScalarStyle;
 use serde_json::Value;
@@ -179,24 +181,14 @@ fn orders<'a>(tree: &Tree, wanted: &'a [Wanted]) -> Result<Vec<Order<'a>>, Fault
         }
         let before = amount_at(tree, one)?;
         let mut order = Order { wanted: one, before, verdict: Verdict::Set };
-        order.verdict = match before.map(|before| before.figure().cmp(&one.target.figure())) {
-            Some(std::cmp::Ordering::Equal) => Verdict::Same,
-            Some(std::cmp::Ordering::Greater) if order.rises() => {
-                Verdict::Left(format!("the file says {}, and a raise lowers nothing", said(before)))
-            }
-            Some(std::cmp::Ordering::Less) if !order.rises() => Verdict::Left(format!(
-                "the file says {}, and a lowering raises nothing",
-                said(before)
-            )),
-            Some(std::cmp::Ordering::Greater)
-                if one
-                    .current
-                    .is_some_and(|now| Some(now.figure()) < before.map(Amount::figure)) =>
-            {
-                Verdict::Left(format!(
-                    "the file says {}, more than what is in force: a raise that is on its way is not undone",
-                    said(before)
-                ))
+        let left = |why: &str| Verdict::Left(format!("the file says {}, {why}", said(before)));
+        let file = before.map(Amount::figure);
+        order.verdict = match file.map(|file| file.cmp(&one.target.figure())) {
+            Some(Ordering::Equal) => Verdict::Same,
+            Some(Ordering::Greater) if order.rises() => left("and a raise lowers nothing"),
+            Some(Ordering::Less) if !order.rises() => left("and a lowering raises nothing"),
+            Some(Ordering::Greater) if file > one.current.map(Amount::figure) => {
+                left("more than what is in force: a raise that is on its way is not undone")
             }
             _ => Verdict::Set,
         };

@@ -138,7 +138,8 @@ async fn a_component_is_read_with_its_hpa_and_its_container() {
     };
     assert_eq!(read(&cluster).await, (expected, vec![]));
     let live = live_state(&services(), &cluster.options()).await.unwrap();
-    assert_eq!(live.workload("jarvis", "api").unwrap().hpa(), Some("front"));
+    let scaler = &live.workload("jarvis", "api").unwrap().scaler;
+    assert!(matches!(scaler, Some(Scaler::Hpa(hpa)) if hpa.name == "front"), "{scaler:?}");
 }
 
 #[tokio::test]
