@@ -200,14 +200,17 @@ fn what_a_change_must_fit_into_is_read_too() {
         return;
     }
     let cluster = Cluster::with_controllers();
-    cluster.apply("around", AROUND);
-    cluster.apply("around", JARVIS);
-    // the controllers make pods, and count them: 4 of the API, 3 workers, 1 Redis
-    let counted = || {
-        let path =
-            ["get", "resourcequota", "share", "-n", "around", "-o", "jsonpath={.status.used.pods}"];
-        cluster.kubectl(&path).stdout == b"8"
+    let says = |kind: &str, path: &str, value: &[u8]| {
+        let path = format!("jsonpath={path}");
+        cluster.kubectl(&["get", kind, "-n", "around", "-o", &path]).stdout == value
     };
+    // pods that come before what they need are refused, and tried again ever more seldom
+    cluster.apply("around", AROUND);
+    cluster.wait("an account for pods", || says("sa/default", "{.metadata.name}", b"default"));
+    cluster.wait("a quota in force", || says("quota/share", "{.status.hard.pods}", b"20"));
+    // the controllers make pods, and count them: 4 of the API, 3 workers, 1 Redis
+    cluster.apply("around", JARVIS);
+    let counted = || says("quota/share", "{.status.used.pods}", b"8");
     cluster.wait("a quota that counts eight pods", counted);
     let live = read(&cluster, "around");
     assert_eq!(live.gaps, []);

@@ -104,6 +104,8 @@ impl Cluster {
             .arg(format!("--cert-dir={}", cluster.path("controllers").display()))
             .arg(format!("--secure-port={port}"))
             .args(["--bind-address=127.0.0.1", "--leader-elect=false"])
+            // what was missed is seen again within seconds, not within five minutes
+            .arg("--resource-quota-sync-period=5s")
             .stdout(Stdio::null())
             .stderr(log(cluster.folder.path(), "controllers"))
             .spawn()
