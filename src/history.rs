@@ -41,6 +41,8 @@ pub enum Signal {
     HpaMin,
     /// `maxReplicas` of the HPA.
     HpaMax,
+    /// CPU target of the HPA, in percent of the request.
+    HpaTarget,
     /// CPU in use, in cores: the sum over the component's pods.
     Cpu,
     /// CPU in use by the busiest pod, in cores.
@@ -73,7 +75,7 @@ pub enum Signal {
 
 impl Signal {
     /// Every signal with its stable name, as it stands in settings, file names and reports.
-    pub const NAMES: [(Signal, &'static str); 21] = [
+    pub const NAMES: [(Signal, &'static str); 22] = [
         (Signal::Load, "load"),
         (Signal::ErrorRate, "errorRate"),
         (Signal::P99, "p99"),
@@ -81,6 +83,7 @@ impl Signal {
         (Signal::SpecReplicas, "specReplicas"),
         (Signal::HpaMin, "hpaMin"),
         (Signal::HpaMax, "hpaMax"),
+        (Signal::HpaTarget, "hpaTarget"),
         (Signal::Cpu, "cpu"),
         (Signal::CpuMax, "cpuMax"),
         (Signal::CpuRequest, "cpuRequest"),
@@ -107,6 +110,12 @@ impl Signal {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(_, known)| *known == name).map(|(signal, _)| *signal)
+    }
+
+    /// Whether it is a setting of an HPA, which not every component has.
+    #[must_use]
+    pub fn of_hpa(self) -> bool {
+        matches!(self, Self::HpaMin | Self::HpaMax | Self::HpaTarget)
     }
 
     /// Whether the signal belongs to the whole service rather than to a component or volume.
@@ -380,6 +389,19 @@ impl History {
             values: self.values[..keep].to_vec(),
             marks: marks.map(|mark| Mark { to: mark.to.min(at), ..mark.clone() }).collect(),
             newest: self.newest.min(at),
+            ..*self
+        }
+    }
+
+    /// What came from `at` on.
+    #[must_use]
+    pub fn since(&self, at: Timestamp) -> Self {
+        let from = self.span(at, self.end()).start;
+        let marks = self.marks.iter().filter(|mark| mark.to > at);
+        Self {
+            start: self.time(from),
+            values: self.values[from..].to_vec(),
+            marks: marks.cloned().collect(),
             ..*self
         }
     }

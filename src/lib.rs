@@ -42,6 +42,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::plan::{Action, Code, Plan, Reason, SCHEMA_VERSION, ServicePlan, Status};
+use crate::advise::utilization::Rehearsal;
 use crate::advise::{Known, current};
 use crate::capacity::{Capacity, RowVerdict};
 use crate::forecast::Forecast;
@@ -111,6 +112,7 @@ pub fn assess(
         capacity: &capacity,
         rows: &rows,
         current: &current,
+        rehearsal: Rehearsal(&past::rehearsal(service, calendar, policy, &history, &capacity)),
     });
     Assessment {
         service: service.clone(),

@@ -7,11 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::plan::{Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::Sizing;
+use crate::advise::utilization::Trial;
+use crate::capacity::Capacity;
 use crate::forecast::Forecast;
 use crate::history::{self, Evidence, History, MarkKind, Observed, SeriesKey, Signal, Window};
 use crate::replay::{self, Change, Pods, Replay, Scenario, Terms};
 use crate::service::{Calendar, Component, Current, Policy, Service};
-use crate::units::Period;
+use crate::units::{Millicores, Period, Ratio};
 use crate::{Assessment, advise, assess, peaks_ahead};
 
 /// Past weeks that the scorecard grades.
@@ -76,7 +78,8 @@ pub fn replayed(
     let in_force = now.current.get(name).copied().unwrap_or_default();
     let first = load.values.iter().copied().find(|value| value.is_finite()).unwrap_or_default();
     let pods = Pods {
-        request: requested(&now, name).unwrap_or(capacity.per_replica),
+        request: requested(&now.history, name, in_force.cpu_request)
+            .unwrap_or(capacity.per_replica),
         ..Pods::at_ease(
             capacity.per_replica,
             terms.start_up.unwrap_or(case.component.start_up),
@@ -121,7 +124,7 @@ impl Case<'_> {
     }
 }
 
-/// The settings after a recommendation on replicas was followed; one that abstains changes nothing.
+/// The settings after a recommendation on a count or its HPA was followed; one that abstains changes nothing.
 fn followed(current: Current, advised: &Recommendation) -> Current {
     let Some(Amount::Count(count)) = advised.target else {
         return current;
@@ -130,17 +133,120 @@ fn followed(current: Current, advised: &Recommendation) -> Current {
         Setting::MinReplicas => Current { min_replicas: Some(count), ..current },
         Setting::MaxReplicas => Current { max_replicas: Some(count), ..current },
         Setting::Replicas => Current { replicas: Some(count), ..current },
+        Setting::TargetUtilization => Current { target_utilization: Some(count), ..current },
         _ => current,
     }
 }
 
+/// A way to live a component's recent past again with the HPA of the replay; see [`planned`].
+pub(crate) fn rehearsal<'a>(
+    service: &'a Service,
+    calendar: &'a Calendar,
+    policy: &'a Policy,
+    history: &'a BTreeMap<SeriesKey, Evidence<History>>,
+    capacity: &'a BTreeMap<String, Capacity>,
+) -> impl Fn(&Component, Current, f64) -> Option<Trial> + 'a {
+    move |component, settings, peak| {
+        let capacity = limit(capacity, &component.name)?;
+        let load = planned(history, policy, peak)?;
+        let pods = pods(history, component, capacity, settings, &load)?;
+        let sizing =
+            Sizing { table: &service.tiers, component: &component.name, capacity: Some(capacity) };
+        let scenario = Scenario { load: &load, calendar, pods, sizing, scored_from: load.start };
+        let settings = replay::Policy::AsToday(Change { from: load.start, current: settings });
+        let scores = replay::course(&scenario, &settings).scores;
+        Some(Trial {
+            span: Period(load.end().duration_since(load.start).as_secs()),
+            pod_hours: scores.pod_hours,
+            short: Ratio(scores.short_share()),
+            unmet: Ratio(scores.unmet_share()),
+        })
+    }
+}
+
+/// The ways to run each component that has a measured limit, over one past as [`planned`]: as today, as advised, and
+/// what else there is.
+#[must_use]
+pub fn candidates(a: &Assessment) -> BTreeMap<String, Replay> {
+    let peak = a.plan.load.as_ref().map(|load| load.planning);
+    let Some(load) = peak.and_then(|peak| planned(&a.history, &a.policy, peak)) else {
+        return BTreeMap::new();
+    };
+    let of = |component: &Component| {
+        let today = *a.current.get(&component.name)?;
+        let capacity = limit(&a.capacity, &component.name)?;
+        let pods = pods(&a.history, component, capacity, today, &load)?;
+        let advised = a.plan.recommendations.iter().filter(|one| one.component == component.name);
+        let from = |current| Change { from: load.start, current };
+        let mut policies = vec![
+            replay::Policy::AsToday(from(today)),
+            replay::Policy::Advised(vec![from(advised.fold(today, followed))]),
+        ];
+        policies.extend(replay::Policy::beside_settings());
+        let sizing = Sizing {
+            table: &a.service.tiers,
+            component: &component.name,
+            capacity: Some(capacity),
+        };
+        let scenario =
+            Scenario { load: &load, calendar: &a.calendar, pods, sizing, scored_from: load.start };
+        let terms = Terms {
+            capacity: None,
+            start_up: None,
+            warm_up: Period(0),
+            risk: a.policy.risk,
+            price: None,
+        };
+        let replay = replay::judged(&component.name, &scenario, &policies, &terms, |_| {});
+        Some((component.name.clone(), replay))
+    };
+    a.service.components.iter().filter(|component| !component.memory).filter_map(of).collect()
+}
+
+/// The load of the time that lowering looks back on, lifted so that it peaks at the planning load: how load moves is
+/// learnt from the past, how high it goes is planned for.
+fn planned(
+    history: &BTreeMap<SeriesKey, Evidence<History>>,
+    policy: &Policy,
+    peak: f64,
+) -> Option<History> {
+    let load = advise::evidence(history, &SeriesKey::service(Signal::Load)).ok()?;
+    let mut load = load.since(load.end() - SignedDuration::from_secs(policy.min_history.0));
+    let seen = history::peak(&load.values).filter(|seen| *seen > 0.0)?;
+    let lift = (peak / seen).max(1.0);
+    load.values.iter_mut().for_each(|value| *value *= lift);
+    Some(load)
+}
+
+/// What a pod of a component serves, where its limit was ever seen.
+fn limit<'a>(capacity: &'a BTreeMap<String, Capacity>, name: &str) -> Option<&'a Capacity> {
+    capacity.get(name).filter(|capacity| capacity.saturated)
+}
+
+/// The pods of a component under `settings`; `None` where nobody knows what CPU a request costs.
+fn pods(
+    history: &BTreeMap<SeriesKey, Evidence<History>>,
+    component: &Component,
+    capacity: &Capacity,
+    settings: Current,
+    load: &History,
+) -> Option<Pods> {
+    let first = load.values.iter().copied().find(|value| value.is_finite())?;
+    let request = requested(history, &component.name, settings.cpu_request)?;
+    Some(Pods { request, ..Pods::at_ease(capacity.per_replica, component.start_up, first) })
+}
+
 /// The load at which a pod of `component` uses the CPU that it requests, in rps: the request over the
 /// middle CPU per request served.
-fn requested(now: &Assessment, component: &str) -> Option<f64> {
-    let series = |key: SeriesKey| advise::evidence(&now.history, &key).ok();
+fn requested(
+    history: &BTreeMap<SeriesKey, Evidence<History>>,
+    component: &str,
+    request: Option<Millicores>,
+) -> Option<f64> {
+    let series = |key: SeriesKey| advise::evidence(history, &key).ok();
     let (load, cpu) =
         (series(SeriesKey::service(Signal::Load))?, series(SeriesKey::of(component, Signal::Cpu))?);
-    let request = f64::from(u32::try_from(now.current.get(component)?.cpu_request?.0).ok()?) / 1e3;
+    let request = f64::from(u32::try_from(request?.0).ok()?) / 1e3;
     let shift = load.span(load.start, cpu.start).end;
     let pairs = load.values.iter().skip(shift).zip(&cpu.values);
     let mut each: Vec<f64> = pairs

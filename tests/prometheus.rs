@@ -644,10 +644,10 @@ async fn the_cost_is_known_before_it_is_spent() {
     settings.history.prometheus.as_mut().unwrap().max_samples = 1_000;
     let error = bring_up_to_date(&settings, time(NOON), Talk::silent()).await.unwrap_err();
     let hinted = error.downcast_ref::<Hinted>().unwrap();
-    // 18 series of a day and its first step
+    // 19 series of a day and its first step
     assert_eq!(
         hinted.message,
-        "this pull would ask for 5202 samples of 18 series; at most 1000 are allowed"
+        "this pull would ask for 5491 samples of 19 series; at most 1000 are allowed"
     );
     assert!(hinted.hint.contains("history.prometheus.maxSamples"));
     assert!(fake.requests().iter().all(|request| !request.path().ends_with("query_range")));
@@ -753,7 +753,7 @@ async fn check_says_which_label_is_wrong_and_what_values_there_are() {
         "no series of `http_request_duration_seconds_bucket` p99 ",
         "no series of `kube_pod_container_resource_limits`: is kube-state-metrics scraped? api.cpuLimit, api.memoryLimit",
         // seventeen series of a day and its first step
-        "a pull now asks for 5202 samples of ",
+        "a pull now asks for 5491 samples of ",
     ] {
         assert!(text.contains(line), "`{line}` is not in\n{text}");
     }

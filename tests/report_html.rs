@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use plimsoll::history::Window;
-use plimsoll::render::report::{Page, html};
+use plimsoll::render::report::{Page, Reviewed, html};
 use plimsoll::source::demo;
 use plimsoll::{Assessment, config, render};
 
@@ -135,7 +135,11 @@ fn page(assessments: &[Assessment]) -> String {
     html(&Page {
         services: assessments
             .iter()
-            .map(|a| (a, render::helm::overlay(&plan, &services)))
+            .map(|a| Reviewed {
+                assessment: a,
+                overlay: render::helm::overlay(&plan, &services),
+                policies: plimsoll::past::candidates(a),
+            })
             .collect(),
         plan: &plan,
         history: "6a82dd207118".to_owned(),

@@ -20,8 +20,9 @@ pub fn all(
     known: &Known<'_>,
     outlook: Option<&Outlook<'_>>,
     recommendations: &[Recommendation],
+    decisions: Vec<Finding>,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = decisions;
     findings.extend(severity2(known));
     findings.extend(objectives(known));
     findings.extend(missing(known));

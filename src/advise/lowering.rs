@@ -129,7 +129,8 @@ pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Re
         Setting::CpuRequest => &[Signal::CpuRequest, count],
         Setting::Memory | Setting::MemoryLimit => &[Signal::MemoryLimit],
         Setting::MemoryRequest => &[Signal::MemoryRequest],
-        Setting::Storage | Setting::TargetUtilization => &[],
+        Setting::TargetUtilization => &[Signal::HpaTarget],
+        Setting::Storage => &[],
     };
     signals.iter().try_for_each(|signal| stood_still(known, &SeriesKey::of(name, *signal)))
 }

@@ -14,6 +14,7 @@ mod replicas;
 mod requests;
 pub mod sizing;
 mod trend;
+pub mod utilization;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -24,9 +25,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::lowering::Lowering;
 use crate::advise::plan::{
-    Action, Code, Crossing, LoadFigures, Reason, Recommendation, Runway, ServicePlan, Status,
-    TierFigures,
+    Action, Code, Crossing, Finding, LoadFigures, Reason, Recommendation, Runway, ServicePlan,
+    Status, TierFigures,
 };
+use crate::advise::utilization::Rehearsal;
 use crate::capacity::{Capacity, RowVerdict};
 use crate::forecast::{Forecast, Peak};
 use crate::history::{self, Evidence, History, SeriesKey, Signal};
@@ -65,6 +67,8 @@ pub struct Known<'a> {
     pub rows: &'a BTreeMap<String, Vec<RowVerdict>>,
     /// What is in force, by component; see [`current::in_force`].
     pub current: &'a BTreeMap<String, Current>,
+    /// Lives the recent past again under other settings.
+    pub rehearsal: Rehearsal<'a>,
 }
 
 /// The load that settings are sized for.
@@ -96,6 +100,8 @@ pub fn advise(known: &Known<'_>) -> ServicePlan {
         .collect();
     recommendations
         .extend(known.service.volumes.iter().map(|volume| volumes::storage(known, volume)));
+    let (aims, decisions) = aims(known, outlook.as_ref().ok(), &recommendations);
+    recommendations.extend(aims);
     recommendations.sort_by(|a, b| (&a.component, a.setting).cmp(&(&b.component, b.setting)));
     let reasons = outlook.as_ref().err().cloned().into_iter().collect();
     let outlook = outlook.ok();
@@ -107,7 +113,7 @@ pub fn advise(known: &Known<'_>) -> ServicePlan {
         load: outlook.as_ref().map(|outlook| load_figures(known, outlook)),
         tier: outlook.as_ref().map(|outlook| tier_figures(known, outlook)),
         crossings: outlook.as_ref().map(|outlook| crossings(known, outlook)).unwrap_or_default(),
-        findings: findings::all(known, outlook.as_ref(), &recommendations),
+        findings: findings::all(known, outlook.as_ref(), &recommendations, decisions),
         recommendations,
     }
 }
@@ -124,6 +130,20 @@ fn of_component(
     let mut all = replicas::of_table(known, component, current, outlook);
     all.extend(requests::of_usage(known, component, current));
     all
+}
+
+/// The CPU targets of the HPAs, under the bounds that are advised, and what they leave to decide.
+fn aims(
+    known: &Known<'_>,
+    outlook: Option<&Outlook<'_>>,
+    advised: &[Recommendation],
+) -> (Vec<Recommendation>, Vec<Finding>) {
+    let components = outlook.iter().flat_map(|outlook| {
+        let of = |component| utilization::of_hpa(known, outlook, component, advised);
+        known.service.components.iter().filter(|component| !component.memory).filter_map(of)
+    });
+    let (aims, decisions): (Vec<_>, Vec<_>) = components.unzip();
+    (aims, decisions.into_iter().flatten().collect())
 }
 
 fn status(recommendations: &[Recommendation], has_load: bool) -> Status {

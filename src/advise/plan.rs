@@ -133,7 +133,7 @@ pub enum Setting {
     Replicas,
     /// Size of a volume.
     Storage,
-    /// The HPA's CPU target, in percent of the request.
+    /// The HPA's CPU target, in percent of the request; a lower one gives more pods.
     TargetUtilization,
 }
 
@@ -340,6 +340,8 @@ pub enum Code {
     Event,
     /// A change of one setting that needs another beside it.
     Coupled,
+    /// The component's own past, lived again under other settings.
+    Replay,
 }
 
 impl Code {

@@ -335,7 +335,7 @@ impl Check<'_> {
 
 /// Whether that there is no series is an answer: not every object has an HPA or a limit.
 fn may_be_absent(signal: Signal) -> bool {
-    matches!(signal, Signal::HpaMin | Signal::HpaMax | Signal::CpuLimit | Signal::Throttled)
+    signal.of_hpa() || matches!(signal, Signal::CpuLimit | Signal::Throttled)
 }
 
 /// Notes a cause; series that are missing for the same one share a line.

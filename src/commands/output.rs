@@ -7,7 +7,8 @@ use anyhow::Result;
 use crate::Assessment;
 use crate::commands::run::Run;
 use crate::files::{self, WriteError};
-use crate::render::report::{self, Page};
+use crate::past;
+use crate::render::report::{self, Page, Reviewed};
 use crate::render::{chart, helm, json, patch};
 
 /// A run with what its report has to say of itself.
@@ -90,8 +91,13 @@ impl Review<'_> {
                 .collect();
             helm::overlay(&run.plan, &services)
         };
+        let reviewed = |one| Reviewed {
+            assessment: one,
+            overlay: overlay(one),
+            policies: past::candidates(one),
+        };
         Page {
-            services: run.assessments.iter().map(|one| (one, overlay(one))).collect(),
+            services: run.assessments.iter().map(reviewed).collect(),
             plan: &run.plan,
             history: run.history_hash.clone(),
             samples: run.samples,

@@ -7,10 +7,11 @@ use super::{Evidence, History, Mark, MarkKind, SeriesKey, Signal, absent};
 use crate::units::{Bytes, Millicores};
 
 /// The signals that report a setting, with its name as it stands in the plan.
-pub const SETTINGS: [(Signal, &str); 6] = [
+pub const SETTINGS: [(Signal, &str); 7] = [
     (Signal::SpecReplicas, "replicas"),
     (Signal::HpaMin, "minReplicas"),
     (Signal::HpaMax, "maxReplicas"),
+    (Signal::HpaTarget, "targetUtilization"),
     (Signal::CpuRequest, "cpuRequest"),
     (Signal::MemoryRequest, "memoryRequest"),
     (Signal::MemoryLimit, "memoryLimit"),

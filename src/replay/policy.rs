@@ -81,7 +81,7 @@ impl Needs {
             Self::Manifest => "nothing",
             Self::Hpa => "an HPA",
             Self::Clock => "a clock that scales, such as KEDA's cron",
-            Self::Loop => "a loop that moves minReplicas",
+            Self::Loop => "a loop that moves `minReplicas`",
             Self::Predictor => "a predictive autoscaler",
         }
     }
@@ -119,6 +119,17 @@ impl Policy {
             Self::Schedule,
             Self::Hpa { target: 0.7 },
             Self::HoltWinters { target: 0.8 },
+            Self::Floor { target: 0.7, level: 0.9 },
+            Self::NOWCAST,
+        ]
+    }
+
+    /// The policies that stand beside the settings in force and those advised, where people are to choose.
+    #[must_use]
+    pub fn beside_settings() -> Vec<Self> {
+        vec![
+            Self::LastWeekMax,
+            Self::Schedule,
             Self::Floor { target: 0.7, level: 0.9 },
             Self::NOWCAST,
         ]
@@ -179,7 +190,10 @@ impl Policy {
         let percent = |share: f64| format!("{} %", (share * 1000.0).round() / 10.0);
         match self {
             Self::AsToday(change) => format!("{}, as today", in_force(change)),
-            Self::Advised(_) => "settings as advised each week".to_owned(),
+            Self::Advised(changes) => match changes.as_slice() {
+                [once] => format!("{}, as advised", in_force(once)),
+                _ => "settings as advised each week".to_owned(),
+            },
             Self::LastWeekMax => "fixed at last week's maximum".to_owned(),
             Self::Hpa { target } => format!("HPA at {}", percent(*target)),
             Self::HoltWinters { target } => format!("Holt-Winters HPA at {}", percent(*target)),
@@ -209,7 +223,10 @@ impl Policy {
 fn in_force(change: &Change) -> String {
     let current = change.current;
     match (current.min_replicas, current.max_replicas, current.replicas) {
-        (min, Some(max), _) => format!("HPA {}-{max}", min.unwrap_or(1)),
+        (min, Some(max), _) => {
+            let at = current.target_utilization.map(|percent| format!(" at {percent} %"));
+            format!("HPA {}-{max}{}", min.unwrap_or(1), at.unwrap_or_default())
+        }
         (_, None, Some(count)) => format!("fixed {count}"),
         _ => "unknown".to_owned(),
     }

@@ -129,6 +129,7 @@ impl World {
         self.put(out, SeriesKey::of("api", Signal::SpecReplicas), self.ready.clone());
         self.flat(out, SeriesKey::of("api", Signal::HpaMin), HPA_RANGE.0);
         self.flat(out, SeriesKey::of("api", Signal::HpaMax), HPA_RANGE.1);
+        self.flat(out, SeriesKey::of("api", Signal::HpaTarget), HPA_TARGET * 100.0);
         self.put(out, SeriesKey::of("api", Signal::Cpu), cpu);
         self.put(out, SeriesKey::of("api", Signal::CpuMax), busiest);
         self.put(out, SeriesKey::of("api", Signal::Memory), memory);
@@ -148,7 +149,7 @@ impl World {
         self.put(out, SeriesKey::of("worker", Signal::Replicas), replicas.clone());
         self.put(out, SeriesKey::of("worker", Signal::SpecReplicas), replicas);
         let unscraped = [Signal::Cpu, Signal::CpuMax, Signal::Memory, Signal::CpuRequest];
-        let none = [Signal::HpaMin, Signal::HpaMax, Signal::CpuLimit];
+        let none = [Signal::HpaMin, Signal::HpaMax, Signal::HpaTarget, Signal::CpuLimit];
         for missing in unscraped.into_iter().chain(none) {
             out.insert(SeriesKey::of("worker", missing), Evidence::NoSeries);
         }

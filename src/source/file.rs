@@ -81,7 +81,7 @@ impl FileError {
                 "leave the cell empty where there is no sample"
             }
             Self::Row { expected, .. } if expected.starts_with("a series") => {
-                "of the service: `load` `errorRate` `p99`; of a component, as `api.replicas`: `hpaMin` `hpaMax` `cpuMax` `memory` `cpuRequest` `memoryLimit` `redisUsed` and others; of a volume: `volumeUsed` `volumeCapacity`"
+                "of the service: `load` `errorRate` `p99`; of a component, as `api.replicas`: `hpaMin` `hpaMax` `hpaTarget` `cpuMax` `memory` `cpuRequest` `memoryLimit` `redisUsed` and others; of a volume: `volumeUsed` `volumeCapacity`"
             }
             Self::Row { .. } => "correct the row, or take it out",
         }

@@ -132,6 +132,7 @@ fn gauge(key: &SeriesKey) -> Option<String> {
         Signal::SpecReplicas => format!(r#"kube_deployment_spec_replicas{{namespace="jarvis",deployment="jarvis-{subject}"}}"#),
         Signal::HpaMin => hpa("min"),
         Signal::HpaMax => hpa("max"),
+        Signal::HpaTarget => r#"kube_horizontalpodautoscaler_spec_target_metric{namespace="jarvis",horizontalpodautoscaler="jarvis-api",metric_name="cpu",metric_target_type="utilization"}"#.to_owned(),
         Signal::Memory => format!("container_memory_working_set_bytes{{{pod}}}"),
         Signal::CpuRequest => stated("requests", "cpu"),
         Signal::CpuLimit => stated("limits", "cpu"),

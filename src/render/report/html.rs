@@ -5,8 +5,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
-use super::{Page, ahead, sections, title};
-use crate::Assessment;
+use super::{Page, Reviewed, ahead, sections, title};
 use crate::render::chart::paint;
 use crate::render::chart::palette;
 use crate::render::wording as w;
@@ -21,7 +20,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 #[must_use]
 pub fn html(page: &Page) -> String {
     let title = match page.services.as_slice() {
-        [(only, _)] => {
+        [Reviewed { assessment: only, .. }] => {
             format!("{}: weekly capacity review, {}", only.service.name, w::date(only, only.at))
         }
         _ => format!("Weekly capacity review of {}", w::counted(page.services.len(), "service")),
@@ -45,8 +44,8 @@ pub fn html(page: &Page) -> String {
                 (masthead(page))
                 main {
                     @if page.services.len() > 1 { (index(page)) }
-                    @for (number, (assessment, overlay)) in page.services.iter().enumerate() {
-                        (article(page, assessment, overlay, number))
+                    @for (number, reviewed) in page.services.iter().enumerate() {
+                        (article(page, reviewed, number))
                     }
                 }
                 (footer(page))
@@ -64,9 +63,9 @@ fn masthead(page: &Page) -> Markup {
                 rect y="8.8" width="30" height="2.4" fill="currentColor" {}
             }
             span { b { "Plimsoll" } " weekly capacity review" }
-            @if let [(only, _)] = page.services.as_slice() { span { "service " b { (only.service.name) } } }
+            @if let [Reviewed { assessment: only, .. }] = page.services.as_slice() { span { "service " b { (only.service.name) } } }
             @if page.synthetic { span { "synthetic data" } }
-            @if let Some((first, _)) = page.services.first() {
+            @if let Some(first) = page.services.first().map(|one| one.assessment) {
                 time datetime=(page.plan.at) { (w::stamp(first)) }
             }
         }
@@ -77,17 +76,18 @@ fn masthead(page: &Page) -> Markup {
 fn index(page: &Page) -> Markup {
     markup! {
         nav.index aria-label="Services" {
-            ol { @for (number, (a, _)) in page.services.iter().enumerate() {
-                li { a href={ "#service-" (number) } { (title::title(a)) } }
+            ol { @for (number, one) in page.services.iter().enumerate() {
+                li { a href={ "#service-" (number) } { (title::title(one.assessment)) } }
             } }
         }
     }
 }
 
-fn article(page: &Page, a: &Assessment, overlay: &str, number: usize) -> Markup {
+fn article(page: &Page, reviewed: &Reviewed, number: usize) -> Markup {
+    let Reviewed { assessment: a, overlay, policies } = reviewed;
     // one service keeps short anchors that people can link to
     let prefix = if page.services.len() > 1 { format!("s{number}-") } else { String::new() };
-    let view = sections::View { page, a, prefix: &prefix };
+    let view = sections::View { page, a, policies, prefix: &prefix };
     markup! {
         article id={ "service-" (number) } {
             h1 { (title::title(a)) }

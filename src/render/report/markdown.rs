@@ -2,22 +2,28 @@
 
 #![expect(clippy::format_push_string, reason = "a page of text, written once")]
 
+use std::collections::BTreeMap;
+
 use super::verdict::{self, Change};
-use super::{Page, ahead, evidence, hindsight, runway as ends, since, title, trust};
+use super::{
+    Page, Reviewed, ahead, candidates, evidence, hindsight, runway as ends, since, title, trust,
+};
 use crate::Assessment;
 use crate::advise::plan::Action;
 use crate::render::helm;
 use crate::render::markdown_plan::escaped;
 use crate::render::wording as w;
+use crate::replay::Replay;
 
 /// The whole review, one part a service.
 #[must_use]
 pub fn markdown(page: &Page) -> String {
-    let parts = page.services.iter().map(|(a, overlay)| service(page, a, overlay));
+    let parts = page.services.iter().map(|one| service(page, one));
     parts.collect::<Vec<_>>().join("\n---\n\n")
 }
 
-fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
+fn service(page: &Page, reviewed: &Reviewed) -> String {
+    let Reviewed { assessment: a, overlay, policies } = reviewed;
     let mut out = Text::default();
     let title = title::title(a);
     out.heading(1, title.trim_end_matches('.'));
@@ -37,7 +43,7 @@ fn service(page: &Page, a: &Assessment, overlay: &str) -> String {
     }
     change(&mut out, a, overlay);
     load(&mut out, a);
-    components(&mut out, a);
+    components(&mut out, a, policies);
     runway(&mut out, a);
     score(&mut out, a);
     table(&mut out, a);
@@ -219,7 +225,7 @@ fn load(out: &mut Text, a: &Assessment) {
     }
 }
 
-fn components(out: &mut Text, a: &Assessment) {
+fn components(out: &mut Text, a: &Assessment, policies: &BTreeMap<String, Replay>) {
     let (in_memory, in_pods): (Vec<_>, Vec<_>) =
         a.service.components.iter().partition(|component| component.memory);
     if !in_pods.is_empty() {
@@ -230,6 +236,9 @@ fn components(out: &mut Text, a: &Assessment) {
                 "Not known: neither its replicas nor its need can be told.".to_owned()
             });
             out.line(&format!("**{}.** {answer}", w::component(&component.name)));
+            if let Some(replay) = policies.get(&component.name) {
+                ways(out, a, replay);
+            }
         }
     }
     if !in_memory.is_empty() {
@@ -242,6 +251,18 @@ fn components(out: &mut Text, a: &Assessment) {
             }));
         }
     }
+}
+
+/// Other ways to run a component, cheapest first.
+fn ways(out: &mut Text, a: &Assessment, replay: &Replay) {
+    out.line(&candidates::caption(a, replay));
+    let row = |one: candidates::Candidate| {
+        let policy = if one.advised { format!("**{}**", one.policy) } else { one.policy };
+        vec![policy, one.hours, one.against, one.short, one.note.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = candidates::rows(replay).into_iter().map(row).collect();
+    out.table(&["Policy", ">Pod-hours", ">Against today", ">Short", "Note"], &rows);
+    out.line(&candidates::decision(replay));
 }
 
 fn runway(out: &mut Text, a: &Assessment) {

@@ -5,6 +5,7 @@
 //! `hindsight` and `trust` hold the words that both forms share.
 
 mod ahead;
+mod candidates;
 mod closing;
 mod evidence;
 mod hindsight;
@@ -21,14 +22,17 @@ mod verdict;
 pub use html::html;
 pub use markdown::markdown;
 
+use std::collections::BTreeMap;
+
 use crate::Assessment;
 use crate::advise::plan::Plan;
+use crate::replay::Replay;
 
 /// Everything that a review shows.
 #[derive(Debug, Clone)]
 pub struct Page<'a> {
-    /// The services in the plan's order, each with the text of its `values-capacity.yaml`, empty where it has none.
-    pub services: Vec<(&'a Assessment, String)>,
+    /// The services in the plan's order.
+    pub services: Vec<Reviewed<'a>>,
     /// The advice of the run.
     pub plan: &'a Plan,
     /// First 12 hex digits of the SHA-256 of the history that was looked at.
@@ -41,6 +45,17 @@ pub struct Page<'a> {
     pub command: String,
     /// Whether the history was made rather than measured.
     pub synthetic: bool,
+}
+
+/// One service of the review.
+#[derive(Debug, Clone)]
+pub struct Reviewed<'a> {
+    /// What is known and advised.
+    pub assessment: &'a Assessment,
+    /// The text of its `values-capacity.yaml`, empty where it has none.
+    pub overlay: String,
+    /// Its recent past under other ways to scale, by component; empty where it cannot be lived again.
+    pub policies: BTreeMap<String, Replay>,
 }
 
 #[cfg(test)]

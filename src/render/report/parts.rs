@@ -3,13 +3,16 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::ahead::Ahead;
+use super::candidates;
 use super::hindsight::RowCheck;
 use super::html::rich;
 use super::verdict::Change;
+use crate::Assessment;
 use crate::advise::plan::Action;
 use crate::capacity::Capacity;
 use crate::render::chart::palette::Ink;
 use crate::render::wording as w;
+use crate::replay::Replay;
 
 pub fn share(value: f64) -> String {
     if value.is_finite() { format!("{:.0}\u{202f}%", value * 100.0) } else { "–".to_owned() }
@@ -80,6 +83,25 @@ pub fn event_table(events: &[Ahead]) -> Markup {
             (cell("Recommended", "full", html! { (rich(&event.holds)) }))
         } } }
     } }
+}
+
+/// Other ways to run a component, cheapest first.
+pub fn candidate_table(a: &Assessment, replay: &Replay) -> Markup {
+    let decision = candidates::decision(replay);
+    html! {
+    table.stack.cand role="table" {
+        caption { (candidates::caption(a, replay)) }
+        (head(&[("Policy", false), ("Pod-hours", true), ("Against today", true), ("Short", true), ("Note", false)]))
+        tbody role="rowgroup" { @for one in candidates::rows(replay) { tr.now[one.advised] role="row" {
+            th scope="row" role="rowheader" { (one.policy) }
+            (cell("Pod-hours", "num", html! { (one.hours) }))
+            (cell("Against today", "num", html! { (one.against) }))
+            (cell("Short", "num", html! { (one.short) }))
+            (cell("Note", if one.note.is_empty() { "full none" } else { "full" }, rich(one.note)))
+        } } }
+    }
+    @if !decision.is_empty() { p.note { (rich(&decision)) } }
+    }
 }
 
 /// The rows of the table against what one pod of `component` sustains.

@@ -3,11 +3,14 @@
 
 #![expect(clippy::format_push_string, reason = "a few short texts, written once")]
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, PreEscaped, html};
 
 use super::html::rich;
 use super::parts::{
-    Swatch, cell, chance_table, change_table, event_table, head, key, overlay_lines,
+    Swatch, candidate_table, cell, chance_table, change_table, event_table, head, key,
+    overlay_lines,
 };
 use super::verdict;
 use super::{Page, ahead, evidence, runway, since};
@@ -18,6 +21,7 @@ use crate::render::chart::sketch::Sketch;
 use crate::render::chart::{load, memory, peaks, pods, small, tier_line};
 use crate::render::helm;
 use crate::render::wording as w;
+use crate::replay::Replay;
 
 /// What the sections read.
 pub struct View<'a> {
@@ -25,6 +29,8 @@ pub struct View<'a> {
     pub page: &'a Page<'a>,
     /// The service.
     pub a: &'a Assessment,
+    /// Other ways to run it, by component.
+    pub policies: &'a BTreeMap<String, Replay>,
     /// What stands before every id, so that ids are unique in the page.
     pub prefix: &'a str,
 }
@@ -239,6 +245,7 @@ impl View<'_> {
                         figcaption { (rich(&evidence::need_note(self.a, component))) }
                     }
                 }
+                @if let Some(replay) = self.policies.get(component) { (candidate_table(self.a, replay)) }
             }
         };
         self.section("pods", "Are there enough pods?", "", &body)

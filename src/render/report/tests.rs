@@ -9,7 +9,14 @@ fn overlay() -> String {
 
 fn page_of<'a>(plan: &'a Plan, services: &[&'a Assessment]) -> Page<'a> {
     Page {
-        services: services.iter().map(|a| (*a, overlay())).collect(),
+        services: services
+            .iter()
+            .map(|a| Reviewed {
+                assessment: a,
+                overlay: overlay(),
+                policies: crate::past::candidates(a),
+            })
+            .collect(),
         plan,
         history: "6a82dd207118".to_owned(),
         samples: 196_086,

@@ -51,8 +51,7 @@ pub fn coverage(a: &Assessment) -> Vec<Coverage> {
     let mut rows: Vec<Coverage> = Vec::new();
     for (key, evidence) in &a.history {
         // that there is no HPA is an answer, and no gap in the data
-        if *evidence == Evidence::NoSeries && matches!(key.signal, Signal::HpaMin | Signal::HpaMax)
-        {
+        if *evidence == Evidence::NoSeries && key.signal.of_hpa() {
             continue;
         }
         let row = row(a, key, evidence, &days);

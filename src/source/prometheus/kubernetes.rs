@@ -53,25 +53,26 @@ pub(super) fn component_queries(
         needs: Some(Needs { metric: metric.to_owned(), matchers }),
     };
     // what a memory component is sized by is its memory: its processor and its HPA are not asked for
-    let unwanted = |signal| {
+    let unwanted = |signal: Signal| {
         component.memory
-            && matches!(
-                signal,
-                Signal::Cpu
-                    | Signal::CpuMax
-                    | Signal::CpuRequest
-                    | Signal::CpuLimit
-                    | Signal::Throttled
-                    | Signal::HpaMin
-                    | Signal::HpaMax
-                    | Signal::SpecReplicas
-            )
+            && (signal.of_hpa()
+                || matches!(
+                    signal,
+                    Signal::Cpu
+                        | Signal::CpuMax
+                        | Signal::CpuRequest
+                        | Signal::CpuLimit
+                        | Signal::Throttled
+                        | Signal::SpecReplicas
+                ))
     };
     parts.into_iter().filter(|part| !unwanted(part.0)).map(query).collect()
 }
 
 /// Tells which object an HPA scales.
 const INFO: &str = "kube_horizontalpodautoscaler_info";
+/// What an HPA aims at, by metric.
+const TARGET: &str = "kube_horizontalpodautoscaler_spec_target_metric";
 /// What containers request.
 const REQUESTS: &str = "kube_pod_container_resource_requests";
 /// What containers are limited to.
@@ -107,17 +108,22 @@ fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
         .clone()
         .equal("scaletargetref_kind", &target.kind)
         .equal("scaletargetref_name", &target.name);
-    let hpa = |metric: &str| {
+    let hpa = |metric: &str, matchers: &Matchers| {
         let joined = format!(
             "on (namespace, horizontalpodautoscaler) group_left () max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_info{info})"
         );
-        format!("max({metric}{base} * {joined})")
+        format!("max({metric}{matchers} * {joined})")
     };
+    let bound =
+        |which: &str| hpa(&format!("kube_horizontalpodautoscaler_spec_{which}_replicas"), &base);
+    let on_cpu =
+        base.clone().equal("metric_name", "cpu").equal("metric_target_type", "utilization");
     vec![
         (Signal::Replicas, metric, matchers.clone(), replicas),
         (Signal::SpecReplicas, wanted, matchers, in_force),
-        (Signal::HpaMin, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_min_replicas")),
-        (Signal::HpaMax, INFO, info.clone(), hpa("kube_horizontalpodautoscaler_spec_max_replicas")),
+        (Signal::HpaMin, INFO, info.clone(), bound("min")),
+        (Signal::HpaMax, INFO, info.clone(), bound("max")),
+        (Signal::HpaTarget, INFO, info.clone(), hpa(TARGET, &on_cpu)),
     ]
 }
 

@@ -1,0 +1,124 @@
+//! The ways to run a component, each lived through over its own recent past: what a week of each costs, and how long
+//! it is short of pods.
+
+use crate::Assessment;
+use crate::render::wording as w;
+use crate::replay::policy::Needs;
+use crate::replay::{Change, Played, Policy, Replay, Scores};
+
+/// A week, in seconds.
+const WEEK_S: f64 = 604_800.0;
+
+/// One way to run the pods.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// `HPA 5-10 at 70 %, as advised`.
+    pub policy: String,
+    /// Pod-hours a week.
+    pub hours: String,
+    /// The same against the settings of today; a dash for those themselves.
+    pub against: String,
+    /// Time with too few pods, a week.
+    pub short: String,
+    /// What there is to say of it.
+    pub note: &'static str,
+    /// Whether it is what the plan recommends.
+    pub advised: bool,
+}
+
+/// What the table shows, for its caption.
+pub fn caption(a: &Assessment, replay: &Replay) -> String {
+    format!(
+        "Ways to run the {}, replayed over {} as if they had peaked as planned; an average week. “Short” is the time with fewer pods than the load needs: {} of it at most, at {} risk.",
+        w::component(&replay.name),
+        w::between(a, replay.scored_from, replay.load.end()),
+        w::span(seconds(replay.risk.0 * WEEK_S)),
+        w::percent(replay.risk.0),
+    )
+}
+
+/// The candidates, cheapest first.
+pub fn rows(replay: &Replay) -> Vec<Candidate> {
+    let today = replay.played.first().map(|played| weekly(&played.course.scores).0);
+    let advised = replay.played.iter().find_map(|one| match &one.policy {
+        Policy::Advised(changes) => changes.last().copied(),
+        _ => None,
+    });
+    let mut played: Vec<&Played> = replay.played.iter().collect();
+    played.sort_by(|a, b| a.course.scores.pod_hours.total_cmp(&b.course.scores.pod_hours));
+    let row = |one: &&Played| {
+        let (hours, short) = weekly(&one.course.scores);
+        let against = match (&one.policy, today) {
+            (Policy::AsToday(_), _) | (_, None) => "–".to_owned(),
+            (_, Some(today)) => signed(hours - today),
+        };
+        let late = one.course.scores.short_share() > replay.risk.0;
+        Candidate {
+            policy: w::typeset(&one.policy.label()),
+            hours: w::thousands(hours.round()),
+            against,
+            short: if short > 0.0 { w::span(seconds(short)) } else { "0".to_owned() },
+            note: note(&one.policy, late, advised),
+            advised: matches!(one.policy, Policy::Advised(_)),
+        }
+    };
+    played.iter().map(row).collect()
+}
+
+/// What a cheaper way would save that needs more than the cluster has today, for people to decide; empty where there
+/// is none.
+pub fn decision(replay: &Replay) -> String {
+    let advised = replay.played.iter().find(|one| matches!(one.policy, Policy::Advised(_)));
+    let cheaper = replay.verdict.cheaper.map(|at| &replay.played[at]);
+    let (Some(advised), Some(cheaper)) = (advised, cheaper) else { return String::new() };
+    let saved = weekly(&advised.course.scores).0 - weekly(&cheaper.course.scores).0;
+    if saved < 1.0 {
+        return String::new();
+    }
+    format!(
+        "To decide: {} would save {} pod-hours a week against what is advised, and needs {}.",
+        w::typeset(&cheaper.policy.label()),
+        w::thousands(saved.round()),
+        cheaper.policy.needs().words(),
+    )
+}
+
+fn note(policy: &Policy, late: bool, advised: Option<Change>) -> &'static str {
+    match (policy, late) {
+        (Policy::AsToday(today), false) if advised.is_some_and(|then| less(today, &then)) => {
+            "less than the table asks for"
+        }
+        (Policy::Advised(_), false) => "recommended",
+        (Policy::Advised(_), true) => "recommended, and still short for longer than allowed",
+        (_, true) => "short for longer than allowed",
+        (_, false) => match policy.needs() {
+            Needs::Manifest | Needs::Hpa => "",
+            Needs::Clock => "needs a clock that scales, such as KEDA’s cron",
+            Needs::Loop => "needs a loop that moves `minReplicas`",
+            Needs::Predictor => "needs a predictive autoscaler",
+        },
+    }
+}
+
+/// Whether a count of `today` is under the one of `then`.
+fn less(today: &Change, then: &Change) -> bool {
+    let counts =
+        |one: &Change| [one.current.min_replicas, one.current.max_replicas, one.current.replicas];
+    counts(today).iter().zip(counts(then)).any(|(today, then)| *today < then)
+}
+
+/// Pod-hours, and seconds short of pods, of an average week.
+fn weekly(scores: &Scores) -> (f64, f64) {
+    let weeks = scores.hours * 3_600.0 / WEEK_S;
+    (scores.pod_hours / weeks, scores.short_s / weeks)
+}
+
+fn signed(hours: f64) -> String {
+    let figure = w::thousands(hours.abs().round());
+    if hours.round() < 0.0 { format!("−{figure}") } else { format!("+{figure}") }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seconds of a week")]
+fn seconds(seconds: f64) -> i64 {
+    seconds.round() as i64
+}
