@@ -40,7 +40,11 @@ fn main() {
     let assessment = assessed();
     let plan = plimsoll::plan(at, &settings.hash, std::slice::from_ref(&assessment));
     let page = Page {
-        services: vec![(&assessment, String::new())],
+        services: vec![Reviewed {
+            assessment: &assessment,
+            overlay: String::new(),
+            policies: plimsoll::past::candidates(&assessment),
+        }],
         plan: &plan,
         history: String::new(),
         samples: 0,

@@ -93,7 +93,14 @@ impl std::str::FromStr for Moment {
         } else {
             text.parse().ok().map(Self::Exact)
         };
-        parsed.ok_or("write a date such as 2026-11-23, or RFC 3339 such as 2026-11-23T01:00:00Z")
+        let parsed: Self = parsed
+            .ok_or("write a date such as 2026-11-23, or RFC 3339 such as 2026-11-23T01:00:00Z")?;
+        let year = match parsed {
+            Self::Date(date) => date.year(),
+            Self::Exact(at) => at.to_zoned(TimeZone::UTC).year(),
+        };
+        // histories and outlooks reach years to both sides, and a calendar ends
+        (1970..=9000).contains(&year).then_some(parsed).ok_or("write a year from 1970 to 9000")
     }
 }
 

@@ -76,6 +76,16 @@ fn case_20_a_week_of_zeros_is_taken_for_what_it_may_be_and_lowers_nothing() {
         // zero is a sample: it is not reported as missing
         assert!(finding(&advised, "complete").is_none());
     }
+    // a latency of zero is a metric that stopped, and no ready pod is an outage: neither is health
+    let quiet: [(&[&str], &str); 2] = [
+        (&["p99"], "`p99` was 0 throughout the last 7d"),
+        (&["api.replicas"], "`api.replicas` is 0: no pod is ready"),
+    ];
+    for (signal, why) in quiet {
+        let told = plan(World::Quiet, Fault::Rewrites(signal, stopped));
+        assert_eq!(lowered(&told.plan().unwrap()), 0, "{signal:?}");
+        told.says(0, &[why]);
+    }
     // the same week without samples is stale, and not zero
     let silent = |samples: Vec<Sample>| {
         samples.into_iter().filter(|(at, _)| *at < (NOW - 8 * DAY) as f64).collect()

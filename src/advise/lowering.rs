@@ -58,8 +58,31 @@ fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
     for component in known.service.components.iter().filter(|component| !component.memory) {
         limits_were_watched(known, component)?;
     }
+    somebody_serves(known)?;
     healthy(known, Signal::ErrorRate, known.service.objectives.error_rate.0)?;
     healthy(known, Signal::P99, known.service.objectives.p99_s)
+}
+
+/// Whether the metrics of a service that is alive look alive: latency above zero, and a ready pod wherever a
+/// component's are counted.
+fn somebody_serves(known: &Known<'_>) -> Result<(), Reason> {
+    let latency = whole(known, &SeriesKey::service(Signal::P99))?.last(known.policy.dwell);
+    if history::peak(latency) <= Some(0.0) {
+        let message = format!(
+            "`p99` was 0 throughout the last {}: a metric that stopped counting looks the same",
+            known.policy.dwell
+        );
+        return Err(Reason { code: Code::Coverage, message });
+    }
+    let replicated = known.service.components.iter().filter(|component| !component.memory);
+    for component in replicated {
+        let key = SeriesKey::of(&component.name, Signal::Replicas);
+        if series(known, &key).is_ok_and(|ready| ready.newest_value() == Some(0.0)) {
+            let message = format!("`{key}` is 0: no pod is ready");
+            return Err(Reason { code: Code::Objectives, message });
+        }
+    }
+    Ok(())
 }
 
 /// Whether it is known that a component's own limits did not shape the load: without their series nothing

@@ -145,7 +145,9 @@ fn number(text: &str) -> (Option<Token>, usize) {
         .filter(|rest| !rest.starts_with(|c: char| c.is_alphabetic() && c != 'r' && c != 'q'));
     let (scale, length) = if thousand.is_some() { (1000.0, length + 1) } else { (1.0, length) };
     let token = match digits.replace(',', "").parse::<f64>() {
-        Ok(number) if grouped_by_thousands(digits) => Token::Number(number * scale),
+        Ok(number) if grouped_by_thousands(digits) && !could_be_thousands(digits) => {
+            Token::Number(number * scale)
+        }
         _ => Token::Word(digits.to_owned()),
     };
     (Some(token), length)
@@ -156,6 +158,12 @@ fn grouped_by_thousands(digits: &str) -> bool {
     let whole = digits.split('.').next().unwrap_or_default();
     let mut groups = whole.split(',');
     groups.next().is_some_and(|first| !first.is_empty()) && groups.all(|group| group.len() == 3)
+}
+
+/// Whether half of the world reads thousands here: `1.000`, which is one or a thousand; `0.125` is neither.
+fn could_be_thousands(digits: &str) -> bool {
+    let Some((whole, decimals)) = digits.split_once('.') else { return false };
+    decimals.len() == 3 && !whole.contains(',') && !whole.starts_with('0')
 }
 
 fn word(text: &str) -> (Option<Token>, usize) {
@@ -304,6 +312,7 @@ mod tests {
         }
         assert_eq!(read("Peak (> 1k rps)"), Some((Some(1000.0), None)));
         assert_eq!(read("Peak (> 1,000 rps)"), Some((Some(1000.0), None)));
+        assert_eq!(read("Low (< 0.125 rps)"), Some((None, Some(0.125))));
     }
 
     #[test]
@@ -315,6 +324,8 @@ mod tests {
             "Tier 1",
             "v1.2.3",
             "(1,5 rps)",
+            // one, or a thousand
+            "(< 1.000 rps)",
             "10 20 30 rps",
             "( ) (",
         ] {
