@@ -1,0 +1,574 @@
+//! `deploy/`: the chart in the hands of the real `helm`, what it renders in those of a real API server, its alert in
+//! those of the real `promtool`, and the program as a pod runs it: as the chart says, with the rights that it gives.
+//! No image is built here; the pod's root is a folder with what the image holds.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+#[path = "support/chart.rs"]
+mod chart;
+#[path = "support/cluster.rs"]
+mod cluster;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use chart::{CHART, EVERYTHING, objects, only, only_of, rendered, strings};
+use cluster::{Cluster, available_with, program, there};
+use jiff::{SignedDuration, Timestamp};
+use plimsoll::config;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const JARVIS: &str = include_str!("manifests/jarvis.yaml");
+const AROUND: &str = include_str!("manifests/around.yaml");
+const OPERATORS: &str = include_str!("manifests/operators.yaml");
+const PROMETHEUS_RULE: &str = include_str!("manifests/prometheus-rule.yaml");
+
+/// A service with every kind of object that is asked for, and a day of history.
+const SETTINGS: &str = "version: 1
+timezone: Asia/Tokyo
+history: {files: [history.csv], step: 5m, lookback: 4w}
+services:
+  - name: jarvis
+    namespace: my-service
+    tiers: [{name: Low, below: 10, api: 2, redis: 256Mi}, {name: High, api: 3-5, redis: 512Mi}]
+    components:
+      api:   {target: Deployment/jarvis-api, container: server}
+      redis: {target: StatefulSet/jarvis-redis-master, container: redis, memory: true}
+    volumes: [data-jarvis-postgresql-0]
+";
+
+/// A cluster with the operators' kinds, what runs in `my-service`, and a place for a release.
+fn inhabited(release: &str) -> Arc<Cluster> {
+    let cluster = Cluster::shared();
+    cluster.apply("my-service", JARVIS);
+    cluster.apply("my-service", AROUND);
+    cluster.apply("my-service", OPERATORS);
+    cluster.apply("my-service", PROMETHEUS_RULE);
+    cluster.namespace("second");
+    cluster.namespace(release);
+    // what the strictest of the pod security standards forbids is warned of, and refused to pods
+    let strict =
+        ["enforce", "warn"].map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"));
+    let labels = ["label", "namespace", release, "--overwrite", &strict[0], &strict[1]];
+    assert!(cluster.kubectl(&labels).status.success());
+    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io,prometheusrules.monitoring.coreos.com";
+    cluster.wait("custom resources", || {
+        cluster.kubectl(&["get", kinds, "-n", "my-service"]).status.success()
+    });
+    cluster
+}
+
+/// A folder with [`SETTINGS`] and their history, which ends now.
+fn desk() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::now();
+    let rows = (0..288).rev().map(|step| {
+        let at = now - SignedDuration::from_mins(5 * step);
+        format!("{at:.0},load,20\n")
+    });
+    let history = format!("timestamp,series,value\n{}", rows.collect::<String>());
+    std::fs::write(folder.path().join("plimsoll.yaml"), SETTINGS).unwrap();
+    std::fs::write(folder.path().join("history.csv"), history).unwrap();
+    folder
+}
+
+/// What the chart renders with that folder's files.
+fn rendered_with(release: &str, desk: &TempDir) -> String {
+    let settings = format!("settings={}", desk.path().join("plimsoll.yaml").display());
+    let history = format!("files.history\\.csv={}", desk.path().join("history.csv").display());
+    rendered(release, &["--set-file", &settings, "--set-file", &history]).unwrap()
+}
+
+#[test]
+fn helm_finds_nothing_to_say_against_the_chart() {
+    if !there("helm_finds_nothing_to_say_against_the_chart", &["helm"]) {
+        return;
+    }
+    for more in [&[][..], &["--values", EVERYTHING]] {
+        let linted = program("helm").args(["lint", "--strict", CHART]).args(more).output().unwrap();
+        let said = String::from_utf8_lossy(&linted.stdout).into_owned();
+        assert!(linted.status.success(), "{said}");
+        assert!(!said.contains("[WARNING]") && !said.contains("[ERROR]"), "{said}");
+    }
+    let chart = std::fs::read_to_string(format!("{CHART}/Chart.yaml")).unwrap();
+    let chart: Value = serde_saphyr::from_str(&chart).unwrap();
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_plain_yaml_is_the_chart_with_its_defaults() {
+    if !there("the_plain_yaml_is_the_chart_with_its_defaults", &["helm"]) {
+        return;
+    }
+    let expected = format!(
+        "# `helm template plimsoll deploy/chart/plimsoll --namespace plimsoll`, for who has no helm. Set the image, the settings,\n\
+         # and the namespace of the RoleBinding, which is the service's.\n{}",
+        rendered("plimsoll", &[]).unwrap()
+    );
+    let path = Path::new(ROOT).join("deploy/plain/plimsoll.yaml");
+    if std::env::var_os("PLIMSOLL_BLESS").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let plain = std::fs::read_to_string(path).unwrap();
+    assert!(plain == expected, "`PLIMSOLL_BLESS=1 cargo test --test deploy` writes it anew");
+}
+
+#[test]
+fn values_that_could_not_work_are_refused_by_name() {
+    if !there("values_that_could_not_work_are_refused_by_name", &["helm"]) {
+        return;
+    }
+    for (values, words) in [
+        ("report.shedule=x", "shedule is not allowed"),
+        ("settings=a: [", "settings: no YAML"),
+        (
+            "settings=history: {store: /data}",
+            "`history.store` is \"/data\", which is not on the volume",
+        ),
+        ("settings=history: {store: ../x}", "write `store: .plimsoll/history`"),
+        ("settings=history: {store: /var/lib/plimsoll/../x}", "which is not on the volume"),
+    ] {
+        let error = rendered("plimsoll", &["--set-literal", values]).unwrap_err();
+        assert!(error.contains(words), "{values}: {error}");
+    }
+    for fine in ["history: {store: /var/lib/plimsoll/x}", "history:", "history: {store: kept}"] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), fine).unwrap();
+        rendered("plimsoll", &["--set-file", &format!("settings={}", file.path().display())])
+            .unwrap();
+    }
+}
+
+#[test]
+fn the_settings_of_the_chart_are_settings() {
+    if !there("the_settings_of_the_chart_are_settings", &["helm"]) {
+        return;
+    }
+    let text = rendered("plimsoll", &["--values", EVERYTHING]).unwrap();
+    let data = &only(&text, "ConfigMap")["data"];
+    let settings = config::parse(data["plimsoll.yaml"].as_str().unwrap(), "test", Path::new("/x"));
+    let settings = settings.unwrap();
+    assert_eq!(settings.warnings.len(), 0);
+    assert_eq!(settings.history.store, Path::new("/x/.plimsoll/history"));
+    assert_eq!(data["notes.txt"], "  indented\nnot\n");
+    // what the settings say is not said a second time
+    let desk = desk();
+    let text = rendered_with("plimsoll", &desk);
+    assert_eq!(only(&text, "ConfigMap")["data"]["plimsoll.yaml"], SETTINGS);
+    assert_eq!(only(&text, "CronJob")["spec"]["timeZone"], "Asia/Tokyo");
+    assert_eq!(only(&text, "RoleBinding")["metadata"]["namespace"], "my-service");
+}
+
+#[test]
+fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
+    if !available_with("the_api_server_takes_everything", &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("taken");
+    for more in [&[][..], &["--values", EVERYTHING]] {
+        let text = rendered("taken", more).unwrap();
+        let (said, warned) = cluster.send(&["apply", "--dry-run=server"], &text);
+        assert_eq!(said.matches("(server dry run)").count(), objects(&text).len(), "{said}");
+        assert_eq!(warned, "");
+        // a CronJob is warned about, a pod is refused: this one needs the account to be there
+        cluster.send(&["apply"], &only_of(&text, "ServiceAccount", "taken").to_string());
+        let cron_job = only(&text, "CronJob");
+        let spec = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone();
+        assert_eq!(spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"], true);
+        let metadata = json!({"name": "review", "namespace": "taken"});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
+        let (_, warned) = cluster.send(&["apply", "--dry-run=server"], &pod.to_string());
+        assert_eq!(warned, "");
+        // the first review of the notes
+        cluster.send(&["apply"], &cron_job.to_string());
+        let first = ["create", "job", "first", "-n", "taken", "--from=cronjob/taken-report"];
+        let first = cluster.kubectl(&[&first[..], &["--dry-run=server"]].concat());
+        assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    }
+}
+
+/// Every right of the roles of these names, as `VERB RESOURCE.GROUP`.
+fn rights(manifests: &str, names: &[&str]) -> BTreeSet<String> {
+    let mut rights = BTreeSet::new();
+    let all = objects(manifests);
+    let roles = all.iter().filter(|object| {
+        ["Role", "ClusterRole"].contains(&object["kind"].as_str().unwrap())
+            && names.contains(&object["metadata"]["name"].as_str().unwrap())
+    });
+    for rule in roles.flat_map(|role| role["rules"].as_array().unwrap()) {
+        for group in strings(&rule["apiGroups"]) {
+            let dot = if group.is_empty() { "" } else { "." };
+            for resource in strings(&rule["resources"]) {
+                let verbs = strings(&rule["verbs"]);
+                rights.extend(verbs.iter().map(|verb| format!("{verb} {resource}{dot}{group}")));
+            }
+        }
+    }
+    rights
+}
+
+#[test]
+fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
+    if !available_with("the_role_of_the_advice_is_exactly_what_the_program_asks_for", &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("asked");
+    let desk = desk();
+    // who may nothing is told of each right that is missing; what hangs on one of them is told once it is given
+    let mut asked = BTreeSet::new();
+    loop {
+        let told = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .args(["plan", "--context", "limited", "--kubeconfig"])
+            .arg(cluster.path("limited.kubeconfig"))
+            .current_dir(&desk)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(told.stderr).unwrap();
+        let missing: BTreeSet<&str> = told
+            .split("--verb=list --resource=")
+            .skip(1)
+            .map(|rest| rest.split('`').next().unwrap())
+            .collect();
+        if missing.is_empty() {
+            break;
+        }
+        for resource in missing {
+            assert!(asked.insert(format!("list {resource}")), "{resource} is given: {told}");
+            let name = format!("asked-{resource}");
+            let user = ["--clusterrole", &name, "--user", "limited"];
+            let role = ["create", "clusterrole", &name, "--verb=list", "--resource", resource];
+            let bound = [&["create", "clusterrolebinding", &name][..], &user].concat();
+            for args in [&role[..], &bound] {
+                let made = cluster.kubectl(args);
+                assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            }
+        }
+    }
+    let text = rendered("plimsoll", &["--values", EVERYTHING]).unwrap();
+    assert_eq!(asked, rights(&text, &["plimsoll-advice", "plimsoll-advice-wide"]));
+    let writes = [
+        "patch deployments.apps",
+        "patch statefulsets.apps",
+        "create events.events.k8s.io",
+        "create events",
+    ];
+    let more = ["patch horizontalpodautoscalers.autoscaling", "patch scaledobjects.keda.sh"];
+    let lease =
+        ["get", "create", "update"].map(|verb| format!("{verb} leases.coordination.k8s.io"));
+    let expected = writes.iter().chain(&more).map(ToString::to_string).chain(lease);
+    assert_eq!(rights(&text, &["plimsoll-apply"]), expected.collect());
+    // and by default nobody is given them
+    assert_eq!(rights(&rendered("plimsoll", &[]).unwrap(), &["plimsoll-apply"]), BTreeSet::new());
+}
+
+/// The root of a pod as a folder: what the image holds, and what the chart mounts.
+struct Pod {
+    root: TempDir,
+    args: Vec<String>,
+    port: u16,
+}
+
+/// Where a pod has what its account is.
+const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
+/// Where the volume is mounted.
+const KEPT: &str = "var/lib/plimsoll";
+/// The user of the image.
+const NONROOT: u32 = 65532;
+/// What `distroless/cc` has of the libraries that a Rust program links.
+const LIBRARIES: [&str; 5] =
+    ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+
+impl Pod {
+    /// As the API server has the CronJob and the ConfigMap of a release, with a token of its account.
+    fn of(cluster: &Cluster, release: &str) -> Self {
+        let got = |kind: &str, name: &str| -> Value {
+            let got = cluster.kubectl(&["get", kind, name, "-n", release, "-o", "json"]);
+            serde_json::from_slice(&got.stdout).unwrap()
+        };
+        let spec = got("cronjob", &format!("{release}-report"));
+        let spec = &spec["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        let container = &spec["containers"][0];
+        assert_eq!(container["workingDir"], format!("/{KEPT}"));
+        let root = tempfile::tempdir().unwrap();
+        image(root.path());
+        let data = got("configmap", release);
+        for mount in container["volumeMounts"].as_array().unwrap() {
+            let place = mount["mountPath"].as_str().unwrap().trim_start_matches('/');
+            let place = root.path().join(place);
+            match mount["subPath"].as_str() {
+                Some(key) => {
+                    std::fs::write(&place, data["data"][key].as_str().unwrap()).unwrap();
+                }
+                None => std::fs::create_dir_all(place).unwrap(),
+            }
+        }
+        let account = root.path().join(ACCOUNT);
+        std::fs::create_dir_all(&account).unwrap();
+        std::fs::write(account.join("token"), token(cluster, release)).unwrap();
+        std::fs::write(account.join("namespace"), release).unwrap();
+        std::fs::copy(cluster.path("server/apiserver.crt"), account.join("ca.crt")).unwrap();
+        // only its volume is the user's; all else is root's, as if it were read-only
+        if is_root() {
+            std::os::unix::fs::chown(root.path().join(KEPT), Some(NONROOT), Some(NONROOT)).unwrap();
+        }
+        let args = strings(&container["args"]).iter().map(ToString::to_string).collect();
+        Self { root, args, port: cluster.port() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// What the program says in it, with the environment that a pod has.
+    fn run(&self, args: &[impl AsRef<std::ffi::OsStr>]) -> (Option<i32>, String) {
+        let mut command = program("unshare");
+        command.arg("--root").arg(self.root.path()).args(["--wd", &format!("/{KEPT}")]);
+        let nonroot = NONROOT.to_string();
+        if is_root() {
+            command.args(["--setgid", &nonroot, "--setuid", &nonroot]);
+        } else {
+            command.arg("--map-current-user");
+        }
+        let output = command
+            .arg("/usr/local/bin/plimsoll")
+            .args(args)
+            .env_clear()
+            .envs([("KUBERNETES_SERVICE_HOST", "127.0.0.1"), ("NO_COLOR", "1")])
+            .env("KUBERNETES_SERVICE_PORT", self.port.to_string())
+            .output()
+            .unwrap();
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), stdout + &stderr)
+    }
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// The program and the libraries that it is linked with, each of which the image has.
+fn image(root: &Path) {
+    let binary = env!("CARGO_BIN_EXE_plimsoll");
+    std::fs::create_dir_all(root.join("usr/local/bin")).unwrap();
+    let place = root.join("usr/local/bin/plimsoll");
+    // it is large, and mostly on the same disk
+    std::fs::hard_link(binary, &place)
+        .or_else(|_| std::fs::copy(binary, &place).map(drop))
+        .unwrap();
+    let linked = program("ldd").arg(binary).output().unwrap();
+    let linked = String::from_utf8(linked.stdout).unwrap();
+    let libraries: Vec<&str> =
+        linked.split_whitespace().filter(|word| word.starts_with('/')).collect();
+    assert!(libraries.len() >= 2, "{linked}");
+    for library in libraries {
+        let name = library.rsplit('/').next().unwrap();
+        assert!(LIBRARIES.contains(&name), "{name} is not in the image of deploy/Dockerfile");
+        let place = root.join(library.trim_start_matches('/'));
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::copy(library, place).unwrap();
+    }
+    // a temporary folder is for its maker only
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A token of the account of a release.
+fn token(cluster: &Cluster, release: &str) -> String {
+    let made = cluster.kubectl(&["create", "token", release, "-n", release]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+/// A release with [`SETTINGS`], and a pod of it; `None` where that cannot be, which is said loudly and fails in CI.
+fn installed(test: &str, release: &str) -> Option<(Arc<Cluster>, Pod)> {
+    if !available_with(test, &["helm", "unshare", "ldd"]) {
+        return None;
+    }
+    let cluster = inhabited(release);
+    cluster.send(&["apply", "--server-side"], &rendered_with(release, &desk()));
+    let pod = Pod::of(&cluster, release);
+    let (code, said) = pod.run(&["--version"]);
+    if code != Some(0) {
+        let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+        assert!(!ci, "no folder can be entered as the root of a pod, and CI skips nothing: {said}");
+        eprintln!("SKIPPED: {test}: this user may not enter a folder as a root: {said}");
+        return None;
+    }
+    Some((cluster, pod))
+}
+
+/// What the plan says is in force of Redis; nothing but the cluster tells it.
+fn memory(said: &str) -> Value {
+    let plan: Value = serde_json::from_str(said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let mut all = plan["services"][0]["recommendations"].as_array().unwrap().iter();
+    all.find(|one| one["setting"] == "memory").unwrap()["current"].clone()
+}
+
+#[test]
+fn a_pod_asks_its_own_cluster_unless_told_not_to() {
+    let Some((_cluster, pod)) = installed("a_pod_asks_its_own_cluster", "aboard") else { return };
+    // the CronJob's own words: what is skipped for want of history is in the review, and no failure
+    let (code, said) = pod.run(&pod.args);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("warning") && said.contains("wrote reports/"), "{said}");
+    assert_eq!(std::fs::read_dir(pod.path(KEPT).join("reports")).unwrap().count(), 1);
+    let (code, said) = pod.run(&["report"]);
+    assert_eq!(code, Some(3), "{said}");
+    let plan = |args: &[&str]| pod.run(&[&["plan", "-o", "json"], args].concat());
+    let (code, said) = plan(&[]);
+    assert_eq!((code, memory(&said)), (Some(3), json!("512Mi")), "{said}");
+    for unasked in ["--no-cluster", "--offline"] {
+        assert_eq!(memory(&plan(&[unasked]).1), Value::Null, "{unasked}");
+    }
+    let (code, said) = plan(&["--no-cluster", "--context", "x"]);
+    assert!(code == Some(1) && said.contains("cannot be used with"), "{said}");
+    // a pod that mounts no token asks nobody either
+    std::fs::remove_file(pod.path(ACCOUNT).join("token")).unwrap();
+    assert_eq!(memory(&plan(&[]).1), Value::Null);
+}
+
+#[test]
+fn what_a_pod_is_told_when_its_account_is_of_no_use() {
+    let test = "what_a_pod_is_told_when_its_account_is_of_no_use";
+    let Some((cluster, pod)) = installed(test, "useless") else { return };
+    let says = |pod: &Pod, words: [&str; 2]| {
+        let (code, said) = pod.run(&["plan"]);
+        assert!(code == Some(1) && words.iter().all(|word| said.contains(word)), "{said}");
+        assert!(said.contains("`--no-cluster`"), "{said}");
+    };
+    let unbound = ["delete", "rolebinding", "useless-advice", "-n", "my-service"];
+    assert!(cluster.kubectl(&unbound).status.success());
+    // an API server hears of what is bound a moment later
+    cluster.wait("the right to be gone", || {
+        pod.run(&["plan"]).1.contains("cannot list deployments in namespace `my-service`")
+    });
+    assert!(pod.run(&["plan"]).1.contains("hint: the cluster that this pod runs in was asked"));
+    std::fs::write(pod.path(ACCOUNT).join("token"), "of-another-cluster").unwrap();
+    says(&pod, ["the cluster refuses our credentials", "give the pod a token of this cluster"]);
+    let lost = Pod { port: 1, ..pod };
+    says(&lost, ["the cluster cannot be reached", "see its NetworkPolicy"]);
+    for damaged in ["", "-----BEGIN"] {
+        std::fs::write(lost.path(ACCOUNT).join("ca.crt"), damaged).unwrap();
+        says(&lost, ["the cluster of this pod cannot be asked", "see what is mounted at"]);
+    }
+}
+
+#[test]
+fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
+    let test = "the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else";
+    if !available_with(test, &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("advice");
+    cluster.send(&["apply", "--server-side"], &rendered_with("advice", &desk()));
+    cluster.kubeconfig("account", &token(&cluster, "advice"));
+    let asked = |args: &[&str]| {
+        let asked = cluster.kubectl_as("account", &[&["auth", "can-i"], args].concat());
+        String::from_utf8(asked.stdout).unwrap()
+    };
+    cluster.wait("the right to list", || {
+        asked(&["list", "deployments.apps", "-n", "my-service"]).trim() == "yes"
+    });
+    // all that the API server lets it do: what is not about itself, and is no address of the server's own
+    let all = asked(&["--list", "-n", "my-service", "--no-headers"]);
+    let of_objects = all.lines().filter(|line| !line.starts_with("self") && !line.starts_with(' '));
+    let of_objects: Vec<&str> = of_objects.collect();
+    assert_eq!(of_objects.len(), 11, "{all}");
+    assert!(of_objects.iter().all(|line| line.ends_with(" [list]")), "{all}");
+    for verb in ["patch", "update", "create", "delete", "get", "watch"] {
+        let said = asked(&[verb, "deployments.apps", "-n", "my-service"]);
+        assert_eq!(said.trim(), "no", "{verb}");
+    }
+    let patched = ["patch", "deployment", "jarvis-api", "-n", "my-service", "-p", "{}"];
+    let patched = cluster.kubectl_as("account", &patched);
+    assert!(String::from_utf8_lossy(&patched.stderr).contains("Forbidden"));
+    assert_eq!(asked(&["list", "deployments.apps", "-n", "second"]).trim(), "no");
+}
+
+#[test]
+fn the_alert_speaks_when_a_review_is_missing_and_only_then() {
+    if !there("the_alert_speaks_when_a_review_is_missing_and_only_then", &["helm", "promtool"]) {
+        return;
+    }
+    let text = rendered("plimsoll", &["--set", "alert.enabled=true"]).unwrap();
+    let rule = only(&text, "PrometheusRule");
+    let cron_job = only(&text, "CronJob")["metadata"]["name"].clone();
+    let labels = json!({"namespace": "plimsoll", "cronjob": cron_job, "instance": "ksm"});
+    let series =
+        |name: &str| format!(r#"{name}{{namespace="plimsoll",cronjob={cron_job},instance="ksm"}}"#);
+    // a step is five minutes, as far as promtool looks back: twelve are an hour, and 120 those until the first success
+    let created = json!({"series": series("kube_cronjob_created"), "values": "0x6000"});
+    let succeeded = |values: &str| json!({"series": series("kube_cronjob_status_last_successful_time"), "values": values});
+    let mut expected = labels;
+    expected["severity"] = json!("warning");
+    let annotations = &rule["spec"]["groups"][0]["rules"][0]["annotations"];
+    let speaks = json!([{"exp_labels": expected, "exp_annotations": annotations}]);
+    let case = |input: Value, asked: &[(&str, bool)]| {
+        let alerts = asked.iter().map(|(at, fires)| {
+            json!({"eval_time": at, "alertname": "PlimsollReviewMissing",
+                   "exp_alerts": if *fires { speaks.clone() } else { json!([]) }})
+        });
+        json!({"interval": "5m", "input_series": input, "alert_rule_test": alerts.collect::<Vec<_>>()})
+    };
+    let tests = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "15m", "tests": [
+        case(json!([created]), &[("191h", false), ("193h", true)]),
+        // 36000 s are ten hours: due 192 hours later
+        case(json!([created, succeeded("_x120 36000x4800")]), &[("193h", false), ("201h", false), ("203h", true)]),
+        case(json!([created, succeeded("_x120 36000x2015 640800x3600")]), &[("203h", false), ("360h", false), ("371h", true)]),
+        case(json!([]), &[("300h", false)]),
+    ]});
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.yaml"), rule["spec"].to_string()).unwrap();
+    std::fs::write(folder.path().join("tests.yaml"), tests.to_string()).unwrap();
+    for args in [["check", "rules", "rules.yaml"], ["test", "rules", "tests.yaml"]] {
+        let ran = program("promtool").args(args).current_dir(&folder).output().unwrap();
+        let said = [ran.stdout, ran.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        assert!(ran.status.success(), "{}", said.concat());
+    }
+}
+
+#[test]
+fn the_image_is_given_all_that_the_build_reads() {
+    let read = |name: &str| std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    let dockerfile = read("deploy/Dockerfile");
+    let copied: Vec<&str> = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY ").filter(|rest| !rest.starts_with("--from")))
+        .flat_map(|rest| rest.rsplit_once(' ').unwrap().0.split(' '))
+        .collect();
+    let let_in = read(".dockerignore");
+    let let_in: Vec<&str> = let_in.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    assert_eq!(copied, let_in);
+    assert!(copied.iter().all(|name| Path::new(ROOT).join(name).exists()), "{copied:?}");
+    // what is compiled into the program lies in them
+    let mut folders = vec![Path::new(ROOT).join("src")];
+    let mut compiled_in = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for name in
+                text.split("include_str!(\"").skip(1).map(|rest| rest.split('"').next().unwrap())
+            {
+                let file = folder.join(name).canonicalize().unwrap();
+                let within = copied.iter().any(|name| file.starts_with(Path::new(ROOT).join(name)));
+                assert!(within, "{} is not copied", file.display());
+                compiled_in += 1;
+            }
+        }
+    }
+    assert!(compiled_in >= 2);
+}
