@@ -12,7 +12,7 @@ mod cluster;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chart::{CHART, EVERYTHING, objects, only, only_of, rendered, strings};
 use cluster::{Cluster, available_with, program, there};
@@ -43,6 +43,9 @@ services:
 
 /// A cluster with the operators' kinds, what runs in `my-service`, and a place for a release.
 fn inhabited(release: &str) -> Arc<Cluster> {
+    // two tests that make the same object at once would see each other's
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = Cluster::shared();
     cluster.apply("my-service", JARVIS);
     cluster.apply("my-service", AROUND);
@@ -81,6 +84,14 @@ fn rendered_with(release: &str, desk: &TempDir) -> String {
     let settings = format!("settings={}", desk.path().join("plimsoll.yaml").display());
     let history = format!("files.history\\.csv={}", desk.path().join("history.csv").display());
     rendered(release, &["--set-file", &settings, "--set-file", &history]).unwrap()
+}
+
+/// Waits until somebody may list these: an API server hears of what is bound a moment later.
+fn wait_for_rights(cluster: &Cluster, user: &str, resources: &[&str]) {
+    for resource in resources {
+        let asked = ["auth", "can-i", "list", resource, "-n", "my-service", "--as", user];
+        cluster.wait("a right", || cluster.kubectl(&asked).status.success());
+    }
 }
 
 #[test]
@@ -236,7 +247,7 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
         if missing.is_empty() {
             break;
         }
-        for resource in missing {
+        for resource in &missing {
             assert!(asked.insert(format!("list {resource}")), "{resource} is given: {told}");
             let name = format!("asked-{resource}");
             let user = ["--clusterrole", &name, "--user", "limited"];
@@ -247,6 +258,7 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
                 assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
             }
         }
+        wait_for_rights(&cluster, "limited", &Vec::from_iter(missing));
     }
     let text = rendered("plimsoll", &["--values", EVERYTHING]).unwrap();
     assert_eq!(asked, rights(&text, &["plimsoll-advice", "plimsoll-advice-wide"]));
@@ -392,6 +404,8 @@ fn installed(test: &str, release: &str) -> Option<(Arc<Cluster>, Pod)> {
     }
     let cluster = inhabited(release);
     cluster.send(&["apply", "--server-side"], &rendered_with(release, &desk()));
+    let account = format!("system:serviceaccount:{release}:{release}");
+    wait_for_rights(&cluster, &account, &["deployments.apps", "nodes"]);
     let pod = Pod::of(&cluster, release);
     let (code, said) = pod.run(&["--version"]);
     if code != Some(0) {
@@ -444,7 +458,6 @@ fn what_a_pod_is_told_when_its_account_is_of_no_use() {
     };
     let unbound = ["delete", "rolebinding", "useless-advice", "-n", "my-service"];
     assert!(cluster.kubectl(&unbound).status.success());
-    // an API server hears of what is bound a moment later
     cluster.wait("the right to be gone", || {
         pod.run(&["plan"]).1.contains("cannot list deployments in namespace `my-service`")
     });
@@ -472,9 +485,11 @@ fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
         let asked = cluster.kubectl_as("account", &[&["auth", "can-i"], args].concat());
         String::from_utf8(asked.stdout).unwrap()
     };
-    cluster.wait("the right to list", || {
-        asked(&["list", "deployments.apps", "-n", "my-service"]).trim() == "yes"
-    });
+    wait_for_rights(
+        &cluster,
+        "system:serviceaccount:advice:advice",
+        &["deployments.apps", "nodes"],
+    );
     // all that the API server lets it do: what is not about itself, and is no address of the server's own
     let all = asked(&["--list", "-n", "my-service", "--no-headers"]);
     let of_objects = all.lines().filter(|line| !line.starts_with("self") && !line.starts_with(' '));
