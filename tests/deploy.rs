@@ -10,6 +10,7 @@ mod chart;
 mod cluster;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -194,6 +195,13 @@ fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
         let (_, warned) = cluster.send(&["apply", "--dry-run=server"], &pod.to_string());
         assert_eq!(warned, "");
+        // who fetches the reviews is no less restricted
+        let reader = std::fs::read_to_string(format!("{ROOT}/deploy/reader.yaml")).unwrap();
+        let default =
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        cluster.apply("taken", &default.to_string());
+        let (_, warned) = cluster.send(&["apply", "-n", "taken", "--dry-run=server"], &reader);
+        assert_eq!(warned, "");
         // the first review of the notes
         cluster.send(&["apply"], &cron_job.to_string());
         let first = ["create", "job", "first", "-n", "taken", "--from=cronjob/taken-report"];
@@ -295,8 +303,27 @@ const LIBRARIES: [&str; 5] =
     ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
 
 impl Pod {
-    /// As the API server has the CronJob and the ConfigMap of a release, with a token of its account.
-    fn of(cluster: &Cluster, release: &str) -> Self {
+    /// What the image holds, and an empty volume: all that is the user's. `None` where this machine lets nobody enter
+    /// it, which is said loudly and fails in CI.
+    fn bare(test: &str) -> Option<Self> {
+        let pod = Self { root: tempfile::tempdir().unwrap(), args: Vec::new(), port: 0 };
+        image(pod.root.path());
+        std::fs::create_dir_all(pod.path(KEPT)).unwrap();
+        if is_root() {
+            chown(pod.path(KEPT), Some(NONROOT), Some(NONROOT)).unwrap();
+        }
+        let (code, said) = pod.run(&["--version"]);
+        if code == Some(0) {
+            return Some(pod);
+        }
+        let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+        assert!(!ci, "no folder can be entered as the root of a pod, and CI skips nothing: {said}");
+        eprintln!("SKIPPED: {test}: this user may not enter a folder as a root: {said}");
+        None
+    }
+
+    /// As the API server has `CronJob` and `ConfigMap` of a release, with a token of its account.
+    fn furnished(self, cluster: &Cluster, release: &str) -> Self {
         let got = |kind: &str, name: &str| -> Value {
             let got = cluster.kubectl(&["get", kind, name, "-n", release, "-o", "json"]);
             serde_json::from_slice(&got.stdout).unwrap()
@@ -305,12 +332,10 @@ impl Pod {
         let spec = &spec["spec"]["jobTemplate"]["spec"]["template"]["spec"];
         let container = &spec["containers"][0];
         assert_eq!(container["workingDir"], format!("/{KEPT}"));
-        let root = tempfile::tempdir().unwrap();
-        image(root.path());
         let data = got("configmap", release);
         for mount in container["volumeMounts"].as_array().unwrap() {
             let place = mount["mountPath"].as_str().unwrap().trim_start_matches('/');
-            let place = root.path().join(place);
+            let place = self.path(place);
             match mount["subPath"].as_str() {
                 Some(key) => {
                     std::fs::write(&place, data["data"][key].as_str().unwrap()).unwrap();
@@ -318,17 +343,13 @@ impl Pod {
                 None => std::fs::create_dir_all(place).unwrap(),
             }
         }
-        let account = root.path().join(ACCOUNT);
+        let account = self.path(ACCOUNT);
         std::fs::create_dir_all(&account).unwrap();
         std::fs::write(account.join("token"), token(cluster, release)).unwrap();
         std::fs::write(account.join("namespace"), release).unwrap();
         std::fs::copy(cluster.path("server/apiserver.crt"), account.join("ca.crt")).unwrap();
-        // only its volume is the user's; all else is root's, as if it were read-only
-        if is_root() {
-            std::os::unix::fs::chown(root.path().join(KEPT), Some(NONROOT), Some(NONROOT)).unwrap();
-        }
         let args = strings(&container["args"]).iter().map(ToString::to_string).collect();
-        Self { root, args, port: cluster.port() }
+        Self { args, port: cluster.port(), ..self }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -360,7 +381,6 @@ impl Pod {
 }
 
 fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
@@ -386,7 +406,6 @@ fn image(root: &Path) {
         std::fs::copy(library, place).unwrap();
     }
     // a temporary folder is for its maker only
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -406,14 +425,7 @@ fn installed(test: &str, release: &str) -> Option<(Arc<Cluster>, Pod)> {
     cluster.send(&["apply", "--server-side"], &rendered_with(release, &desk()));
     let account = format!("system:serviceaccount:{release}:{release}");
     wait_for_rights(&cluster, &account, &["deployments.apps", "nodes"]);
-    let pod = Pod::of(&cluster, release);
-    let (code, said) = pod.run(&["--version"]);
-    if code != Some(0) {
-        let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(!ci, "no folder can be entered as the root of a pod, and CI skips nothing: {said}");
-        eprintln!("SKIPPED: {test}: this user may not enter a folder as a root: {said}");
-        return None;
-    }
+    let pod = Pod::bare(test)?.furnished(&cluster, release);
     Some((cluster, pod))
 }
 
@@ -445,6 +457,21 @@ fn a_pod_asks_its_own_cluster_unless_told_not_to() {
     // a pod that mounts no token asks nobody either
     std::fs::remove_file(pod.path(ACCOUNT).join("token")).unwrap();
     assert_eq!(memory(&plan(&[]).1), Value::Null);
+}
+
+#[test]
+fn the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold() {
+    let test = "the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold";
+    if !there(test, &["unshare", "ldd"]) {
+        return;
+    }
+    let Some(pod) = Pod::bare(test) else { return };
+    // no fonts, no time zones, no shell, no /proc, and nothing to write to but the volume
+    let (code, said) = pod.run(&["demo", "--png"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("Mon 23 Nov 2026 10:00 JST"), "{said}");
+    let chart = pod.path(KEPT).join("reports/demo/charts/jarvis-load.png");
+    assert!(std::fs::read(chart).unwrap().starts_with(b"\x89PNG"));
 }
 
 #[test]
