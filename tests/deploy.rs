@@ -296,6 +296,8 @@ struct Pod {
 const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
 /// Where the volume is mounted.
 const KEPT: &str = "var/lib/plimsoll";
+/// What goes to the working directory there: all in the root that is not the image's.
+const ENTERING: &str = "env";
 /// The user of the image.
 const NONROOT: u32 = 65532;
 /// What `distroless/cc` has of the libraries that a Rust program links.
@@ -358,16 +360,16 @@ impl Pod {
 
     /// What the program says in it, with the environment that a pod has.
     fn run(&self, args: &[impl AsRef<std::ffi::OsStr>]) -> (Option<i32>, String) {
-        let mut command = program("unshare");
-        command.arg("--root").arg(self.root.path()).args(["--wd", &format!("/{KEPT}")]);
-        let nonroot = NONROOT.to_string();
+        // a container's root may change its root but unshare nothing; elsewhere it is the other way round
+        let mut command = program(way_in());
         if is_root() {
-            command.args(["--setgid", &nonroot, "--setuid", &nonroot]);
+            command.arg(format!("--userspec={NONROOT}:{NONROOT}"));
         } else {
-            command.arg("--map-current-user");
+            command.args(["--map-root-user", "--root"]);
         }
         let output = command
-            .arg("/usr/local/bin/plimsoll")
+            .arg(self.root.path())
+            .args([&format!("/{ENTERING}"), &format!("--chdir=/{KEPT}"), "/usr/local/bin/plimsoll"])
             .args(args)
             .env_clear()
             .envs([("KUBERNETES_SERVICE_HOST", "127.0.0.1"), ("NO_COLOR", "1")])
@@ -378,6 +380,11 @@ impl Pod {
             [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         (output.status.code(), stdout + &stderr)
     }
+}
+
+/// The program that enters a folder as its root.
+fn way_in() -> &'static str {
+    if is_root() { "chroot" } else { "unshare" }
 }
 
 fn is_root() -> bool {
@@ -405,6 +412,7 @@ fn image(root: &Path) {
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         std::fs::copy(library, place).unwrap();
     }
+    std::fs::copy(cluster::found("env").unwrap(), root.join(ENTERING)).unwrap();
     // a temporary folder is for its maker only
     std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -418,7 +426,7 @@ fn token(cluster: &Cluster, release: &str) -> String {
 
 /// A release with [`SETTINGS`], and a pod of it; `None` where that cannot be, which is said loudly and fails in CI.
 fn installed(test: &str, release: &str) -> Option<(Arc<Cluster>, Pod)> {
-    if !available_with(test, &["helm", "unshare", "ldd"]) {
+    if !available_with(test, &["helm", "env", "ldd", way_in()]) {
         return None;
     }
     let cluster = inhabited(release);
@@ -462,7 +470,7 @@ fn a_pod_asks_its_own_cluster_unless_told_not_to() {
 #[test]
 fn the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold() {
     let test = "the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold";
-    if !there(test, &["unshare", "ldd"]) {
+    if !there(test, &["env", "ldd", way_in()]) {
         return;
     }
     let Some(pod) = Pod::bare(test) else { return };

@@ -55,7 +55,7 @@ pub fn there(test: &str, programs: &[&str]) -> bool {
 }
 
 /// A program of `KUBEBUILDER_ASSETS`, else of the path.
-fn found(name: &str) -> Option<PathBuf> {
+pub fn found(name: &str) -> Option<PathBuf> {
     let own = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = own.into_iter().chain(std::env::split_paths(&path));
