@@ -270,16 +270,13 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
     }
     let text = rendered("plimsoll", &["--values", EVERYTHING]).unwrap();
     assert_eq!(asked, rights(&text, &["plimsoll-advice", "plimsoll-advice-wide"]));
-    let writes = [
-        "patch deployments.apps",
-        "patch statefulsets.apps",
-        "create events.events.k8s.io",
-        "create events",
-    ];
-    let more = ["patch horizontalpodautoscalers.autoscaling", "patch scaledobjects.keda.sh"];
+    // what may be changed is written here a second time, so that no right comes along unseen
+    let four = "deployments.apps statefulsets.apps horizontalpodautoscalers.autoscaling scaledobjects.keda.sh";
+    let four = four.split(' ').flat_map(|kind| [format!("get {kind}"), format!("patch {kind}")]);
+    let more = ["get namespaces", "list pods", "create events"].map(str::to_owned);
     let lease =
         ["get", "create", "update"].map(|verb| format!("{verb} leases.coordination.k8s.io"));
-    let expected = writes.iter().chain(&more).map(ToString::to_string).chain(lease);
+    let expected = four.chain(more).chain(lease);
     assert_eq!(rights(&text, &["plimsoll-apply"]), expected.collect());
     // and by default nobody is given them
     assert_eq!(rights(&rendered("plimsoll", &[]).unwrap(), &["plimsoll-apply"]), BTreeSet::new());
@@ -539,6 +536,37 @@ fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
     let patched = cluster.kubectl_as("account", &patched);
     assert!(String::from_utf8_lossy(&patched.stderr).contains("Forbidden"));
     assert_eq!(asked(&["list", "deployments.apps", "-n", "second"]).trim(), "no");
+}
+
+#[test]
+fn the_account_that_applies_is_another_and_changes_only_where_it_is_told() {
+    let test = "the_account_that_applies_is_another_and_changes_only_where_it_is_told";
+    if !available_with(test, &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("applied");
+    let apply = ["--set", "apply.enabled=true", "--set", "apply.namespaces={my-service}"];
+    cluster.send(&["apply"], &rendered("applied", &apply).unwrap());
+    let account = |name: &str| format!("system:serviceaccount:applied:{name}");
+    let [advice, apply] = [account("applied"), account("applied-apply")];
+    wait_for_rights(&cluster, &apply, &["deployments.apps", "nodes"]);
+    wait_for_rights(&cluster, &advice, &["deployments.apps", "nodes"]);
+    for (user, verb, resource, namespace, expected) in [
+        (&apply, "patch", "horizontalpodautoscalers.autoscaling", "my-service", "yes"),
+        (&apply, "patch", "horizontalpodautoscalers.autoscaling", "second", "no"),
+        (&apply, "update", "horizontalpodautoscalers.autoscaling", "my-service", "no"),
+        (&apply, "delete", "deployments.apps", "my-service", "no"),
+        (&apply, "get", "namespaces", "my-service", "yes"),
+        (&apply, "get", "secrets", "my-service", "no"),
+        (&apply, "update", "leases.coordination.k8s.io", "applied", "yes"),
+        (&apply, "update", "leases.coordination.k8s.io", "my-service", "no"),
+        (&advice, "patch", "horizontalpodautoscalers.autoscaling", "my-service", "no"),
+        (&advice, "update", "leases.coordination.k8s.io", "applied", "no"),
+    ] {
+        let asked = ["auth", "can-i", verb, resource, "-n", namespace, "--as", user.as_str()];
+        let said = String::from_utf8(cluster.kubectl(&asked).stdout).unwrap();
+        assert_eq!(said.trim(), expected, "{asked:?}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub use self::error::KubernetesError;
 use crate::service::live::{Gap, Live, Scaler, Workload};
 use crate::service::{Service, Target};
 
-/// How to reach the cluster: where neither is given, as the account of the pod that this runs in.
+/// How to reach the cluster: where neither is given, that of the pod that this runs in, else the kubeconfig's current one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterOptions {
     /// The kubeconfig's context; `None`: its current one.
@@ -34,10 +34,10 @@ pub struct ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// Whether they name no cluster but the one that this runs in.
+    /// Whether it is the cluster of the pod that this runs in, asked as the pod's account.
     #[must_use]
     pub fn is_the_pods(&self) -> bool {
-        self.context.is_none() && self.kubeconfig.is_none()
+        self.context.is_none() && self.kubeconfig.is_none() && in_a_pod()
     }
 }
 
