@@ -8,10 +8,11 @@
 mod chart;
 #[path = "support/cluster.rs"]
 mod cluster;
+#[path = "support/pod.rs"]
+mod pod;
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +20,7 @@ use chart::{CHART, EVERYTHING, objects, only, only_of, rendered, strings};
 use cluster::{Cluster, available_with, program, there};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::config;
+use pod::{ACCOUNT, KEPT, Pod, token, way_in};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -54,16 +56,20 @@ fn inhabited(release: &str) -> Arc<Cluster> {
     cluster.apply("my-service", PROMETHEUS_RULE);
     cluster.namespace("second");
     cluster.namespace(release);
-    // what the strictest of the pod security standards forbids is warned of, and refused to pods
-    let strict =
-        ["enforce", "warn"].map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"));
-    let labels = ["label", "namespace", release, "--overwrite", &strict[0], &strict[1]];
-    assert!(cluster.kubectl(&labels).status.success());
+    restrict(&cluster, release);
     let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io,prometheusrules.monitoring.coreos.com";
     cluster.wait("custom resources", || {
         cluster.kubectl(&["get", kinds, "-n", "my-service"]).status.success()
     });
     cluster
+}
+
+/// Has what the strictest of the pod security standards forbids warned of, and refused to pods.
+fn restrict(cluster: &Cluster, namespace: &str) {
+    let strict =
+        ["enforce", "warn"].map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"));
+    let labels = ["label", "namespace", namespace, "--overwrite", &strict[0], &strict[1]];
+    assert!(cluster.kubectl(&labels).status.success());
 }
 
 /// A folder with [`SETTINGS`] and their history, which ends now.
@@ -210,6 +216,48 @@ fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
     }
 }
 
+#[test]
+fn what_could_not_run_is_tried_again_and_what_skipped_something_is_not() {
+    let test = "what_could_not_run_is_tried_again_and_what_skipped_something_is_not";
+    if !available_with(test, &["helm", "kube-controller-manager"]) {
+        return;
+    }
+    let cluster = Cluster::with_controllers();
+    cluster.namespace("my-service");
+    cluster.namespace("tried");
+    restrict(&cluster, "tried");
+    cluster.send(&["apply"], &rendered("tried", &[]).unwrap());
+    let told = |args: &[&str]| {
+        let told = cluster.kubectl(&[args, &["-n", "tried"]].concat());
+        String::from_utf8(told.stdout).unwrap()
+    };
+    let pods = |job: &str| {
+        let of_job = format!("job-name={job}");
+        let names = ["get", "pods", "-l", &of_job, "-o", "jsonpath={.items[*].metadata.name}"];
+        told(&names).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let failed = |job: &str| {
+        let reason = "jsonpath={.status.conditions[?(@.type==\"Failed\")].reason}";
+        told(&["get", "job", job, "-o", reason])
+    };
+    for (job, code) in [("could-not", 1), ("skipped", 3)] {
+        let made = told(&["create", "job", job, "--from=cronjob/tried-report"]);
+        assert!(made.contains("created"), "{made}");
+        cluster.wait("a pod of the job", || pods(job).len() == 1);
+        // there is no kubelet: how its container ended is written where one would write it
+        let state = json!({"terminated": {"exitCode": code}});
+        let container = json!({"name": "plimsoll", "image": "", "imageID": "", "ready": false,
+                               "restartCount": 0, "state": state});
+        let status = json!({"status": {"phase": "Failed", "containerStatuses": [container]}});
+        let ended = ["patch", "pod", &pods(job)[0], "--subresource=status", "-p"];
+        let ended = told(&[&ended[..], &[&status.to_string()]].concat());
+        assert!(ended.contains("patched"), "{ended}");
+    }
+    cluster.wait("the end of the one that skipped", || failed("skipped") == "PodFailurePolicy");
+    cluster.wait("another pod of the one that could not", || pods("could-not").len() == 2);
+    assert_eq!((pods("skipped").len(), failed("could-not")), (1, String::new()));
+}
+
 /// Every right of the roles of these names, as `VERB RESOURCE.GROUP`.
 fn rights(manifests: &str, names: &[&str]) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
@@ -282,145 +330,6 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
     assert_eq!(rights(&rendered("plimsoll", &[]).unwrap(), &["plimsoll-apply"]), BTreeSet::new());
 }
 
-/// The root of a pod as a folder: what the image holds, and what the chart mounts.
-struct Pod {
-    root: TempDir,
-    args: Vec<String>,
-    port: u16,
-}
-
-/// Where a pod has what its account is.
-const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
-/// Where the volume is mounted.
-const KEPT: &str = "var/lib/plimsoll";
-/// What goes to the working directory there: all in the root that is not the image's.
-const ENTERING: &str = "env";
-/// The user of the image.
-const NONROOT: u32 = 65532;
-/// What `distroless/cc` has of the libraries that a Rust program links.
-const LIBRARIES: [&str; 5] =
-    ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
-
-impl Pod {
-    /// What the image holds, and an empty volume: all that is the user's. `None` where this machine lets nobody enter
-    /// it, which is said loudly and fails in CI.
-    fn bare(test: &str) -> Option<Self> {
-        let pod = Self { root: tempfile::tempdir().unwrap(), args: Vec::new(), port: 0 };
-        image(pod.root.path());
-        std::fs::create_dir_all(pod.path(KEPT)).unwrap();
-        if is_root() {
-            chown(pod.path(KEPT), Some(NONROOT), Some(NONROOT)).unwrap();
-        }
-        let (code, said) = pod.run(&["--version"]);
-        if code == Some(0) {
-            return Some(pod);
-        }
-        let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(!ci, "no folder can be entered as the root of a pod, and CI skips nothing: {said}");
-        eprintln!("SKIPPED: {test}: this user may not enter a folder as a root: {said}");
-        None
-    }
-
-    /// As the API server has `CronJob` and `ConfigMap` of a release, with a token of its account.
-    fn furnished(self, cluster: &Cluster, release: &str) -> Self {
-        let got = |kind: &str, name: &str| -> Value {
-            let got = cluster.kubectl(&["get", kind, name, "-n", release, "-o", "json"]);
-            serde_json::from_slice(&got.stdout).unwrap()
-        };
-        let spec = got("cronjob", &format!("{release}-report"));
-        let spec = &spec["spec"]["jobTemplate"]["spec"]["template"]["spec"];
-        let container = &spec["containers"][0];
-        assert_eq!(container["workingDir"], format!("/{KEPT}"));
-        let data = got("configmap", release);
-        for mount in container["volumeMounts"].as_array().unwrap() {
-            let place = mount["mountPath"].as_str().unwrap().trim_start_matches('/');
-            let place = self.path(place);
-            match mount["subPath"].as_str() {
-                Some(key) => {
-                    std::fs::write(&place, data["data"][key].as_str().unwrap()).unwrap();
-                }
-                None => std::fs::create_dir_all(place).unwrap(),
-            }
-        }
-        let account = self.path(ACCOUNT);
-        std::fs::create_dir_all(&account).unwrap();
-        std::fs::write(account.join("token"), token(cluster, release)).unwrap();
-        std::fs::write(account.join("namespace"), release).unwrap();
-        std::fs::copy(cluster.path("server/apiserver.crt"), account.join("ca.crt")).unwrap();
-        let args = strings(&container["args"]).iter().map(ToString::to_string).collect();
-        Self { args, port: cluster.port(), ..self }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    /// What the program says in it, with the environment that a pod has.
-    fn run(&self, args: &[impl AsRef<std::ffi::OsStr>]) -> (Option<i32>, String) {
-        // a container's root may change its root but unshare nothing; elsewhere it is the other way round
-        let mut command = program(way_in());
-        if is_root() {
-            command.arg(format!("--userspec={NONROOT}:{NONROOT}"));
-        } else {
-            command.args(["--map-root-user", "--root"]);
-        }
-        let output = command
-            .arg(self.root.path())
-            .args([&format!("/{ENTERING}"), &format!("--chdir=/{KEPT}"), "/usr/local/bin/plimsoll"])
-            .args(args)
-            .env_clear()
-            .envs([("KUBERNETES_SERVICE_HOST", "127.0.0.1"), ("NO_COLOR", "1")])
-            .env("KUBERNETES_SERVICE_PORT", self.port.to_string())
-            .output()
-            .unwrap();
-        let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        (output.status.code(), stdout + &stderr)
-    }
-}
-
-/// The program that enters a folder as its root.
-fn way_in() -> &'static str {
-    if is_root() { "chroot" } else { "unshare" }
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
-
-/// The program and the libraries that it is linked with, each of which the image has.
-fn image(root: &Path) {
-    let binary = env!("CARGO_BIN_EXE_plimsoll");
-    std::fs::create_dir_all(root.join("usr/local/bin")).unwrap();
-    let place = root.join("usr/local/bin/plimsoll");
-    // it is large, and mostly on the same disk
-    std::fs::hard_link(binary, &place)
-        .or_else(|_| std::fs::copy(binary, &place).map(drop))
-        .unwrap();
-    let linked = program("ldd").arg(binary).output().unwrap();
-    let linked = String::from_utf8(linked.stdout).unwrap();
-    let libraries: Vec<&str> =
-        linked.split_whitespace().filter(|word| word.starts_with('/')).collect();
-    assert!(libraries.len() >= 2, "{linked}");
-    for library in libraries {
-        let name = library.rsplit('/').next().unwrap();
-        assert!(LIBRARIES.contains(&name), "{name} is not in the image of deploy/Dockerfile");
-        let place = root.join(library.trim_start_matches('/'));
-        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-        std::fs::copy(library, place).unwrap();
-    }
-    std::fs::copy(cluster::found("env").unwrap(), root.join(ENTERING)).unwrap();
-    // a temporary folder is for its maker only
-    std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// A token of the account of a release.
-fn token(cluster: &Cluster, release: &str) -> String {
-    let made = cluster.kubectl(&["create", "token", release, "-n", release]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    String::from_utf8(made.stdout).unwrap().trim().to_owned()
-}
-
 /// A release with [`SETTINGS`], and a pod of it; `None` where that cannot be, which is said loudly and fails in CI.
 fn installed(test: &str, release: &str) -> Option<(Arc<Cluster>, Pod)> {
     if !available_with(test, &["helm", "env", "ldd", way_in()]) {
@@ -482,7 +391,7 @@ fn the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold() {
 #[test]
 fn what_a_pod_is_told_when_its_account_is_of_no_use() {
     let test = "what_a_pod_is_told_when_its_account_is_of_no_use";
-    let Some((cluster, pod)) = installed(test, "useless") else { return };
+    let Some((cluster, mut pod)) = installed(test, "useless") else { return };
     let says = |pod: &Pod, words: [&str; 2]| {
         let (code, said) = pod.run(&["plan"]);
         assert!(code == Some(1) && words.iter().all(|word| said.contains(word)), "{said}");
@@ -496,11 +405,11 @@ fn what_a_pod_is_told_when_its_account_is_of_no_use() {
     assert!(pod.run(&["plan"]).1.contains("hint: the cluster that this pod runs in was asked"));
     std::fs::write(pod.path(ACCOUNT).join("token"), "of-another-cluster").unwrap();
     says(&pod, ["the cluster refuses our credentials", "give the pod a token of this cluster"]);
-    let lost = Pod { port: 1, ..pod };
-    says(&lost, ["the cluster cannot be reached", "see its NetworkPolicy"]);
+    pod.port = 1;
+    says(&pod, ["the cluster cannot be reached", "see its NetworkPolicy"]);
     for damaged in ["", "-----BEGIN"] {
-        std::fs::write(lost.path(ACCOUNT).join("ca.crt"), damaged).unwrap();
-        says(&lost, ["the cluster of this pod cannot be asked", "see what is mounted at"]);
+        std::fs::write(pod.path(ACCOUNT).join("ca.crt"), damaged).unwrap();
+        says(&pod, ["the cluster of this pod cannot be asked", "see what is mounted at"]);
     }
 }
 
