@@ -136,12 +136,15 @@ pub struct RunArgs {
     /// Only services in this namespace
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// Read what is in force from the cluster of this kubeconfig context
+    /// Read what is in force from the cluster of this kubeconfig context [default: inside a pod, its cluster]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
     /// The kubeconfig file to reach the cluster by
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Inside a pod, do not ask its cluster; --offline does not either
+    #[arg(long, conflicts_with_all = ["context", "kubeconfig"])]
+    pub no_cluster: bool,
 }
 
 /// Flags of `demo`.
@@ -205,6 +208,9 @@ pub struct ReportArgs {
     /// Write the charts as PNG too
     #[arg(long)]
     pub png: bool,
+    /// Exit with 0 also where something was skipped: the review says what
+    #[arg(long)]
+    pub allow_skipped: bool,
 }
 
 /// Flags of `values`.
@@ -250,7 +256,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
     /// Explain what `plimsoll demo` says, from its built-in settings and history
-    #[arg(long, conflicts_with_all = ["file", "prometheus_url", "offline", "namespace", "context", "kubeconfig"])]
+    #[arg(long, conflicts_with_all = ["file", "prometheus_url", "offline", "namespace", "context", "kubeconfig", "no_cluster"])]
     pub demo: bool,
 }
 
@@ -351,6 +357,7 @@ impl BacktestArgs {
             namespace: None,
             context: None,
             kubeconfig: None,
+            no_cluster: false,
         }
     }
 }

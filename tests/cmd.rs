@@ -14,7 +14,8 @@ fn terminal() -> TestCases {
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
         .env("TZ", "UTC")
-        .env("KUBECONFIG", "/nonexistent");
+        .env("KUBECONFIG", "/nonexistent")
+        .env("KUBERNETES_SERVICE_HOST", "");
     cases
 }
 

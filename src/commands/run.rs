@@ -89,20 +89,31 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
     Ok(settings)
 }
 
-/// The cluster's word on what is in force; empty where no flag names a cluster. What a cluster will not
+/// The cluster's word on what is in force; empty where there is none to ask. What a cluster will not
 /// tell is said, and left to the metrics and the settings: it is never read as "there is none".
 pub(super) async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
-    if args.context.is_none() && args.kubeconfig.is_none() {
-        return Ok(Live::default());
-    }
-    let options =
-        ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
+    let Some(options) = cluster(args) else { return Ok(Live::default()) };
     let live = kubernetes::live_state(&settings.services, &options).await;
-    let live = live.map_err(|error| Hinted::because(&error, &error.hint()))?;
+    let live = live.map_err(|error| Hinted::because(&error, &error.hint_by(&options)))?;
     live.gaps
         .iter()
         .for_each(|gap| talk.say(&format!("warning: {}\nhint: {}", gap.message, gap.hint)));
+    if options.is_the_pods() && !live.gaps.is_empty() {
+        talk.say(
+            "hint: the cluster that this pod runs in was asked; `--no-cluster` leaves it alone",
+        );
+    }
     Ok(live)
+}
+
+/// The cluster that the flags name, else the one whose pod this runs in; `None`: nobody is to be asked.
+fn cluster(args: &RunArgs) -> Option<ClusterOptions> {
+    let named = args.context.is_some() || args.kubeconfig.is_some();
+    let alone = args.offline || args.no_cluster;
+    (named || !alone && kubernetes::in_a_pod()).then(|| ClusterOptions {
+        context: args.context.clone(),
+        kubeconfig: args.kubeconfig.clone(),
+    })
 }
 
 impl Run {

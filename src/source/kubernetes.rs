@@ -13,7 +13,7 @@ mod tests;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -24,13 +24,33 @@ pub use self::error::KubernetesError;
 use crate::service::live::{Gap, Live, Scaler, Workload};
 use crate::service::{Service, Target};
 
-/// How to reach the cluster.
+/// How to reach the cluster: where neither is given, that of the pod that this runs in, else the kubeconfig's current one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterOptions {
     /// The kubeconfig's context; `None`: its current one.
     pub context: Option<String>,
-    /// The kubeconfig file; `None`: `KUBECONFIG`, `~/.kube/config`, or the pod's own account.
+    /// The kubeconfig file; `None`: `KUBECONFIG`, or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
+}
+
+impl ClusterOptions {
+    /// Whether it is the cluster of the pod that this runs in, asked as the pod's account.
+    #[must_use]
+    pub fn is_the_pods(&self) -> bool {
+        self.context.is_none() && self.kubeconfig.is_none() && in_a_pod()
+    }
+}
+
+/// Where a pod tells what runs in it that there is an API server, as every client of Kubernetes looks for it.
+const POD_SERVER: &str = "KUBERNETES_SERVICE_HOST";
+/// Where a pod has the token of its account, unless it is told to mount none.
+const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// Whether this runs in a pod that has an account.
+#[must_use]
+pub fn in_a_pod() -> bool {
+    let server = std::env::var_os(POD_SERVER).is_some_and(|host| !host.is_empty());
+    server && Path::new(POD_TOKEN).exists()
 }
 
 /// Advice is not worth waiting for a cluster longer than this.
@@ -126,27 +146,27 @@ pub async fn discover(
 }
 
 async fn connect(options: &ClusterOptions) -> Result<Client, KubernetesError> {
+    if options.is_the_pods() {
+        let config = Config::incluster().map_err(|error| KubernetesError::account(&error))?;
+        return client(config).map_err(|error| KubernetesError::account(&error));
+    }
     let choice =
         KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-    let config = match (&options.kubeconfig, &options.context) {
-        (Some(path), _) => match Kubeconfig::read_from(path) {
+    let config = match &options.kubeconfig {
+        Some(path) => match Kubeconfig::read_from(path) {
             Ok(file) => Config::from_custom_kubeconfig(file, &choice).await,
             Err(error) => Err(error),
         },
-        (None, Some(_)) => Config::from_kubeconfig(&choice).await,
-        (None, None) => {
-            return client(
-                Config::infer().await.map_err(|error| KubernetesError::kubeconfig(&error))?,
-            );
-        }
+        None => Config::from_kubeconfig(&choice).await,
     };
-    client(config.map_err(|error| KubernetesError::kubeconfig(&error))?)
+    let config = config.map_err(|error| KubernetesError::kubeconfig(&error))?;
+    client(config).map_err(|error| KubernetesError::kubeconfig(&error))
 }
 
-fn client(mut config: Config) -> Result<Client, KubernetesError> {
+fn client(mut config: Config) -> Result<Client, kube::Error> {
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(READ);
-    Client::try_from(config).map_err(|error| KubernetesError::kubeconfig(&error))
+    Client::try_from(config)
 }
 
 fn whole(count: Option<i32>) -> Option<u32> {

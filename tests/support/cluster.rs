@@ -27,16 +27,24 @@ pub struct Cluster {
 }
 
 /// Whether a control plane can be run here. Where it cannot, that is said loudly, and in CI it is a failure.
+#[allow(dead_code)]
 pub fn available(test: &str) -> bool {
-    there(test, &PROGRAMS)
+    available_with(test, &[])
 }
 
 /// The same with its controllers, which the usual `KUBEBUILDER_ASSETS` are without.
+#[allow(dead_code)]
 pub fn controllers_available(test: &str) -> bool {
-    there(test, &[&PROGRAMS[..], &["kube-controller-manager"]].concat())
+    available_with(test, &["kube-controller-manager"])
 }
 
-fn there(test: &str, programs: &[&str]) -> bool {
+/// The same with more programs.
+pub fn available_with(test: &str, more: &[&str]) -> bool {
+    there(test, &[&PROGRAMS[..], more].concat())
+}
+
+/// Whether these programs are here.
+pub fn there(test: &str, programs: &[&str]) -> bool {
     let missing: Vec<&&str> = programs.iter().filter(|name| found(name).is_none()).collect();
     if !missing.is_empty() {
         let ci = std::env::var("CI").is_ok_and(|value| value == "true");
@@ -47,14 +55,15 @@ fn there(test: &str, programs: &[&str]) -> bool {
 }
 
 /// A program of `KUBEBUILDER_ASSETS`, else of the path.
-fn found(name: &str) -> Option<PathBuf> {
+pub fn found(name: &str) -> Option<PathBuf> {
     let own = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = own.into_iter().chain(std::env::split_paths(&path));
     folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-fn program(name: &str) -> Command {
+/// A program that is [`there`].
+pub fn program(name: &str) -> Command {
     Command::new(found(name).unwrap())
 }
 
@@ -95,6 +104,7 @@ impl Cluster {
     }
 
     /// The same with the controllers: Deployments get pods, quotas are counted, HPAs are looked after.
+    #[allow(dead_code)]
     pub fn with_controllers() -> Self {
         let mut cluster = Self::start();
         let [port] = free_ports();
@@ -133,40 +143,68 @@ impl Cluster {
         path
     }
 
+    /// Where its API server listens on this machine.
+    #[allow(dead_code)]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What `kubectl` answers to the administrator.
     pub fn kubectl(&self, args: &[&str]) -> Output {
-        kubectl(&self.path("admin.kubeconfig")).args(args).output().unwrap()
+        self.kubectl_as("admin", args)
+    }
+
+    /// What `kubectl` answers to whom a kubeconfig was written for.
+    pub fn kubectl_as(&self, user: &str, args: &[&str]) -> Output {
+        kubectl(&self.path(&format!("{user}.kubeconfig"))).args(args).output().unwrap()
+    }
+
+    /// Creates a namespace, where it is not there yet.
+    pub fn namespace(&self, name: &str) {
+        let made = self.kubectl(&["create", "namespace", name]);
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success() || said.contains("AlreadyExists"), "{said}");
     }
 
     /// Creates a namespace and everything in `manifests` in it, as the administrator.
     pub fn apply(&self, namespace: &str, manifests: &str) {
-        let made = self.kubectl(&["create", "namespace", namespace]);
-        let said = String::from_utf8_lossy(&made.stderr);
-        assert!(made.status.success() || said.contains("AlreadyExists"), "{said}");
+        self.namespace(namespace);
+        self.send(&["apply", "-n", namespace], manifests);
+    }
+
+    /// Sends manifests, as the administrator: what `kubectl` says of each, and what it warns of.
+    pub fn send(&self, args: &[&str], manifests: &str) -> (String, String) {
         let mut child = kubectl(&self.path("admin.kubeconfig"))
-            .args(["apply", "-n", namespace, "-f", "-"])
+            .args(args)
+            .args(["-f", "-"])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         child.stdin.take().unwrap().write_all(manifests.as_bytes()).unwrap();
-        let applied = child.wait_with_output().unwrap();
-        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        let sent = child.wait_with_output().unwrap();
+        let [said, warned] =
+            [sent.stdout, sent.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(sent.status.success(), "{warned}");
+        (said, warned)
     }
 
     /// The ids of its processes.
+    #[allow(dead_code)]
     pub fn processes(&self) -> Vec<u32> {
         let all = self.controllers.iter().chain([&self.server, &self.etcd]);
         all.map(Child::id).collect()
     }
 
     /// Ends the API server, as a node that is lost would.
+    #[allow(dead_code)]
     pub fn stop_server(&mut self) {
         end(&mut self.server);
     }
 
     /// Freezes the API server: connections are taken and nothing is ever said.
+    #[allow(dead_code)]
     pub fn freeze_server(&self) {
         let status = Command::new("kill").args(["-STOP", &self.server.id().to_string()]).status();
         assert!(status.unwrap().success());

@@ -91,7 +91,8 @@ impl Desk {
             .args(args)
             .current_dir(&self.0)
             .env("NO_COLOR", "1")
-            .env("KUBECONFIG", "/nonexistent");
+            .env("KUBECONFIG", "/nonexistent")
+            .env_remove("KUBERNETES_SERVICE_HOST");
         command
     }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use kube::Resource;
 use kube::config::KubeconfigError;
 
+use super::ClusterOptions;
+
 /// Why the cluster, or something in it, could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KubernetesError {
@@ -13,6 +15,12 @@ pub enum KubernetesError {
     #[error("no cluster to ask: {why}")]
     Kubeconfig {
         /// What is wrong with the kubeconfig.
+        why: String,
+    },
+    /// The pod that this runs in has no usable account.
+    #[error("the cluster of this pod cannot be asked: {why}")]
+    Account {
+        /// What is wrong with what is mounted.
         why: String,
     },
     /// No connection, or it was lost.
@@ -138,6 +146,10 @@ impl KubernetesError {
             Self::Kubeconfig { .. } => {
                 "name the kubeconfig with `--kubeconfig FILE` and its context with `--context NAME`".to_owned()
             }
+            Self::Account { .. } => {
+                "see what is mounted at `/var/run/secrets/kubernetes.io/serviceaccount`, or leave the cluster alone with `--no-cluster`"
+                    .to_owned()
+            }
             Self::Unreachable { .. } => {
                 "check `kubectl version`, or leave out `--context` and give `current:` in the settings".to_owned()
             }
@@ -155,12 +167,31 @@ impl KubernetesError {
         }
     }
 
+    /// The same for who asks by these options: a pod has no context to choose.
+    #[must_use]
+    pub fn hint_by(&self, options: &ClusterOptions) -> String {
+        let pods = options.is_the_pods();
+        let hint = match self {
+            Self::Unreachable { .. } if pods => {
+                "let the pod reach the API server (see its NetworkPolicy)"
+            }
+            Self::Unauthenticated { .. } if pods => "give the pod a token of this cluster",
+            _ => return self.hint(),
+        };
+        format!(
+            "{hint}, or leave the cluster alone with `--no-cluster` and give `current:` in the settings"
+        )
+    }
+
     /// Whether nothing else of this cluster can be read either.
     #[must_use]
     pub fn is_of_the_cluster(&self) -> bool {
         matches!(
             self,
-            Self::Kubeconfig { .. } | Self::Unreachable { .. } | Self::Unauthenticated { .. }
+            Self::Kubeconfig { .. }
+                | Self::Account { .. }
+                | Self::Unreachable { .. }
+                | Self::Unauthenticated { .. }
         )
     }
 
@@ -184,6 +215,11 @@ impl KubernetesError {
             _ => error.to_string(),
         };
         Self::Kubeconfig { why }
+    }
+
+    /// No account to ask by; kube's own texts hold their causes already.
+    pub(super) fn account(error: &dyn std::error::Error) -> Self {
+        Self::Account { why: error.to_string() }
     }
 
     /// The failure of a list.

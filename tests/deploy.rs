@@ -1,0 +1,561 @@
+//! `deploy/`: the chart in the hands of the real `helm`, what it renders in those of a real API server, its alert in
+//! those of the real `promtool`, and the program as a pod runs it: as the chart says, with the rights that it gives.
+//! No image is built here; the pod's root is a folder with what the image holds.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+#[path = "support/chart.rs"]
+mod chart;
+#[path = "support/cluster.rs"]
+mod cluster;
+#[path = "support/pod.rs"]
+mod pod;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chart::{CHART, EVERYTHING, objects, only, only_of, rendered, strings};
+use cluster::{Cluster, available_with, program, there};
+use jiff::{SignedDuration, Timestamp};
+use plimsoll::config;
+use pod::{ACCOUNT, KEPT, Pod, token, way_in};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const JARVIS: &str = include_str!("manifests/jarvis.yaml");
+const AROUND: &str = include_str!("manifests/around.yaml");
+const OPERATORS: &str = include_str!("manifests/operators.yaml");
+const PROMETHEUS_RULE: &str = include_str!("manifests/prometheus-rule.yaml");
+
+/// A service with every kind of object that is asked for, and a day of history.
+const SETTINGS: &str = "version: 1
+timezone: Asia/Tokyo
+history: {files: [history.csv], step: 5m, lookback: 4w}
+services:
+  - name: jarvis
+    namespace: my-service
+    tiers: [{name: Low, below: 10, api: 2, redis: 256Mi}, {name: High, api: 3-5, redis: 512Mi}]
+    components:
+      api:   {target: Deployment/jarvis-api, container: server}
+      redis: {target: StatefulSet/jarvis-redis-master, container: redis, memory: true}
+    volumes: [data-jarvis-postgresql-0]
+";
+
+/// A cluster with the operators' kinds, what runs in `my-service`, and a place for a release.
+fn inhabited(release: &str) -> Arc<Cluster> {
+    // two tests that make the same object at once would see each other's
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let cluster = Cluster::shared();
+    cluster.apply("my-service", JARVIS);
+    cluster.apply("my-service", AROUND);
+    cluster.apply("my-service", OPERATORS);
+    cluster.apply("my-service", PROMETHEUS_RULE);
+    cluster.namespace("second");
+    cluster.namespace(release);
+    restrict(&cluster, release);
+    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io,prometheusrules.monitoring.coreos.com";
+    cluster.wait("custom resources", || {
+        cluster.kubectl(&["get", kinds, "-n", "my-service"]).status.success()
+    });
+    cluster
+}
+
+/// Has what the strictest of the pod security standards forbids warned of, and refused to pods.
+fn restrict(cluster: &Cluster, namespace: &str) {
+    let strict =
+        ["enforce", "warn"].map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"));
+    let labels = ["label", "namespace", namespace, "--overwrite", &strict[0], &strict[1]];
+    assert!(cluster.kubectl(&labels).status.success());
+}
+
+/// A folder with [`SETTINGS`] and their history, which ends now.
+fn desk() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::now();
+    let rows = (0..288).rev().map(|step| {
+        let at = now - SignedDuration::from_mins(5 * step);
+        format!("{at:.0},load,20\n")
+    });
+    let history = format!("timestamp,series,value\n{}", rows.collect::<String>());
+    std::fs::write(folder.path().join("plimsoll.yaml"), SETTINGS).unwrap();
+    std::fs::write(folder.path().join("history.csv"), history).unwrap();
+    folder
+}
+
+/// What the chart renders with that folder's files.
+fn rendered_with(release: &str, desk: &TempDir) -> String {
+    let settings = format!("settings={}", desk.path().join("plimsoll.yaml").display());
+    let history = format!("files.history\\.csv={}", desk.path().join("history.csv").display());
+    rendered(release, &["--set-file", &settings, "--set-file", &history]).unwrap()
+}
+
+/// Waits until somebody may list these: an API server hears of what is bound a moment later.
+fn wait_for_rights(cluster: &Cluster, user: &str, resources: &[&str]) {
+    for resource in resources {
+        let asked = ["auth", "can-i", "list", resource, "-n", "my-service", "--as", user];
+        cluster.wait("a right", || cluster.kubectl(&asked).status.success());
+    }
+}
+
+#[test]
+fn helm_finds_nothing_to_say_against_the_chart() {
+    if !there("helm_finds_nothing_to_say_against_the_chart", &["helm"]) {
+        return;
+    }
+    for more in [&[][..], &["--values", EVERYTHING]] {
+        let linted = program("helm").args(["lint", "--strict", CHART]).args(more).output().unwrap();
+        let said = String::from_utf8_lossy(&linted.stdout).into_owned();
+        assert!(linted.status.success(), "{said}");
+        assert!(!said.contains("[WARNING]") && !said.contains("[ERROR]"), "{said}");
+    }
+    let chart = std::fs::read_to_string(format!("{CHART}/Chart.yaml")).unwrap();
+    let chart: Value = serde_saphyr::from_str(&chart).unwrap();
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_plain_yaml_is_the_chart_with_its_defaults() {
+    if !there("the_plain_yaml_is_the_chart_with_its_defaults", &["helm"]) {
+        return;
+    }
+    let expected = format!(
+        "# `helm template plimsoll deploy/chart/plimsoll --namespace plimsoll`, for who has no helm. Set the image, the settings,\n\
+         # and the namespace of the RoleBinding, which is the service's.\n{}",
+        rendered("plimsoll", &[]).unwrap()
+    );
+    let path = Path::new(ROOT).join("deploy/plain/plimsoll.yaml");
+    if std::env::var_os("PLIMSOLL_BLESS").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let plain = std::fs::read_to_string(path).unwrap();
+    assert!(plain == expected, "`PLIMSOLL_BLESS=1 cargo test --test deploy` writes it anew");
+}
+
+#[test]
+fn values_that_could_not_work_are_refused_by_name() {
+    if !there("values_that_could_not_work_are_refused_by_name", &["helm"]) {
+        return;
+    }
+    for (values, words) in [
+        ("report.shedule=x", "shedule is not allowed"),
+        ("settings=a: [", "settings: no YAML"),
+        (
+            "settings=history: {store: /data}",
+            "`history.store` is \"/data\", which is not on the volume",
+        ),
+        ("settings=history: {store: ../x}", "write `store: .plimsoll/history`"),
+        ("settings=history: {store: /var/lib/plimsoll/../x}", "which is not on the volume"),
+    ] {
+        let error = rendered("plimsoll", &["--set-literal", values]).unwrap_err();
+        assert!(error.contains(words), "{values}: {error}");
+    }
+    for fine in ["history: {store: /var/lib/plimsoll/x}", "history:", "history: {store: kept}"] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), fine).unwrap();
+        rendered("plimsoll", &["--set-file", &format!("settings={}", file.path().display())])
+            .unwrap();
+    }
+}
+
+#[test]
+fn the_settings_of_the_chart_are_settings() {
+    if !there("the_settings_of_the_chart_are_settings", &["helm"]) {
+        return;
+    }
+    let text = rendered("plimsoll", &["--values", EVERYTHING]).unwrap();
+    let data = &only(&text, "ConfigMap")["data"];
+    let settings = config::parse(data["plimsoll.yaml"].as_str().unwrap(), "test", Path::new("/x"));
+    let settings = settings.unwrap();
+    assert_eq!(settings.warnings.len(), 0);
+    assert_eq!(settings.history.store, Path::new("/x/.plimsoll/history"));
+    assert_eq!(data["notes.txt"], "  indented\nnot\n");
+    // what the settings say is not said a second time
+    let desk = desk();
+    let text = rendered_with("plimsoll", &desk);
+    assert_eq!(only(&text, "ConfigMap")["data"]["plimsoll.yaml"], SETTINGS);
+    assert_eq!(only(&text, "CronJob")["spec"]["timeZone"], "Asia/Tokyo");
+    assert_eq!(only(&text, "RoleBinding")["metadata"]["namespace"], "my-service");
+}
+
+#[test]
+fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
+    if !available_with("the_api_server_takes_everything", &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("taken");
+    for more in [&[][..], &["--values", EVERYTHING]] {
+        let text = rendered("taken", more).unwrap();
+        let (said, warned) = cluster.send(&["apply", "--dry-run=server"], &text);
+        assert_eq!(said.matches("(server dry run)").count(), objects(&text).len(), "{said}");
+        assert_eq!(warned, "");
+        // a CronJob is warned about, a pod is refused: this one needs the account to be there
+        cluster.send(&["apply"], &only_of(&text, "ServiceAccount", "taken").to_string());
+        let cron_job = only(&text, "CronJob");
+        let spec = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone();
+        assert_eq!(spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"], true);
+        let metadata = json!({"name": "review", "namespace": "taken"});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
+        let (_, warned) = cluster.send(&["apply", "--dry-run=server"], &pod.to_string());
+        assert_eq!(warned, "");
+        // who fetches the reviews is no less restricted
+        let reader = std::fs::read_to_string(format!("{ROOT}/deploy/reader.yaml")).unwrap();
+        let default =
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        cluster.apply("taken", &default.to_string());
+        let (_, warned) = cluster.send(&["apply", "-n", "taken", "--dry-run=server"], &reader);
+        assert_eq!(warned, "");
+        // the first review of the notes
+        cluster.send(&["apply"], &cron_job.to_string());
+        let first = ["create", "job", "first", "-n", "taken", "--from=cronjob/taken-report"];
+        let first = cluster.kubectl(&[&first[..], &["--dry-run=server"]].concat());
+        assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    }
+}
+
+#[test]
+fn what_could_not_run_is_tried_again_and_what_skipped_something_is_not() {
+    let test = "what_could_not_run_is_tried_again_and_what_skipped_something_is_not";
+    if !available_with(test, &["helm", "kube-controller-manager"]) {
+        return;
+    }
+    let cluster = Cluster::with_controllers();
+    cluster.namespace("my-service");
+    cluster.namespace("tried");
+    restrict(&cluster, "tried");
+    cluster.send(&["apply"], &rendered("tried", &[]).unwrap());
+    let told = |args: &[&str]| {
+        let told = cluster.kubectl(&[args, &["-n", "tried"]].concat());
+        String::from_utf8(told.stdout).unwrap()
+    };
+    let pods = |job: &str| {
+        let of_job = format!("job-name={job}");
+        let names = ["get", "pods", "-l", &of_job, "-o", "jsonpath={.items[*].metadata.name}"];
+        told(&names).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let failed = |job: &str| {
+        let reason = "jsonpath={.status.conditions[?(@.type==\"Failed\")].reason}";
+        told(&["get", "job", job, "-o", reason])
+    };
+    for (job, code) in [("could-not", 1), ("skipped", 3)] {
+        let made = told(&["create", "job", job, "--from=cronjob/tried-report"]);
+        assert!(made.contains("created"), "{made}");
+        cluster.wait("a pod of the job", || pods(job).len() == 1);
+        // there is no kubelet: how its container ended is written where one would write it
+        let state = json!({"terminated": {"exitCode": code}});
+        let container = json!({"name": "plimsoll", "image": "", "imageID": "", "ready": false,
+                               "restartCount": 0, "state": state});
+        let status = json!({"status": {"phase": "Failed", "containerStatuses": [container]}});
+        let ended = ["patch", "pod", &pods(job)[0], "--subresource=status", "-p"];
+        let ended = told(&[&ended[..], &[&status.to_string()]].concat());
+        assert!(ended.contains("patched"), "{ended}");
+    }
+    cluster.wait("the end of the one that skipped", || failed("skipped") == "PodFailurePolicy");
+    cluster.wait("another pod of the one that could not", || pods("could-not").len() == 2);
+    assert_eq!((pods("skipped").len(), failed("could-not")), (1, String::new()));
+}
+
+/// Every right of the roles of these names, as `VERB RESOURCE.GROUP`.
+fn rights(manifests: &str, names: &[&str]) -> BTreeSet<String> {
+    let mut rights = BTreeSet::new();
+    let all = objects(manifests);
+    let roles = all.iter().filter(|object| {
+        ["Role", "ClusterRole"].contains(&object["kind"].as_str().unwrap())
+            && names.contains(&object["metadata"]["name"].as_str().unwrap())
+    });
+    for rule in roles.flat_map(|role| role["rules"].as_array().unwrap()) {
+        for group in strings(&rule["apiGroups"]) {
+            let dot = if group.is_empty() { "" } else { "." };
+            for resource in strings(&rule["resources"]) {
+                let verbs = strings(&rule["verbs"]);
+                rights.extend(verbs.iter().map(|verb| format!("{verb} {resource}{dot}{group}")));
+            }
+        }
+    }
+    rights
+}
+
+#[test]
+fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
+    if !available_with("the_role_of_the_advice_is_exactly_what_the_program_asks_for", &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("asked");
+    let desk = desk();
+    // who may nothing is told of each right that is missing; what hangs on one of them is told once it is given
+    let mut asked = BTreeSet::new();
+    loop {
+        let told = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .args(["plan", "--context", "limited", "--kubeconfig"])
+            .arg(cluster.path("limited.kubeconfig"))
+            .current_dir(&desk)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(told.stderr).unwrap();
+        let missing: BTreeSet<&str> = told
+            .split("--verb=list --resource=")
+            .skip(1)
+            .map(|rest| rest.split('`').next().unwrap())
+            .collect();
+        if missing.is_empty() {
+            break;
+        }
+        for resource in &missing {
+            assert!(asked.insert(format!("list {resource}")), "{resource} is given: {told}");
+            let name = format!("asked-{resource}");
+            let user = ["--clusterrole", &name, "--user", "limited"];
+            let role = ["create", "clusterrole", &name, "--verb=list", "--resource", resource];
+            let bound = [&["create", "clusterrolebinding", &name][..], &user].concat();
+            for args in [&role[..], &bound] {
+                let made = cluster.kubectl(args);
+                assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            }
+        }
+        wait_for_rights(&cluster, "limited", &Vec::from_iter(missing));
+    }
+    let text = rendered("plimsoll", &["--values", EVERYTHING]).unwrap();
+    assert_eq!(asked, rights(&text, &["plimsoll-advice", "plimsoll-advice-wide"]));
+    // what may be changed is written here a second time, so that no right comes along unseen
+    let four = "deployments.apps statefulsets.apps horizontalpodautoscalers.autoscaling scaledobjects.keda.sh";
+    let four = four.split(' ').flat_map(|kind| [format!("get {kind}"), format!("patch {kind}")]);
+    let more = ["get namespaces", "list pods", "create events"].map(str::to_owned);
+    let lease =
+        ["get", "create", "update"].map(|verb| format!("{verb} leases.coordination.k8s.io"));
+    let expected = four.chain(more).chain(lease);
+    assert_eq!(rights(&text, &["plimsoll-apply"]), expected.collect());
+    // and by default nobody is given them
+    assert_eq!(rights(&rendered("plimsoll", &[]).unwrap(), &["plimsoll-apply"]), BTreeSet::new());
+}
+
+/// A release with [`SETTINGS`], and a pod of it; `None` where that cannot be, which is said loudly and fails in CI.
+fn installed(test: &str, release: &str) -> Option<(Arc<Cluster>, Pod)> {
+    if !available_with(test, &["helm", "env", "ldd", way_in()]) {
+        return None;
+    }
+    let cluster = inhabited(release);
+    cluster.send(&["apply", "--server-side"], &rendered_with(release, &desk()));
+    let account = format!("system:serviceaccount:{release}:{release}");
+    wait_for_rights(&cluster, &account, &["deployments.apps", "nodes"]);
+    let pod = Pod::bare(test)?.furnished(&cluster, release);
+    Some((cluster, pod))
+}
+
+/// What the plan says is in force of Redis; nothing but the cluster tells it.
+fn memory(said: &str) -> Value {
+    let plan: Value = serde_json::from_str(said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let mut all = plan["services"][0]["recommendations"].as_array().unwrap().iter();
+    all.find(|one| one["setting"] == "memory").unwrap()["current"].clone()
+}
+
+#[test]
+fn a_pod_asks_its_own_cluster_unless_told_not_to() {
+    let Some((_cluster, pod)) = installed("a_pod_asks_its_own_cluster", "aboard") else { return };
+    // the CronJob's own words: what is skipped for want of history is in the review, and no failure
+    let (code, said) = pod.run(&pod.args);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("warning") && said.contains("wrote reports/"), "{said}");
+    assert_eq!(std::fs::read_dir(pod.path(KEPT).join("reports")).unwrap().count(), 1);
+    let (code, said) = pod.run(&["report"]);
+    assert_eq!(code, Some(3), "{said}");
+    let plan = |args: &[&str]| pod.run(&[&["plan", "-o", "json"], args].concat());
+    let (code, said) = plan(&[]);
+    assert_eq!((code, memory(&said)), (Some(3), json!("512Mi")), "{said}");
+    for unasked in ["--no-cluster", "--offline"] {
+        assert_eq!(memory(&plan(&[unasked]).1), Value::Null, "{unasked}");
+    }
+    let (code, said) = plan(&["--no-cluster", "--context", "x"]);
+    assert!(code == Some(1) && said.contains("cannot be used with"), "{said}");
+    // a pod that mounts no token asks nobody either
+    std::fs::remove_file(pod.path(ACCOUNT).join("token")).unwrap();
+    assert_eq!(memory(&plan(&[]).1), Value::Null);
+}
+
+#[test]
+fn the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold() {
+    let test = "the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold";
+    if !there(test, &["env", "ldd", way_in()]) {
+        return;
+    }
+    let Some(pod) = Pod::bare(test) else { return };
+    // no fonts, no time zones, no shell, no /proc, and nothing to write to but the volume
+    let (code, said) = pod.run(&["demo", "--png"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("Mon 23 Nov 2026 10:00 JST"), "{said}");
+    let chart = pod.path(KEPT).join("reports/demo/charts/jarvis-load.png");
+    assert!(std::fs::read(chart).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn what_a_pod_is_told_when_its_account_is_of_no_use() {
+    let test = "what_a_pod_is_told_when_its_account_is_of_no_use";
+    let Some((cluster, mut pod)) = installed(test, "useless") else { return };
+    let says = |pod: &Pod, words: [&str; 2]| {
+        let (code, said) = pod.run(&["plan"]);
+        assert!(code == Some(1) && words.iter().all(|word| said.contains(word)), "{said}");
+        assert!(said.contains("`--no-cluster`"), "{said}");
+    };
+    let unbound = ["delete", "rolebinding", "useless-advice", "-n", "my-service"];
+    assert!(cluster.kubectl(&unbound).status.success());
+    cluster.wait("the right to be gone", || {
+        pod.run(&["plan"]).1.contains("cannot list deployments in namespace `my-service`")
+    });
+    assert!(pod.run(&["plan"]).1.contains("hint: the cluster that this pod runs in was asked"));
+    std::fs::write(pod.path(ACCOUNT).join("token"), "of-another-cluster").unwrap();
+    says(&pod, ["the cluster refuses our credentials", "give the pod a token of this cluster"]);
+    pod.port = 1;
+    says(&pod, ["the cluster cannot be reached", "see its NetworkPolicy"]);
+    for damaged in ["", "-----BEGIN"] {
+        std::fs::write(pod.path(ACCOUNT).join("ca.crt"), damaged).unwrap();
+        says(&pod, ["the cluster of this pod cannot be asked", "see what is mounted at"]);
+    }
+}
+
+#[test]
+fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
+    let test = "the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else";
+    if !available_with(test, &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("advice");
+    cluster.send(&["apply", "--server-side"], &rendered_with("advice", &desk()));
+    cluster.kubeconfig("account", &token(&cluster, "advice"));
+    let asked = |args: &[&str]| {
+        let asked = cluster.kubectl_as("account", &[&["auth", "can-i"], args].concat());
+        String::from_utf8(asked.stdout).unwrap()
+    };
+    wait_for_rights(
+        &cluster,
+        "system:serviceaccount:advice:advice",
+        &["deployments.apps", "nodes"],
+    );
+    // all that the API server lets it do: what is not about itself, and is no address of the server's own
+    let all = asked(&["--list", "-n", "my-service", "--no-headers"]);
+    let of_objects = all.lines().filter(|line| !line.starts_with("self") && !line.starts_with(' '));
+    let of_objects: Vec<&str> = of_objects.collect();
+    assert_eq!(of_objects.len(), 11, "{all}");
+    assert!(of_objects.iter().all(|line| line.ends_with(" [list]")), "{all}");
+    for verb in ["patch", "update", "create", "delete", "get", "watch"] {
+        let said = asked(&[verb, "deployments.apps", "-n", "my-service"]);
+        assert_eq!(said.trim(), "no", "{verb}");
+    }
+    let patched = ["patch", "deployment", "jarvis-api", "-n", "my-service", "-p", "{}"];
+    let patched = cluster.kubectl_as("account", &patched);
+    assert!(String::from_utf8_lossy(&patched.stderr).contains("Forbidden"));
+    assert_eq!(asked(&["list", "deployments.apps", "-n", "second"]).trim(), "no");
+}
+
+#[test]
+fn the_account_that_applies_is_another_and_changes_only_where_it_is_told() {
+    let test = "the_account_that_applies_is_another_and_changes_only_where_it_is_told";
+    if !available_with(test, &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("applied");
+    let apply = ["--set", "apply.enabled=true", "--set", "apply.namespaces={my-service}"];
+    cluster.send(&["apply"], &rendered("applied", &apply).unwrap());
+    let account = |name: &str| format!("system:serviceaccount:applied:{name}");
+    let [advice, apply] = [account("applied"), account("applied-apply")];
+    wait_for_rights(&cluster, &apply, &["deployments.apps", "nodes"]);
+    wait_for_rights(&cluster, &advice, &["deployments.apps", "nodes"]);
+    for (user, verb, resource, namespace, expected) in [
+        (&apply, "patch", "horizontalpodautoscalers.autoscaling", "my-service", "yes"),
+        (&apply, "patch", "horizontalpodautoscalers.autoscaling", "second", "no"),
+        (&apply, "update", "horizontalpodautoscalers.autoscaling", "my-service", "no"),
+        (&apply, "delete", "deployments.apps", "my-service", "no"),
+        (&apply, "get", "namespaces", "my-service", "yes"),
+        (&apply, "get", "secrets", "my-service", "no"),
+        (&apply, "update", "leases.coordination.k8s.io", "applied", "yes"),
+        (&apply, "update", "leases.coordination.k8s.io", "my-service", "no"),
+        (&advice, "patch", "horizontalpodautoscalers.autoscaling", "my-service", "no"),
+        (&advice, "update", "leases.coordination.k8s.io", "applied", "no"),
+    ] {
+        let asked = ["auth", "can-i", verb, resource, "-n", namespace, "--as", user.as_str()];
+        let said = String::from_utf8(cluster.kubectl(&asked).stdout).unwrap();
+        assert_eq!(said.trim(), expected, "{asked:?}");
+    }
+}
+
+#[test]
+fn the_alert_speaks_when_a_review_is_missing_and_only_then() {
+    if !there("the_alert_speaks_when_a_review_is_missing_and_only_then", &["helm", "promtool"]) {
+        return;
+    }
+    let text = rendered("plimsoll", &["--set", "alert.enabled=true"]).unwrap();
+    let rule = only(&text, "PrometheusRule");
+    let cron_job = only(&text, "CronJob")["metadata"]["name"].clone();
+    let labels = json!({"namespace": "plimsoll", "cronjob": cron_job, "instance": "ksm"});
+    let series =
+        |name: &str| format!(r#"{name}{{namespace="plimsoll",cronjob={cron_job},instance="ksm"}}"#);
+    // a step is five minutes, as far as promtool looks back: twelve are an hour, and 120 those until the first success
+    let created = json!({"series": series("kube_cronjob_created"), "values": "0x6000"});
+    let succeeded = |values: &str| json!({"series": series("kube_cronjob_status_last_successful_time"), "values": values});
+    let mut expected = labels;
+    expected["severity"] = json!("warning");
+    let annotations = &rule["spec"]["groups"][0]["rules"][0]["annotations"];
+    let speaks = json!([{"exp_labels": expected, "exp_annotations": annotations}]);
+    let case = |input: Value, asked: &[(&str, bool)]| {
+        let alerts = asked.iter().map(|(at, fires)| {
+            json!({"eval_time": at, "alertname": "PlimsollReviewMissing",
+                   "exp_alerts": if *fires { speaks.clone() } else { json!([]) }})
+        });
+        json!({"interval": "5m", "input_series": input, "alert_rule_test": alerts.collect::<Vec<_>>()})
+    };
+    let tests = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "15m", "tests": [
+        case(json!([created]), &[("191h", false), ("193h", true)]),
+        // 36000 s are ten hours: due 192 hours later
+        case(json!([created, succeeded("_x120 36000x4800")]), &[("193h", false), ("201h", false), ("203h", true)]),
+        case(json!([created, succeeded("_x120 36000x2015 640800x3600")]), &[("203h", false), ("360h", false), ("371h", true)]),
+        case(json!([]), &[("300h", false)]),
+    ]});
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.yaml"), rule["spec"].to_string()).unwrap();
+    std::fs::write(folder.path().join("tests.yaml"), tests.to_string()).unwrap();
+    for args in [["check", "rules", "rules.yaml"], ["test", "rules", "tests.yaml"]] {
+        let ran = program("promtool").args(args).current_dir(&folder).output().unwrap();
+        let said = [ran.stdout, ran.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        assert!(ran.status.success(), "{}", said.concat());
+    }
+}
+
+#[test]
+fn the_image_is_given_all_that_the_build_reads() {
+    let read = |name: &str| std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    let dockerfile = read("deploy/Dockerfile");
+    let copied: Vec<&str> = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY ").filter(|rest| !rest.starts_with("--from")))
+        .flat_map(|rest| rest.rsplit_once(' ').unwrap().0.split(' '))
+        .collect();
+    let let_in = read(".dockerignore");
+    let let_in: Vec<&str> = let_in.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    assert_eq!(copied, let_in);
+    assert!(copied.iter().all(|name| Path::new(ROOT).join(name).exists()), "{copied:?}");
+    // what is compiled into the program lies in them
+    let mut folders = vec![Path::new(ROOT).join("src")];
+    let mut compiled_in = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for name in
+                text.split("include_str!(\"").skip(1).map(|rest| rest.split('"').next().unwrap())
+            {
+                let file = folder.join(name).canonicalize().unwrap();
+                let within = copied.iter().any(|name| file.starts_with(Path::new(ROOT).join(name)));
+                assert!(within, "{} is not copied", file.display());
+                compiled_in += 1;
+            }
+        }
+    }
+    assert!(compiled_in >= 2);
+}
