@@ -1,6 +1,7 @@
 //! `plimsoll.yaml` -> validated [`Settings`]. Every key is checked; an unknown one is an error with a
 //! suggestion and its line.
 
+mod calendar;
 mod component;
 mod error;
 mod history;
@@ -137,7 +138,9 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     let zone = reader.zone(file.timezone.as_ref());
     let history = reader.history(file.history.as_ref());
     reader.only_files = history.prometheus.is_none() && !history.files.is_empty();
-    let events = reader.events(file.events.as_deref().unwrap_or_default(), &zone);
+    let mut events = reader.events(file.events.as_deref().unwrap_or_default(), &zone);
+    events.extend(reader.calendars(file.calendars.as_deref().unwrap_or_default(), &zone));
+    events.sort_by(|a, b| (a.from, a.to, &a.name).cmp(&(b.from, b.to, &b.name)));
     let services = reader.services(&file.services);
     let policy = reader.policy(file.policy.as_ref(), history.step);
     let Reader { problems, warnings, runbooks, .. } = reader;

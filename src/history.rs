@@ -4,6 +4,7 @@
 //! source does not have is [`Evidence::NoSeries`], one without a sample in the window is
 //! [`Evidence::NoSamples`], and a step without a sample is NaN, never 0.
 
+mod events;
 mod outlier;
 pub mod settings;
 mod unit;
@@ -13,6 +14,7 @@ use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::events::as_last_time;
 pub use self::outlier::Outlier;
 use crate::service::{Calendar, Objectives, Service};
 use crate::units::{Period, Ratio};

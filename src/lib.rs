@@ -95,8 +95,9 @@ pub fn assess(
     live: &BTreeMap<String, Current>,
 ) -> Assessment {
     let history = history::clean(observed, service, calendar, window);
-    let forecast = expected_load(&history, calendar, policy.outlook);
     let scorecard = past::scorecard(&history, calendar, policy, window.at);
+    let calendar = &told(calendar, &history);
+    let forecast = expected_load(&history, calendar, policy.outlook);
     let capacity = capacity::measure(service, &history);
     let rows = rows(service, &capacity);
     let oldest = window.at - SignedDuration::from_secs(policy.max_age.0 + window.step.0);
@@ -174,6 +175,14 @@ fn peaks_ahead(load: &History, calendar: &Calendar, outlook: Period) -> Result<F
             Reason { code: Code::TooLittleHistory, message: format!("{too_little}{enough}") }
         },
     )
+}
+
+/// The calendar with the factors that the load of past events tells.
+fn told(calendar: &Calendar, history: &BTreeMap<SeriesKey, Evidence<History>>) -> Calendar {
+    match history.get(&SeriesKey::service(Signal::Load)) {
+        Some(Evidence::Series(load)) => history::as_last_time(calendar, load),
+        _ => calendar.clone(),
+    }
 }
 
 /// The rows of the table against every measured capacity.

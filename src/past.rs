@@ -279,7 +279,9 @@ fn week_score(
     from: Timestamp,
     to: Timestamp,
 ) -> Option<WeekScore> {
-    let forecast = peaks_ahead(&load.until(from), calendar, Period::WEEK).ok()?;
+    let known = load.until(from);
+    let calendar = &history::as_last_time(calendar, &known);
+    let forecast = peaks_ahead(&known, calendar, Period::WEEK).ok()?;
     let planned = forecast.peak(0..forecast.quantiles.len()).quantile(1.0 - policy.risk.0);
     let seen = load.until(to).peaks(Period::HOUR);
     let values = &seen.values[seen.span(forecast.start, to)];

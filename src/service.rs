@@ -196,6 +196,34 @@ pub struct Event {
     pub to: Timestamp,
     /// The factor on the load; 1 masks the span in history and changes nothing ahead.
     pub multiply: f64,
+    /// Where the factor is not said but is to be what it was last time; see [`crate::history::as_last_time`].
+    pub like: Option<Like>,
+}
+
+/// The events that tell what one of them does to the load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Like {
+    /// A name, or the calendar's file.
+    pub series: String,
+    /// The first moment of the event that told; `None`: nothing has.
+    pub last: Option<Timestamp>,
+}
+
+impl Event {
+    /// What it does to the load: `load × 1.8`, and where that is from.
+    #[must_use]
+    pub fn effect(&self, zone: &TimeZone) -> String {
+        let times = format!("load × {}", self.multiply);
+        match &self.like {
+            None => times,
+            Some(Like { last: Some(last), .. }) => {
+                format!("{times}, as on {}", last.to_zoned(zone.clone()).strftime("%a %-d %b"))
+            }
+            Some(Like { last: None, .. }) => {
+                format!("{times}: nothing tells what the last one did")
+            }
+        }
+    }
 }
 
 /// The user's clock and calendar.

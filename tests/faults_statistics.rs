@@ -13,7 +13,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use plimsoll::advise::plan::{Action, Amount, Code, ServicePlan, Setting, Status};
+use plimsoll::advise::plan::{Action, Amount, Code, ServicePlan, Setting, Severity, Status};
 use plimsoll::config::{self, Settings};
 use plimsoll::history::{Evidence, Observed, Samples, SeriesKey, Signal, Window};
 
@@ -230,6 +230,30 @@ fn case_44_an_event_ahead_raises_and_one_that_calms_lowers_nothing_that_was_seen
     // Medium, 3-5 pods, holds up to 50 rps; the last week reached into it
     assert!(target(&calm, "api", Setting::MinReplicas) >= 3);
     assert!(target(&calm, "worker", Setting::Replicas) >= 3);
+}
+
+#[test]
+fn case_44_an_event_that_is_to_be_what_it_was_last_time_is_and_without_a_last_time_says_so() {
+    // a sale on Thursday the 6th that tripled the load, and the next one ahead
+    let sale: (Timestamp, Timestamp) =
+        ("2025-11-05T15:00:00Z".parse().unwrap(), "2025-11-06T15:00:00Z".parse().unwrap());
+    let during = |at: i64| (sale.0.as_second()..sale.1.as_second()).contains(&at);
+    let observed = with_load(World::Quiet, |at, load| if during(at) { 3.0 * load } else { load });
+    let last = "  - {name: sale, from: 2025-11-06, to: 2025-11-07}\n";
+    let next = "  - {name: sale, from: 2025-11-25, to: 2025-11-26, multiply: last}\n";
+    let told = assessed(&settings_with(&format!("{last}{next}")), &observed).plan;
+    let said = finding(&told, "sale, from Tue 25 Nov: load × ").unwrap();
+    let factor = said.message.split(" × ").nth(1).unwrap().split(',').next().unwrap();
+    let factor: f64 = factor.parse().unwrap();
+    assert!((2.7..3.3).contains(&factor), "{}", said.message);
+    assert!(said.message.ends_with(", as on Thu 6 Nov"), "{}", said.message);
+    // as much is planned for as where somebody writes the factor
+    let written = next.replace("last", &factor.to_string());
+    let by_hand = assessed(&settings_with(&format!("{last}{written}")), &observed).plan;
+    assert_eq!(planning(&told), planning(&by_hand));
+    let untold = assessed(&settings_with(next), &observed).plan;
+    let said = finding(&untold, "nothing tells what the last one did").unwrap();
+    assert_eq!(said.severity, Severity::Warning);
 }
 
 #[test]

@@ -298,6 +298,7 @@ fn an_event_ahead_multiplies_its_own_steps_and_no_others() {
             from: at(from),
             to: at(to),
             multiply: 2.0,
+            like: None,
         }],
         ..utc()
     };

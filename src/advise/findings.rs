@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::advise::plan::{Code, Finding, Recommendation, Severity};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, coupled, series};
 use crate::history::{MarkKind, SeriesKey, Signal};
+use crate::service::Like;
 use crate::tiers::Size;
 use crate::units::{Period, Ratio};
 
@@ -290,12 +291,18 @@ fn events(known: &Known<'_>) -> Vec<Finding> {
     ahead
         .map(|event| {
             let message = format!(
-                "{}, from {}: load × {}",
+                "{}, from {}: {}",
                 event.name,
                 day(known, event.from),
-                event.multiply
+                event.effect(&known.calendar.zone)
             );
-            finding(Severity::Info, Code::Event, message, "")
+            match &event.like {
+                Some(Like { last: None, .. }) => {
+                    let remedy = "write the factor that you expect as `multiply:`";
+                    finding(Severity::Warning, Code::Event, message, remedy)
+                }
+                _ => finding(Severity::Info, Code::Event, message, ""),
+            }
         })
         .collect()
 }

@@ -7,11 +7,13 @@ use jiff::tz::TimeZone;
 use super::error::nearest;
 use super::raw::{self, Text};
 use super::read::{Reader, at};
-use crate::service::{Event, Policy};
+use crate::service::{Event, Like, Policy};
 use crate::units::Period;
 
 /// The version of the format that this program reads.
 const VERSION: &str = "1";
+/// The factor of an event that is to be what it was last time.
+const AS_LAST_TIME: &str = "last";
 
 impl Reader<'_> {
     pub(super) fn version(&mut self, raw: &Text) {
@@ -44,15 +46,33 @@ impl Reader<'_> {
         for (index, event) in raw.iter().enumerate() {
             events.extend(self.event(&format!("events[{index}]"), event, zone));
         }
-        events.sort_by(|a, b| (a.from, a.to, &a.name).cmp(&(b.from, b.to, &b.name)));
         events
+    }
+
+    /// A factor on the load, or the series whose last event tells it.
+    pub(super) fn factor(
+        &mut self,
+        path: &str,
+        raw: Option<&Text>,
+        series: &str,
+    ) -> Option<(f64, Option<Like>)> {
+        if raw.is_some_and(|raw| raw.value == AS_LAST_TIME) {
+            let like = Like { series: series.to_owned(), last: None };
+            return Some((1.0, Some(like)));
+        }
+        let said = raw.is_some();
+        let factor = self.number(path, raw, (0.01, 100.0));
+        if let (true, None, Some(problem)) = (said, factor, self.problems.last_mut()) {
+            problem.hint += ", or `last`";
+        }
+        (factor.is_some() || !said).then_some((factor.unwrap_or(1.0), None))
     }
 
     fn event(&mut self, path: &str, raw: &raw::Event, zone: &TimeZone) -> Option<Event> {
         let name = self.title(&at(path, "name"), &raw.name);
         let from = self.moment(&at(path, "from"), &raw.from, zone);
         let to = self.moment(&at(path, "to"), &raw.to, zone);
-        let multiply = self.number(&at(path, "multiply"), raw.multiply.as_ref(), (0.01, 100.0));
+        let factor = self.factor(&at(path, "multiply"), raw.multiply.as_ref(), &raw.name.value);
         let (name, from, to) = (name?, from?, to?);
         if from >= to {
             let message = format!(
@@ -63,7 +83,8 @@ impl Reader<'_> {
             self.problem(raw.to.line, message, hint);
             return None;
         }
-        Some(Event { name, from, to, multiply: multiply.unwrap_or(1.0) })
+        let (multiply, like) = factor?;
+        Some(Event { name, from, to, multiply, like })
     }
 
     /// A local date, meaning its first moment, or an RFC 3339 time.

@@ -126,6 +126,9 @@ pub(super) struct File {
     /// What is known to change the load for a while, ahead or in the past.
     #[serde(default)]
     pub(super) events: Option<Vec<Event>>,
+    /// The same from iCalendar files: holidays, a team's own calendar.
+    #[serde(default)]
+    pub(super) calendars: Option<Vec<CalendarFile>>,
 }
 
 /// Where history comes from and where it is kept.
@@ -438,7 +441,40 @@ pub(super) struct Event {
     /// The first moment after it: a local date (its midnight), or RFC 3339.
     #[schemars(with = "String")]
     pub(super) to: Text,
-    /// The factor on the load; without one the span is masked in history and changes nothing ahead.
-    #[schemars(with = "Option<f64>")]
+    /// The factor on the load, or `last`: what it was when an event of this name was last. Without one the span is
+    /// masked in history and changes nothing ahead.
+    #[schemars(with = "Option<Factor>")]
     pub(super) multiply: Option<Text>,
+}
+
+/// A file of events (RFC 5545); a day in it is one of `timezone`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct CalendarFile {
+    /// The iCalendar file, relative to this file.
+    #[schemars(with = "String")]
+    pub(super) file: Text,
+    /// The factor on the load in each of its events, or `last`: what it was in the newest earlier one. Without one
+    /// they are masked in history and change nothing ahead.
+    #[schemars(with = "Option<Factor>")]
+    pub(super) multiply: Option<Text>,
+}
+
+/// A factor on the load.
+#[derive(JsonSchema)]
+#[serde(untagged, rename_all = "camelCase")]
+#[expect(dead_code, reason = "it stands for its schema only")]
+enum Factor {
+    /// Times the usual load.
+    Times(f64),
+    /// As it was last time.
+    Last(Last),
+}
+
+/// As it was last time.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it stands for its schema only")]
+enum Last {
+    Last,
 }

@@ -303,12 +303,12 @@ fn units_are_judged_as_they_are_spelled() {
         (
             "multiply: 1.8",
             "multiply: -1",
-            "`events[0].multiply`: `-1` is not a number in range (`plimsoll.yaml`, line 56)\nwrite a number from 0.01 to 100",
+            "`events[0].multiply`: `-1` is not a number in range (`plimsoll.yaml`, line 56)\nwrite a number from 0.01 to 100, or `last`",
         ),
         (
             "multiply: 1.8",
             "multiply: .nan",
-            "`events[0].multiply`: `.nan` is not a number in range (`plimsoll.yaml`, line 56)\nwrite a number from 0.01 to 100",
+            "`events[0].multiply`: `.nan` is not a number in range (`plimsoll.yaml`, line 56)\nwrite a number from 0.01 to 100, or `last`",
         ),
     ]);
     // 36 hours stay 36 hours

@@ -191,7 +191,7 @@ mod tests {
         let mut load = hourly("2026-01-05T00:00:00Z", vec![1.0, 2.0]);
         let (from, to) = (load.start, load.end());
         load.marks = vec![Mark { from, to, kind: MarkKind::Censored, why: String::new() }];
-        let event = Event { name: "launch".to_owned(), from, to, multiply: 2.0 };
+        let event = Event { name: "launch".to_owned(), from, to, multiply: 2.0, like: None };
         let grid = Grid::new(&load, &berlin(vec![event]), 1);
         assert!(grid.seen.iter().chain(&grid.bounds).all(|value| value.is_nan()));
     }

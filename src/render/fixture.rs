@@ -82,6 +82,7 @@ fn calendar() -> Calendar {
         from: from.to_zoned(zone.clone()).unwrap().timestamp(),
         to: from.checked_add(days.days()).unwrap().to_zoned(zone.clone()).unwrap().timestamp(),
         multiply,
+        like: None,
     };
     let events = vec![
         event("campaign", date(2026, 11, 4), 2, 1.0),

@@ -59,7 +59,7 @@ fn of(a: &Assessment, forecast: &Forecast, event: &Event) -> Option<Ahead> {
     let days = if from == to { from } else { format!("{from} to {to}") };
     Some(Ahead {
         name: w::sentence(&event.name),
-        when: format!("{days}, load × {}", event.multiply),
+        when: format!("{days}, {}", event.effect(&a.calendar.zone)),
         expected: w::rps(peak.quantile(0.5)),
         high: w::rps(peak.quantile(0.95)),
         holds: holds(a, peak.quantile(0.95)),

@@ -1,0 +1,169 @@
+//! Events from iCalendar files (RFC 5545): holidays, campaigns, launches as a team's own calendar has them.
+
+use calcard::common::timezone::Tz;
+use calcard::icalendar::dates::{CalendarEvent, TimeOrDelta};
+use calcard::icalendar::{ICalendar, ICalendarProperty, ICalendarValue};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::raw;
+use super::read::{Reader, at};
+use super::read_text;
+use crate::service::Event;
+
+/// A calendar of holidays has some dozen entries a year; each is held against every step that is forecast.
+const OCCURRENCES_MAX: usize = 1_000;
+
+/// An occurrence of an entry, and how long it lasts or when it ends.
+type Occurrence =
+    CalendarEvent<chrono::DateTime<Tz>, TimeOrDelta<chrono::DateTime<Tz>, chrono::TimeDelta>>;
+
+impl Reader<'_> {
+    /// The events of all iCalendar files, recurring ones by occurrence.
+    pub(super) fn calendars(&mut self, raw: &[raw::CalendarFile], zone: &TimeZone) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (index, calendar) in raw.iter().enumerate() {
+            events.extend(
+                self.calendar(&format!("calendars[{index}]"), calendar, zone).unwrap_or_default(),
+            );
+        }
+        events
+    }
+
+    fn calendar(
+        &mut self,
+        path: &str,
+        raw: &raw::CalendarFile,
+        zone: &TimeZone,
+    ) -> Option<Vec<Event>> {
+        let factor = self.factor(&at(path, "multiply"), raw.multiply.as_ref(), &raw.file.value);
+        let file = self.path(&at(path, "file"), Some(&raw.file))?;
+        let hint =
+            format!("name an iCalendar file in `{path}.file`, relative to the settings file");
+        let text = read_text(&file, self.file, Some(raw.file.line), &hint)
+            .map_err(|problem| self.problems.push(problem))
+            .ok()?;
+        let (multiply, like) = factor?;
+        let read = occurrences(&text, zone)
+            .map_err(|why| {
+                self.problem(raw.file.line, format!("`{}`: {why}", raw.file.value), hint)
+            })
+            .ok()?;
+        self.runbooks.push(text);
+        let event = |(name, from, to)| Event { name, from, to, multiply, like: like.clone() };
+        Some(read.into_iter().map(event).collect())
+    }
+}
+
+/// Name, first moment and end of every occurrence.
+fn occurrences(text: &str, zone: &TimeZone) -> Result<Vec<(String, Timestamp, Timestamp)>, String> {
+    let calendar = ICalendar::parse(text)
+        .map_err(|_| "is no iCalendar file (`BEGIN:VCALENDAR`)".to_owned())?;
+    let expanded = calendar.expand_dates(Tz::Floating, OCCURRENCES_MAX + 1);
+    let name = |one: u32| {
+        let entry = calendar.components.get(usize::try_from(one).ok()?)?;
+        let text = entry.property(&ICalendarProperty::Summary)?.values.first()?;
+        match text {
+            ICalendarValue::Text(name) => Some(plain(name)),
+            _ => None,
+        }
+    };
+    let name = |one: u32| name(one).filter(|name| !name.is_empty()).unwrap_or("event".to_owned());
+    if let Some(error) = expanded.errors.first() {
+        return Err(format!("the time of `{}` cannot be read", name(error.comp_id)));
+    }
+    if expanded.events.len() > OCCURRENCES_MAX {
+        return Err(format!(
+            "has more than {OCCURRENCES_MAX} occurrences; end its rules by `UNTIL`"
+        ));
+    }
+    let read = |one: &Occurrence| {
+        let (from, to) = span(one, zone)?;
+        (from < to).then(|| (name(one.comp_id), from, to))
+    };
+    Ok(expanded.events.iter().filter_map(read).collect())
+}
+
+/// The moments between which an occurrence lies. A time without a zone, such as a whole day, is one of `zone`.
+fn span(one: &Occurrence, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
+    let end = match &one.end {
+        TimeOrDelta::Time(end) => *end,
+        TimeOrDelta::Delta(length) => one.start.checked_add_signed(*length)?,
+    };
+    Some((moment(&one.start, zone)?, moment(&end, zone)?))
+}
+
+fn moment(at: &chrono::DateTime<Tz>, zone: &TimeZone) -> Option<Timestamp> {
+    if !matches!(at.timezone(), Tz::Floating) {
+        return Timestamp::from_second(at.timestamp()).ok();
+    }
+    // a floating time counts its seconds as if it were in UTC
+    let local = Timestamp::from_second(at.naive_local().and_utc().timestamp()).ok()?;
+    let local: DateTime = local.to_zoned(TimeZone::UTC).datetime();
+    local.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
+}
+
+/// A calendar's text as a name: what opens a tag, a column or a template there is nothing in a report.
+fn plain(text: &str) -> String {
+    let odd = |c: char| crate::units::acts(c) || "|`<>\\{}".contains(c);
+    let clean: String = text.chars().map(|c| if odd(c) { ' ' } else { c }).collect();
+    clean.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(events: &str) -> Vec<(String, String, String)> {
+        let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n");
+        let zone = TimeZone::get("Asia/Tokyo").unwrap();
+        let all = occurrences(&text, &zone).unwrap();
+        all.into_iter().map(|(name, from, to)| (name, from.to_string(), to.to_string())).collect()
+    }
+
+    #[test]
+    fn whole_days_are_days_of_the_settings_zone_and_times_are_of_their_own() {
+        let day = "BEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:20261123\r\nDTEND;VALUE=DATE:20261124\r\nSUMMARY:勤労感謝の日\r\nEND:VEVENT\r\n";
+        // midnight in Tokyo is 15:00 UTC of the day before
+        let expected = ("勤労感謝の日", "2026-11-22T15:00:00Z", "2026-11-23T15:00:00Z");
+        let told = |(name, from, to): (&str, &str, &str)| {
+            (name.to_owned(), from.to_owned(), to.to_owned())
+        };
+        assert_eq!(read(day), [told(expected)]);
+        let time = "BEGIN:VEVENT\r\nUID:2\r\nDTSTART;TZID=America/New_York:20261201T090000\r\nDURATION:PT2H\r\nSUMMARY:Launch <b>|x\r\nEND:VEVENT\r\n";
+        // nine in New York in winter is 14:00 UTC; what could open a tag or a column is gone
+        let expected = ("Launch b x", "2026-12-01T14:00:00Z", "2026-12-01T16:00:00Z");
+        assert_eq!(read(time), [told(expected)]);
+    }
+
+    #[test]
+    fn a_day_without_an_end_is_one_day_and_a_rule_is_each_of_its_days() {
+        let yearly = "BEGIN:VEVENT\r\nUID:3\r\nDTSTART;VALUE=DATE:20250101\r\nRRULE:FREQ=YEARLY;COUNT=3\r\nSUMMARY:New Year\r\nEND:VEVENT\r\n";
+        let all = read(yearly);
+        let starts: Vec<&str> = all.iter().map(|one| one.1.as_str()).collect();
+        assert_eq!(
+            starts,
+            ["2024-12-31T15:00:00Z", "2025-12-31T15:00:00Z", "2026-12-31T15:00:00Z"]
+        );
+        assert!(all.iter().all(|one| one.2.ends_with("01T15:00:00Z")), "{all:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_and_not_left_out() {
+        let zone = TimeZone::UTC;
+        assert_eq!(
+            occurrences("no calendar", &zone),
+            Err("is no iCalendar file (`BEGIN:VCALENDAR`)".to_owned())
+        );
+        let endless = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20200101\r\nRRULE:FREQ=DAILY\r\nSUMMARY:daily\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        assert!(occurrences(endless, &zone).unwrap_err().contains("more than 1000 occurrences"));
+        let timeless =
+            "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:party\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        assert_eq!(
+            occurrences(timeless, &zone),
+            Err("the time of `party` cannot be read".to_owned())
+        );
+    }
+}
