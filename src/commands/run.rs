@@ -134,6 +134,9 @@ impl Run {
                 &live.current(&service.name),
             ));
         }
+        for (one, service) in assessments.iter_mut().zip(&settings.services) {
+            one.plan.objects = live.objects(service);
+        }
         let plan = crate::plan(at, &settings.hash, &assessments);
         let (samples, history_hash) = evidence.finish();
         Ok(Self { settings, at, assessments, live, plan, samples, history_hash, queries })
