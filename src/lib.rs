@@ -25,6 +25,7 @@ pub mod tiers;
 pub mod units;
 
 // the edges: they never import each other
+pub mod apply;
 pub mod config;
 pub mod files;
 pub mod source;

@@ -39,12 +39,28 @@ pub struct Run {
 ///
 /// Wrong settings, a source that cannot be reached or refuses us, a store or file that cannot be read.
 pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
+    gather_asking(args, talk, Ask::WhereNamed).await
+}
+
+/// When a cluster is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Where a flag names it.
+    WhereNamed,
+    /// Always: without a flag the one that `kubectl` would ask.
+    Always,
+}
+
+pub(super) async fn gather_asking(args: &RunArgs, talk: &Talk, ask: Ask) -> Result<Run> {
     let settings = settings(args)?;
     for odd in &settings.warnings {
         talk.say(&format!("warning: {odd}\nhint: {}", odd.hint));
     }
     let at = moment(args, &settings);
-    let live = live(&settings, args, talk).await?;
+    let live = match ask {
+        Ask::WhereNamed => live(&settings, args, talk).await?,
+        Ask::Always => live_of(&settings, &options(args), talk).await?,
+    };
     let past = pull::gather(&settings, at, args.offline, *talk).await?;
     let damaged = past.pull.iter().flat_map(|pull| &pull.set_aside);
     damaged.for_each(|damaged| talk.say(&format!("warning: {damaged}")));
@@ -95,9 +111,20 @@ pub(super) async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Re
     if args.context.is_none() && args.kubeconfig.is_none() {
         return Ok(Live::default());
     }
-    let options =
-        ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
-    let live = kubernetes::live_state(&settings.services, &options).await;
+    live_of(settings, &options(args), talk).await
+}
+
+fn options(args: &RunArgs) -> ClusterOptions {
+    ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() }
+}
+
+/// The word of the cluster that the options name.
+pub(super) async fn live_of(
+    settings: &Settings,
+    options: &ClusterOptions,
+    talk: &Talk,
+) -> Result<Live> {
+    let live = kubernetes::live_state(&settings.services, options).await;
     let live = live.map_err(|error| Hinted::because(&error, &error.hint()))?;
     live.gaps
         .iter()

@@ -43,22 +43,6 @@ pub struct FieldChange {
     pub reasons: Vec<Reason>,
 }
 
-impl FieldChange {
-    /// Whether it takes something away.
-    #[must_use]
-    pub fn lowers(&self) -> bool {
-        self.to.figure() < self.from.figure()
-    }
-
-    /// Whether it gives more replicas.
-    #[must_use]
-    pub fn raises_a_count(&self) -> bool {
-        let count =
-            matches!(self.setting, Setting::Replicas | Setting::MinReplicas | Setting::MaxReplicas);
-        count && self.to.figure() > self.from.figure()
-    }
-}
-
 impl ObjectChange {
     /// Kind and name: `HorizontalPodAutoscaler/jarvis-api`.
     #[must_use]
@@ -85,6 +69,20 @@ impl Path {
     #[must_use]
     pub fn keys(keys: &[&str]) -> Self {
         Self(keys.iter().map(|key| Part::Key((*key).to_owned())).collect())
+    }
+
+    /// The path that [`std::fmt::Display`] wrote; keys hold no `.`, and names of containers no `[`.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let mut parts = Vec::new();
+        for key in text.split('.') {
+            let (key, named) = key
+                .split_once('[')
+                .map_or((key, None), |(key, rest)| (key, rest.strip_suffix(']')));
+            parts.push(Part::Key(key.to_owned()));
+            parts.extend(named.map(|name| Part::Named(name.to_owned())));
+        }
+        Self(parts)
     }
 
     fn container(name: &str, keys: [&str; 2]) -> Self {
@@ -212,6 +210,9 @@ mod tests {
             "StatefulSet/jarvis-redis-master spec.template.spec.containers[jarvis-redis-master].resources.limits.memory 512Mi->1Gi",
         ];
         assert_eq!(shown, expected);
+        for field in all.iter().flat_map(|object| &object.fields) {
+            assert_eq!(Path::read(&field.path.to_string()), field.path);
+        }
         assert_eq!(left_out(&plan, &all), Vec::<String>::new());
         assert_eq!(left_out(&plan, &all[1..]).len(), 2);
     }
