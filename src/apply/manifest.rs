@@ -139,6 +139,10 @@ pub fn diff(title: &str, before: &Value, after: &Value) -> String {
             {
                 metadata.remove(key);
             }
+            // the whole manifest once more, on one line
+            if let Some(Value::Object(notes)) = metadata.get_mut("annotations") {
+                notes.remove("kubectl.kubernetes.io/last-applied-configuration");
+            }
         }
         shown.sort_all_objects();
         serde_saphyr::to_string(&shown).unwrap_or_default()

@@ -32,6 +32,7 @@ pub fn available(test: &str) -> bool {
 }
 
 /// The same with its controllers, which the usual `KUBEBUILDER_ASSETS` are without.
+#[allow(dead_code)]
 pub fn controllers_available(test: &str) -> bool {
     there(test, &[&PROGRAMS[..], &["kube-controller-manager"]].concat())
 }
@@ -95,6 +96,7 @@ impl Cluster {
     }
 
     /// The same with the controllers: Deployments get pods, quotas are counted, HPAs are looked after.
+    #[allow(dead_code)]
     pub fn with_controllers() -> Self {
         let mut cluster = Self::start();
         let [port] = free_ports();
@@ -155,18 +157,32 @@ impl Cluster {
         assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     }
 
+    /// Server-side apply of a manifest under the name of a manager, whoever owned its fields before.
+    #[allow(dead_code)]
+    pub fn apply_as(&self, namespace: &str, manager: &str, manifest: &str) {
+        let file = self.path(&format!("{namespace}-{manager}.yaml"));
+        std::fs::write(&file, manifest).unwrap();
+        let manager = format!("--field-manager={manager}");
+        let args = ["apply", "--server-side", "--force-conflicts", "-n", namespace, &manager, "-f"];
+        let applied = self.kubectl(&[&args[..], &[file.to_str().unwrap()]].concat());
+        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    }
+
     /// The ids of its processes.
+    #[allow(dead_code)]
     pub fn processes(&self) -> Vec<u32> {
         let all = self.controllers.iter().chain([&self.server, &self.etcd]);
         all.map(Child::id).collect()
     }
 
     /// Ends the API server, as a node that is lost would.
+    #[allow(dead_code)]
     pub fn stop_server(&mut self) {
         end(&mut self.server);
     }
 
     /// Freezes the API server: connections are taken and nothing is ever said.
+    #[allow(dead_code)]
     pub fn freeze_server(&self) {
         let status = Command::new("kill").args(["-STOP", &self.server.id().to_string()]).status();
         assert!(status.unwrap().success());
