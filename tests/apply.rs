@@ -401,6 +401,7 @@ spec: {minReplicas: 3, maxReplicas: 5, scaleTargetRef: {apiVersion: apps/v1, kin
     assert_eq!(berth.get(HPA), before);
     // by a person's word only the advised fields are taken
     berth.take_over_also("helm");
+    berth.at_rest();
     berth.run(&["apply", "--yes"]).says(3, &["taken `spec.maxReplicas` from"]);
     let hpa = berth.get(HPA);
     let owner = |name: &str| {
@@ -540,7 +541,7 @@ spec: {automountServiceAccountToken: false, containers: [{name: server, image: e
     // what starts pods anew waits until all of them are ready
     let plan = only(berth.plan(), "redis", &["memory"]);
     berth.write_plan(&plan);
-    berth.status(REDIS, &json!({"status": {"readyReplicas": 0}}));
+    berth.status(REDIS, &json!({"status": {"readyReplicas": 0, "availableReplicas": 0}}));
     berth.refuses(&FROM_FILE, &["PODS 0 of 1 pods are ready"]);
 }
 
@@ -846,6 +847,18 @@ fn rollback_finds_its_way_by_the_objects_where_the_record_is_lost() {
     let before = OBJECTS.map(|one| berth.spec(one));
     berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
     std::fs::remove_dir_all(berth.desk.path(".plimsoll")).unwrap();
+    // what somebody wrote into the note is no way to write elsewhere
+    let note = berth.get(WORKER)["metadata"]["annotations"]["plimsoll.dev/previous"].clone();
+    for (field, from) in [("spec.revisionHistoryLimit", 0), ("spec.replicas", 0)] {
+        let odd =
+            json!([{"setting": "replicas", "field": field, "from": from, "to": 4}]).to_string();
+        berth.patch(WORKER, &json!({"metadata": {"annotations": {"plimsoll.dev/previous": odd}}}));
+        let versions = berth.versions();
+        let told = berth.run(&["rollback"]);
+        told.says(3, &["LIVE_CHANGED", "1 refused"]);
+        assert_eq!(berth.versions(), versions);
+    }
+    berth.patch(WORKER, &json!({"metadata": {"annotations": {"plimsoll.dev/previous": note}}}));
     let told = berth.run(&["rollback", "--yes"]);
     told.says(0, &["the record is empty", "4 objects brought back"]);
     assert_eq!(OBJECTS.map(|one| berth.spec(one)), before);
@@ -995,7 +1008,7 @@ fn behind_a_line_that_dies(
             for (mut from, mut to, dies) in ways {
                 let dead = dead.clone();
                 std::thread::spawn(move || {
-                    let mut bytes = [0; 65_536];
+                    let mut bytes = vec![0; 65_536];
                     while let Ok(count @ 1..) = from.read(&mut bytes) {
                         if dies && dead() {
                             if cut == Cut::Silence {

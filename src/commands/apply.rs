@@ -8,10 +8,9 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::Value;
 
-use self::session::{Outcome, Passed, Session, called, plain};
+use self::session::{Outcome, Passed, Session, called, plain, refused};
 use crate::advise::plan::{Plan, SCHEMA_VERSION, ServicePlan};
 use crate::apply::audit::{self, Verb};
-use crate::apply::error::CallError;
 use crate::apply::guard::{self, Refusal, Situation};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
@@ -121,7 +120,7 @@ async fn one(
         let found = match session.server.find(place, (kind, name)).await {
             Ok(found) => found,
             Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
-            Err(error) => return session.refuse(line, &[denied(&error)]),
+            Err(error) => return session.refuse(line, &[refused(&error)]),
         };
         let object = found.object.clone().unwrap_or(Value::Null);
         let writes = writes(change, &object);
@@ -183,10 +182,6 @@ fn situation<'a>(
         live: &run.live,
         last_change: audit::last_change(&session.lines, &change.namespace, &object),
     }
-}
-
-fn denied(error: &CallError) -> Refusal {
-    Refusal { code: "SERVER", message: error.to_string(), hint: error.hint().to_owned() }
 }
 
 /// The refusal of an object that does not stand still.

@@ -16,7 +16,7 @@ use crate::commands::apply::{Ended, restless};
 use crate::commands::run::{live_of, moment, settings};
 use crate::commands::{Exit, Talk};
 use crate::config::Settings;
-use crate::render::objects::Path;
+use crate::render::objects::{Kind, Path};
 use crate::source::kubernetes::ClusterOptions;
 
 /// Shows what would be brought back, and with `--yes` brings it back.
@@ -73,7 +73,7 @@ async fn one(session: &mut Session<'_>, undone: &Line, settings: &Settings) -> R
         line.undoes = Some(undone.run.clone());
         let found = session.server.find(place, workload).await.map_err(called)?;
         let object = found.object.clone().unwrap_or(Value::Null);
-        let writes = match backwards(&undone.changes, |write| {
+        let writes = match backwards(kind, &undone.changes, |write| {
             field::amount(&object, kind, write.setting, &write.path)
         }) {
             Ok(writes) => writes,
@@ -123,8 +123,9 @@ fn changed_since(message: String) -> Refusal {
 ///
 /// # Errors
 ///
-/// Where a field holds neither what was put there nor what was there before.
+/// Where a field is none that we write, or holds neither what was put there nor what was there before.
 fn backwards(
+    kind: Kind,
     changes: &[Changed],
     now: impl Fn(&FieldWrite) -> Option<crate::advise::plan::Amount>,
 ) -> Result<Vec<FieldWrite>, String> {
@@ -139,6 +140,16 @@ fn backwards(
             reasons: vec!["ROLLBACK".to_owned()],
             took_over: Vec::new(),
         };
+        if !write.path.holds(kind, write.setting) {
+            return Err(format!(
+                "`{}` is no place of ours for `{}`",
+                change.field,
+                change.setting.name()
+            ));
+        }
+        if before.figure() == 0 && kind != Kind::ScaledObject {
+            return Err(format!("`{}` would be nothing at all", change.field));
+        }
         match now(&write) {
             Some(value) if value == before => {}
             Some(value) if value == applied => writes.push(write),
@@ -157,7 +168,7 @@ async fn of_annotations(
     settings: &Settings,
     live: &crate::service::live::Live,
 ) -> Result<Vec<Line>> {
-    let mut noted_lines: Vec<Line> = Vec::new();
+    let mut told: Vec<Line> = Vec::new();
     for service in &settings.services {
         for seen in live.objects(service) {
             let Some((kind, name)) = kind_and_name(&seen.object) else { continue };
@@ -170,13 +181,11 @@ async fn of_annotations(
             let (Some(run), Some(Ok(changes))) = (text(annotation::APPLIED_AT), changes) else {
                 continue;
             };
-            let mut line = session.line(Verb::Apply, place, seen.object.clone());
-            run.clone_into(&mut line.run);
-            line.changes = changes;
-            noted_lines.push(line);
+            let made = session.line(Verb::Apply, place, seen.object.clone());
+            told.push(Line { run: run.to_owned(), changes, ..made });
         }
     }
-    let newest = noted_lines.iter().map(|line| line.run.clone()).max();
-    noted_lines.retain(|line| Some(&line.run) == newest.as_ref());
-    Ok(noted_lines)
+    let newest = told.iter().map(|one| one.run.clone()).max();
+    told.retain(|one| Some(&one.run) == newest.as_ref());
+    Ok(told)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::advise::plan::{Action, Amount, Plan, Reason, Setting};
 use crate::render::changes::changes;
 pub use crate::render::patch::Kind;
-use crate::render::patch::{Objects, Place, edit};
+use crate::render::patch::{Objects, Place, edit, place};
 use crate::service::Service;
 use crate::service::live::Live;
 
@@ -83,6 +83,22 @@ impl Path {
             parts.extend(named.map(|name| Part::Named(name.to_owned())));
         }
         Self(parts)
+    }
+
+    /// Whether this is where a kind holds a setting: what a record or an annotation names may be anything.
+    #[must_use]
+    pub fn holds(&self, kind: Kind, setting: Setting) -> bool {
+        let name = self.0.iter().find_map(|part| match part {
+            Part::Named(name) => Some(name.as_str()),
+            Part::Key(_) => None,
+        });
+        match place(kind, setting) {
+            None => false,
+            Some(Place::Spec(key)) => *self == Self::keys(&["spec", key]),
+            Some(Place::Container(keys)) => {
+                name.is_some_and(|name| *self == Self::container(name, keys))
+            }
+        }
     }
 
     fn container(name: &str, keys: [&str; 2]) -> Self {
@@ -212,6 +228,17 @@ mod tests {
         assert_eq!(shown, expected);
         for field in all.iter().flat_map(|object| &object.fields) {
             assert_eq!(Path::read(&field.path.to_string()), field.path);
+        }
+        for object in &all {
+            assert!(object.fields.iter().all(|field| field.path.holds(object.kind, field.setting)));
+        }
+        let odd = "spec.template.spec.containers[a].resources.limits.cpu";
+        for (kind, path) in [
+            (Kind::Deployment, odd),
+            (Kind::Deployment, "spec.paused"),
+            (Kind::HorizontalPodAutoscaler, "spec.replicas"),
+        ] {
+            assert!(!Path::read(path).holds(kind, Setting::MemoryLimit), "{path}");
         }
         assert_eq!(left_out(&plan, &all), Vec::<String>::new());
         assert_eq!(left_out(&plan, &all[1..]).len(), 2);

@@ -149,7 +149,12 @@ pub(super) enum Place {
 }
 
 pub(super) fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
-    let place = match (kind, change.setting) {
+    Some(Edit { change, current: change.current?, place: place(kind, change.setting)? })
+}
+
+/// Where a kind holds a setting; `None`: it does not.
+pub(super) fn place(kind: Kind, setting: Setting) -> Option<Place> {
+    Some(match (kind, setting) {
         (Kind::HorizontalPodAutoscaler, Setting::MinReplicas) => Place::Spec("minReplicas"),
         (Kind::HorizontalPodAutoscaler, Setting::MaxReplicas) => Place::Spec("maxReplicas"),
         (Kind::ScaledObject, Setting::MinReplicas) => Place::Spec("minReplicaCount"),
@@ -160,8 +165,7 @@ pub(super) fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
         (_, Setting::MemoryRequest) => Place::Container(["requests", "memory"]),
         (_, Setting::CpuRequest) => Place::Container(["requests", "cpu"]),
         _ => return None,
-    };
-    Some(Edit { change, current: change.current?, place })
+    })
 }
 
 fn patch(

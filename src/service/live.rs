@@ -272,7 +272,7 @@ impl Live {
             let scaler = scaler.and_then(|workload| match workload.scaler.as_ref()? {
                 Scaler::Nobody => None,
                 Scaler::Hpa(hpa) => Some(format!("HorizontalPodAutoscaler/{}", hpa.name)),
-                Scaler::Keda(scaled) => Some(format!("ScaledObject/{}", scaled.name)),
+                Scaler::Keda(keda) => Some(format!("ScaledObject/{}", keda.name)),
             });
             [Some(component.target.to_string()), scaler].into_iter().flatten()
         });

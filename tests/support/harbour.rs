@@ -124,8 +124,10 @@ impl Told {
     pub fn says(&self, code: i32, words: &[&str]) {
         let text = format!("{}{}", self.stdout, self.stderr);
         assert_eq!(self.code, Some(code), "{text}");
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = flat(&text);
         for word in words {
-            assert!(text.contains(word), "`{word}` is not in\n{text}");
+            assert!(said.contains(&flat(word)), "`{word}` is not in\n{text}");
         }
         assert!(!text.contains("panicked"), "{text}");
     }

@@ -107,6 +107,10 @@ pub const GUARDS: [Guard; 18] = [
 /// What all guards say: the codes of those that let it pass, and the refusals.
 #[must_use]
 pub fn judge(situation: &Situation<'_>) -> (Vec<&'static str>, Vec<Refusal>) {
+    if let Err((message, hint)) = object::gone(situation) {
+        // of what is not there nothing else can be said
+        return (Vec::new(), vec![Refusal { code: "GONE", message, hint }]);
+    }
     let (mut passed, mut refusals) = (Vec::new(), Vec::new());
     for Guard { code, check, .. } in GUARDS {
         match check(situation) {

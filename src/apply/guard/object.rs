@@ -158,10 +158,10 @@ fn one_hand_on_the_count(s: &Situation<'_>) -> Checked {
                     || (s.change.kind, &s.change.name)
                         == (Kind::HorizontalPodAutoscaler, &hpa.name))
         }
-        Some(Scaler::Keda(scaled)) => {
+        Some(Scaler::Keda(keda)) => {
             !plain
                 && (!s.scales()
-                    || (s.change.kind, &s.change.name) == (Kind::ScaledObject, &scaled.name))
+                    || (s.change.kind, &s.change.name) == (Kind::ScaledObject, &keda.name))
         }
     };
     if agrees || !(s.scales() || plain) {

@@ -53,13 +53,13 @@ pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
         }
     }
     let Some(last) = last else { return Ok(()) };
-    let (age, least) = (s.now.duration_since(last).as_secs(), s.rules.cooldown);
-    if age >= least.0 {
+    let (age, alone) = (s.now.duration_since(last).as_secs(), s.rules.cooldown);
+    if age >= alone.0 {
         return Ok(());
     }
-    let until = last + jiff::SignedDuration::from_secs(least.0);
+    let until = last + jiff::SignedDuration::from_secs(alone.0);
     no(
-        format!("it was changed by us at {last}, and is left alone for {least}"),
+        format!("it was changed by us at {last}, and is left alone for {alone}"),
         format!("run it again after {until}, or set `policy.cooldown`"),
     )
 }

@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
     fn record(&mut self, line: Line, happened: Happened) -> Result<()> {
         let Some(audit) = &mut self.audit else { return Ok(()) };
         let at = Timestamp::now();
-        Ok(audit.write(Line { happened, at, ..line }).map_err(unrecorded)?)
+        Ok(audit.write(Line { at, happened, ..line }).map_err(unrecorded)?)
     }
 
     /// Rehearses a change on the server, shows it, and with `--yes` records and makes it.
@@ -259,11 +259,13 @@ pub(in crate::commands) fn kind_and_name(object: &str) -> Option<(Kind, &str)> {
     Some((kind, name))
 }
 
-fn refused(error: &CallError) -> Refusal {
+/// The refusal that an answer of the server is.
+pub(in crate::commands) fn refused(error: &CallError) -> Refusal {
     Refusal { code: "SERVER", message: error.to_string(), hint: error.hint().to_owned() }
 }
 
 /// A call that ends the run.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 pub(in crate::commands) fn called(error: CallError) -> Hinted {
     let hint = error.hint().to_owned();
     Hinted { message: plain(&error.to_string()), hint }
