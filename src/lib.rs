@@ -4,7 +4,7 @@
 //! source ──► store ──► history ──► forecast ─┐
 //! (Prometheus, (Parquet) (clean, mask,       ├─► advise ──► render ──► files
 //!  files, demo)           censor)   capacity ┤   (pure)     (pure)
-//! kubernetes ────────────────── live state ──┤
+//! kubernetes ────────────────── live state ──┤               └─────► apply
 //! tiers (the table) ─────────────────────────┘
 //! ```
 //!
