@@ -10,7 +10,7 @@ mod harbour;
 
 use std::sync::Arc;
 
-use cluster::{Cluster, available};
+use cluster::{Cluster, available, controllers_available};
 use harbour::{Desk, JARVIS, Told};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::history::Signal;
@@ -75,6 +75,37 @@ impl Berth {
             }});
             self.status(object, &status);
         }
+    }
+
+    /// Marks pods ready, for no kubelet does it, until the controllers say that nothing is in progress.
+    fn wait_at_rest(&self) {
+        let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+        let ready = ready.to_string();
+        self.cluster.wait("controllers at rest", || {
+            let pods = self.kubectl(&["get", "pods", "-o", "name"]);
+            for pod in pods.lines() {
+                // one that ends meanwhile is nobody's loss
+                let args = [
+                    "patch",
+                    pod,
+                    "-n",
+                    self.namespace,
+                    "--subresource=status",
+                    "--type=merge",
+                    "-p",
+                    &ready,
+                ];
+                self.cluster.kubectl(&args);
+            }
+            [API, WORKER, REDIS].iter().all(|object| {
+                let live = self.get(object);
+                let (spec, status) = (&live["spec"], &live["status"]);
+                status["observedGeneration"] == live["metadata"]["generation"]
+                    && status["updatedReplicas"] == spec["replicas"]
+                    && status["readyReplicas"] == spec["replicas"]
+                    && status["replicas"] == spec["replicas"]
+            })
+        });
     }
 
     fn status(&self, object: &str, status: &Value) {
@@ -194,7 +225,7 @@ fn apply_changes_what_is_advised_and_nothing_else_and_twice_is_once() {
     assert_eq!(lines[1]["changes"][0]["to"], 10);
     assert_eq!(lines[1]["changes"][0]["tookOver"], json!(["kubectl-client-side-apply"]));
     assert!(lines[1]["who"].as_str().unwrap().starts_with("admin"));
-    assert_eq!(lines[1]["guards"].as_array().unwrap().len(), 18);
+    assert_eq!(lines[1]["guards"].as_array().unwrap().len(), 19);
     let events = berth.kubectl(&["get", "events", "-o", "json"]);
     let events: Value = serde_json::from_str(&events).unwrap();
     assert_eq!(events["items"].as_array().unwrap().len(), 4);
@@ -634,6 +665,64 @@ fn case_73_redis_is_not_lowered_towards_its_maxmemory() {
 }
 
 #[test]
+fn a_request_that_an_autoscaler_counts_by_is_left_to_a_person() {
+    if !available("a_request_that_an_autoscaler_counts_by_is_left_to_a_person") {
+        return;
+    }
+    let berth = Berth::at("coupled");
+    // at 1,200m the same use is half the share of it: the HPA would end pods
+    let plan = forged(&berth.plan(), "api", "cpuRequest", "Raise", json!("1200m"));
+    berth.write_plan(&only(plan, "api", &["cpuRequest"]));
+    berth.refuses(&FROM_FILE, &["COUPLED HPA `front-scaler` counts pods by 70 % of the request"]);
+}
+
+#[test]
+fn a_size_is_left_alone_where_nobody_knows_whether_the_service_is_well() {
+    if !available("a_size_is_left_alone_where_nobody_knows_whether_the_service_is_well") {
+        return;
+    }
+    let unseen = |signal, value| if signal == Signal::P99 { f64::NAN } else { value };
+    let berth = Berth::of(Cluster::shared(), "unseen", unseen);
+    berth.take_over("kubectl-client-side-apply");
+    let told = berth.run(&["apply", "--yes"]);
+    told.says(3, &["OBJECTIVES `p99`"]);
+    // more replicas harm nobody
+    assert_eq!(berth.asked(), json!([5, 10, 4, "512Mi"]), "{}{}", told.stdout, told.stderr);
+}
+
+#[test]
+fn an_object_that_does_not_tell_its_owners_is_nobody_s_to_take() {
+    if !available("an_object_that_does_not_tell_its_owners_is_nobody_s_to_take") {
+        return;
+    }
+    let berth = Berth::at("ownerless");
+    let emptied = r#"[{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]"#;
+    berth.kubectl(&["patch", HPA, "--type=json", "-p", emptied]);
+    berth.write_plan(&only(berth.plan(), "api", &["minReplicas", "maxReplicas"]));
+    berth.refuses(&FROM_FILE, &["OWNED whose its fields are is not told"]);
+}
+
+#[test]
+fn a_note_of_ours_that_somebody_wrote_over_is_refused_and_said_to_be_theirs() {
+    if !available("a_note_of_ours_that_somebody_wrote_over_is_refused") {
+        return;
+    }
+    let berth = Berth::at("noted");
+    berth.write_plan(&only(berth.plan(), "api", &["minReplicas", "maxReplicas"]));
+    berth.run(&["apply", "--yes", "--plan", "plan.json"]).says(0, &["1 object changed"]);
+    std::fs::remove_file(berth.desk.path(".plimsoll/audit.jsonl")).unwrap();
+    let old = json!({"metadata": {"annotations": {"plimsoll.dev/applied-at": ago(60)}}});
+    berth.patch(HPA, &old);
+    // the field is ours alone, so nothing is forced, and the note is not
+    let plan = forged(&berth.plan(), "api", "maxReplicas", "Raise", json!(12));
+    berth.write_plan(&only(plan, "api", &["maxReplicas"]));
+    berth.refuses(
+        &FROM_FILE,
+        &["SERVER", "conflict with \"kubectl-patch\"", "plimsoll.dev/applied-at"],
+    );
+}
+
+#[test]
 fn no_field_moves_further_than_a_step() {
     if !available("no_field_moves_further_than_a_step") {
         return;
@@ -699,6 +788,10 @@ spec: {minAvailable: 2, selector: {matchLabels: {app: worker}}}
     let plan = forged(&berth.plan(), "worker", "replicas", "Lower", json!(2));
     berth.write_plan(&only(plan, "worker", &["replicas"]));
     berth.refuses(&FROM_FILE, &["DISRUPTION budget `workers` wants 2 pods at all times"]);
+    // four run: with at most three of them one would end
+    let plan = forged(&berth.plan(), "api", "maxReplicas", "Lower", json!(3));
+    berth.write_plan(&only(plan, "api", &["maxReplicas"]));
+    berth.refuses(&FROM_FILE, &["DISRUPTION `spec.maxReplicas` 3 would end pods that run now"]);
 }
 
 #[test]
@@ -966,6 +1059,42 @@ fn who_is_not_known_or_may_not_write_changes_nothing() {
     let told = berth.run_as("limited", &["apply", "--yes"]);
     told.says(3, &["SERVER may not get", "cannot get resource"]);
     assert_eq!(berth.versions(), before);
+}
+
+/// With its controllers, which write the statuses that other tests write by hand; only pods are marked ready here, since
+/// nothing runs them.
+#[test]
+fn a_rollout_of_real_controllers_is_waited_for_and_what_is_applied_is_done_by_them() {
+    if !controllers_available("a_rollout_of_real_controllers_is_waited_for") {
+        return;
+    }
+    let cluster = Arc::new(Cluster::with_controllers());
+    assert!(cluster.kubectl(&["create", "namespace", "real"]).status.success());
+    cluster.wait("an account for pods", || {
+        cluster.kubectl(&["get", "sa/default", "-n", "real"]).status.success()
+    });
+    cluster.apply("real", JARVIS);
+    let desk = Desk::with(&["real"], now(), |_, value| value);
+    let berth = Berth { cluster, namespace: "real", desk };
+    berth.take_over("kubectl-client-side-apply");
+    berth.wait_at_rest();
+    berth.kubectl(&["set", "image", API, "server=example/api:2"]);
+    berth.cluster.wait("a rollout that began", || {
+        let status = &berth.get(API)["status"];
+        status["observedGeneration"] == berth.get(API)["metadata"]["generation"]
+            && status["updatedReplicas"].as_u64().unwrap_or(0) < 4
+    });
+    berth.write_plan(&only(berth.plan(), "api", &["minReplicas", "maxReplicas"]));
+    let before = berth.spec(HPA);
+    let told = berth.run(&["apply", "--yes", "--plan", "plan.json"]);
+    told.says(3, &["ROLLOUT a rollout is in progress"]);
+    assert_eq!(berth.spec(HPA), before);
+    berth.wait_at_rest();
+    berth.write_plan(&only(berth.plan(), "api", &["minReplicas", "maxReplicas"]));
+    let told = berth.run(&["apply", "--yes", "--plan", "plan.json"]);
+    told.says(0, &["1 object changed"]);
+    // the HPA follows its new bounds
+    berth.cluster.wait("five pods", || berth.get(API)["spec"]["replicas"] == 5);
 }
 
 /// Which way a line dies.

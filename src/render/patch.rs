@@ -335,6 +335,7 @@ spec:
             min: Some(3),
             max: Some(5),
             target_utilization: None,
+            memory_utilization: None,
         };
         let container = Container {
             name: "server".to_owned(),

@@ -124,6 +124,8 @@ pub struct Hpa {
     pub max: Option<u32>,
     /// The lowest CPU target, in percent of the request; `None`: it has none.
     pub target_utilization: Option<u32>,
+    /// The same for memory.
+    pub memory_utilization: Option<u32>,
 }
 
 /// KEDA's object.

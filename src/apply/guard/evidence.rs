@@ -4,7 +4,7 @@ use super::{Checked, Situation, no};
 use crate::advise::decide::within_step;
 use crate::advise::plan::{Action, Code};
 
-/// Where objectives are missed, more replicas may help and nothing else may be touched.
+/// Where objectives are missed, or nobody knows whether they are, more replicas may help and nothing else may be touched.
 pub(super) fn objectives(s: &Situation<'_>) -> Checked {
     let Some(fresh) = s.fresh else {
         return no("the health of the service is not known", "see `plimsoll plan`");
@@ -13,7 +13,9 @@ pub(super) fn objectives(s: &Situation<'_>) -> Checked {
         .findings
         .iter()
         .find(|finding| matches!(finding.code, Code::Severity2 | Code::Objectives));
-    match missed {
+    let unknown = [Code::NoSeries, Code::NoSamples, Code::SourceFailed, Code::Stale];
+    let blind = fresh.findings.iter().find(|finding| unknown.contains(&finding.code));
+    match missed.or(blind) {
         Some(finding) if !s.only_raises_counts() => {
             no(finding.message.clone(), "only counts are raised while this holds")
         }

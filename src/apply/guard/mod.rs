@@ -83,7 +83,7 @@ const fn guard(
 }
 
 /// Every guard, in the order in which they are asked.
-pub const GUARDS: [Guard; 18] = [
+pub const GUARDS: [Guard; 19] = [
     guard("PLAN_AGE", "the plan is not older than `policy.maxPlanAge`", timing::plan_age),
     guard("SETTINGS", "the plan was made with these settings", timing::settings),
     guard("FREEZE", "no window of `policy.freeze` is open", timing::freeze),
@@ -93,6 +93,7 @@ pub const GUARDS: [Guard; 18] = [
     guard("LIVE_CHANGED", "the object is what the plan saw", object::live_changed),
     guard("OWNED", "no other manager owns a field that is written", object::owned),
     guard("SCALER", "who scales it is known, awake, and nobody else's", object::scaler),
+    guard("COUPLED", "no autoscaler counts pods by a request that changes", object::coupled),
     guard("VPA", "no VPA sets the size of its containers", object::vpa),
     guard("ROLLOUT", "no rollout is in progress", object::rollout),
     guard("PODS", "its pods run", object::pods),

@@ -82,6 +82,12 @@ pub(super) fn owned(s: &Situation<'_>) -> Checked {
 
 /// Whether every other owner of what is written may be taken over by a person's word.
 pub(super) fn owners_allow(object: &Value, writes: &[Write], rules: &Rules) -> Checked {
+    if object["metadata"]["managedFields"].as_array().is_none_or(Vec::is_empty) {
+        return no(
+            "whose its fields are is not told: `metadata.managedFields` was emptied",
+            "`plimsoll values` or `patch` for a pull request",
+        );
+    }
     for write in writes {
         let owners = owner::others(object, &write.path);
         let mut kept = owners.iter().filter(|owner| !rules.take_over.contains(owner));
@@ -168,6 +174,38 @@ fn one_hand_on_the_count(s: &Situation<'_>) -> Checked {
         return Ok(());
     }
     no("who scales the component is not known, or not what the plan saw", "plan again")
+}
+
+/// What an autoscaler measures itself by: twice the request is half the use of it, and half the pods.
+pub(super) fn coupled(s: &Situation<'_>) -> Checked {
+    let requests = [Setting::CpuRequest, Setting::MemoryRequest];
+    let Some(write) = s.writes.iter().find(|write| requests.contains(&write.setting)) else {
+        return Ok(());
+    };
+    let hint = "change request and target together in a pull request: `plimsoll values`";
+    let workload = s.live.workload(&s.change.service, &s.change.component);
+    let memory = write.setting == Setting::MemoryRequest;
+    match workload.and_then(|workload| workload.scaler.as_ref()) {
+        Some(Scaler::Nobody) => Ok(()),
+        Some(Scaler::Hpa(hpa)) => {
+            let target = if memory { hpa.memory_utilization } else { hpa.target_utilization };
+            match target {
+                None => Ok(()),
+                Some(target) => no(
+                    format!(
+                        "HPA `{}` counts pods by {target} % of the request that would change",
+                        hpa.name
+                    ),
+                    hint,
+                ),
+            }
+        }
+        Some(Scaler::Keda(keda)) => no(
+            format!("whether `ScaledObject/{}` counts pods by the request is not known", keda.name),
+            hint,
+        ),
+        None => no("who scales the component is not known", "plan again"),
+    }
 }
 
 pub(super) fn vpa(s: &Situation<'_>) -> Checked {

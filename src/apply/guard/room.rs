@@ -60,6 +60,18 @@ pub(super) fn bounds(s: &Situation<'_>) -> Checked {
 }
 
 pub(super) fn disruption(s: &Situation<'_>) -> Checked {
+    let running = s.found.workload.as_ref().and_then(|of| of["spec"]["replicas"].as_u64());
+    let cut = s.writes.iter().find(|write| {
+        write.setting == Setting::MaxReplicas
+            && write.to.figure() < write.from.figure()
+            && running.is_none_or(|running| write.to.figure() < running)
+    });
+    if let Some(write) = cut {
+        return no(
+            format!("`{}` {} would end pods that run now", write.path, write.to),
+            "wait until fewer run",
+        );
+    }
     let counts = [Setting::Replicas, Setting::MinReplicas];
     let lowered = s
         .writes

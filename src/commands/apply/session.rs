@@ -136,6 +136,12 @@ impl<'a> Session<'a> {
         let sent = manifest(place.kind, object, writes, note);
         let after = match self.server.apply(place, &sent, Mode::DryRun, force).await {
             Ok(after) => after,
+            // a field that somebody else got meanwhile; any other conflict is a new version of the object
+            Err(error @ CallError::Conflict { .. })
+                if error.to_string().contains("conflict with") =>
+            {
+                return self.refuse(line, &[refused(&error)]);
+            }
             Err(CallError::Conflict { .. }) => return Ok(Outcome::Again),
             Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
             Err(error) => return self.refuse(line, &[refused(&error)]),
