@@ -131,7 +131,6 @@ async fn a_component_is_read_with_its_hpa_and_its_container() {
         min_replicas: Some(3),
         max_replicas: Some(5),
         target_utilization: Some(70),
-        memory_utilization: None,
         cpu_request: Some(Millicores(250)),
         memory_request: Some(Bytes(256 << 20)),
         memory_limit: Some(Bytes(1 << 30)),
