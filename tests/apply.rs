@@ -926,6 +926,14 @@ fn rollback_brings_back_what_was_there_once_and_overwrites_nobody() {
     berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
     assert_eq!(berth.versions(), versions);
     assert_eq!(specs(), before);
+    // an object of the same name is not the one that was changed
+    berth.kubectl(&["delete", WORKER]);
+    berth.cluster.apply("back", JARVIS);
+    let unchanged = berth.get(WORKER);
+    berth
+        .run(&["rollback", "--yes"])
+        .says(3, &["LIVE_CHANGED it was made again since, or is of another cluster"]);
+    assert_eq!(berth.get(WORKER), unchanged);
     // and the next apply does not undo it at once
     berth.at_rest();
     berth.refuses(&[], &["COOLDOWN"]);

@@ -11,7 +11,9 @@ use crate::apply::manifest::Note;
 use crate::apply::server::Place;
 use crate::apply::{Write as FieldWrite, annotation, field, noted, owner};
 use crate::cli::RollbackArgs;
-use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
+use crate::commands::apply::session::{
+    Outcome, Passed, Session, called, kind_and_name, plain, refused,
+};
 use crate::commands::apply::{Ended, restless};
 use crate::commands::run::{live_of, moment, settings};
 use crate::commands::{Exit, Talk};
@@ -71,8 +73,16 @@ async fn one(session: &mut Session<'_>, undone: &Line, settings: &Settings) -> R
     for _ in 0..2 {
         let mut line = session.line(Verb::Rollback, place, undone.workload.clone());
         line.undoes = Some(undone.run.clone());
-        let found = session.server.find(place, workload).await.map_err(called)?;
+        let found = match session.server.find(place, workload).await {
+            Ok(found) => found,
+            Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+            Err(error) => return session.refuse(line, &[refused(&error)]),
+        };
         let object = found.object.clone().unwrap_or(Value::Null);
+        if found.object.is_some() && object["metadata"]["uid"] != *undone.uid {
+            let message = "it was made again since, or is of another cluster".to_owned();
+            return session.refuse(line, &[changed_since(message)]);
+        }
         let writes = match backwards(kind, &undone.changes, |write| {
             field::amount(&object, kind, write.setting, &write.path)
         }) {
@@ -182,7 +192,7 @@ async fn of_annotations(
                 continue;
             };
             let made = session.line(Verb::Apply, place, seen.object.clone());
-            told.push(Line { run: run.to_owned(), changes, ..made });
+            told.push(Line { run: run.to_owned(), uid: seen.uid.clone(), changes, ..made });
         }
     }
     let newest = told.iter().map(|one| one.run.clone()).max();

@@ -218,12 +218,23 @@ impl<'a> Session<'a> {
         for line in audit::pending(&self.lines) {
             let Some((kind, name)) = kind_and_name(&line.object) else { continue };
             let place = Place { namespace: &line.namespace, kind, name };
-            let found = self.server.find(place, (kind, name)).await.map_err(called)?;
-            let (happened, what) = became(&line, kind, found.object.as_ref());
-            self.talk.say(&format!(
-                "the run of {} ended while it changed {} in {}: {what}",
+            let object = match self.server.find(place, (kind, name)).await {
+                Ok(found) => found.object.filter(|object| object["metadata"]["uid"] == *line.uid),
+                Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+                Err(_) => None,
+            };
+            let open = format!(
+                "the run of {} ended while it changed {} in {}",
                 line.run, line.object, line.namespace
-            ));
+            );
+            // one record may serve several clusters: what is not seen here is left open
+            let Some(object) = object else {
+                self.talk
+                    .say(&format!("{open}: the object is gone, of another cluster, or hidden"));
+                continue;
+            };
+            let (happened, what) = became(&line, kind, &object);
+            self.talk.say(&format!("{open}: {what}"));
             let said = vec![format!("found by the run of {}: {what}", self.run)];
             self.record(Line { said, ..line }, happened)?;
         }
@@ -235,22 +246,19 @@ impl<'a> Session<'a> {
 }
 
 /// What became of a change whose outcome nobody wrote down.
-fn became(line: &Line, kind: Kind, object: Option<&Value>) -> (Happened, &'static str) {
+fn became(line: &Line, kind: Kind, object: &Value) -> (Happened, &'static str) {
     let holds = |wanted: fn(&Changed) -> &Value| {
         line.changes.iter().all(|one| {
-            let is = object.and_then(|object| {
-                field::amount(object, kind, one.setting, &Field::read(&one.field))
-            });
+            let is = field::amount(object, kind, one.setting, &Field::read(&one.field));
             is.is_some_and(|is| field::json(is) == *wanted(one))
         })
     };
-    match object {
-        None => (Happened::Overtaken, "the object is gone"),
-        Some(_) if holds(|one| &one.to) => (Happened::Done, "it was done, and this run goes on"),
-        Some(_) if holds(|one| &one.from) => {
-            (Happened::NotSent, "it was not done, and this run decides anew")
-        }
-        Some(_) => (Happened::Overtaken, "somebody changed it since, and it is left to them"),
+    if holds(|one| &one.to) {
+        (Happened::Done, "it was done, and this run goes on")
+    } else if holds(|one| &one.from) {
+        (Happened::NotSent, "it was not done, and this run decides anew")
+    } else {
+        (Happened::Overtaken, "somebody changed it since, and it is left to them")
     }
 }
 
