@@ -1069,6 +1069,57 @@ fn who_is_not_known_or_may_not_write_changes_nothing() {
     assert_eq!(berth.versions(), before);
 }
 
+#[test]
+fn what_was_observed_low_for_long_is_lowered_by_one_step_and_not_by_two() {
+    if !available("what_was_observed_low_for_long_is_lowered_by_one_step_and_not_by_two") {
+        return;
+    }
+    use std::fmt::Write as _;
+    let quiet = |signal, value| match signal {
+        Signal::Load => value * 0.05,
+        Signal::ErrorRate => 0.001,
+        Signal::P99 => 0.3,
+        _ => value,
+    };
+    let berth = Berth::of(Cluster::shared(), "lowering", quiet);
+    berth.take_over("kubectl-client-side-apply");
+    // no metric tells that no HPA scales the workers
+    berth
+        .desk
+        .edit("Deployment/jarvis-worker}", "Deployment/jarvis-worker, current: {replicas: 3}}");
+    // nothing is lowered while its limits and its settings were not watched
+    let told = berth.run(&["apply"]);
+    assert!(!told.stdout.contains("Deployment/jarvis-worker"), "{}", told.stdout);
+    let path = berth.desk.path("history.csv");
+    let mut history = std::fs::read_to_string(&path).unwrap();
+    for (series, value) in [
+        ("api.replicas", 4.0),
+        ("api.specReplicas", 4.0),
+        ("api.hpaMax", 5.0),
+        ("api.hpaMin", 3.0),
+        ("api.throttled", 0.0),
+        ("worker.replicas", 3.0),
+        ("worker.specReplicas", 3.0),
+        ("worker.throttled", 0.0),
+    ] {
+        for step in 0..8 * 7 * 24 * 12 {
+            let at = now() - SignedDuration::from_mins(5 * step);
+            writeln!(history, "{at},lowering,{series},{value}").unwrap();
+        }
+    }
+    std::fs::write(&path, history).unwrap();
+    // four run: a maximum of three would end one of them
+    let told = berth.run(&["apply", "--yes"]);
+    told.says(3, &["DISRUPTION `spec.maxReplicas` 3 would end pods that run now"]);
+    // one worker would do; half of three, rounded up, is one step
+    assert_eq!(berth.asked(), json!([3, 5, 2, "512Mi"]), "{}{}", told.stdout, told.stderr);
+    berth.kubectl(&["scale", API, "--replicas=3"]);
+    berth.at_rest();
+    let told = berth.run(&["apply", "--yes"]);
+    told.says(3, &["COOLDOWN it was changed by us at"]);
+    assert_eq!(berth.asked(), json!([2, 3, 2, "512Mi"]), "{}{}", told.stdout, told.stderr);
+}
+
 /// With its controllers, which write the statuses that other tests write by hand; only pods are marked ready here, since
 /// nothing runs them.
 #[test]
