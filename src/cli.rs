@@ -12,7 +12,8 @@ use crate::units::{Period, Ratio};
 /// Capacity planning and autoscaling advice for services on Kubernetes.
 ///
 /// Plimsoll reads load and resource history from Prometheus, forecasts it, holds it against your
-/// scaling-tier table, and says what to change, why, and how sure it is. It changes nothing itself.
+/// scaling-tier table, and says what to change, why, and how sure it is. It changes nothing but by
+/// `apply --yes` and `rollback --yes`.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
@@ -52,6 +53,19 @@ pub enum Command {
     Values(ValuesArgs),
     /// Print patches for HPAs, KEDA's objects, Deployments and StatefulSets
     Patch(PatchArgs),
+    /// Change the cluster as advised, where every guard lets it pass; a dry run unless --yes
+    ///
+    /// Every object is read, judged by all guards, sent as a dry run of the server, and shown as a diff. With --yes it
+    /// is then noted in the record (`.plimsoll/audit.jsonl`) and sent as a server-side apply under the manager
+    /// `plimsoll`, for exactly the object that was judged. A field of another manager is refused, and never taken by
+    /// force unless the settings name that manager (`apply: {takeOver: [helm]}`). What is refused is named with a
+    /// code and the way out, and the exit code is 3.
+    Apply(ApplyArgs),
+    /// Bring back what the last apply replaced; a dry run unless --yes
+    ///
+    /// By the record, or where that is empty by what the objects say of themselves. An object that somebody changed
+    /// since is refused. It is a person's decision: no forecast is asked, and it may lower.
+    Rollback(RollbackArgs),
     /// Show every step from samples to number for one component
     Explain(ExplainArgs),
     /// Show, check or import the scaling-tier table
@@ -242,6 +256,60 @@ pub struct PatchArgs {
     /// Write each patch and its inverse to a file in this folder, instead of printing
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Flags of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Settings and moment.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Apply this plan, which `plimsoll plan -o json` wrote, instead of making one now
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Act: without it, nothing is changed
+    #[arg(long, conflicts_with = "at")]
+    pub yes: bool,
+    /// In a dry run, exit with 2 when something would change
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Flags of `rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The settings file
+    #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
+    pub file: PathBuf,
+    /// Only objects in this namespace
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The cluster of this kubeconfig context
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig file to reach the cluster by
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Act: without it, nothing is changed
+    #[arg(long)]
+    pub yes: bool,
+}
+
+impl RollbackArgs {
+    /// Settings and cluster, as the other verbs take them.
+    #[must_use]
+    pub fn run(&self) -> RunArgs {
+        RunArgs {
+            file: self.file.clone(),
+            at: None,
+            prometheus_url: None,
+            offline: true,
+            namespace: self.namespace.clone(),
+            context: self.context.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            no_cluster: false,
+        }
+    }
 }
 
 /// Flags of `explain`.

@@ -9,6 +9,7 @@ mod place;
 mod policy;
 mod raw;
 mod read;
+mod rules;
 mod service;
 mod shape;
 mod table;
@@ -20,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::error::{ConfigError, Problem, nearest};
 use self::read::Reader;
+use crate::service::rules::Rules;
 use crate::service::{Calendar, Policy, Service};
 use crate::units::Period;
 
@@ -36,6 +38,10 @@ pub struct Settings {
     pub services: Vec<Service>,
     /// Risk, horizon, bounds.
     pub policy: Policy,
+    /// What `apply` is allowed.
+    pub rules: Rules,
+    /// Where `apply` keeps its record; relative to the settings file.
+    pub audit: PathBuf,
     /// What is odd but can be used: a tier row that gives less than the row before it.
     pub warnings: Vec<Problem>,
 }
@@ -109,6 +115,9 @@ impl Settings {
     }
 }
 
+/// The record of `apply`, where the settings name none.
+const AUDIT: &str = ".plimsoll/audit.jsonl";
+
 /// Settings files are written by people; past this size it is another file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
@@ -143,6 +152,9 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     events.sort_by(|a, b| (a.from, a.to, &a.name).cmp(&(b.from, b.to, &b.name)));
     let services = reader.services(&file.services);
     let policy = reader.policy(file.policy.as_ref(), history.step);
+    let rules = reader.rules(file.policy.as_ref(), file.apply.as_ref(), &zone);
+    let audit = file.apply.as_ref().and_then(|apply| apply.audit.as_ref());
+    let audit = reader.path("apply.audit", audit).unwrap_or_else(|| base.join(AUDIT));
     let Reader { problems, warnings, runbooks, .. } = reader;
     match ConfigError::of(problems) {
         Some(error) => Err(error),
@@ -152,6 +164,8 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
             calendar: Calendar { zone, events },
             services,
             policy,
+            rules,
+            audit,
             warnings,
         }),
     }

@@ -4,7 +4,7 @@
 //! source ──► store ──► history ──► forecast ─┐
 //! (Prometheus, (Parquet) (clean, mask,       ├─► advise ──► render ──► files
 //!  files, demo)           censor)   capacity ┤   (pure)     (pure)
-//! kubernetes ────────────────── live state ──┤
+//! kubernetes ────────────────── live state ──┤               └─────► apply
 //! tiers (the table) ─────────────────────────┘
 //! ```
 //!
@@ -25,6 +25,7 @@ pub mod tiers;
 pub mod units;
 
 // the edges: they never import each other
+pub mod apply;
 pub mod config;
 pub mod files;
 pub mod source;

@@ -24,7 +24,7 @@ fn transcripts_are_what_the_binary_says() {
     let transcripts = std::fs::read_dir("tests/cmd").unwrap().flatten();
     let transcripts =
         transcripts.filter(|entry| entry.path().extension().is_some_and(|name| name == "trycmd"));
-    assert!(transcripts.count() >= 7, "the transcripts were not found");
+    assert!(transcripts.count() >= 8, "the transcripts were not found");
     terminal().case("tests/cmd/*.trycmd");
 }
 

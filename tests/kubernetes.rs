@@ -5,170 +5,21 @@
 
 #[path = "support/cluster.rs"]
 mod cluster;
+#[path = "support/harbour.rs"]
+mod harbour;
 
-use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use cluster::{Cluster, available, controllers_available};
-use jiff::Timestamp;
-use plimsoll::history::{Evidence, Signal};
+use harbour::{Desk, JARVIS, allow, settings};
 use plimsoll::service::live::{Budget, Claim, Live, Scaler, Share};
-use plimsoll::source::demo;
 use plimsoll::source::kubernetes::{ClusterOptions, live_state};
 use plimsoll::units::{Bytes, Millicores};
 use plimsoll::{config, service};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// A Monday without a campaign, roll-out or outage in the eight weeks before.
-const AT: &str = "2025-11-24T01:00:00Z";
-
-/// JARVIS, with names that nothing but the objects themselves tells: the HPA, and the container of the API.
-const JARVIS: &str = include_str!("manifests/jarvis.yaml");
 
 /// What a change must fit into. The last budget is about other pods.
 const AROUND: &str = include_str!("manifests/around.yaml");
-
-/// A folder with settings and eight weeks of history, none of it about what is in force.
-struct Desk(TempDir);
-
-struct Told {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn settings(namespaces: &[&str]) -> String {
-    let services = namespaces.iter().map(|namespace| {
-        format!(
-            "  - name: {namespace}
-    namespace: {namespace}
-    tiers:
-      - {{name: Low,    below: 10,  api: 2,     worker: 1,    redis: 256Mi}}
-      - {{name: Medium, below: 50,  api: 3-5,   worker: 2-3,  redis: 512Mi}}
-      - {{name: High,   below: 200, api: 5-10,  worker: 3-5,  redis: 1Gi}}
-      - {{name: Peak,               api: 10-20, worker: 5-10, redis: 2Gi}}
-    components:
-      api:    {{target: Deployment/jarvis-api}}
-      worker: {{target: Deployment/jarvis-worker}}
-      redis:  {{target: StatefulSet/jarvis-redis-master, memory: true}}
-    volumes: [data-jarvis-postgresql-0]
-"
-        )
-    });
-    let services: String = services.collect();
-    format!(
-        "version: 1\ntimezone: Asia/Tokyo\nhistory: {{files: [history.csv], step: 5m, lookback: 8w, store: history}}\nservices:\n{services}"
-    )
-}
-
-impl Desk {
-    /// For services that are named like their namespaces, with twice the load of the built-in history.
-    fn of(namespaces: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("plimsoll.yaml"), settings(namespaces)).unwrap();
-        std::fs::write(folder.path().join("history.csv"), history(namespaces)).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn edit(&self, old: &str, new: &str) {
-        let text = std::fs::read_to_string(self.path("plimsoll.yaml")).unwrap();
-        assert!(text.contains(old), "{old}");
-        std::fs::write(self.path("plimsoll.yaml"), text.replace(old, new)).unwrap();
-    }
-
-    /// What the binary says for [`AT`], as this user of the cluster.
-    fn run(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
-        self.say(cluster, user, &[args, &["--at", AT]].concat())
-    }
-
-    fn init(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
-        self.say(cluster, user, &[&["init"], args].concat())
-    }
-
-    fn say(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
-        let kubeconfig = cluster.path(&format!("{user}.kubeconfig"));
-        let output = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
-            .args(args)
-            .args(["--context", user, "--kubeconfig"])
-            .arg(kubeconfig)
-            .current_dir(&self.0)
-            .env("NO_COLOR", "1")
-            .output()
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Told {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
-
-    fn plan(&self, cluster: &Cluster, user: &str) -> Told {
-        self.run(cluster, user, &["plan", "-o", "json"])
-    }
-}
-
-impl Told {
-    /// `current`, `target` and `action` of a setting of a service.
-    fn setting(&self, service: &str, component: &str, setting: &str) -> [Value; 3] {
-        let plan: Value = serde_json::from_str(&self.stdout).unwrap();
-        let services = plan["services"].as_array().unwrap();
-        let of = services.iter().find(|one| one["name"] == service).unwrap();
-        let mut all = of["recommendations"].as_array().unwrap().iter();
-        let one = all.find(|one| one["component"] == component && one["setting"] == setting);
-        let one = one.unwrap_or_else(|| panic!("no {component} {setting} in {}", self.stdout));
-        ["current", "target", "action"].map(|key| one[key].clone())
-    }
-
-    fn says(&self, code: i32, words: &[&str]) {
-        let text = format!("{}{}", self.stdout, self.stderr);
-        assert_eq!(self.code, Some(code), "{text}");
-        for word in words {
-            assert!(text.contains(word), "`{word}` is not in\n{text}");
-        }
-        assert!(!text.contains("panicked"), "{text}");
-    }
-}
-
-fn history(services: &[&str]) -> String {
-    let mut text = "timestamp,service,series,value\n".to_owned();
-    for (key, evidence) in demo::observed(AT.parse().unwrap(), demo::SEED) {
-        let wanted = match key.signal {
-            Signal::Load | Signal::ErrorRate | Signal::P99 | Signal::RedisUsed => true,
-            Signal::CpuMax | Signal::Memory => key.subject.as_deref() == Some("api"),
-            _ => false,
-        };
-        let Evidence::Series(samples) = evidence else { continue };
-        if !wanted {
-            continue;
-        }
-        let twice = if key.signal == Signal::Load { 2.0 } else { 1.0 };
-        for service in services {
-            for (at, value) in samples.at.iter().zip(&samples.value) {
-                let at = Timestamp::from_second(*at).unwrap();
-                writeln!(text, "{at},{service},{key},{}", value * twice).unwrap();
-            }
-        }
-    }
-    text
-}
-
-/// Lets a user list these kinds in a namespace.
-fn allow(cluster: &Cluster, user: &str, namespace: &str, resources: &str) {
-    let name = format!("{user}-reads");
-    let role = ["create", "role", &name, "-n", namespace, "--verb=list", "--resource", resources];
-    let bound = ["create", "rolebinding", &name, "-n", namespace, "--role", &name, "--user", user];
-    for args in [&role[..], &bound[..]] {
-        let made = cluster.kubectl(args);
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-}
 
 const EVERYTHING: &str = "deployments.apps,statefulsets.apps,horizontalpodautoscalers.autoscaling,\
     poddisruptionbudgets.policy,resourcequotas,limitranges,persistentvolumeclaims";

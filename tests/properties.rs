@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use plimsoll::Assessment;
-use plimsoll::advise::plan::{Action, Amount, Code, Recommendation, ServicePlan, Setting};
+use plimsoll::advise::plan::{
+    Action, Amount, Code, Plan, Reason, Recommendation, SCHEMA_VERSION, SeenObject, ServicePlan,
+    Setting, Status,
+};
 use plimsoll::history::{Evidence, Observed, Samples, SeriesKey, Signal, Window};
 use plimsoll::render::json::json;
 use plimsoll::service::{
@@ -461,5 +464,77 @@ fn the_worlds_are_of_all_kinds() {
             let times = seen.get(&format!("{setting:?} {action:?}")).copied().unwrap_or(0);
             assert!(times >= 3, "{setting:?} {action:?}: {times} times in {seen:#?}");
         }
+    }
+}
+
+/// An amount of a setting out of any number.
+fn amount(setting: Setting, figure: u32) -> Amount {
+    match setting {
+        Setting::CpuRequest => Amount::Cpu(Millicores(u64::from(figure))),
+        Setting::Memory | Setting::MemoryLimit | Setting::MemoryRequest | Setting::Storage => {
+            Amount::Bytes(Bytes(u64::from(figure)))
+        }
+        _ => Amount::Count(figure),
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// `1` is a core, a byte or a replica: its setting says which, and a plan is read as it was written.
+    #[test]
+    fn a_plan_reads_back_as_it_was_written(
+        which in 0_usize..9,
+        figures in proptest::collection::vec(proptest::option::of(0_u32..), 5),
+        version in "[0-9]{1,9}",
+    ) {
+        let settings = [
+            Setting::CpuRequest, Setting::MaxReplicas, Setting::Memory, Setting::MemoryLimit, Setting::MemoryRequest,
+            Setting::MinReplicas, Setting::Replicas, Setting::Storage, Setting::TargetUtilization,
+        ];
+        let setting = settings[which];
+        let of = |i: usize| figures[i].map(|figure| amount(setting, figure));
+        let one = Recommendation {
+            component: "api".to_owned(),
+            object: "Deployment/api".to_owned(),
+            setting,
+            current: of(0),
+            target: of(1),
+            uncapped_target: of(2),
+            lower_bound: of(3),
+            upper_bound: of(4),
+            action: Action::Raise,
+            reasons: vec![Reason { code: Code::TierRow, message: "High".to_owned() }],
+            lasts_until: None,
+        };
+        let seen = SeenObject {
+            object: "Deployment/api".to_owned(),
+            resource_version: version,
+            spec: "0353b09d2456".to_owned(),
+            uid: "u".to_owned(),
+        };
+        let service = ServicePlan {
+            name: "shop".to_owned(),
+            namespace: "shop".to_owned(),
+            status: Status::Advised,
+            reasons: Vec::new(),
+            load: None,
+            tier: None,
+            crossings: Vec::new(),
+            recommendations: vec![one],
+            findings: Vec::new(),
+            objects: vec![seen],
+        };
+        let plan = Plan {
+            schema_version: SCHEMA_VERSION,
+            version: "plimsoll".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            settings: "0353b09d2456".to_owned(),
+            services: vec![service],
+            skipped: 0,
+            changes: 1,
+        };
+        let text = json(&plan).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
     }
 }

@@ -82,6 +82,12 @@ fn lowered(current: u64, enough: u64, max_step: f64, show: Show) -> Decision {
     }
 }
 
+/// Whether a change is no larger than one step of the policy.
+#[must_use]
+pub fn within_step(from: u64, to: u64, max_step: f64) -> bool {
+    (unstepped(from, max_step)..=stepped(from, max_step)).contains(&to)
+}
+
 /// The largest value that one step may raise `current` to, at least one more.
 fn stepped(current: u64, max_step: f64) -> u64 {
     scaled(current, max_step).max(current.saturating_add(1))

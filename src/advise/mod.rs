@@ -115,6 +115,7 @@ pub fn advise(known: &Known<'_>) -> ServicePlan {
         crossings: outlook.as_ref().map(|outlook| crossings(known, outlook)).unwrap_or_default(),
         findings: findings::all(known, outlook.as_ref(), &recommendations, decisions),
         recommendations,
+        objects: Vec::new(),
     }
 }
 

@@ -5,8 +5,9 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+pub use crate::service::live::SeenObject;
 use crate::units::{Bytes, Millicores};
 
 /// The version of the keys and words below.
@@ -67,6 +68,10 @@ pub struct ServicePlan {
     pub recommendations: Vec<Recommendation>,
     /// What else there is to know, worst first.
     pub findings: Vec<Finding>,
+    /// The objects as the cluster had them, by name; empty where no cluster was read. `apply` refuses where one of
+    /// them is another now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<SeenObject>,
 }
 
 /// The load of a service, in rps.
@@ -156,7 +161,9 @@ impl Setting {
 }
 
 /// A value of a setting: a count, or a quantity as Kubernetes writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+///
+/// `1` is a core, a byte, or a replica: only its setting says which, so it is read with that ([`Amount::read`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Amount {
     /// Replicas, or percent for `targetUtilization`.
@@ -178,6 +185,36 @@ impl std::fmt::Display for Amount {
 }
 
 impl Amount {
+    /// An amount of `setting` as JSON holds it: a count as a number, a quantity as text.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none.
+    pub fn read(setting: Setting, value: &serde_json::Value) -> Result<Self, String> {
+        use serde_json::Value;
+        let wrong = || format!("`{value}` is no amount of `{}`", setting.name());
+        match (setting, value) {
+            (Setting::CpuRequest, Value::String(text)) => {
+                text.parse().map(Self::Cpu).map_err(|_| wrong())
+            }
+            (
+                Setting::Memory | Setting::MemoryLimit | Setting::MemoryRequest | Setting::Storage,
+                Value::String(text),
+            ) => text.parse().map(Self::Bytes).map_err(|_| wrong()),
+            (
+                Setting::MaxReplicas
+                | Setting::MinReplicas
+                | Setting::Replicas
+                | Setting::TargetUtilization,
+                Value::Number(count),
+            ) => {
+                let count = count.as_u64().and_then(|count| u32::try_from(count).ok());
+                count.map(Self::Count).ok_or_else(wrong)
+            }
+            _ => Err(wrong()),
+        }
+    }
+
     /// The bare figure, for comparing amounts of one setting: replicas, bytes, or millicores.
     #[must_use]
     pub fn figure(self) -> u64 {
@@ -203,7 +240,7 @@ pub enum Action {
 }
 
 /// One setting of one object: what it is, what it should be, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Recommendation {
     /// The component or volume.
@@ -229,6 +266,46 @@ pub struct Recommendation {
     /// When today's value stops being enough; null: not inside the outlook, or not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lasts_until: Option<Runway>,
+}
+
+impl<'de> Deserialize<'de> for Recommendation {
+    /// As it is written, with each amount read as one of its setting.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written {
+            component: String,
+            object: String,
+            setting: Setting,
+            current: Option<serde_json::Value>,
+            target: Option<serde_json::Value>,
+            uncapped_target: Option<serde_json::Value>,
+            lower_bound: Option<serde_json::Value>,
+            upper_bound: Option<serde_json::Value>,
+            action: Action,
+            reasons: Vec<Reason>,
+            #[serde(default)]
+            lasts_until: Option<Runway>,
+        }
+        let written = Written::deserialize(deserializer)?;
+        let amount = |value: &Option<serde_json::Value>| {
+            let read = value.as_ref().map(|value| Amount::read(written.setting, value));
+            read.transpose().map_err(serde::de::Error::custom)
+        };
+        Ok(Self {
+            current: amount(&written.current)?,
+            target: amount(&written.target)?,
+            uncapped_target: amount(&written.uncapped_target)?,
+            lower_bound: amount(&written.lower_bound)?,
+            upper_bound: amount(&written.upper_bound)?,
+            component: written.component,
+            object: written.object,
+            setting: written.setting,
+            action: written.action,
+            reasons: written.reasons,
+            lasts_until: written.lasts_until,
+        })
+    }
 }
 
 /// The local dates at which a limit is reached; null: not inside the outlook.

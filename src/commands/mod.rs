@@ -1,5 +1,6 @@
 //! One file per verb: reads the clock, joins the edges to the pure stages, writes what comes out.
 
+pub mod apply;
 pub mod artifacts;
 pub mod backtest;
 pub mod check;
@@ -11,6 +12,7 @@ pub mod plan;
 pub mod pull;
 pub mod replay;
 pub mod report;
+pub mod rollback;
 pub mod run;
 pub mod schema;
 pub mod tiers;
@@ -88,6 +90,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Report(args) => report::run(&args, &talk, out).await,
         Command::Values(args) => values::run(&args, &talk, out).await,
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
+        Command::Apply(args) => apply::run(&args, &talk, out).await,
+        Command::Rollback(args) => rollback::run(&args, &talk, out).await,
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
         Command::Backtest(args) => backtested(&args, &talk, out).await,

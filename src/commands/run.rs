@@ -39,12 +39,35 @@ pub struct Run {
 ///
 /// Wrong settings, a source that cannot be reached or refuses us, a store or file that cannot be read.
 pub async fn gather(args: &RunArgs, talk: &Talk) -> Result<Run> {
+    gather_asking(args, talk, Ask::WhereNamed).await
+}
+
+/// When a cluster is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Where a flag names it.
+    WhereNamed,
+    /// Always: without a flag the one that `kubectl` would ask.
+    Always,
+}
+
+pub(super) async fn gather_asking(args: &RunArgs, talk: &Talk, ask: Ask) -> Result<Run> {
     let settings = settings(args)?;
     for odd in &settings.warnings {
         talk.say(&format!("warning: {odd}\nhint: {}", odd.hint));
     }
     let at = moment(args, &settings);
-    let live = live(&settings, args, talk).await?;
+    let live = match ask {
+        Ask::WhereNamed => live(&settings, args, talk).await?,
+        Ask::Always if args.no_cluster => {
+            return Err(Hinted {
+                message: "`--no-cluster` leaves nothing to apply to".to_owned(),
+                hint: "leave it away, or look with `plimsoll plan --no-cluster`".to_owned(),
+            }
+            .into());
+        }
+        Ask::Always => live_of(&settings, &options(args), talk).await?,
+    };
     let past = pull::gather(&settings, at, args.offline, *talk).await?;
     let damaged = past.pull.iter().flat_map(|pull| &pull.set_aside);
     damaged.for_each(|damaged| talk.say(&format!("warning: {damaged}")));
@@ -92,9 +115,20 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
 /// The cluster's word on what is in force; empty where there is none to ask. What a cluster will not
 /// tell is said, and left to the metrics and the settings: it is never read as "there is none".
 pub(super) async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
-    let Some(options) = cluster(args) else { return Ok(Live::default()) };
-    let live = kubernetes::live_state(&settings.services, &options).await;
-    let live = live.map_err(|error| Hinted::because(&error, &error.hint_by(&options)))?;
+    match cluster(args) {
+        Some(options) => live_of(settings, &options, talk).await,
+        None => Ok(Live::default()),
+    }
+}
+
+/// The word of the cluster that the options name.
+pub(super) async fn live_of(
+    settings: &Settings,
+    options: &ClusterOptions,
+    talk: &Talk,
+) -> Result<Live> {
+    let live = kubernetes::live_state(&settings.services, options).await;
+    let live = live.map_err(|error| Hinted::because(&error, &error.hint_by(options)))?;
     live.gaps
         .iter()
         .for_each(|gap| talk.say(&format!("warning: {}\nhint: {}", gap.message, gap.hint)));
@@ -110,10 +144,11 @@ pub(super) async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Re
 fn cluster(args: &RunArgs) -> Option<ClusterOptions> {
     let named = args.context.is_some() || args.kubeconfig.is_some();
     let alone = args.offline || args.no_cluster;
-    (named || !alone && kubernetes::in_a_pod()).then(|| ClusterOptions {
-        context: args.context.clone(),
-        kubeconfig: args.kubeconfig.clone(),
-    })
+    (named || !alone && kubernetes::in_a_pod()).then(|| options(args))
+}
+
+fn options(args: &RunArgs) -> ClusterOptions {
+    ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() }
 }
 
 impl Run {
@@ -144,6 +179,9 @@ impl Run {
                 &observed,
                 &live.current(&service.name),
             ));
+        }
+        for (one, service) in assessments.iter_mut().zip(&settings.services) {
+            one.plan.objects = live.objects(service);
         }
         let plan = crate::plan(at, &settings.hash, &assessments);
         let (samples, history_hash) = evidence.finish();

@@ -88,7 +88,7 @@ impl Reader<'_> {
     }
 
     /// A local date, meaning its first moment, or an RFC 3339 time.
-    fn moment(&mut self, path: &str, raw: &Text, zone: &TimeZone) -> Option<Timestamp> {
+    pub(super) fn moment(&mut self, path: &str, raw: &Text, zone: &TimeZone) -> Option<Timestamp> {
         // Lengths tell them apart, for a date's own parser would drop a time after it.
         let moment = if raw.value.len() == "2026-12-01".len() {
             let date = raw.value.parse::<Date>().ok();

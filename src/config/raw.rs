@@ -129,6 +129,22 @@ pub(super) struct File {
     /// The same from iCalendar files: holidays, a team's own calendar.
     #[serde(default)]
     pub(super) calendars: Option<Vec<CalendarFile>>,
+    /// What `plimsoll apply` is allowed, and where it keeps its record.
+    #[serde(default)]
+    pub(super) apply: Option<Apply>,
+}
+
+/// What `plimsoll apply` is allowed, and where it keeps its record.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Apply {
+    /// Managers whose fields may be taken over, as `managedFields` names them, such as `helm`; only the fields that are
+    /// advised, and nobody's unless named.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) take_over: Option<Vec<Text>>,
+    /// The record of what was changed, relative to this file; `.plimsoll/audit.jsonl` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) audit: Option<Text>,
 }
 
 /// Where history comes from and where it is kept.
@@ -426,6 +442,34 @@ pub(super) struct Policy {
     /// The oldest that the newest sample may be before the data counts as stale; `30m` unless set.
     #[schemars(with = "Option<String>")]
     pub(super) max_age: Option<Text>,
+    /// The oldest plan that `apply` takes; `1h` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) max_plan_age: Option<Text>,
+    /// How long `apply` leaves an object alone after a change of its own; `30m` unless set. A count may be raised within
+    /// it during a Severity 2.
+    #[schemars(with = "Option<String>")]
+    pub(super) cooldown: Option<Text>,
+    /// When `apply` changes nothing.
+    pub(super) freeze: Option<Vec<Freeze>>,
+}
+
+/// A time in which `apply` changes nothing: once, or with `days` every week by the clock of `timezone`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Freeze {
+    /// What people call it.
+    #[schemars(with = "Option<String>")]
+    pub(super) name: Option<Text>,
+    /// The days on which it begins: `[Fri, Sat]`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) days: Option<Vec<Text>>,
+    /// Its first moment: a date or RFC 3339; with `days` a time such as `18:00`.
+    #[schemars(with = "String")]
+    pub(super) from: Text,
+    /// The first moment after it: a date or RFC 3339; with `days` a time, `24:00` too, of the next day where it is not
+    /// later than `from`.
+    #[schemars(with = "String")]
+    pub(super) to: Text,
 }
 
 /// Something that changes the load for a while.

@@ -45,7 +45,7 @@ fn shape(text: &str, name: &str, error: &Error) -> Problem {
         }
         Error::SerdeMissingField { field, .. } => {
             // the reader stops at the end of the mapping: the place to name is its begin
-            let parent = leading(&path, depth(field));
+            let parent = leading(&path, depth(&path, field));
             line = line_of(text, parent).or(Some(1));
             (format!("missing key `{}`", join(parent, field)), format!("add `{field}:`"))
         }
@@ -93,8 +93,9 @@ fn without_place(message: &str) -> String {
 }
 
 /// How many keys deep the mapping lies that needs `field`.
-fn depth(field: &str) -> usize {
+fn depth(path: &str, field: &str) -> usize {
     match field {
+        "from" | "to" if path.starts_with("policy.") => 2,
         "version" | "services" => 0,
         "url" | "markdown" => 2,
         "target" => 3,

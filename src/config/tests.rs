@@ -123,7 +123,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_key_that_was_meant() {
         (
             "horizon: 7d",
             "xyz: 7d",
-            "unknown key `policy.xyz` in `plimsoll.yaml`, line 51\nknown here: `risk`, `horizon`, `outlook`, `hysteresis`, `dwell`, `maxStep`, `minCoverage`, `minHistory`, `maxAge`",
+            "unknown key `policy.xyz` in `plimsoll.yaml`, line 51\nknown here: `risk`, `horizon`, `outlook`, `hysteresis`, `dwell`, `maxStep`, `minCoverage`, `minHistory`, `maxAge`, `maxPlanAge`, `cooldown`, `freeze`",
         ),
         (
             "bearerTokenFile: /var/run/token",
@@ -571,5 +571,52 @@ proptest::proptest! {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn what_apply_is_allowed_is_read() {
+    use crate::service::rules::{Rules, When};
+    assert_eq!(read(JARVIS).unwrap().rules, Rules::default());
+    let more = "apply: {takeOver: [helm, argocd-controller], audit: log/audit.jsonl}\npolicy:\n  cooldown: 2h\n  maxPlanAge: 15m\n  freeze:\n    - {days: [Fri, Sat], from: \"18:00\", to: \"24:00\"}\n    - {name: year's end, from: 2026-12-24, to: 2027-01-04}\n";
+    let settings = read(&JARVIS.replacen("policy:\n", more, 1)).unwrap();
+    let rules = settings.rules;
+    assert_eq!(rules.take_over, ["helm", "argocd-controller"]);
+    assert_eq!((rules.cooldown, rules.max_plan_age), (Period(7_200), Period(900)));
+    assert_eq!(settings.audit, Path::new("data/log/audit.jsonl"));
+    assert_eq!(rules.freeze[0].name, "18:00 to 24:00");
+    // midnight in Tokyo
+    let from = "2026-12-23T15:00:00Z".parse().unwrap();
+    let to = "2027-01-03T15:00:00Z".parse().unwrap();
+    assert_eq!(rules.freeze[1].when, When::Once { from, to });
+}
+
+#[test]
+fn what_apply_is_allowed_is_never_guessed() {
+    let with = |more: &str| {
+        let error = read(&JARVIS.replacen("policy:\n", more, 1)).unwrap_err();
+        format!("{error}\n{}", error.hint())
+    };
+    for (more, expected) in [
+        ("apply: {takeover: [helm]}\npolicy:\n", "did you mean `takeOver`?"),
+        ("apply: {takeOver: [\"*\"]}\npolicy:\n", "`*` is not a manager's name"),
+        ("policy:\n  coolDown: 1h\n", "did you mean `cooldown`?"),
+        (
+            "policy:\n  freeze: [{days: [Fry], from: \"18:00\", to: \"24:00\"}]\n",
+            "did you mean `Fri`?",
+        ),
+        (
+            "policy:\n  freeze: [{days: [], from: \"18:00\", to: \"24:00\"}]\n",
+            "`policy.freeze[0].days` is empty",
+        ),
+        (
+            "policy:\n  freeze: [{days: [Fri], from: \"25:00\", to: \"24:00\"}]\n",
+            "is not a time of the day",
+        ),
+        ("policy:\n  freeze: [{from: 2026-12-24, to: 2026-12-24}]\n", "is not before `to`"),
+        ("policy:\n  freeze: [{from: 2026-12-24}]\n", "missing key `policy.freeze[0].to`"),
+    ] {
+        let said = with(more);
+        assert!(said.contains(expected), "{more}\n{said}");
     }
 }

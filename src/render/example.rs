@@ -146,6 +146,7 @@ pub fn service_plan(recommendations: Vec<Recommendation>) -> ServicePlan {
             message: "api, High: 10 pods sustain 114 rps, not 200".to_owned(),
             remedy: "see `plimsoll tiers fit`".to_owned(),
         }],
+        objects: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod helm;
 pub mod json;
 pub mod markdown_plan;
 pub(crate) mod need;
+pub mod objects;
 pub mod patch;
 pub mod replay;
 pub mod report;

@@ -50,12 +50,26 @@ pub enum Way {
 }
 
 impl Kind {
-    fn of(name: &str) -> Option<Self> {
+    /// The kind of a component's object; `None` for one that is not sized.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
         match name {
             "Deployment" => Some(Self::Deployment),
             "StatefulSet" => Some(Self::StatefulSet),
             _ => None,
         }
+    }
+
+    /// As manifests write it: `HorizontalPodAutoscaler`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.names().1
+    }
+
+    /// Its API group and version: `apps/v1`.
+    #[must_use]
+    pub fn version(self) -> &'static str {
+        self.names().0
     }
 
     /// API version, kind, and the short name in files and on the command line.
@@ -70,17 +84,17 @@ impl Kind {
 }
 
 /// The objects of one component as patches name them.
-struct Objects<'a> {
+pub(super) struct Objects<'a> {
     /// What holds the bounds of the count, and its name.
-    scaler: (Kind, &'a str),
-    container: &'a str,
+    pub scaler: (Kind, &'a str),
+    pub container: &'a str,
     /// Whether the cluster told, rather than we guessed.
     scaler_told: bool,
     container_told: bool,
 }
 
 impl<'a> Objects<'a> {
-    fn of(of: &ComponentChanges<'a>, live: Option<&'a Workload>) -> Self {
+    pub fn of(of: &ComponentChanges<'a>, live: Option<&'a Workload>) -> Self {
         let like_object = of.component.target.name.as_str();
         let told = live.and_then(|live| match live.scaler.as_ref()? {
             Scaler::Nobody => None,
@@ -121,21 +135,26 @@ pub fn patches(plan: &Plan, services: &[Service], live: &Live) -> Vec<Patch> {
 }
 
 /// A change with the place where its kind holds it.
-struct Edit<'a> {
-    change: &'a Change<'a>,
-    current: Amount,
-    place: Place,
+pub(super) struct Edit<'a> {
+    pub change: &'a Change<'a>,
+    pub current: Amount,
+    pub place: Place,
 }
 
 /// Where an object holds a setting.
 #[derive(Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     Spec(&'static str),
     Container([&'static str; 2]),
 }
 
-fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
-    let place = match (kind, change.setting) {
+pub(super) fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
+    Some(Edit { change, current: change.current?, place: place(kind, change.setting)? })
+}
+
+/// Where a kind holds a setting; `None`: it does not.
+pub(super) fn place(kind: Kind, setting: Setting) -> Option<Place> {
+    Some(match (kind, setting) {
         (Kind::HorizontalPodAutoscaler, Setting::MinReplicas) => Place::Spec("minReplicas"),
         (Kind::HorizontalPodAutoscaler, Setting::MaxReplicas) => Place::Spec("maxReplicas"),
         (Kind::ScaledObject, Setting::MinReplicas) => Place::Spec("minReplicaCount"),
@@ -146,8 +165,7 @@ fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
         (_, Setting::MemoryRequest) => Place::Container(["requests", "memory"]),
         (_, Setting::CpuRequest) => Place::Container(["requests", "cpu"]),
         _ => return None,
-    };
-    Some(Edit { change, current: change.current?, place })
+    })
 }
 
 fn patch(
@@ -317,6 +335,7 @@ spec:
             min: Some(3),
             max: Some(5),
             target_utilization: None,
+            memory_utilization: None,
         };
         let container = Container {
             name: "server".to_owned(),

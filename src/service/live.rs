@@ -3,9 +3,14 @@
 //! Everywhere `None` is "not told" (no right to it, no answer, nobody asked), and an empty list is "there is
 //! none". The two never stand for each other: who may not see the HPAs does not know that there is none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::service::{Current, Doubt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::service::{Current, Doubt, Service};
 use crate::units::{Bytes, Millicores};
 
 /// The cluster's word; empty where no cluster was asked.
@@ -17,8 +22,36 @@ pub struct Live {
     pub namespaces: BTreeMap<String, Namespace>,
     /// All nodes.
     pub nodes: Option<Vec<Node>>,
+    /// The objects that can be changed, by namespace.
+    pub objects: BTreeMap<String, Vec<SeenObject>>,
     /// What was asked for and not told.
     pub gaps: Vec<Gap>,
+}
+
+/// An object at the moment of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenObject {
+    /// Its kind and name: `HorizontalPodAutoscaler/jarvis-api`.
+    pub object: String,
+    /// `metadata.resourceVersion`: every write moves it, those of its status too.
+    pub resource_version: String,
+    /// The first 12 hex digits of the SHA-256 of its `spec` without the replica count, which moves with the load.
+    pub spec: String,
+    /// `metadata.uid`: an object that was deleted and made again has another.
+    pub uid: String,
+}
+
+/// The first 12 hex digits of the SHA-256 of a `spec`, its replica count left out and its keys in order.
+#[must_use]
+pub fn digest(spec: &Value) -> String {
+    let mut spec = spec.clone();
+    if let Some(spec) = spec.as_object_mut() {
+        spec.remove("replicas");
+    }
+    spec.sort_all_objects();
+    let digest = Sha256::digest(spec.to_string());
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Something that was asked for and not told.
@@ -91,6 +124,8 @@ pub struct Hpa {
     pub max: Option<u32>,
     /// The lowest CPU target, in percent of the request; `None`: it has none.
     pub target_utilization: Option<u32>,
+    /// The same for memory.
+    pub memory_utilization: Option<u32>,
 }
 
 /// KEDA's object.
@@ -229,6 +264,26 @@ impl Live {
     #[must_use]
     pub fn workload(&self, service: &str, component: &str) -> Option<&Workload> {
         self.workloads.get(&(service.to_owned(), component.to_owned()))
+    }
+
+    /// The objects of a service as they were seen, by name; empty where no cluster was asked.
+    #[must_use]
+    pub fn objects(&self, service: &Service) -> Vec<SeenObject> {
+        let mine = service.components.iter().flat_map(|component| {
+            let scaler = self.workload(&service.name, &component.name);
+            let scaler = scaler.and_then(|workload| match workload.scaler.as_ref()? {
+                Scaler::Nobody => None,
+                Scaler::Hpa(hpa) => Some(format!("HorizontalPodAutoscaler/{}", hpa.name)),
+                Scaler::Keda(keda) => Some(format!("ScaledObject/{}", keda.name)),
+            });
+            [Some(component.target.to_string()), scaler].into_iter().flatten()
+        });
+        let mine: BTreeSet<String> = mine.collect();
+        let here = self.objects.get(&service.namespace).into_iter().flatten();
+        let mut seen: Vec<SeenObject> =
+            here.filter(|seen| mine.contains(&seen.object)).cloned().collect();
+        seen.sort_by(|a, b| a.object.cmp(&b.object));
+        seen
     }
 
     /// Whether something hides what is in force.

@@ -104,6 +104,7 @@ async fn read(cluster: &mut Cluster, services: &[Service]) -> Result<Live, Kuber
                 live.workloads.insert((service.name.clone(), component.name.clone()), workload);
             }
         }
+        live.objects.insert(namespace.to_owned(), listed.objects());
         let volumes: BTreeSet<&str> =
             here.iter().flat_map(|service| &service.volumes).map(String::as_str).collect();
         live.namespaces
@@ -145,7 +146,12 @@ pub async fn discover(
     Ok(Discovered { found, gaps: cluster.gaps() })
 }
 
-async fn connect(options: &ClusterOptions) -> Result<Client, KubernetesError> {
+/// A connection to the cluster that the options name.
+///
+/// # Errors
+///
+/// Where no usable way to it is configured; nobody is asked yet.
+pub async fn connect(options: &ClusterOptions) -> Result<Client, KubernetesError> {
     if options.is_the_pods() {
         let config = Config::incluster().map_err(|error| KubernetesError::account(&error))?;
         return client(config).map_err(|error| KubernetesError::account(&error));

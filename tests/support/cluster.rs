@@ -190,6 +190,17 @@ impl Cluster {
         (said, warned)
     }
 
+    /// Server-side apply of a manifest under the name of a manager, whoever owned its fields before.
+    #[allow(dead_code)]
+    pub fn apply_as(&self, namespace: &str, manager: &str, manifest: &str) {
+        let file = self.path(&format!("{namespace}-{manager}.yaml"));
+        std::fs::write(&file, manifest).unwrap();
+        let manager = format!("--field-manager={manager}");
+        let args = ["apply", "--server-side", "--force-conflicts", "-n", namespace, &manager, "-f"];
+        let applied = self.kubectl(&[&args[..], &[file.to_str().unwrap()]].concat());
+        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    }
+
     /// The ids of its processes.
     #[allow(dead_code)]
     pub fn processes(&self) -> Vec<u32> {

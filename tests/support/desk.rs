@@ -25,21 +25,7 @@ impl Told {
 
     /// The advice, where there is any.
     pub fn plan(&self) -> Option<ServicePlan> {
-        let text: serde_json::Value = serde_json::from_str(&self.stdout).ok()?;
-        let mut plan: Plan = serde_json::from_value(text.clone()).unwrap();
-        let written = &text["services"][0]["recommendations"];
-        for (i, one) in plan.services[0].recommendations.iter_mut().enumerate() {
-            // `1` is a core and a byte: what it is, its setting says
-            if one.setting == Setting::CpuRequest {
-                let cpu = |key: &str| {
-                    let text = written[i][key].as_str()?;
-                    Some(Amount::Cpu(text.parse().unwrap()))
-                };
-                (one.current, one.target) = (cpu("current"), cpu("target"));
-                (one.uncapped_target, one.lower_bound) = (cpu("uncappedTarget"), cpu("lowerBound"));
-                one.upper_bound = cpu("upperBound");
-            }
-        }
+        let mut plan: Plan = serde_json::from_str(&self.stdout).ok()?;
         Some(plan.services.swap_remove(0))
     }
 

@@ -105,19 +105,20 @@ fn bounds(hpa: &HorizontalPodAutoscaler) -> Hpa {
         // absent `minReplicas` is 1 by the API's own default
         min: whole(spec.and_then(|spec| spec.min_replicas).or(Some(1))),
         max: whole(spec.map(|spec| spec.max_replicas)),
-        target_utilization: utilization(hpa),
+        target_utilization: utilization(hpa, "cpu"),
+        memory_utilization: utilization(hpa, "memory"),
     }
 }
 
-/// The lowest CPU target among its metrics, of pods or of one container.
-fn utilization(hpa: &HorizontalPodAutoscaler) -> Option<u32> {
+/// The lowest target for a resource among its metrics, of pods or of one container.
+fn utilization(hpa: &HorizontalPodAutoscaler, resource: &str) -> Option<u32> {
     let percent = |target: &MetricTarget| target.average_utilization;
-    let cpu = |metric: &MetricSpec| {
-        let pods = metric.resource.as_ref().filter(|of| of.name == "cpu");
-        let one = metric.container_resource.as_ref().filter(|of| of.name == "cpu");
+    let of_it = |metric: &MetricSpec| {
+        let pods = metric.resource.as_ref().filter(|of| of.name == resource);
+        let one = metric.container_resource.as_ref().filter(|of| of.name == resource);
         pods.and_then(|of| percent(&of.target)).or(one.and_then(|of| percent(&of.target)))
     };
-    whole(hpa.spec.iter().flat_map(|spec| spec.metrics.iter().flatten()).filter_map(cpu).min())
+    whole(hpa.spec.iter().flat_map(|spec| spec.metrics.iter().flatten()).filter_map(of_it).min())
 }
 
 fn scaled_object(object: &DynamicObject, hpa: Option<&HorizontalPodAutoscaler>) -> ScaledObject {
@@ -132,6 +133,6 @@ fn scaled_object(object: &DynamicObject, hpa: Option<&HorizontalPodAutoscaler>) 
         min: count("minReplicaCount", KEDA_BOUNDS.0),
         max: count("maxReplicaCount", KEDA_BOUNDS.1),
         paused: KEDA_PAUSES.iter().any(told),
-        target_utilization: hpa.and_then(utilization),
+        target_utilization: hpa.and_then(|hpa| utilization(hpa, "cpu")),
     }
 }

@@ -6,16 +6,18 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{self, PodTemplateSpec};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use kube::core::{Selector, SelectorExt};
+use serde::Serialize;
 
 use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
 use super::{Quantities, quantity, scaler, whole};
 use crate::service::Target;
-use crate::service::live::{Amounts, Budget, Container, Share, Vpa, Workload};
+use crate::service::live::{self, Amounts, Budget, Container, SeenObject, Share, Vpa, Workload};
 
 const VPAS: Operator = Operator {
     group: "autoscaling.k8s.io",
@@ -37,6 +39,7 @@ pub(super) struct Listed {
 /// What a Deployment and a StatefulSet have in common.
 struct Found {
     name: String,
+    seen: SeenObject,
     replicas: Option<u32>,
     template: PodTemplateSpec,
 }
@@ -71,6 +74,19 @@ impl Listed {
         };
         let mut all = of("Deployment", &self.deployments);
         all.extend(of("StatefulSet", &self.stateful_sets));
+        all
+    }
+
+    /// Every object that can be changed, as it is now.
+    pub fn objects(&self) -> Vec<SeenObject> {
+        let workloads = self.deployments.iter().chain(&self.stateful_sets).flatten();
+        let mut all: Vec<SeenObject> = workloads.map(|found| found.seen.clone()).collect();
+        let hpas = self.hpas.iter().flatten();
+        all.extend(hpas.map(|hpa| seen("HorizontalPodAutoscaler", &hpa.metadata, &hpa.spec)));
+        let keda = self.keda.iter().flatten();
+        all.extend(keda.map(|scaled| {
+            seen(scaler::SCALED_OBJECTS.kind, &scaled.metadata, &scaled.data["spec"])
+        }));
         all
     }
 
@@ -110,6 +126,15 @@ impl Listed {
     }
 }
 
+fn seen(kind: &str, metadata: &ObjectMeta, spec: &impl Serialize) -> SeenObject {
+    SeenObject {
+        object: format!("{kind}/{}", metadata.name.as_deref().unwrap_or_default()),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+        spec: live::digest(&serde_json::to_value(spec).unwrap_or_default()),
+        uid: metadata.uid.clone().unwrap_or_default(),
+    }
+}
+
 fn noted<T>(cluster: &mut Cluster, problem: KubernetesError) -> Option<T> {
     cluster.note(problem);
     None
@@ -118,17 +143,19 @@ fn noted<T>(cluster: &mut Cluster, problem: KubernetesError) -> Option<T> {
 impl From<Deployment> for Found {
     fn from(one: Deployment) -> Self {
         let name = one.name_any();
+        let seen = seen("Deployment", &one.metadata, &one.spec);
         let spec = one.spec.unwrap_or_default();
         // absent `replicas` is 1 by the API's own default
-        Self { name, replicas: whole(spec.replicas.or(Some(1))), template: spec.template }
+        Self { name, seen, replicas: whole(spec.replicas.or(Some(1))), template: spec.template }
     }
 }
 
 impl From<StatefulSet> for Found {
     fn from(one: StatefulSet) -> Self {
         let name = one.name_any();
+        let seen = seen("StatefulSet", &one.metadata, &one.spec);
         let spec = one.spec.unwrap_or_default();
-        Self { name, replicas: whole(spec.replicas.or(Some(1))), template: spec.template }
+        Self { name, seen, replicas: whole(spec.replicas.or(Some(1))), template: spec.template }
     }
 }
 

@@ -1,0 +1,327 @@
+//! The record of what was changed: JSON lines, appended and on the disk before anything is sent.
+//!
+//! An `Intent` goes before every change and an outcome after it, so that a run which ended in between is seen by the
+//! next one. A last line that was cut off is no line: nothing was sent for it.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::advise::plan::{Amount, Setting};
+use crate::apply::Write;
+use crate::apply::error::AuditError;
+use crate::apply::field;
+
+/// What a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Happened {
+    /// It is about to be sent.
+    Intent,
+    /// It was done.
+    Done,
+    /// The server said no.
+    Failed,
+    /// A run ended before it was sent, or the server never got it.
+    NotSent,
+    /// A run ended in between, and somebody else changed the object since.
+    Overtaken,
+    /// A guard refused it.
+    Refused,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verb {
+    /// The plan was followed.
+    Apply,
+    /// What an apply replaced was brought back.
+    Rollback,
+}
+
+/// One line of the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// What it says.
+    pub happened: Happened,
+    /// What was done.
+    pub verb: Verb,
+    /// The run: its time, which is also in the objects' annotation.
+    pub run: String,
+    /// For a rollback: the run that it undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// Who, as the cluster knows them, and on which machine.
+    pub who: String,
+    /// The namespace.
+    pub namespace: String,
+    /// Kind and name.
+    pub object: String,
+    /// `metadata.uid`.
+    #[serde(default)]
+    pub uid: String,
+    /// What runs the component: kind and name.
+    pub workload: String,
+    /// What from, what to, and why.
+    pub changes: Vec<Changed>,
+    /// The moment and the settings of the plan.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan: String,
+    /// The codes of the guards that let it pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
+    /// Why not, or what was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
+}
+
+/// One field of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Changed {
+    /// The setting.
+    pub setting: Setting,
+    /// Its place: `spec.minReplicas`.
+    pub field: String,
+    /// What it was.
+    pub from: Value,
+    /// What it is to be.
+    pub to: Value,
+    /// The codes of the reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// Whose it was, where a person's word took it over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took_over: Vec<String>,
+}
+
+impl Changed {
+    /// A write as it is recorded.
+    #[must_use]
+    pub fn of(write: &Write) -> Self {
+        Self {
+            setting: write.setting,
+            field: write.path.to_string(),
+            from: field::json(write.from),
+            to: field::json(write.to),
+            reasons: write.reasons.clone(),
+            took_over: write.took_over.clone(),
+        }
+    }
+
+    /// The two amounts.
+    ///
+    /// # Errors
+    ///
+    /// Where one of them is none of its setting.
+    pub fn amounts(&self) -> Result<(Amount, Amount), String> {
+        Ok((Amount::read(self.setting, &self.from)?, Amount::read(self.setting, &self.to)?))
+    }
+}
+
+/// The record, held by this run alone.
+#[derive(Debug)]
+pub struct Audit {
+    path: PathBuf,
+    file: File,
+    /// Everything in it, oldest first.
+    pub lines: Vec<Line>,
+}
+
+impl Audit {
+    /// Opens the record for writing, or makes it, and keeps other runs out until this value ends.
+    ///
+    /// # Errors
+    ///
+    /// Where another run has it, or it cannot be written or read.
+    pub fn open(path: &Path) -> Result<Self, AuditError> {
+        let failed = |source| AuditError::File { path: path.to_owned(), source };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mut file =
+            File::options().read(true).append(true).create(true).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(AuditError::InUse { path: path.to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let text = text(&mut file).map_err(failed)?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            // a line that was cut off stays as it is, and the next one is whole
+            file.write_all(b"\n").map_err(failed)?;
+        }
+        Ok(Self { lines: parse(path, &text)?, path: path.to_owned(), file })
+    }
+
+    /// What the record holds, without keeping anybody out; empty where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn read(path: &Path) -> Result<Vec<Line>, AuditError> {
+        match File::open(path).and_then(|mut file| text(&mut file)) {
+            Ok(text) => parse(path, &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(AuditError::File { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Appends a line and waits until it is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// Where that does not succeed: then nothing may be sent.
+    pub fn write(&mut self, line: Line) -> Result<(), AuditError> {
+        let failed = |source| AuditError::File { path: self.path.clone(), source };
+        let text = serde_json::to_string(&line).map_err(|error| failed(error.into()))? + "\n";
+        self.file.write_all(text.as_bytes()).map_err(failed)?;
+        self.file.sync_data().map_err(failed)?;
+        self.lines.push(line);
+        Ok(())
+    }
+}
+
+fn text(file: &mut File) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The lines of a record. One that is no whole JSON was cut off by the end of its run, which sent nothing for it.
+fn parse(path: &Path, text: &str) -> Result<Vec<Line>, AuditError> {
+    let mut lines = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        match serde_json::from_str(line) {
+            Ok(line) => lines.push(line),
+            Err(error) if error.is_eof() => {}
+            Err(error) => {
+                let why = error.to_string();
+                return Err(AuditError::Line { path: path.to_owned(), line: number + 1, why });
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// The intents of which no outcome is known, oldest first.
+#[must_use]
+pub fn pending(lines: &[Line]) -> Vec<Line> {
+    let mut open: Vec<Line> = Vec::new();
+    for line in lines.iter().filter(|line| line.happened != Happened::Refused) {
+        open.retain(|other| !same(other, line));
+        if line.happened == Happened::Intent {
+            open.push(line.clone());
+        }
+    }
+    open
+}
+
+fn same(one: &Line, other: &Line) -> bool {
+    (&one.run, &one.namespace, &one.object) == (&other.run, &other.namespace, &other.object)
+}
+
+/// When an object was last changed by us, as far as the record knows.
+#[must_use]
+pub fn last_change(lines: &[Line], namespace: &str, object: &str) -> Option<Timestamp> {
+    let of_it = lines.iter().filter(|line| line.namespace == namespace && line.object == object);
+    of_it.filter(|line| line.happened == Happened::Done).map(|line| line.at).max()
+}
+
+/// What the last run that changed anything changed, and was not undone yet.
+#[must_use]
+pub fn to_undo(lines: &[Line]) -> Vec<Line> {
+    let done = || lines.iter().filter(|line| line.happened == Happened::Done);
+    let undone = |line: &&Line| {
+        done().any(|other| {
+            other.verb == Verb::Rollback
+                && other.undoes.as_deref() == Some(&line.run)
+                && (&other.namespace, &other.object) == (&line.namespace, &line.object)
+        })
+    };
+    let applied: Vec<&Line> = done().filter(|line| line.verb == Verb::Apply).collect();
+    let Some(last) = applied.last().map(|line| line.run.clone()) else { return Vec::new() };
+    applied.into_iter().filter(|line| line.run == last && !undone(line)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn line(happened: Happened, verb: Verb, run: &str, object: &str) -> Line {
+        Line {
+            at: "2026-11-23T01:00:00Z".parse().unwrap(),
+            happened,
+            verb,
+            run: run.to_owned(),
+            undoes: (verb == Verb::Rollback).then(|| "1".to_owned()),
+            who: "ann".to_owned(),
+            namespace: "shop".to_owned(),
+            object: object.to_owned(),
+            uid: String::new(),
+            workload: object.to_owned(),
+            changes: Vec::new(),
+            plan: String::new(),
+            guards: Vec::new(),
+            said: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_intent_without_an_outcome_is_pending() {
+        use Happened::{Done, Intent, Refused};
+        let lines = [
+            line(Intent, Verb::Apply, "1", "a"),
+            line(Done, Verb::Apply, "1", "a"),
+            line(Intent, Verb::Apply, "1", "b"),
+            line(Refused, Verb::Apply, "1", "b"),
+        ];
+        let open = pending(&lines);
+        assert_eq!(open.iter().map(|line| line.object.as_str()).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn the_last_run_is_undone_and_only_once() {
+        use Happened::Done;
+        let applied = [
+            line(Done, Verb::Apply, "0", "a"),
+            line(Done, Verb::Apply, "1", "a"),
+            line(Done, Verb::Apply, "1", "b"),
+        ];
+        assert_eq!(to_undo(&applied), applied[1..]);
+        let half = [&applied[..], &[line(Done, Verb::Rollback, "2", "a")]].concat();
+        assert_eq!(to_undo(&half), applied[2..]);
+        let whole = [&half[..], &[line(Done, Verb::Rollback, "2", "b")]].concat();
+        assert_eq!(to_undo(&whole), []);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_none_and_the_next_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/audit.jsonl");
+        let mut audit = Audit::open(&path).unwrap();
+        audit.write(line(Happened::Intent, Verb::Apply, "1", "a")).unwrap();
+        assert!(matches!(Audit::open(&path), Err(AuditError::InUse { .. })));
+        drop(audit);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{text}{}", &text[..text.len() / 2])).unwrap();
+        let mut audit = Audit::open(&path).unwrap();
+        assert_eq!(audit.lines.len(), 1);
+        audit.write(line(Happened::Done, Verb::Apply, "1", "a")).unwrap();
+        drop(audit);
+        assert_eq!(Audit::read(&path).unwrap().len(), 2);
+        // what somebody else wrote there is not read over
+        std::fs::write(&path, "{\"at\": 3}\n").unwrap();
+        assert!(matches!(Audit::read(&path), Err(AuditError::Line { line: 1, .. })));
+    }
+}

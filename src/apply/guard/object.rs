@@ -1,0 +1,296 @@
+//! Guards of the object: there, not paused, as the plan saw it, nobody else's, and at rest.
+
+use serde_json::Value;
+
+use super::{Checked, Situation, no};
+use crate::advise::plan::Setting;
+use crate::apply::{Found, Write, annotation, field, owner};
+use crate::render::objects::Kind;
+use crate::service::live::Scaler;
+use crate::service::rules::Rules;
+
+pub(super) fn is_gone() -> (String, String) {
+    (
+        "it is not there any more: deleted, or renamed".to_owned(),
+        "set `components.<name>.target`, and plan again".to_owned(),
+    )
+}
+
+pub(super) fn gone(s: &Situation<'_>) -> Checked {
+    if s.object().is_some() && s.found.workload.is_some() { Ok(()) } else { Err(is_gone()) }
+}
+
+pub(super) fn paused(s: &Situation<'_>) -> Checked {
+    pause_of(s.found)
+}
+
+/// Anything but `false` pauses: who set it meant it.
+pub(super) fn pause_of(found: &Found) -> Checked {
+    let Some(namespace) = &found.namespace else {
+        return no(
+            "whether its namespace is paused cannot be read",
+            "allow `get` on the namespace",
+        );
+    };
+    let places = [
+        ("its namespace", Some(namespace)),
+        ("the object", found.object.as_ref()),
+        ("what it scales", found.workload.as_ref()),
+    ];
+    for (what, place) in places {
+        let value = place
+            .map_or(&Value::Null, |place| &place["metadata"]["annotations"][annotation::PAUSE]);
+        if !value.is_null() && value != "false" {
+            return no(
+                format!("the kill switch is set on {what}: `{}: {value}`", annotation::PAUSE),
+                format!("remove the annotation `{}` once it may change again", annotation::PAUSE),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// `resourceVersion` moves with every status; where it moved, what the object asks for must be the same still.
+pub(super) fn live_changed(s: &Situation<'_>) -> Checked {
+    let hint = "plan again: somebody's change is not overwritten";
+    let Some(object) = s.object() else { return Ok(()) };
+    let Some(seen) = s.seen else {
+        return no(
+            "the plan did not see this object",
+            "make the plan with the cluster: `plimsoll plan -o json --context NAME`",
+        );
+    };
+    let metadata = &object["metadata"];
+    if metadata["uid"] != seen.uid.as_str() {
+        return no("it was deleted and made again since the plan", hint);
+    }
+    for field in s.fields() {
+        let now = field::amount(object, s.change.kind, field.setting, &field.path);
+        if now != Some(field.from) {
+            let now = now.map_or_else(|| "not set".to_owned(), |now| now.to_string());
+            return no(format!("`{}` is {now}, the plan saw {}", field.path, field.from), hint);
+        }
+    }
+    let same = metadata["resourceVersion"] == seen.resource_version.as_str()
+        || field::digest(s.change.kind, object).as_deref() == Some(&seen.spec);
+    if same { Ok(()) } else { no("its `spec` was changed since the plan", hint) }
+}
+
+pub(super) fn owned(s: &Situation<'_>) -> Checked {
+    s.object().map_or(Ok(()), |object| owners_allow(object, s.writes, s.rules))
+}
+
+/// Whether every other owner of what is written may be taken over by a person's word.
+pub(super) fn owners_allow(object: &Value, writes: &[Write], rules: &Rules) -> Checked {
+    if object["metadata"]["managedFields"].as_array().is_none_or(Vec::is_empty) {
+        return no(
+            "whose its fields are is not told: `metadata.managedFields` was emptied",
+            "`plimsoll values` or `patch` for a pull request",
+        );
+    }
+    for write in writes {
+        let owners = owner::others(object, &write.path);
+        let mut kept = owners.iter().filter(|owner| !rules.take_over.contains(owner));
+        if let Some(owner) = kept.next() {
+            let tracked = application(object);
+            let tracked =
+                tracked.map(|by| format!(", and {by} keeps the object")).unwrap_or_default();
+            return no(
+                format!("`{}` belongs to `{owner}`{tracked}", write.path),
+                format!(
+                    "`plimsoll values` or `patch` for a pull request, or `apply: {{takeOver: [{owner}]}}` in the settings"
+                ),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What else would bring an object back to what it says.
+fn application(object: &Value) -> Option<String> {
+    let (labels, annotations) = (&object["metadata"]["labels"], &object["metadata"]["annotations"]);
+    let argo = annotations["argocd.argoproj.io/tracking-id"]
+        .as_str()
+        .or(labels["argocd.argoproj.io/instance"].as_str());
+    let flux = labels["kustomize.toolkit.fluxcd.io/name"].as_str();
+    let helm = annotations["meta.helm.sh/release-name"].as_str();
+    argo.map(|name| format!("Argo CD application `{name}`"))
+        .or(flux.map(|name| format!("Flux kustomization `{name}`")))
+        .or(helm.map(|name| format!("Helm release `{name}`")))
+}
+
+pub(super) fn scaler(s: &Situation<'_>) -> Checked {
+    let Some(object) = s.object() else { return Ok(()) };
+    if let Some(owner) = object["metadata"]["ownerReferences"][0].as_object() {
+        let named = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+        return no(
+            format!("it belongs to `{}/{}`, which writes it", named("kind"), named("name")),
+            "change it there",
+        );
+    }
+    let asleep =
+        s.found.workload.as_ref().is_some_and(|workload| workload["spec"]["replicas"] == 0);
+    if asleep {
+        return no("it is scaled to zero: somebody put it to sleep", "wake it first");
+    }
+    for key in ["autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas"] {
+        let value = &object["metadata"]["annotations"][key];
+        if !value.is_null() && value != "false" {
+            return no(format!("it is paused: `{key}: {value}`"), "wake it first");
+        }
+    }
+    let disabled = object["status"]["conditions"].as_array().into_iter().flatten().any(|one| {
+        one["type"] == "ScalingActive"
+            && one["status"] == "False"
+            && one["reason"] == "ScalingDisabled"
+    });
+    if disabled {
+        return no("it is paused: `ScalingActive` is `False`, `ScalingDisabled`", "wake it first");
+    }
+    one_hand_on_the_count(s)
+}
+
+/// A count is never set beside an autoscaler, nor bounds on one that does not scale the component any more.
+fn one_hand_on_the_count(s: &Situation<'_>) -> Checked {
+    let workload = s.live.workload(&s.change.service, &s.change.component);
+    let scaler = workload.and_then(|workload| workload.scaler.as_ref());
+    let plain = s.writes.iter().any(|write| write.setting == Setting::Replicas);
+    let agrees = match scaler {
+        None => false,
+        Some(Scaler::Nobody) => !s.scales(),
+        Some(Scaler::Hpa(hpa)) => {
+            !plain
+                && (!s.scales()
+                    || (s.change.kind, &s.change.name)
+                        == (Kind::HorizontalPodAutoscaler, &hpa.name))
+        }
+        Some(Scaler::Keda(keda)) => {
+            !plain
+                && (!s.scales()
+                    || (s.change.kind, &s.change.name) == (Kind::ScaledObject, &keda.name))
+        }
+    };
+    if agrees || !(s.scales() || plain) {
+        return Ok(());
+    }
+    no("who scales the component is not known, or not what the plan saw", "plan again")
+}
+
+/// What an autoscaler measures itself by: twice the request is half the use of it, and half the pods.
+pub(super) fn coupled(s: &Situation<'_>) -> Checked {
+    let requests = [Setting::CpuRequest, Setting::MemoryRequest];
+    let Some(write) = s.writes.iter().find(|write| requests.contains(&write.setting)) else {
+        return Ok(());
+    };
+    let hint = "change request and target together in a pull request: `plimsoll values`";
+    let workload = s.live.workload(&s.change.service, &s.change.component);
+    let memory = write.setting == Setting::MemoryRequest;
+    match workload.and_then(|workload| workload.scaler.as_ref()) {
+        Some(Scaler::Nobody) => Ok(()),
+        Some(Scaler::Hpa(hpa)) => {
+            let target = if memory { hpa.memory_utilization } else { hpa.target_utilization };
+            match target {
+                None => Ok(()),
+                Some(target) => no(
+                    format!(
+                        "HPA `{}` counts pods by {target} % of the request that would change",
+                        hpa.name
+                    ),
+                    hint,
+                ),
+            }
+        }
+        Some(Scaler::Keda(keda)) => no(
+            format!("whether `ScaledObject/{}` counts pods by the request is not known", keda.name),
+            hint,
+        ),
+        None => no("who scales the component is not known", "plan again"),
+    }
+}
+
+pub(super) fn vpa(s: &Situation<'_>) -> Checked {
+    if !s.resizes() {
+        return Ok(());
+    }
+    let workload = s.live.workload(&s.change.service, &s.change.component);
+    match workload.and_then(|workload| workload.vpas.as_ref()) {
+        None => no("whether a VPA sets its size cannot be read", "allow `list` on VPAs"),
+        Some(vpas) => match vpas.iter().find(|vpa| vpa.mode != "Off") {
+            None => Ok(()),
+            Some(vpa) => no(
+                format!("VPA `{}` sets its size (mode `{}`)", vpa.name, vpa.mode),
+                "let one of the two do it: set its `updateMode` to `Off`, or leave the size to it",
+            ),
+        },
+    }
+}
+
+pub(super) fn rollout(s: &Situation<'_>) -> Checked {
+    let Some(workload) = &s.found.workload else { return Ok(()) };
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let hint = "wait for `kubectl rollout status`, and run it again";
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    if spec["paused"] == true {
+        return no("its rollout is paused", "`kubectl rollout resume` it first");
+    }
+    let Some(observed) = status["observedGeneration"].as_u64() else {
+        return no("whether a rollout is in progress cannot be read from its status", hint);
+    };
+    if observed < count(&workload["metadata"]["generation"]) {
+        return no("a rollout is in progress: its controller has not seen it yet", hint);
+    }
+    let failed = status["conditions"].as_array().into_iter().flatten();
+    if failed.into_iter().any(|one| one["type"] == "Progressing" && one["status"] == "False") {
+        return no("its last rollout failed: `Progressing` is `False`", "mend or undo it first");
+    }
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    let updated = count(&status["updatedReplicas"]);
+    let revisions = (&status["currentRevision"], &status["updateRevision"]);
+    if updated < wanted || revisions.0 != revisions.1 {
+        return no(
+            format!(
+                "a rollout is in progress: {updated} of {wanted} pods are of the newest version"
+            ),
+            hint,
+        );
+    }
+    Ok(())
+}
+
+/// Why a container waits when it will not come by itself.
+const STUCK: [&str; 7] = [
+    "CrashLoopBackOff",
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
+/// Pods that crash speak against everything; pods that are not ready, against all but a higher count: under too much
+/// load they are not.
+pub(super) fn pods(s: &Situation<'_>) -> Checked {
+    let Some(workload) = &s.found.workload else { return Ok(()) };
+    let Some(pods) = &s.found.pods else {
+        return no("whether its pods run cannot be read", "allow `list` on pods");
+    };
+    for pod in pods {
+        let containers = ["initContainerStatuses", "containerStatuses"]
+            .into_iter()
+            .flat_map(|key| pod["status"][key].as_array().into_iter().flatten());
+        for container in containers {
+            let why = container["state"]["waiting"]["reason"].as_str().unwrap_or_default();
+            if STUCK.contains(&why) {
+                let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+                return no(format!("pod `{name}` is in `{why}`"), "mend that first");
+            }
+        }
+    }
+    let wanted = workload["spec"]["replicas"].as_u64().unwrap_or(1);
+    let ready = workload["status"]["readyReplicas"].as_u64().unwrap_or(0);
+    if s.only_raises_counts() || ready >= wanted {
+        return Ok(());
+    }
+    no(format!("{ready} of {wanted} pods are ready"), "wait until all are")
+}

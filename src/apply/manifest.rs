@@ -1,0 +1,216 @@
+//! What is sent, and whether the server's answer changes that and nothing else.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use crate::apply::{Write, annotation, field, owner};
+use crate::render::objects::Kind;
+
+/// What the annotations say after the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note<'a> {
+    /// We change something; the run's name, which is its time.
+    Applied(&'a str),
+    /// We undo what we changed.
+    RolledBack(&'a str),
+}
+
+/// The manifest of a server-side apply: what we own already, the fields to write, and a note of what they replace.
+/// It holds the `uid` and `resourceVersion` of `object`, so that it fits no other.
+#[must_use]
+pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) -> Value {
+    let mut manifest = owner::applied(object);
+    manifest["apiVersion"] = json!(kind.version());
+    manifest["kind"] = json!(kind.name());
+    for key in ["name", "namespace", "uid", "resourceVersion"] {
+        manifest["metadata"][key] = object["metadata"][key].clone();
+    }
+    for write in writes {
+        field::put(&mut manifest, &write.path, field::json(write.to));
+    }
+    let annotations = &mut manifest["metadata"]["annotations"];
+    if !annotations.is_object() {
+        *annotations = json!({});
+    }
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.retain(|key, _| !key.starts_with("plimsoll.dev/"));
+        match note {
+            Note::Applied(run) => {
+                annotations.insert(annotation::APPLIED_AT.to_owned(), json!(run));
+                annotations.insert(annotation::PREVIOUS.to_owned(), json!(previous(writes)));
+            }
+            Note::RolledBack(run) => {
+                annotations.insert(annotation::ROLLED_BACK_AT.to_owned(), json!(run));
+            }
+        }
+    }
+    manifest
+}
+
+/// What a change replaces, as the annotation holds it.
+fn previous(writes: &[Write]) -> String {
+    let of = |write: &Write| {
+        json!({
+            "setting": write.setting.name(), "field": write.path.to_string(),
+            "from": field::json(write.from), "to": field::json(write.to),
+        })
+    };
+    Value::Array(writes.iter().map(of).collect()).to_string()
+}
+
+/// Whether `after` differs from `before` in the fields to write and in our own annotations, has the values that were
+/// asked for, and differs in nothing else that an object says of itself.
+///
+/// # Errors
+///
+/// The places that differ and should not, or do not and should.
+pub fn only_ours(before: &Value, after: &Value, writes: &[Write]) -> Result<(), Vec<String>> {
+    let mut wrong: Vec<String> = Vec::new();
+    let mut expected = before.clone();
+    for write in writes {
+        let Some(answered) = field::at(after, &write.path) else {
+            wrong.push(write.path.to_string());
+            continue;
+        };
+        if crate::advise::plan::Amount::read(write.setting, answered) != Ok(write.to) {
+            wrong.push(write.path.to_string());
+        }
+        field::put(&mut expected, &write.path, answered.clone());
+    }
+    differences(&stated(&expected), &stated(after), "", &mut wrong);
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// What an object states of itself: no status, none of the server's book-keeping, none of our notes.
+fn stated(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(object) = object.as_object_mut() {
+        object.remove("status");
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for key in ["managedFields", "resourceVersion", "generation"] {
+            metadata.remove(key);
+        }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.retain(|key, _| !key.starts_with("plimsoll.dev/"));
+        }
+        if metadata.get("annotations").is_some_and(|all| *all == json!({})) {
+            metadata.remove("annotations");
+        }
+    }
+    object
+}
+
+fn differences(a: &Value, b: &Value, path: &str, found: &mut Vec<String>) {
+    match (a, b) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let of = |all: &serde_json::Map<String, Value>| {
+                    all.get(key).cloned().unwrap_or_default()
+                };
+                differences(&of(one), &of(other), &path, found);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (i, (one, other)) in one.iter().zip(other).enumerate() {
+                differences(one, other, &format!("{path}[{i}]"), found);
+            }
+        }
+        _ if a == b => {}
+        _ => found.push(path.to_owned()),
+    }
+}
+
+/// The change of an object as `kubectl diff` shows one.
+#[must_use]
+pub fn diff(title: &str, before: &Value, after: &Value) -> String {
+    let text = |object: &Value| {
+        let mut shown = object.clone();
+        if let Some(shown) = shown.as_object_mut() {
+            shown.remove("status");
+        }
+        if let Some(metadata) = shown["metadata"].as_object_mut() {
+            for key in
+                ["managedFields", "resourceVersion", "generation", "creationTimestamp", "uid"]
+            {
+                metadata.remove(key);
+            }
+            // the whole manifest once more, on one line
+            if let Some(Value::Object(notes)) = metadata.get_mut("annotations") {
+                notes.remove("kubectl.kubernetes.io/last-applied-configuration");
+            }
+        }
+        shown.sort_all_objects();
+        serde_saphyr::to_string(&shown).unwrap_or_default()
+    };
+    let (before, after) = (text(before), text(after));
+    let diff = TextDiff::from_lines(&before, &after);
+    let diff = diff
+        .unified_diff()
+        .context_radius(3)
+        .header(&format!("{title} (live)"), &format!("{title} (after)"))
+        .to_string();
+    // what an object says must do nothing to the terminal that shows it
+    let plain = |line: &str| line.replace(crate::units::acts, " ");
+    diff.lines().map(|line| plain(line) + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::plan::{Amount, Setting};
+    use crate::render::objects::Path;
+
+    fn hpa() -> Value {
+        json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "7", "managedFields": [
+                {"manager": "plimsoll", "operation": "Apply", "fieldsV1": {
+                    "f:metadata": {"f:annotations": {"f:plimsoll.dev/rolled-back-at": {}}}, "f:spec": {"f:minReplicas": {}}}}],
+                "annotations": {"plimsoll.dev/rolled-back-at": "t0"}},
+            "spec": {"minReplicas": 3, "maxReplicas": 5}, "status": {"currentReplicas": 3}})
+    }
+
+    fn write() -> Write {
+        Write {
+            setting: Setting::MaxReplicas,
+            path: Path::keys(&["spec", "maxReplicas"]),
+            from: Amount::Count(5),
+            to: Amount::Count(8),
+            reasons: Vec::new(),
+            took_over: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_we_own_stays_in_what_we_send() {
+        let sent = manifest(Kind::HorizontalPodAutoscaler, &hpa(), &[write()], Note::Applied("t1"));
+        // left out, `minReplicas` would fall to 1
+        assert_eq!(sent["spec"], json!({"minReplicas": 3, "maxReplicas": 8}));
+        assert_eq!(
+            sent["metadata"],
+            json!({"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "7", "annotations": {
+                "plimsoll.dev/applied-at": "t1",
+                "plimsoll.dev/previous": r#"[{"field":"spec.maxReplicas","from":5,"setting":"maxReplicas","to":8}]"#}})
+        );
+        let back =
+            manifest(Kind::HorizontalPodAutoscaler, &hpa(), &[write()], Note::RolledBack("t2"));
+        assert_eq!(back["metadata"]["annotations"], json!({"plimsoll.dev/rolled-back-at": "t2"}));
+    }
+
+    #[test]
+    fn an_answer_that_changes_anything_else_is_not_taken() {
+        let mut after = hpa();
+        after["spec"]["maxReplicas"] = json!(8);
+        after["status"] = json!({});
+        after["metadata"]["annotations"] = json!({"plimsoll.dev/applied-at": "t1"});
+        assert_eq!(only_ours(&hpa(), &after, &[write()]), Ok(()));
+        after["spec"]["minReplicas"] = json!(1);
+        assert_eq!(only_ours(&hpa(), &after, &[write()]), Err(vec!["spec.minReplicas".to_owned()]));
+        // nor one that changes less than was asked for
+        assert_eq!(only_ours(&hpa(), &hpa(), &[write()]), Err(vec!["spec.maxReplicas".to_owned()]));
+    }
+}

@@ -1,0 +1,91 @@
+//! The only place that writes to a cluster. It decides nothing but *whether*: what is written is what `render` put into
+//! [`ObjectChange`]s, and it is written where every [`guard`] lets it pass.
+//!
+//! An object is read, judged, sent as a dry run of the server, compared, noted in the [`audit`], and sent. The patch
+//! carries the `resourceVersion` of what was judged, so that nothing can come in between.
+
+pub mod audit;
+pub mod error;
+pub mod field;
+pub mod guard;
+pub mod manifest;
+pub mod owner;
+pub mod server;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::advise::plan::{Amount, Setting};
+use crate::render::objects::{ObjectChange, Path};
+
+/// The field manager under which everything is written.
+pub const MANAGER: &str = "plimsoll";
+
+/// The annotations on objects: the kill switch, which people set, and what we note.
+pub mod annotation {
+    /// Anything but `false` keeps us away from an object, or from all in a namespace.
+    pub const PAUSE: &str = "plimsoll.dev/pause";
+    /// When we changed the object last.
+    pub const APPLIED_AT: &str = "plimsoll.dev/applied-at";
+    /// What our last change replaced, as JSON.
+    pub const PREVIOUS: &str = "plimsoll.dev/previous";
+    /// When we undid our last change.
+    pub const ROLLED_BACK_AT: &str = "plimsoll.dev/rolled-back-at";
+}
+
+/// An object as it was just read, and what is around it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The object; `None`: it is not there.
+    pub object: Option<Value>,
+    /// The Deployment or StatefulSet that runs the component: the object itself, or what it scales.
+    pub workload: Option<Value>,
+    /// Its namespace; `None`: not told.
+    pub namespace: Option<Value>,
+    /// The pods of the workload; `None`: not told.
+    pub pods: Option<Vec<Value>>,
+}
+
+/// A field that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The setting.
+    pub setting: Setting,
+    /// Where the object holds it.
+    pub path: Path,
+    /// Its value now.
+    pub from: Amount,
+    /// The value to be.
+    pub to: Amount,
+    /// The codes of the reasons for it.
+    pub reasons: Vec<String>,
+    /// The managers it is taken from, by a person's word.
+    pub took_over: Vec<String>,
+}
+
+/// The fields of a change that are not as they should be yet. A value that cannot be read counts as another one.
+#[must_use]
+pub fn writes(change: &ObjectChange, object: &Value) -> Vec<Write> {
+    let differs = |field: &&crate::render::objects::FieldChange| {
+        field::amount(object, change.kind, field.setting, &field.path) != Some(field.to)
+    };
+    let write = |field: &crate::render::objects::FieldChange| Write {
+        setting: field.setting,
+        path: field.path.clone(),
+        from: field::amount(object, change.kind, field.setting, &field.path).unwrap_or(field.from),
+        to: field.to,
+        reasons: field.reasons.iter().map(|reason| reason.code.name()).collect(),
+        took_over: owner::others(object, &field.path),
+    };
+    change.fields.iter().filter(differs).map(write).collect()
+}
+
+/// The moment that an annotation of the object holds.
+///
+/// # Errors
+///
+/// Where it holds something else.
+pub fn noted(object: &Value, key: &str) -> Result<Option<Timestamp>, String> {
+    let text = object["metadata"]["annotations"][key].as_str();
+    text.map(|text| text.parse().map_err(|_| format!("`{key}: {text}` is no time"))).transpose()
+}

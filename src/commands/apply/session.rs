@@ -1,0 +1,296 @@
+//! What `apply` and `rollback` share: the connection, the record, and the way of one object from rehearsal to outcome.
+
+use std::path::Path;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::apply::audit::{self, Audit, Changed, Happened, Line, Verb};
+use crate::apply::error::{AuditError, CallError};
+use crate::apply::guard::Refusal;
+use crate::apply::manifest::{Note, diff, manifest, only_ours};
+use crate::apply::server::{Mode, Place, Server};
+use crate::apply::{Write, field};
+use crate::commands::{Hinted, Talk};
+use crate::render::objects::{Kind, Path as Field};
+use crate::source::kubernetes::{self, ClusterOptions};
+use crate::units::acts;
+
+/// One run of `apply` or `rollback`.
+pub(in crate::commands) struct Session<'a> {
+    pub server: Server,
+    /// The record, held; `None` in a dry run.
+    audit: Option<Audit>,
+    /// What the record held when the run began.
+    pub lines: Vec<Line>,
+    who: String,
+    pub now: Timestamp,
+    /// The run's name: its time.
+    pub run: String,
+    pub talk: &'a Talk,
+    pub out: &'a mut dyn std::io::Write,
+}
+
+/// How an object ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum Outcome {
+    /// It is as it should be.
+    Same,
+    /// It was changed, or would be.
+    Changed,
+    /// It is left as it is.
+    Refused,
+    /// It changed in between: to be read and judged again.
+    Again,
+}
+
+/// An object that passed its guards.
+pub(in crate::commands) struct Passed<'a> {
+    pub place: Place<'a>,
+    pub object: &'a Value,
+    pub writes: &'a [Write],
+    pub note: Note<'a>,
+    pub line: Line,
+}
+
+impl<'a> Session<'a> {
+    /// Connects, and with `yes` opens the record, which keeps other runs out.
+    pub async fn open(
+        options: &ClusterOptions,
+        record: &Path,
+        (now, yes): (Timestamp, bool),
+        talk: &'a Talk,
+        out: &'a mut dyn std::io::Write,
+    ) -> Result<Self> {
+        let client = kubernetes::connect(options).await;
+        let client = client.map_err(|error| Hinted::because(&error, &error.hint()))?;
+        let server = Server::new(client);
+        let audit = if yes { Some(Audit::open(record).map_err(unrecorded)?) } else { None };
+        let lines = match &audit {
+            Some(audit) => audit.lines.clone(),
+            None => Audit::read(record).map_err(unrecorded)?,
+        };
+        let user = server.who().await.map_err(called)?;
+        let local = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        let who = match (user, local) {
+            (Some(user), Some(local)) if user != local => format!("{user} ({local})"),
+            (Some(user), _) => user,
+            (None, local) => local.unwrap_or_else(|| "unknown".to_owned()),
+        };
+        // to the millisecond: no two runs that hold the record begin in the same
+        let clock = if yes { Timestamp::now() } else { now };
+        let run = format!("{clock:.3}");
+        Ok(Self { server, audit, lines, who, now, run, talk, out })
+    }
+
+    pub fn acts(&self) -> bool {
+        self.audit.is_some()
+    }
+
+    /// A line of the record for an object, as an intent.
+    pub fn line(&self, verb: Verb, place: Place<'_>, workload: String) -> Line {
+        Line {
+            at: self.now,
+            happened: Happened::Intent,
+            verb,
+            run: self.run.clone(),
+            undoes: None,
+            who: self.who.clone(),
+            namespace: place.namespace.to_owned(),
+            object: format!("{}/{}", place.kind.name(), place.name),
+            uid: String::new(),
+            workload,
+            changes: Vec::new(),
+            plan: String::new(),
+            guards: Vec::new(),
+            said: Vec::new(),
+        }
+    }
+
+    /// Says why an object is left, and records it.
+    pub fn refuse(&mut self, mut line: Line, refusals: &[Refusal]) -> Result<Outcome> {
+        writeln!(self.out, "refused  {} in {}", line.object, line.namespace)?;
+        for Refusal { code, message, hint } in refusals {
+            let text = format!("         {code}  {message}");
+            writeln!(self.out, "{}\n           hint: {}", plain(&text), plain(hint))?;
+        }
+        line.said = refusals.iter().map(|one| format!("{}: {}", one.code, one.message)).collect();
+        self.record(line, Happened::Refused)?;
+        Ok(Outcome::Refused)
+    }
+
+    fn record(&mut self, line: Line, happened: Happened) -> Result<()> {
+        let Some(audit) = &mut self.audit else { return Ok(()) };
+        let at = Timestamp::now();
+        Ok(audit.write(Line { at, happened, ..line }).map_err(unrecorded)?)
+    }
+
+    /// Rehearses a change on the server, shows it, and with `--yes` records and makes it.
+    pub async fn deliver(&mut self, passed: Passed<'_>) -> Result<Outcome> {
+        let Passed { place, object, writes, note, mut line } = passed;
+        line.uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        line.changes = writes.iter().map(Changed::of).collect();
+        // only what a person named is taken, and only where somebody has it: the guard has seen to that
+        let force = writes.iter().any(|write| !write.took_over.is_empty());
+        let sent = manifest(place.kind, object, writes, note);
+        let after = match self.server.apply(place, &sent, Mode::DryRun, force).await {
+            Ok(after) => after,
+            // a field that somebody else got meanwhile; any other conflict is a new version of the object
+            Err(error @ CallError::Conflict { .. })
+                if error.to_string().contains("conflict with") =>
+            {
+                return self.refuse(line, &[refused(&error)]);
+            }
+            Err(CallError::Conflict { .. }) => return Ok(Outcome::Again),
+            Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+            Err(error) => return self.refuse(line, &[refused(&error)]),
+        };
+        if let Err(places) = only_ours(object, &after, writes) {
+            let refusal = Refusal {
+                code: "ANSWER",
+                message: format!("the server would change something else: {}", places.join(", ")),
+                hint: "see which webhook does that, or who owns the field".to_owned(),
+            };
+            return self.refuse(line, &[refusal]);
+        }
+        let title = format!("{} in {}", line.object, line.namespace);
+        self.out.write_all(diff(&title, object, &after).as_bytes())?;
+        self.say_what_is_taken(writes)?;
+        if !self.acts() {
+            return Ok(Outcome::Changed);
+        }
+        self.record(line.clone(), Happened::Intent)?;
+        match self.server.apply(place, &sent, Mode::Real, force).await {
+            Ok(after) => {
+                self.record(line.clone(), Happened::Done)?;
+                self.tell(place, &after, &line).await;
+                Ok(Outcome::Changed)
+            }
+            Err(CallError::Conflict { .. }) => {
+                self.record(line, Happened::NotSent)?;
+                Ok(Outcome::Again)
+            }
+            // it may have been done: the intent stays open, and the next run looks
+            Err(error @ CallError::Lost { .. }) => Err(called(error).into()),
+            Err(error) => {
+                line.said = vec![error.to_string()];
+                self.record(line.clone(), Happened::Failed)?;
+                if error.is_of_the_cluster() {
+                    return Err(called(error).into());
+                }
+                self.refuse(line, &[refused(&error)])
+            }
+        }
+    }
+
+    fn say_what_is_taken(&mut self, writes: &[Write]) -> Result<()> {
+        for write in writes.iter().filter(|write| !write.took_over.is_empty()) {
+            let from = write.took_over.join("`, `");
+            writeln!(self.out, "taken    `{}` from `{}`", write.path, plain(&from))?;
+        }
+        Ok(())
+    }
+
+    /// The Event on the object. Without it the change stands, and is in the record.
+    async fn tell(&self, place: Place<'_>, object: &Value, line: &Line) {
+        let bare = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+        let one = |of: &Changed| {
+            let why = if of.reasons.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", of.reasons.join(", "))
+            };
+            format!("{} {} -> {}{why}", of.setting.name(), bare(&of.from), bare(&of.to))
+        };
+        let changes: Vec<String> = line.changes.iter().map(one).collect();
+        let message = format!("{}, by {}", changes.join("; "), line.who);
+        let reason =
+            if line.verb == Verb::Apply { "CapacityApplied" } else { "CapacityRolledBack" };
+        let sent = self.server.event(place, object, (reason, &message), Timestamp::now()).await;
+        if let Err(error) = sent {
+            self.talk.say(&format!("warning: no Event: {}", plain(&error.to_string())));
+        }
+    }
+
+    /// Looks at what a run left open that ended between its intent and its outcome, and says what became of it.
+    pub async fn settle(&mut self) -> Result<()> {
+        for line in audit::pending(&self.lines) {
+            let Some((kind, name)) = kind_and_name(&line.object) else { continue };
+            let place = Place { namespace: &line.namespace, kind, name };
+            let object = match self.server.find(place, (kind, name)).await {
+                Ok(found) => found.object.filter(|object| object["metadata"]["uid"] == *line.uid),
+                Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+                Err(_) => None,
+            };
+            let open = format!(
+                "the run of {} ended while it changed {} in {}",
+                line.run, line.object, line.namespace
+            );
+            // one record may serve several clusters: what is not seen here is left open
+            let Some(object) = object else {
+                self.talk
+                    .say(&format!("{open}: the object is gone, of another cluster, or hidden"));
+                continue;
+            };
+            let (happened, what) = became(&line, kind, &object);
+            self.talk.say(&format!("{open}: {what}"));
+            let said = vec![format!("found by the run of {}: {what}", self.run)];
+            self.record(Line { said, ..line }, happened)?;
+        }
+        if let Some(audit) = &self.audit {
+            self.lines.clone_from(&audit.lines);
+        }
+        Ok(())
+    }
+}
+
+/// What became of a change whose outcome nobody wrote down.
+fn became(line: &Line, kind: Kind, object: &Value) -> (Happened, &'static str) {
+    let holds = |wanted: fn(&Changed) -> &Value| {
+        line.changes.iter().all(|one| {
+            let is = field::amount(object, kind, one.setting, &Field::read(&one.field));
+            is.is_some_and(|is| field::json(is) == *wanted(one))
+        })
+    };
+    if holds(|one| &one.to) {
+        (Happened::Done, "it was done, and this run goes on")
+    } else if holds(|one| &one.from) {
+        (Happened::NotSent, "it was not done, and this run decides anew")
+    } else {
+        (Happened::Overtaken, "somebody changed it since, and it is left to them")
+    }
+}
+
+/// `Deployment/jarvis-api` as kind and name.
+pub(in crate::commands) fn kind_and_name(object: &str) -> Option<(Kind, &str)> {
+    let (kind, name) = object.split_once('/')?;
+    let kind = match kind {
+        "HorizontalPodAutoscaler" => Kind::HorizontalPodAutoscaler,
+        "ScaledObject" => Kind::ScaledObject,
+        other => Kind::of(other)?,
+    };
+    Some((kind, name))
+}
+
+/// The refusal that an answer of the server is.
+pub(in crate::commands) fn refused(error: &CallError) -> Refusal {
+    Refusal { code: "SERVER", message: error.to_string(), hint: error.hint().to_owned() }
+}
+
+/// A call that ends the run.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+pub(in crate::commands) fn called(error: CallError) -> Hinted {
+    let hint = error.hint().to_owned();
+    Hinted { message: plain(&error.to_string()), hint }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+fn unrecorded(error: AuditError) -> Hinted {
+    Hinted { message: error.to_string(), hint: error.hint().to_owned() }
+}
+
+/// What a cluster says must do nothing to the terminal that shows it.
+pub(in crate::commands) fn plain(text: &str) -> String {
+    text.replace(acts, " ")
+}

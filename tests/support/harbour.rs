@@ -1,0 +1,176 @@
+//! JARVIS on a real cluster: its manifests, a folder with settings and history, and what the binary says in it.
+
+#![allow(dead_code)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use jiff::Timestamp;
+use plimsoll::history::{Evidence, Signal};
+use plimsoll::source::demo;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::cluster::Cluster;
+
+/// A Monday without a campaign, roll-out or outage in the eight weeks before.
+pub const AT: &str = "2025-11-24T01:00:00Z";
+
+/// JARVIS, with names that nothing but the objects themselves tells: the HPA, and the container of the API.
+pub const JARVIS: &str = include_str!("../manifests/jarvis.yaml");
+
+/// A folder with settings and eight weeks of history, none of it about what is in force.
+pub struct Desk(pub TempDir);
+
+pub struct Told {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+pub fn settings(namespaces: &[&str]) -> String {
+    let services = namespaces.iter().map(|namespace| {
+        format!(
+            "  - name: {namespace}
+    namespace: {namespace}
+    tiers:
+      - {{name: Low,    below: 10,  api: 2,     worker: 1,    redis: 256Mi}}
+      - {{name: Medium, below: 50,  api: 3-5,   worker: 2-3,  redis: 512Mi}}
+      - {{name: High,   below: 200, api: 5-10,  worker: 3-5,  redis: 1Gi}}
+      - {{name: Peak,               api: 10-20, worker: 5-10, redis: 2Gi}}
+    components:
+      api:    {{target: Deployment/jarvis-api}}
+      worker: {{target: Deployment/jarvis-worker}}
+      redis:  {{target: StatefulSet/jarvis-redis-master, memory: true}}
+    volumes: [data-jarvis-postgresql-0]
+"
+        )
+    });
+    let services: String = services.collect();
+    format!(
+        "version: 1\ntimezone: Asia/Tokyo\nhistory: {{files: [history.csv], step: 5m, lookback: 8w, store: history}}\nservices:\n{services}"
+    )
+}
+
+impl Desk {
+    /// For services that are named like their namespaces, with twice the load of the built-in history.
+    pub fn of(namespaces: &[&str]) -> Self {
+        Self::with(namespaces, AT.parse().unwrap(), |_, value| value)
+    }
+
+    /// The same with a history that ends at `end`, each value of a signal as `made` makes it of the built-in one.
+    pub fn with(namespaces: &[&str], end: Timestamp, made: impl Fn(Signal, f64) -> f64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("plimsoll.yaml"), settings(namespaces)).unwrap();
+        let history = history(namespaces, end, made);
+        std::fs::write(folder.path().join("history.csv"), history).unwrap();
+        Self(folder)
+    }
+
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn edit(&self, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.path("plimsoll.yaml")).unwrap();
+        assert!(text.contains(old), "{old}");
+        std::fs::write(self.path("plimsoll.yaml"), text.replace(old, new)).unwrap();
+    }
+
+    /// What the binary says for [`AT`], as this user of the cluster.
+    pub fn run(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
+        self.say(cluster, user, &[args, &["--at", AT]].concat())
+    }
+
+    pub fn init(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
+        self.say(cluster, user, &[&["init"], args].concat())
+    }
+
+    pub fn say(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
+        let kubeconfig = cluster.path(&format!("{user}.kubeconfig"));
+        told(self.command(user, &kubeconfig, args).output().unwrap())
+    }
+
+    /// The binary with these arguments in this folder, to be run as this user of a cluster.
+    pub fn command(&self, user: &str, kubeconfig: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command
+            .args(args)
+            .args(["--context", user, "--kubeconfig"])
+            .arg(kubeconfig)
+            .current_dir(&self.0)
+            .env("NO_COLOR", "1");
+        command
+    }
+
+    pub fn plan(&self, cluster: &Cluster, user: &str) -> Told {
+        self.run(cluster, user, &["plan", "-o", "json"])
+    }
+}
+
+impl Told {
+    /// `current`, `target` and `action` of a setting of a service.
+    pub fn setting(&self, service: &str, component: &str, setting: &str) -> [Value; 3] {
+        let plan: Value = serde_json::from_str(&self.stdout).unwrap();
+        let services = plan["services"].as_array().unwrap();
+        let of = services.iter().find(|one| one["name"] == service).unwrap();
+        let mut all = of["recommendations"].as_array().unwrap().iter();
+        let one = all.find(|one| one["component"] == component && one["setting"] == setting);
+        let one = one.unwrap_or_else(|| panic!("no {component} {setting} in {}", self.stdout));
+        ["current", "target", "action"].map(|key| one[key].clone())
+    }
+
+    pub fn says(&self, code: i32, words: &[&str]) {
+        let text = format!("{}{}", self.stdout, self.stderr);
+        assert_eq!(self.code, Some(code), "{text}");
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = flat(&text);
+        for word in words {
+            assert!(said.contains(&flat(word)), "`{word}` is not in\n{text}");
+        }
+        assert!(!text.contains("panicked"), "{text}");
+    }
+}
+
+/// What a run of the binary said.
+pub fn told(output: Output) -> Told {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Told { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn history(services: &[&str], end: Timestamp, made: impl Fn(Signal, f64) -> f64) -> String {
+    let shift = end.duration_since(AT.parse().unwrap());
+    let mut text = "timestamp,service,series,value\n".to_owned();
+    for (key, evidence) in demo::observed(AT.parse().unwrap(), demo::SEED) {
+        let wanted = match key.signal {
+            Signal::Load | Signal::ErrorRate | Signal::P99 | Signal::RedisUsed => true,
+            Signal::CpuMax | Signal::Memory => key.subject.as_deref() == Some("api"),
+            _ => false,
+        };
+        let Evidence::Series(samples) = evidence else { continue };
+        if !wanted {
+            continue;
+        }
+        let twice = if key.signal == Signal::Load { 2.0 } else { 1.0 };
+        for service in services {
+            for (at, value) in samples.at.iter().zip(&samples.value) {
+                let at = Timestamp::from_second(*at).unwrap() + shift;
+                let value = made(key.signal, value * twice);
+                writeln!(text, "{at},{service},{key},{value}").unwrap();
+            }
+        }
+    }
+    text
+}
+
+/// Lets a user list these kinds in a namespace.
+pub fn allow(cluster: &Cluster, user: &str, namespace: &str, resources: &str) {
+    let name = format!("{user}-reads");
+    let role = ["create", "role", &name, "-n", namespace, "--verb=list", "--resource", resources];
+    let bound = ["create", "rolebinding", &name, "-n", namespace, "--role", &name, "--user", user];
+    for args in [&role[..], &bound[..]] {
+        let made = cluster.kubectl(args);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+}
