@@ -8,6 +8,9 @@ mod cluster;
 #[path = "support/harbour.rs"]
 mod harbour;
 
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use cluster::{Cluster, available, controllers_available};
@@ -1074,7 +1077,6 @@ fn what_was_observed_low_for_long_is_lowered_by_one_step_and_not_by_two() {
     if !available("what_was_observed_low_for_long_is_lowered_by_one_step_and_not_by_two") {
         return;
     }
-    use std::fmt::Write as _;
     let quiet = |signal, value| match signal {
         Signal::Load => value * 0.05,
         Signal::ErrorRate => 0.001,
@@ -1174,8 +1176,6 @@ fn behind_a_line_that_dies(
     cut: Cut,
     intents: usize,
 ) -> std::path::PathBuf {
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let text = std::fs::read_to_string(cluster.path("admin.kubeconfig")).unwrap();
     let real = text.split("https://").nth(1).unwrap().split('\'').next().unwrap().to_owned();

@@ -191,6 +191,12 @@ policy:
   risk: 5%                          # chance that the window's peak exceeds what is planned for
   horizon: 7d                       # the window that is planned for
   outlook: 28d                      # how far ahead crossings are looked for
+  # For `plimsoll apply`: when nothing is changed, and how long an object is left alone after a change.
+  # freeze: [{{days: [Fri, Sat], from: '18:00', to: '24:00'}}]
+  # cooldown: 30m
+
+# Whose fields `plimsoll apply` may take over, as `managedFields` names them; nobody's unless named.
+# apply: {{takeOver: [helm]}}
 
 # What is known to change the load; `to` is the first moment after it, a date is its midnight.
 # events:
