@@ -62,7 +62,7 @@ pub struct Forecast {
 /// A member of the ensemble and its say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MemberWeight {
-    /// Stable name: `last-week`, `daily-profile`.
+    /// Stable name: `last-week`, `weekly-profile`.
     pub name: &'static str,
     /// A sentence for people: "last week's shape".
     pub means: &'static str,
