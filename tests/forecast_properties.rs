@@ -238,6 +238,21 @@ fn steady_decline_never_goes_below_zero() {
 }
 
 #[test]
+fn a_load_that_shrinks_by_a_share_each_day_is_not_promised_the_peaks_of_its_start() {
+    // errors and peaks of the first weeks are ten to ten thousand times what is left
+    for (per_day, weeks) in [(0.85_f64, 4), (0.85, 8), (0.93, 8)] {
+        let shrunk = |hour: usize| office(hour) * per_day.powf(hour as f64 / 24.0);
+        let n = weeks * 7 * DAY;
+        let forecast = ahead((0..n).map(shrunk).collect(), 672);
+        let top = (n - 168..n).map(shrunk).fold(0.0, f64::max);
+        for week in 0..4 {
+            let stated = forecast.peak(week * 168..(week + 1) * 168).quantile(0.99);
+            assert!(stated <= 3.5 * top, "{per_day}: {stated}, the last week had {top}");
+        }
+    }
+}
+
+#[test]
 fn a_new_level_is_taken_up_within_days() {
     let mut values = weeks(4);
     let shift = values.len() - 3 * DAY;

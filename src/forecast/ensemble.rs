@@ -40,6 +40,8 @@ pub(super) struct Trial {
     pub origin: usize,
     /// Its say in weights and intervals: 1 now, half after [`HALF_LIFE_D`].
     pub weight: f64,
+    /// Factor on its errors where the load has declined since.
+    pub declined: f64,
     /// One row of forecasts per member, up to the end of what is seen.
     pub rows: Vec<Vec<f64>>,
 }
@@ -74,6 +76,7 @@ impl Fit {
                 trials.push(Trial {
                     origin: t,
                     weight: 0.5f64.powf(seasons.hours_in(n - t) / 24.0 / HALF_LIFE_D),
+                    declined: 1.0,
                     rows: memory.expect(grid.phase + t, steps.min(n - t)),
                 });
             }
