@@ -174,9 +174,9 @@ fn a_constant_series_is_forecast_as_that_constant() {
 fn a_constant_added_to_the_series_is_added_to_the_forecast() {
     let plain = ahead(weeks(4), 168);
     let raised = ahead(weeks(4).iter().map(|load| load + 1000.0).collect(), 168);
-    // the multiplicative member and the growth of noise with the level keep this from being exact
+    // the two multiplicative members and the growth of noise with the level keep this from being exact
     for (a, b) in plain.mean.iter().zip(&raised.mean) {
-        assert!((a + 1000.0 - b).abs() < 2.0, "{a} + 1000 is not {b}");
+        assert!((a + 1000.0 - b).abs() < 3.0, "{a} + 1000 is not {b}");
     }
 }
 

@@ -83,8 +83,9 @@ impl Weeks {
         let (Some(now), Some(then)) = (self.0.first(), self.0.get(days / 7)) else {
             return 1.0;
         };
-        // `f64::min` prefers the number to NaN
-        (now / then).min(1.0).max(0.0).powf(-growth.per_day.min(0.0) / FASTEST)
+        // a week that was not seen compares as neither
+        let share = if now < then { (now / then).max(0.0) } else { 1.0 };
+        share.powf(-growth.per_day.min(0.0) / FASTEST)
     }
 }
 
