@@ -17,6 +17,7 @@ mod peak;
 mod records;
 mod score;
 mod shift;
+mod slots;
 mod stats;
 mod trend;
 
