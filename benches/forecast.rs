@@ -1,10 +1,12 @@
-//! Seconds per 1,000 forecasts of eight weeks of hours over seven days, on one thread, and how cost grows with
-//! the length of the series.
+//! Seconds per 1,000 forecasts of eight weeks of hours over seven days, on one thread, beside those of augurs (MSTL with
+//! `AutoETS`) in the same run, and how cost grows with the length and the number of series.
 //!
-//! `cargo bench --bench forecast` prints the time of one forecast; a millisecond each is a second per 1,000.
-//! The lengths span two decades at five and one minutes: time per point (`thrpt`) staying level is linear cost.
+//! `cargo bench --bench forecast` prints the time of one forecast; a millisecond each is a second per 1,000. The last
+//! line of `beside augurs` is the ratio. Lengths and numbers span two decades: time per point or per series (`thrpt`)
+//! staying level is linear cost.
 #![allow(
     missing_docs,
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -12,11 +14,16 @@
 )]
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use augurs::ets::AutoETS;
+use augurs::mstl::MSTLModel;
+use augurs::prelude::*;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use plimsoll::forecast::forecast;
+use plimsoll::forecast::{Forecast, forecast};
 use plimsoll::history::History;
 use plimsoll::service::Calendar;
 use plimsoll::units::Period;
@@ -66,7 +73,65 @@ fn forecasts(c: &mut Criterion) {
         });
     }
     growing.finish();
+    let mut many = c.benchmark_group("a week ahead, by number of series");
+    many.sample_size(10);
+    for n in [1_u64, 10, 100] {
+        many.throughput(Throughput::Elements(n));
+        many.bench_with_input(BenchmarkId::from_parameter(n), &n, |b, &n| {
+            b.iter(|| (0..n).for_each(|_| drop(ours(&eight_weeks, &calendar))));
+        });
+    }
+    many.finish();
 }
 
-criterion_group!(benches, forecasts);
+fn ours(load: &History, calendar: &Calendar) -> Forecast {
+    forecast(black_box(load), calendar, 168, 1).unwrap()
+}
+
+/// The same eight weeks and the same week ahead by augurs: decomposition by day and week, an ETS found by search for
+/// the trend, and the 95 % interval.
+fn theirs(load: &History) -> augurs::Forecast {
+    MSTLModel::new(vec![24, 168], AutoETS::non_seasonal().into_trend_model())
+        .fit(black_box(&load.values))
+        .unwrap()
+        .predict(168, 0.95)
+        .unwrap()
+}
+
+fn beside_augurs(c: &mut Criterion) {
+    let calendar = Calendar { zone: TimeZone::UTC, events: Vec::new() };
+    let eight_weeks = load(3_600, 8 * 168);
+    let mut group = c.benchmark_group("beside augurs");
+    group.sample_size(20);
+    group.bench_function("ours", |b| b.iter(|| ours(&eight_weeks, &calendar)));
+    group.bench_function("augurs MSTL + AutoETS", |b| b.iter(|| theirs(&eight_weeks)));
+    group.finish();
+    // turn by turn, so that both meet the same machine
+    let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
+    for _ in 0..100 {
+        our_times.push(timed(|| drop(ours(&eight_weeks, &calendar))));
+        their_times.push(timed(|| drop(theirs(&eight_weeks))));
+    }
+    let (our, their) = (middle(our_times), middle(their_times));
+    println!(
+        "beside augurs: ours {:.2} s, augurs {:.2} s per 1,000 fits; augurs takes {:.1} times as long",
+        1_000.0 * our,
+        1_000.0 * their,
+        their / our
+    );
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+/// The median, in seconds.
+fn middle(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64()
+}
+
+criterion_group!(benches, forecasts, beside_augurs);
 criterion_main!(benches);

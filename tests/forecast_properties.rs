@@ -174,9 +174,9 @@ fn a_constant_series_is_forecast_as_that_constant() {
 fn a_constant_added_to_the_series_is_added_to_the_forecast() {
     let plain = ahead(weeks(4), 168);
     let raised = ahead(weeks(4).iter().map(|load| load + 1000.0).collect(), 168);
-    // the multiplicative member and the growth of noise with the level keep this from being exact
+    // the two multiplicative members and the growth of noise with the level keep this from being exact
     for (a, b) in plain.mean.iter().zip(&raised.mean) {
-        assert!((a + 1000.0 - b).abs() < 2.0, "{a} + 1000 is not {b}");
+        assert!((a + 1000.0 - b).abs() < 3.0, "{a} + 1000 is not {b}");
     }
 }
 
@@ -235,6 +235,21 @@ fn steady_decline_never_goes_below_zero() {
     );
     assert_sound(&forecast, 672);
     assert!(forecast.growth_per_day < 0.0);
+}
+
+#[test]
+fn a_load_that_shrinks_by_a_share_each_day_is_not_promised_the_peaks_of_its_start() {
+    // errors and peaks of the first weeks are ten to ten thousand times what is left
+    for (per_day, weeks) in [(0.85_f64, 4), (0.85, 8), (0.93, 8)] {
+        let shrunk = |hour: usize| office(hour) * per_day.powf(hour as f64 / 24.0);
+        let n = weeks * 7 * DAY;
+        let forecast = ahead((0..n).map(shrunk).collect(), 672);
+        let top = (n - 168..n).map(shrunk).fold(0.0, f64::max);
+        for week in 0..4 {
+            let stated = forecast.peak(week * 168..(week + 1) * 168).quantile(0.99);
+            assert!(stated <= 3.5 * top, "{per_day}: {stated}, the last week had {top}");
+        }
+    }
 }
 
 #[test]

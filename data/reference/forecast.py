@@ -4,7 +4,7 @@
 usage: pip install statsmodels pymannkendall; forecast.py
 
 The series are arithmetic, so that the Rust tests write them down again. Made with statsmodels 0.15.0,
-pymannkendall 1.4.3, scipy 1.17.1; the printed numbers stand in src/forecast/{members,trend,interval,stats}.rs.
+pymannkendall 1.4.3, scipy 1.17.1; the printed numbers stand in src/forecast/{slots,trend,interval,stats}.rs.
 """
 import numpy as np
 import pymannkendall as mk

@@ -63,7 +63,7 @@ pub(super) struct ErrorMemory {
     pub day: f64,
 }
 
-/// Errors at past origins: what came minus what was said, NaN where nothing was seen.
+/// Errors at past origins: what came minus what was said, brought down where the load has declined since; NaN where nothing was seen.
 struct Residual {
     slot: usize,
     said: f64,
@@ -90,7 +90,7 @@ impl Spread {
                     .map(|(h, &said)| Residual {
                         slot: (phase + trial.origin + h) % seasons.day,
                         said,
-                        error: actual[trial.origin + h] - said,
+                        error: trial.declined * (actual[trial.origin + h] - said),
                     })
                     .collect()
             })

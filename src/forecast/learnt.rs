@@ -11,7 +11,7 @@ use super::records::Records;
 use super::score;
 use super::shift::Shift;
 use super::stats::count;
-use super::trend::Growth;
+use super::trend::{Growth, Weeks};
 use super::{Forecast, LEVELS, MemberWeight, TooLittle, clean};
 use crate::history::History;
 use crate::service::Calendar;
@@ -50,7 +50,10 @@ pub(super) struct Learnt {
     grid: Grid,
     fit: Fit,
     growth: Growth,
+    weeks: Weeks,
     naive: f64,
+    /// The same, errors from before a decline brought down to today.
+    noise: f64,
 }
 
 impl Learnt {
@@ -66,11 +69,20 @@ impl Learnt {
             shift.carry(&mut grid.bounds);
         }
         let learnt = clean::clip(&uncensored(&grid), grid.seasons);
+        let growth = Growth::new(&learnt, grid.seasons);
+        let weeks = Weeks::new(&learnt, grid.seasons);
+        let mut fit = Fit::new(&learnt, &grid, grid.reach());
+        for trial in &mut fit.trials {
+            trial.declined =
+                weeks.declined((learnt.len() - trial.origin) / grid.seasons.day, growth);
+        }
         Ok(Self {
             steps,
-            fit: Fit::new(&learnt, &grid, grid.reach()),
-            growth: Growth::new(&learnt, grid.seasons),
-            naive: naive_error(&grid.seen, grid.seasons),
+            fit,
+            growth,
+            naive: naive_error(&grid.seen, grid.seasons, |_| 1.0),
+            noise: naive_error(&grid.seen, grid.seasons, |days| weeks.declined(days, growth)),
+            weeks,
             grid,
         })
     }
@@ -88,9 +100,9 @@ impl Learnt {
         calendar: &Calendar,
         seed: u64,
     ) -> Forecast {
-        let Self { grid, fit, growth, naive, .. } = self;
+        let Self { grid, fit, growth, weeks, naive, noise, .. } = self;
         let said = fit.past(voice, grid.seasons, *growth);
-        let spread = Spread::new(&fit.trials, &said, &grid.seen, grid.seasons, grid.phase, *naive);
+        let spread = Spread::new(&fit.trials, &said, &grid.seen, grid.seasons, grid.phase, *noise);
         let means = fit.ahead(voice, grid.seasons, *growth);
         let end = grid.phase + grid.seen.len();
         let ahead: Vec<Ahead> = (load.values.len()..)
@@ -113,7 +125,7 @@ impl Learnt {
                 .collect(),
             mean: ahead.iter().map(|step| step.mean * step.factor).collect(),
             paths: paths::sample(&ahead, spread.memory, seed),
-            records: Records::new(grid, *growth),
+            records: Records::new(grid, *growth, weeks),
             growth_per_day: growth.per_day,
             members: members(voice, fit, self.steps, grid.seasons),
             score: score::of(fit, &said, grid, *naive),
@@ -161,13 +173,14 @@ fn uncensored(grid: &Grid) -> Vec<f64> {
     grid.seen.iter().zip(&grid.bounds).enumerate().map(demand).collect()
 }
 
-/// Mean absolute error of "last week again", or of "yesterday again" under two weeks of history.
-fn naive_error(seen: &[f64], seasons: Seasons) -> f64 {
+/// Mean absolute error of "last week again", or of "yesterday again" under two weeks of history, each error times the
+/// factor for its age in days.
+fn naive_error(seen: &[f64], seasons: Seasons, factor: impl Fn(usize) -> f64) -> f64 {
     let lag = if seen.len() >= 2 * seasons.week() { seasons.week() } else { seasons.day };
     let errors = seen.iter().zip(seen.iter().skip(lag)).map(|(before, now)| (now - before).abs());
-    let (sum, n) = errors
-        .filter(|error| !error.is_nan())
-        .fold((0.0, 0), |(sum, n), error| (sum + error, n + 1));
+    let aged = errors.rev().enumerate().map(|(age, error)| factor(age / seasons.day) * error);
+    let (sum, n) =
+        aged.filter(|error| !error.is_nan()).fold((0.0, 0), |(sum, n), error| (sum + error, n + 1));
     if n > 0 { sum / count(n) } else { 0.0 }
 }
 

@@ -7,6 +7,7 @@
 //! Sources: seasonal naive and exponential smoothing as in Hyndman & Athanasopoulos, *Forecasting:
 //! Principles and Practice* (3rd ed.), sections 5.2 and 8.1.
 
+use super::slots::{Fading, Rings, Smoothed};
 use super::stats::{count, median};
 
 /// The seasons of a series, in steps.
@@ -34,6 +35,11 @@ impl Seasons {
         7 * self.day
     }
 
+    /// Steps in an hour; none where a step is longer.
+    fn within_an_hour(self) -> usize {
+        self.day / 24
+    }
+
     /// Forgetting per step that amounts to `per_hour` over an hour.
     fn hourly(self, per_hour: f64) -> f64 {
         per_hour.powf(self.hours)
@@ -52,17 +58,20 @@ pub(super) const COUNT: usize = 16;
 pub(super) const MEMBERS: [(&str, &str); COUNT] = [
     ("last-day", "yesterday again"),
     ("last-week", "the same hours of last week again"),
-    ("last-day-and-week", "half yesterday, half last week"),
-    ("last-day-level", "yesterday's shape at the current level"),
     ("last-week-level", "last week's shape at the current level"),
-    ("daily-profile", "the usual day, recent days counting most"),
     ("weekly-profile", "the usual week, recent weeks counting most"),
     ("daily-median", "the median of the last seven days"),
     ("weekly-median", "the median of the last eight weeks"),
+    ("weekly-median-smooth", "the median week, each hour with its neighbours"),
+    (
+        "weekly-median-shift",
+        "the smoothed median week, moved by how far the last hours lay from it",
+    ),
+    ("weekly-and-daily-median", "half the smoothed median week, half the smoothed median day"),
+    ("day-by-hour", "the median hour of day, scaled to what this day of the week brings"),
     ("weekly-profile-shift", "the usual week, moved by how far the last hours lay from it"),
     ("weekly-profile-ratio", "the usual week, scaled to the level of the last days"),
     ("daily-profile-shift", "the usual day, moved by how far the last hours lay from it"),
-    ("seasonal-level", "a smoothed level with the usual day's shape"),
     ("level", "a smoothed level, the same at all hours"),
     ("recent-median", "the median of the last three days"),
     ("last-value", "the last value again"),
@@ -72,108 +81,14 @@ pub(super) const MEMBERS: [(&str, &str); COUNT] = [
 const DAYS_KEPT: usize = 7;
 /// Weeks kept for the median of a slot of week.
 const WEEKS_KEPT: usize = 8;
-const KEPT_MAX: usize = if DAYS_KEPT > WEEKS_KEPT { DAYS_KEPT } else { WEEKS_KEPT };
 /// Days of the median that knows no hour.
 const RECENT_D: usize = 3;
 /// Weight of a day against the one after it in the usual day.
 const DAY_FADE: f64 = 0.7;
 /// Weight of a week against the one after it in the usual week.
 const WEEK_FADE: f64 = 0.6;
-/// Smoothing constants tried for the level with a day's shape; the one with the least error so far is used.
-const SEASONAL_ALPHAS: [f64; 5] = [0.02, 0.05, 0.1, 0.3, 0.6];
-/// Smoothing constants tried for the plain level.
+/// Smoothing constants tried for the level; the one with the least error so far is used.
 const LEVEL_ALPHAS: [f64; 3] = [0.05, 0.2, 0.5];
-
-/// A recency-weighted mean: every visit multiplies the weight of all earlier ones by `fade`.
-#[derive(Debug, Clone, Copy, Default)]
-struct Fading {
-    sum: f64,
-    weight: f64,
-}
-
-impl Fading {
-    fn add(&mut self, value: f64, fade: f64) {
-        self.sum = self.sum * fade + value;
-        self.weight = self.weight * fade + 1.0;
-    }
-
-    fn mean(self) -> Option<f64> {
-        (self.weight > 0.0).then(|| self.sum / self.weight)
-    }
-}
-
-/// The last values of each slot, newest overwriting oldest, and their median, kept up to date because it is
-/// asked for far more often than a value comes.
-#[derive(Debug, Clone)]
-struct Rings {
-    kept: usize,
-    values: Vec<f64>,
-    seen: Vec<usize>,
-    medians: Vec<f64>,
-}
-
-impl Rings {
-    fn new(slots: usize, kept: usize) -> Self {
-        Self {
-            kept,
-            values: vec![0.0; slots * kept],
-            seen: vec![0; slots],
-            medians: vec![0.0; slots],
-        }
-    }
-
-    fn add(&mut self, slot: usize, value: f64) {
-        let ring = &mut self.values[slot * self.kept..][..self.kept];
-        ring[self.seen[slot] % self.kept] = value;
-        self.seen[slot] += 1;
-        let have = self.seen[slot].min(self.kept);
-        let mut buffer = [0.0; KEPT_MAX];
-        buffer[..have].copy_from_slice(&ring[..have]);
-        self.medians[slot] = median(&mut buffer[..have]).unwrap_or(value);
-    }
-
-    fn median(&self, slot: usize) -> Option<f64> {
-        (self.seen[slot] > 0).then(|| self.medians[slot])
-    }
-
-    fn last(&self, slot: usize) -> Option<f64> {
-        let newest = self.seen[slot].checked_sub(1)?;
-        Some(self.values[slot * self.kept + newest % self.kept])
-    }
-}
-
-/// Exponential smoothing with several constants at once; the one with the least absolute error so far speaks.
-#[derive(Debug, Clone)]
-struct Smoothed<const N: usize> {
-    alphas: [f64; N],
-    levels: [f64; N],
-    errors: [f64; N],
-    started: bool,
-}
-
-impl<const N: usize> Smoothed<N> {
-    fn new(alphas: [f64; N]) -> Self {
-        Self { alphas, levels: [0.0; N], errors: [0.0; N], started: false }
-    }
-
-    fn add(&mut self, value: f64) {
-        if !self.started {
-            self.levels = [value; N];
-            self.started = true;
-        }
-        for i in 0..N {
-            let error = value - self.levels[i];
-            self.errors[i] += error.abs();
-            self.levels[i] += self.alphas[i] * error;
-        }
-    }
-
-    fn level(&self) -> f64 {
-        let best =
-            (1..N).fold(0, |best, i| if self.errors[i] < self.errors[best] { i } else { best });
-        self.levels[best]
-    }
-}
 
 /// What the members remember of the series up to a step.
 #[derive(Debug, Clone)]
@@ -184,17 +99,15 @@ pub(super) struct Memory {
     weeks: Rings,
     day_profile: Vec<Fading>,
     week_profile: Vec<Fading>,
-    /// Seen minus yesterday, last week, the usual day and the usual week: each over the last hours.
-    day_shift: Fading,
+    /// Seen minus last week, the median week, the usual day and the usual week: each over the last hours.
     week_shift: Fading,
+    week_median_shift: Fading,
     day_profile_shift: Fading,
     week_profile_shift: Fading,
     /// Seen, and the usual week at the same steps, over the last days: their quotient is the level ratio.
     ratio_seen: f64,
     ratio_usual: f64,
-    seasonal: Smoothed<5>,
     plain: Smoothed<3>,
-    overall: Fading,
     /// The values of the last days, newest overwriting oldest.
     recent: Vec<f64>,
     seen: usize,
@@ -208,8 +121,6 @@ struct Fades {
     shift: f64,
     /// 0.85 per day: the level ratio looks back about a week.
     ratio: f64,
-    /// 0.8 per day for the level that a day's shape is held against.
-    overall: f64,
     /// 0.97 per hour of lead: a day's deviation is gone after about two days.
     lead_fast: f64,
     /// 0.97 per day of lead: a week's deviation stays for the horizon.
@@ -224,7 +135,6 @@ impl Memory {
             fades: Fades {
                 shift: seasons.hourly(0.93),
                 ratio: seasons.daily(0.85),
-                overall: seasons.daily(0.8),
                 lead_fast: seasons.hourly(0.97),
                 lead_slow: seasons.daily(0.97),
             },
@@ -232,15 +142,13 @@ impl Memory {
             weeks: Rings::new(week, WEEKS_KEPT),
             day_profile: vec![Fading::default(); seasons.day],
             week_profile: vec![Fading::default(); week],
-            day_shift: Fading::default(),
             week_shift: Fading::default(),
+            week_median_shift: Fading::default(),
             day_profile_shift: Fading::default(),
             week_profile_shift: Fading::default(),
             ratio_seen: 0.0,
             ratio_usual: 0.0,
-            seasonal: Smoothed::new(SEASONAL_ALPHAS),
             plain: Smoothed::new(LEVEL_ALPHAS),
-            overall: Fading::default(),
             recent: vec![0.0; RECENT_D * seasons.day],
             seen: 0,
             last: 0.0,
@@ -256,19 +164,17 @@ impl Memory {
         let usual_day = self.usual_day(day);
         let usual_week = self.usual_week(week);
         let fades = self.fades;
-        self.day_shift.add(value - self.days.last(day).unwrap_or(value), fades.shift);
         self.week_shift.add(value - self.last_week(week).unwrap_or(value), fades.shift);
+        let median = self.weeks.median(week).or_else(|| self.days.median(day));
+        self.week_median_shift.add(value - median.unwrap_or(value), fades.shift);
         self.day_profile_shift.add(value - usual_day.unwrap_or(value), fades.shift);
         self.week_profile_shift.add(value - usual_week.unwrap_or(value), fades.shift);
         self.ratio_seen = self.ratio_seen * fades.ratio + value;
         self.ratio_usual = self.ratio_usual * fades.ratio + usual_week.unwrap_or(value);
-        self.overall.add(value, fades.overall);
         self.days.add(day, value);
         self.weeks.add(week, value);
         self.day_profile[day].add(value, DAY_FADE);
         self.week_profile[week].add(value, WEEK_FADE);
-        let season = self.season(day);
-        self.seasonal.add(value - season);
         self.plain.add(value);
         let oldest = self.seen % self.recent.len();
         self.recent[oldest] = value;
@@ -289,12 +195,6 @@ impl Memory {
         self.weeks.last(week).or_else(|| self.days.last(week % self.seasons.day))
     }
 
-    /// How far the usual day at a slot lies from the level.
-    fn season(&self, day: usize) -> f64 {
-        let overall = self.overall.mean().unwrap_or(0.0);
-        self.usual_day(day).unwrap_or(overall) - overall
-    }
-
     /// The level ratio, kept within a factor of five either way.
     fn ratio(&self) -> f64 {
         if self.ratio_usual > 0.0 {
@@ -313,37 +213,40 @@ impl Memory {
     pub(super) fn expect(&self, origin: usize, steps: usize) -> Vec<Vec<f64>> {
         let mut rows: Vec<Vec<f64>> = (0..COUNT).map(|_| Vec::with_capacity(steps)).collect();
         let plain = self.plain.level();
-        let seasonal = self.seasonal.level();
         let recent = self.recent_median().unwrap_or(plain);
         let ratio = self.ratio();
-        let [day_shift, week_shift, day_profile_shift, week_profile_shift] =
-            [self.day_shift, self.week_shift, self.day_profile_shift, self.week_profile_shift]
-                .map(|shift| shift.mean().unwrap_or(0.0));
-        let medians: Vec<f64> =
-            (0..self.seasons.day).map(|day| self.days.median(day).unwrap_or(plain)).collect();
+        let [week_shift, week_median_shift, day_profile_shift, week_profile_shift] = [
+            self.week_shift,
+            self.week_median_shift,
+            self.day_profile_shift,
+            self.week_profile_shift,
+        ]
+        .map(|shift| shift.mean().unwrap_or(0.0));
+        let medians = self.medians(plain);
         let (mut fast, mut slow) = (1.0, 1.0);
         for step in origin..origin + steps {
             let (day, week) = (step % self.seasons.day, step % self.seasons.week());
             fast *= self.fades.lead_fast;
             slow *= self.fades.lead_slow;
-            let last_day = self.days.last(day).unwrap_or(plain);
             let last_week = self.last_week(week).unwrap_or(plain);
             let usual_day = self.usual_day(day).unwrap_or(plain);
             let usual_week = self.usual_week(week).unwrap_or(plain);
+            let smooth_week = smooth(&medians.week, week, medians.hour);
+            let smooth_day = smooth(&medians.day, day, medians.hour);
             let values: [f64; COUNT] = [
-                last_day,
+                self.days.last(day).unwrap_or(plain),
                 last_week,
-                0.5 * (last_day + last_week),
-                last_day + fast * day_shift,
                 last_week + slow * week_shift,
-                usual_day,
                 usual_week,
-                medians[day],
-                self.weeks.median(week).unwrap_or(medians[day]),
+                medians.day[day],
+                medians.week[week],
+                smooth_week,
+                smooth_week + slow * week_median_shift,
+                0.5 * (smooth_week + smooth_day),
+                medians.by_hour[day] * medians.by_day[week / self.seasons.day],
                 usual_week + slow * week_profile_shift,
                 usual_week * ratio,
                 usual_day + fast * day_profile_shift,
-                seasonal + self.season(day),
                 plain,
                 recent,
                 self.last,
@@ -355,11 +258,54 @@ impl Memory {
         rows
     }
 
+    /// The medians of every slot; `plain` where nothing was seen.
+    fn medians(&self, plain: f64) -> Medians {
+        let n = self.seasons.day;
+        let day: Vec<f64> = (0..n).map(|slot| self.days.median(slot).unwrap_or(plain)).collect();
+        let week: Vec<f64> = (0..self.seasons.week())
+            .map(|slot| self.weeks.median(slot).unwrap_or(day[slot % n]))
+            .collect();
+        let overall = mean(week.iter());
+        let share = |level: f64| if overall > 0.0 { level / overall } else { 1.0 };
+        Medians {
+            by_hour: (0..n).map(|slot| mean(week.iter().skip(slot).step_by(n))).collect(),
+            by_day: week.chunks_exact(n).map(|day| share(mean(day.iter()))).collect(),
+            hour: self.seasons.within_an_hour(),
+            day,
+            week,
+        }
+    }
+
     fn recent_median(&self) -> Option<f64> {
         let have = self.seen.min(self.recent.len());
         let mut buffer = self.recent[..have].to_vec();
         median(&mut buffer)
     }
+}
+
+/// The median day and the median week, and the median week told apart by hour and by day.
+struct Medians {
+    /// By slot of day.
+    day: Vec<f64>,
+    /// By slot of week.
+    week: Vec<f64>,
+    /// Mean of the median week by slot of day.
+    by_hour: Vec<f64>,
+    /// Mean of the median week by day, over that of all days.
+    by_day: Vec<f64>,
+    /// Steps from a slot to the neighbours it is smoothed with.
+    hour: usize,
+}
+
+/// A slot with its neighbours `apart` before and after, in a season that begins again at its end.
+fn smooth(season: &[f64], slot: usize, apart: usize) -> f64 {
+    let n = season.len();
+    (season[(slot + n - apart) % n] + season[slot] + season[(slot + apart) % n]) / 3.0
+}
+
+fn mean<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
+    sum / count(n)
 }
 
 #[cfg(test)]
@@ -381,28 +327,11 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_gives_the_numbers_of_statsmodels() {
-        // data/reference/forecast.py; tolerance 1e-9 of about 100. Alpha 0.2 has the least error of the three.
-        let mut smoothed = Smoothed::new([0.05, 0.2, 0.5]);
-        for t in 0..40 {
-            smoothed.add(f64::from(100 + t * 37 % 23) + 0.5 * f64::from(t));
-        }
-        let levels = [120.918_863_172_746_37, 129.181_934_631_103_64, 131.645_166_950_832_4];
-        let errors = [420.327_198_938_649_93, 270.387_936_727_566_55, 300.372_522_689_556_7];
-        for i in 0..3 {
-            assert!((smoothed.levels[i] - levels[i]).abs() < 1e-9);
-            assert!((smoothed.errors[i] - errors[i]).abs() < 1e-9);
-        }
-        assert_eq!(smoothed.level(), smoothed.levels[1]);
-    }
-
-    #[test]
     fn the_naive_members_repeat_what_was_seen() {
         // the value names its step, so that a forecast shows where it comes from
         let memory = after((0..400).map(f64::from));
         assert_eq!(row(&memory, 400, 3, "last-day"), [376.0, 377.0, 378.0]);
         assert_eq!(row(&memory, 400, 3, "last-week"), [232.0, 233.0, 234.0]);
-        assert_eq!(row(&memory, 400, 1, "last-day-and-week"), [0.5 * (376.0 + 232.0)]);
         assert_eq!(row(&memory, 400, 2, "last-value"), [399.0, 399.0]);
         // beyond a week last week comes again
         assert_eq!(row(&memory, 400, 169, "last-week")[168], 232.0);
@@ -413,10 +342,33 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_week_weighs_each_week_by_six_tenths_of_the_next() {
+        let memory = after((0..504).map(|t| f64::from(t / 168)));
+        // (0 * 0.36 + 1 * 0.6 + 2) / (0.36 + 0.6 + 1) = 2.6 / 1.96
+        assert!((row(&memory, 504, 1, "weekly-profile")[0] - 2.6 / 1.96).abs() < 1e-12);
+    }
+
+    #[test]
     fn the_usual_day_weighs_each_day_by_seven_tenths_of_the_next() {
-        let memory = after((0..72).map(|t| f64::from(t / 24)));
         // (0 * 0.49 + 1 * 0.7 + 2) / (0.49 + 0.7 + 1) = 2.7 / 2.19
-        assert!((row(&memory, 72, 1, "daily-profile")[0] - 2.7 / 2.19).abs() < 1e-12);
+        let memory = after((0..72).map(|t| f64::from(t / 24)));
+        assert!((memory.usual_day(0).unwrap() - 2.7 / 2.19).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_median_week_is_smoothed_and_told_apart_by_hour_and_day() {
+        // two weeks the same: hours 100 to 123, the sixth and seventh day half of that
+        let load = |t: u32| f64::from(100 + t % 24) * if t / 24 % 7 >= 5 { 0.5 } else { 1.0 };
+        let memory = after((0..336).map(load));
+        // hour 10 with its neighbours: (109 + 110 + 111) / 3; at midnight the day before ends at 61.5
+        let smooth = row(&memory, 336, 11, "weekly-median-smooth");
+        assert!((smooth[10] - 110.0).abs() < 1e-9);
+        assert!((smooth[0] - (61.5 + 100.0 + 101.0) / 3.0).abs() < 1e-9);
+        // what is a product of hour and day is found again
+        let product = row(&memory, 336, 168, "day-by-hour");
+        for (t, value) in (0..168).zip(product) {
+            assert!((value - load(t)).abs() < 1e-9, "{value} for {}", load(t));
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod peak;
 mod records;
 mod score;
 mod shift;
+mod slots;
 mod stats;
 mod trend;
 
@@ -62,7 +63,7 @@ pub struct Forecast {
 /// A member of the ensemble and its say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MemberWeight {
-    /// Stable name: `last-week`, `daily-profile`.
+    /// Stable name: `last-week`, `weekly-profile`.
     pub name: &'static str,
     /// A sentence for people: "last week's shape".
     pub means: &'static str,

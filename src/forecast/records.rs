@@ -6,7 +6,7 @@
 
 use super::grid::Grid;
 use super::stats::count;
-use super::trend::Growth;
+use super::trend::{Growth, Weeks};
 
 /// Newest days that are looked at: eight weeks.
 const DAYS_MAX: usize = 56;
@@ -35,14 +35,18 @@ pub struct Records {
 
 impl Records {
     /// The highest days of what was seen. Where load declines, older days are brought down to the level of today.
-    pub(super) fn new(grid: &Grid, growth: Growth) -> Self {
+    pub(super) fn new(grid: &Grid, growth: Growth, weeks: &Weeks) -> Self {
         let day = grid.seasons.day;
+        let declined = |age: usize| {
+            let slope = 1.0 / (1.0 - growth.per_day.min(0.0) * count(age));
+            slope.min(weeks.declined(age, growth))
+        };
         let peak = |(age, (seen, bounds)): (usize, (&[f64], &[f64]))| {
             let known = |i: &usize| !seen[*i].is_nan() || !bounds[*i].is_nan();
             let enough = 2 * (0..day).filter(known).count() >= day;
             // `f64::max` prefers the number to NaN
             let peak = seen.iter().chain(bounds).copied().fold(0.0, f64::max);
-            enough.then_some(peak / (1.0 - growth.per_day.min(0.0) * count(age)))
+            enough.then_some(peak * declined(age))
         };
         let days = grid.seen.rchunks_exact(day).zip(grid.bounds.rchunks_exact(day));
         Self::of(days.take(DAYS_MAX).enumerate().filter_map(peak).collect())

@@ -61,7 +61,7 @@ fn as_known(trials: &[Trial], said: &[Vec<f64>], half: usize) -> (Vec<Trial>, Ve
         .map(|(trial, said)| {
             let heard = said[..said.len().min(first.origin - trial.origin)].to_vec();
             let weight = trial.weight / last.weight;
-            (Trial { origin: trial.origin, weight, rows: vec![heard.clone()] }, heard)
+            (Trial { weight, rows: vec![heard.clone()], ..*trial }, heard)
         })
         .unzip()
 }
@@ -72,7 +72,12 @@ mod tests {
 
     #[test]
     fn the_older_half_is_judged_as_it_stood_when_the_newer_half_began() {
-        let trial = |origin, weight| Trial { origin, weight, rows: vec![vec![1.0; 100 - origin]] };
+        let trial = |origin, weight| Trial {
+            origin,
+            weight,
+            declined: 1.0,
+            rows: vec![vec![1.0; 100 - origin]],
+        };
         let trials = [trial(10, 0.1), trial(22, 0.2), trial(34, 0.4), trial(46, 0.8)];
         let said: Vec<Vec<f64>> = trials.iter().map(|trial| trial.rows[0].clone()).collect();
         let (known, heard) = as_known(&trials, &said, 2);

@@ -67,6 +67,35 @@ impl Growth {
     }
 }
 
+/// Mean of each week back from the end, newest first: what a declining load has come down from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Weeks(Vec<f64>);
+
+impl Weeks {
+    pub(super) fn new(seen: &[f64], seasons: Seasons) -> Self {
+        Self(seen.rchunks(seasons.week()).map(mean).collect())
+    }
+
+    /// What brings a load or an error of `days` ago down to the level of today; never above 1. Counts in full where
+    /// the load declines as fast as is believed at all: where it halves every few days, no other scale is left of
+    /// what was seen a month ago.
+    pub(super) fn declined(&self, days: usize, growth: Growth) -> f64 {
+        let (Some(now), Some(then)) = (self.0.first(), self.0.get(days / 7)) else {
+            return 1.0;
+        };
+        // a week that was not seen compares as neither
+        let share = if now < then { (now / then).max(0.0) } else { 1.0 };
+        share.powf(-growth.per_day.min(0.0) / FASTEST)
+    }
+}
+
+/// Mean of what was seen; NaN where nothing was.
+fn mean(values: &[f64]) -> f64 {
+    let seen = values.iter().filter(|value| !value.is_nan());
+    let (sum, n) = seen.fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
+    sum / count(n)
+}
+
 /// Mean of each whole day back from the end, oldest first; NaN for a day of which less than half was seen.
 fn day_means(seen: &[f64], seasons: Seasons) -> Vec<f64> {
     let mut days: Vec<f64> = seen
@@ -107,6 +136,17 @@ mod tests {
         assert_eq!(growth((0..55).map(|t| if t % 7 >= 5 { 50.0 } else { 100.0 })).per_day, 0.0);
         assert_eq!(growth((0..56).map(|t| f64::from(100 + t * 37 % 23))).per_day, 0.0);
         assert_eq!(growth((0..13).map(f64::from)).per_day, 0.0);
+    }
+
+    #[test]
+    fn only_a_fast_decline_brings_the_past_down_to_today() {
+        // weeks of 100, 50 and 25, the newest last
+        let seen: Vec<f64> = [100.0, 50.0, 25.0].into_iter().flat_map(|week| [week; 7]).collect();
+        let weeks = Weeks::new(&seen, Seasons::new(1));
+        let declined = |days, per_day| weeks.declined(days, Growth { per_day });
+        assert_eq!([declined(6, -0.07), declined(7, -0.07), declined(20, -0.07)], [1.0, 0.5, 0.25]);
+        assert_eq!([declined(7, 0.0), declined(7, 0.07), declined(21, -0.07)], [1.0; 3]);
+        assert!((declined(20, -0.035) - 0.5).abs() < 1e-12);
     }
 
     #[test]
