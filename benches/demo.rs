@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use plimsoll::history::{self, Window};
-use plimsoll::render::report::{self, Page};
+use plimsoll::render::report::{self, Page, Reviewed};
 use plimsoll::source::demo;
 use plimsoll::{assess, capacity, config};
 

@@ -149,7 +149,12 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     reader.only_files = history.prometheus.is_none() && !history.files.is_empty();
     let mut events = reader.events(file.events.as_deref().unwrap_or_default(), &zone);
     events.extend(reader.calendars(file.calendars.as_deref().unwrap_or_default(), &zone));
-    events.sort_by(|a, b| (a.from, a.to, &a.name).cmp(&(b.from, b.to, &b.name)));
+    // what stands in two calendars, or is written here too, happens once: the largest factor is kept
+    events.sort_by(|a, b| {
+        let key = |event: &crate::service::Event| (event.from, event.to, event.name.clone());
+        key(a).cmp(&key(b)).then(b.multiply.total_cmp(&a.multiply))
+    });
+    events.dedup_by(|b, a| (a.from, a.to, &a.name) == (b.from, b.to, &b.name));
     let services = reader.services(&file.services);
     let policy = reader.policy(file.policy.as_ref(), history.step);
     let rules = reader.rules(file.policy.as_ref(), file.apply.as_ref(), &zone);

@@ -395,6 +395,20 @@ impl History {
         }
     }
 
+    /// Share of the steps from `from` on that lie in events, 0 to 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    pub fn masked(&self, from: Timestamp) -> f64 {
+        let steps = self.span(from, self.end());
+        let all = steps.len().max(1);
+        let masks = || self.marks.iter().filter(|mark| mark.kind == MarkKind::Masked);
+        let hidden = steps.filter(|step| {
+            let at = self.time(*step);
+            masks().any(|mark| mark.from <= at && at < mark.to)
+        });
+        hidden.count() as f64 / all as f64
+    }
+
     /// What came from `at` on.
     #[must_use]
     pub fn since(&self, at: Timestamp) -> Self {

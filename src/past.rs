@@ -164,7 +164,7 @@ pub(crate) fn rehearsal<'a>(
     }
 }
 
-/// The ways to run each component that has a measured limit, over one past as [`planned`]: as today, as advised, and
+/// The ways to run each component that has a measured limit, over one past, lifted to peak at the planning load: as today, as advised, and
 /// what else there is.
 #[must_use]
 pub fn candidates(a: &Assessment) -> BTreeMap<String, Replay> {
@@ -190,14 +190,29 @@ pub fn candidates(a: &Assessment) -> BTreeMap<String, Replay> {
         };
         let scenario =
             Scenario { load: &load, calendar: &a.calendar, pods, sizing, scored_from: load.start };
-        let terms = Terms {
-            capacity: None,
-            start_up: None,
-            warm_up: Period(0),
+        // to an HPA the request is the measure: a new one moves the load at which it adds a pod
+        let request = a.plan.recommendations.iter().find_map(|one| match one.target {
+            Some(Amount::Cpu(cpu)) if one.component == component.name => Some(cpu),
+            _ => None,
+        });
+        let then = Current { cpu_request: request.or(today.cpu_request), ..today };
+        let resized = self::pods(&a.history, component, capacity, then, &load)?;
+        let play = |policy: replay::Policy| {
+            let pods = if matches!(policy, replay::Policy::Advised(_)) { resized } else { pods };
+            let course = replay::course(&Scenario { pods, ..scenario }, &policy);
+            replay::Played { policy, course }
+        };
+        let played: Vec<replay::Played> = policies.into_iter().map(play).collect();
+        let replay = Replay {
+            name: component.name.clone(),
+            load: load.clone(),
+            pods,
+            scored_from: load.start,
             risk: a.policy.risk,
             price: None,
+            verdict: replay::verdict::verdict(&played, a.policy.risk),
+            played,
         };
-        let replay = replay::judged(&component.name, &scenario, &policies, &terms, |_| {});
         Some((component.name.clone(), replay))
     };
     a.service.components.iter().filter(|component| !component.memory).filter_map(of).collect()

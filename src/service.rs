@@ -206,8 +206,8 @@ pub struct Event {
 pub struct Like {
     /// A name, or the calendar's file.
     pub series: String,
-    /// The first moment of the event that told; `None`: nothing has.
-    pub last: Option<Timestamp>,
+    /// The name and first moment of the event that told; `None`: nothing has.
+    pub last: Option<(String, Timestamp)>,
 }
 
 impl Event {
@@ -217,8 +217,10 @@ impl Event {
         let times = format!("load × {}", self.multiply);
         match &self.like {
             None => times,
-            Some(Like { last: Some(last), .. }) => {
-                format!("{times}, as on {}", last.to_zoned(zone.clone()).strftime("%a %-d %b"))
+            Some(Like { last: Some((name, from)), .. }) => {
+                let day = from.to_zoned(zone.clone()).strftime("%a %-d %b").to_string();
+                let other = if *name == self.name { String::new() } else { format!(" in {name}") };
+                format!("{times}, as{other} on {day}")
             }
             Some(Like { last: None, .. }) => {
                 format!("{times}: nothing tells what the last one did")

@@ -212,6 +212,44 @@ fn case_43_a_holiday_in_history_is_no_quiet_week() {
 }
 
 #[test]
+fn case_43_events_that_hide_the_busy_hours_lower_nothing_and_are_named() {
+    let observed = World::Quiet.observed();
+    let lowers = |plan: &ServicePlan| {
+        plan.recommendations.iter().filter(|one| one.action == Action::Lower).count()
+    };
+    assert!(lowers(&advice(&observed)) > 0, "or this proves nothing");
+    let hours = |day: i64| {
+        let day = (days_ago(day) - days_ago(0)) / DAY;
+        let at = |hour: i64| Timestamp::from_second(NOW + day * DAY + hour * 3600).unwrap();
+        format!("  - {{name: office hours, from: {}, to: {}}}\n", at(0), at(10))
+    };
+    let said: String = (1..28).map(hours).collect();
+    let hidden = assessed(&settings_with(&said), &observed).plan;
+    assert_eq!(lowers(&hidden), 0, "{hidden:#?}");
+    assert!(finding(&hidden, "events hide ").is_some(), "{:#?}", hidden.findings);
+}
+
+#[test]
+fn a_maximum_stays_above_the_pods_that_ran() {
+    let mut observed = World::Quiet.observed();
+    let max = |observed: &Observed| {
+        let plan = advice(observed);
+        let one = plan.recommendations.into_iter();
+        one.filter(|one| one.component == "api").find(|one| one.setting == Setting::MaxReplicas)
+    };
+    assert_eq!(max(&observed).unwrap().action, Action::Lower, "or this proves nothing");
+    // one day with eleven of at most twelve
+    let key = SeriesKey::of("api", Signal::Replicas);
+    let Some(Evidence::Series(ran)) = observed.get_mut(&key) else { panic!() };
+    let day = ran.value.len() - 500..ran.value.len() - 212;
+    ran.value[day].fill(11.0);
+    let kept = max(&observed).unwrap();
+    assert_eq!(kept.action, Action::Keep);
+    let why = &kept.reasons[0].message;
+    assert!(why.contains("up to 11 pods ran in the last 7d"), "{why}");
+}
+
+#[test]
 fn case_44_an_event_ahead_raises_and_one_that_calms_lowers_nothing_that_was_seen() {
     let next = "from: 2025-11-25, to: 2025-11-28";
     let launch = settings_with(&format!("  - {{name: launch, {next}, multiply: 3}}\n"));

@@ -31,6 +31,7 @@ pub fn all(
     findings.extend(begins_late(known));
     findings.extend(censored(known));
     findings.extend(outlier(known));
+    findings.extend(hidden(known));
     findings.extend(rows(known));
     findings.extend(recommendations.iter().filter_map(|one| coupled::finding(known, one)));
     if let Some(outlook) = outlook {
@@ -281,6 +282,21 @@ fn uncertain(known: &Known<'_>, outlook: &Outlook<'_>) -> Option<Finding> {
     );
     (last >= first + 2)
         .then(|| finding(Severity::Warning, Code::Uncertain, message, "more history narrows it"))
+}
+
+/// Events that hide much of the recent past: what came in them is not learnt from, and not planned for.
+fn hidden(known: &Known<'_>) -> Option<Finding> {
+    /// A holiday week in four, and less, is what events are for.
+    const MUCH: f64 = 0.25;
+    let load = series(known, &SeriesKey::service(Signal::Load)).ok()?;
+    let span = known.policy.min_history;
+    let share = load.masked(load.end() - SignedDuration::from_secs(span.0));
+    let message = format!(
+        "events hide {} of the last {span}: what came in them is neither learnt nor planned for",
+        Ratio((share * 1000.0).round() / 1000.0)
+    );
+    let remedy = "keep what happens every day or week out of `events:` and `calendars:`";
+    (share > MUCH).then(|| finding(Severity::Warning, Code::Event, message, remedy))
 }
 
 /// Events ahead, inside the outlook.

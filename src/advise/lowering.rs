@@ -55,12 +55,26 @@ fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
             message: format!("{}: demand may have been higher", mark.why),
         });
     }
+    hardly_masked(known, load, from)?;
     for component in known.service.components.iter().filter(|component| !component.memory) {
         limits_were_watched(known, component)?;
     }
     somebody_serves(known)?;
     healthy(known, Signal::ErrorRate, known.service.objectives.error_rate.0)?;
     healthy(known, Signal::P99, known.service.objectives.p99_s)
+}
+
+/// Whether events hide no more of the time from `from` on than may be missing: what is left out of what is learnt shows
+/// neither what the service needs nor what a pod serves.
+fn hardly_masked(known: &Known<'_>, load: &History, from: Timestamp) -> Result<(), Reason> {
+    let share = load.masked(from);
+    let allowed = 1.0 - known.policy.min_coverage.0;
+    if share <= allowed {
+        return Ok(());
+    }
+    let share = Ratio((share * 1000.0).round() / 1000.0);
+    let message = format!("events hide {share} of the last {}", known.policy.dwell);
+    Err(Reason { code: Code::Event, message })
 }
 
 /// Whether the metrics of a service that is alive look alive: latency above zero, and a ready pod wherever a

@@ -1,10 +1,11 @@
 //! Replica counts: min and max beside an HPA, the count itself where there is none.
 
 use crate::advise::decide::{Decision, decide};
-use crate::advise::lowering::settled;
+use crate::advise::lowering::{settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::{Asked, Sizing};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, current, runway, skipped};
+use crate::history::{self, SeriesKey, Signal};
 use crate::service::{Component, Current};
 
 /// The count that one setting wants of a load.
@@ -70,7 +71,12 @@ fn one(
         u64::from(current),
         u64::from(want(&asked)),
         u64::from(sizing.replicas(outlook.lowering.load).map_or(u32::MAX, |asked| enough(&asked))),
-        &outlook.lowering.clone().and(settled(known, name, setting)),
+        &outlook.lowering.clone().and(settled(known, name, setting)).and(above_what_ran(
+            known,
+            name,
+            setting,
+            want(&asked),
+        )),
         known.policy.max_step,
         |count| count.to_string(),
     );
@@ -90,6 +96,28 @@ fn one(
         reasons: reasons(known, name, setting, &asked, outlook, decision),
         lasts_until: lasts_to.map(|level| runway(known, outlook, level)),
     }
+}
+
+/// Whether a maximum stays above the pods that ran in the dwell time: an HPA that wanted them may want them again.
+fn above_what_ran(
+    known: &Known<'_>,
+    name: &str,
+    setting: Setting,
+    wanted: u32,
+) -> Result<(), Reason> {
+    if setting != Setting::MaxReplicas {
+        return Ok(());
+    }
+    let dwell = known.policy.dwell;
+    let ran = whole(known, &SeriesKey::of(name, Signal::Replicas))?.last(dwell);
+    let ran = history::peak(ran).unwrap_or(f64::INFINITY);
+    // pods that the minimum holds there were wanted by nobody
+    let held = known.current.get(name).and_then(|current| current.min_replicas).unwrap_or_default();
+    if ran <= f64::from(wanted.max(held)) {
+        return Ok(());
+    }
+    let message = format!("up to {ran:.0} pods ran in the last {dwell}");
+    Err(Reason { code: Code::NotLowered, message })
 }
 
 fn current_unknown(

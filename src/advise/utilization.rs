@@ -180,7 +180,8 @@ impl Stage<'_> {
 
     /// No target serves: what else would.
     fn too_slow(&self, today: u32, as_today: &Trial) -> Finding {
-        let (lowest, highest) = (TRIED[0], self.settings.max_replicas.unwrap_or_default());
+        let (lowest, highest) =
+            (TRIED[0].min(today), self.settings.max_replicas.unwrap_or_default());
         let with_min = |min: u32| {
             let settings = Current { min_replicas: Some(min), ..self.settings };
             Some((min, self.with(settings).filter(|trial| self.served(trial))?))
@@ -199,7 +200,7 @@ impl Stage<'_> {
             severity: Severity::Warning,
             code: Code::Replay,
             message: format!(
-                "{}: its load rises faster than pods start: no CPU target down to {lowest} % would have served the last {}",
+                "{}: no CPU target from {today} % down to {lowest} % would have served the last {}: load rises faster than pods start, or CPU is not what limits them",
                 self.component.name, as_today.span
             ),
             remedy: format!("{floor}; `plimsoll replay` holds other ways to scale against it"),

@@ -9,6 +9,7 @@ use crate::cli::PatchArgs;
 use crate::commands::run::{Run, gather};
 use crate::commands::{Exit, Hinted, Talk};
 use crate::files;
+use crate::render::objects::{left_out, objects};
 use crate::render::patch;
 
 /// Refuses to write over the settings or the history that the run was made from, by whatever name; `hint` says what to do.
@@ -32,7 +33,18 @@ pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -
 pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
     let run = gather(&args.run, talk).await?;
     let patches = patch::patches(&run.plan, &run.settings.services, &run.live);
-    if patches.is_empty() {
+    let held = objects(&run.plan, &run.settings.services, &run.live);
+    let left = left_out(&run.plan, &held);
+    for left in &left {
+        talk.say(&format!(
+            "not here: {left}: a list, or a size, that no merge patch changes alone"
+        ));
+    }
+    if !left.is_empty() {
+        talk.say(
+            "hint: `values` holds the targets of HPAs; `kubectl edit` changes the object itself",
+        );
+    } else if patches.is_empty() {
         talk.say("no patch: nothing to change");
     }
     if let Some(folder) = &args.out {

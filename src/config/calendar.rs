@@ -1,8 +1,12 @@
 //! Events from iCalendar files (RFC 5545): holidays, campaigns, launches as a team's own calendar has them.
 
+use calcard::common::PartialDateTime;
 use calcard::common::timezone::Tz;
 use calcard::icalendar::dates::{CalendarEvent, TimeOrDelta};
-use calcard::icalendar::{ICalendar, ICalendarProperty, ICalendarValue};
+use calcard::icalendar::{
+    ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarFrequency, ICalendarProperty,
+    ICalendarStatus, ICalendarValue,
+};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -13,7 +17,9 @@ use super::read_text;
 use crate::service::Event;
 
 /// A calendar of holidays has some dozen entries a year; each is held against every step that is forecast.
-const OCCURRENCES_MAX: usize = 1_000;
+const OCCURRENCES_MAX: usize = 2_000;
+/// The year to which a rule without an end is read: past every outlook, and short for one that comes once a year.
+const RULES_UNTIL: u16 = 2040;
 
 /// An occurrence of an entry, and how long it lasts or when it ends.
 type Occurrence =
@@ -47,7 +53,7 @@ impl Reader<'_> {
         let (multiply, like) = factor?;
         let read = occurrences(&text, zone)
             .map_err(|why| {
-                self.problem(raw.file.line, format!("`{}`: {why}", raw.file.value), hint)
+                self.problem(raw.file.line, format!("`{}`: {why}", raw.file.value), hint);
             })
             .ok()?;
         self.runbooks.push(text);
@@ -58,8 +64,13 @@ impl Reader<'_> {
 
 /// Name, first moment and end of every occurrence.
 fn occurrences(text: &str, zone: &TimeZone) -> Result<Vec<(String, Timestamp, Timestamp)>, String> {
-    let calendar = ICalendar::parse(text)
+    let mut calendar = ICalendar::parse(text)
         .map_err(|_| "is no iCalendar file (`BEGIN:VCALENDAR`)".to_owned())?;
+    // tasks, journals and what was cancelled are no events
+    calendar.components.iter_mut().for_each(forget_what_is_none);
+    let events = calendar.components.iter_mut();
+    let mut events = events.filter(|one| one.component_type == ICalendarComponentType::VEvent);
+    events.try_for_each(end_rules)?;
     let expanded = calendar.expand_dates(Tz::Floating, OCCURRENCES_MAX + 1);
     let name = |one: u32| {
         let entry = calendar.components.get(usize::try_from(one).ok()?)?;
@@ -78,11 +89,47 @@ fn occurrences(text: &str, zone: &TimeZone) -> Result<Vec<(String, Timestamp, Ti
             "has more than {OCCURRENCES_MAX} occurrences; end its rules by `UNTIL`"
         ));
     }
-    let read = |one: &Occurrence| {
-        let (from, to) = span(one, zone)?;
-        (from < to).then(|| (name(one.comp_id), from, to))
+    let read = |one: &Occurrence| match span(one, zone) {
+        Some((from, to)) if from <= to => Ok((name(one.comp_id), from, to)),
+        _ => Err(format!("`{}` ends before it begins, or outside of time", name(one.comp_id))),
     };
-    Ok(expanded.events.iter().filter_map(read).collect())
+    let mut all = expanded.events.iter().map(read).collect::<Result<Vec<_>, String>>()?;
+    // a reminder takes no time
+    all.retain(|(_, from, to)| from < to);
+    Ok(all)
+}
+
+fn forget_what_is_none(component: &mut ICalendarComponent) {
+    let cancelled = component.entries.iter().any(|entry| {
+        matches!(entry.values.first(), Some(ICalendarValue::Status(ICalendarStatus::Cancelled)))
+    });
+    let other = component.component_type.has_time_ranges()
+        && component.component_type != ICalendarComponentType::VEvent;
+    if cancelled || other {
+        component.component_type = ICalendarComponentType::Other("X-NONE".to_owned());
+    }
+}
+
+/// Ends every rule that has no end, and refuses what recurs within a day: no load is planned by the minute.
+fn end_rules(component: &mut ICalendarComponent) -> Result<(), String> {
+    let values = component.entries.iter_mut().flat_map(|entry| &mut entry.values);
+    for value in values {
+        let ICalendarValue::RecurrenceRule(rule) = value else { continue };
+        if rule.freq > ICalendarFrequency::Daily
+            || !(rule.byhour.is_empty() && rule.byminute.is_empty() && rule.bysecond.is_empty())
+        {
+            return Err("holds a rule that recurs within a day".to_owned());
+        }
+        if rule.until.is_none() && rule.count.is_none() {
+            rule.until = Some(PartialDateTime {
+                year: Some(RULES_UNTIL),
+                month: Some(1),
+                day: Some(1),
+                ..PartialDateTime::default()
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The moments between which an occurrence lies. A time without a zone, such as a whole day, is one of `zone`.
@@ -151,6 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_without_an_end_is_read_for_some_years_and_what_was_cancelled_is_not() {
+        let yearly = "BEGIN:VEVENT\r\nUID:4\r\nDTSTART;VALUE=DATE:20260211\r\nRRULE:FREQ=YEARLY\r\nSUMMARY:建国記念の日\r\nEND:VEVENT\r\n";
+        // 2026 to 2039
+        assert_eq!(read(yearly).len(), 14);
+        let off = "BEGIN:VEVENT\r\nUID:5\r\nDTSTART;VALUE=DATE:20261201\r\nSTATUS:CANCELLED\r\nSUMMARY:off\r\nEND:VEVENT\r\n";
+        let task = "BEGIN:VTODO\r\nUID:6\r\nDTSTART;VALUE=DATE:20261201\r\nDUE;VALUE=DATE:20261202\r\nSUMMARY:task\r\nEND:VTODO\r\n";
+        assert_eq!(read(&format!("{off}{task}")), []);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_refused_and_not_left_out() {
         let zone = TimeZone::UTC;
         assert_eq!(
@@ -158,7 +215,13 @@ mod tests {
             Err("is no iCalendar file (`BEGIN:VCALENDAR`)".to_owned())
         );
         let endless = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20200101\r\nRRULE:FREQ=DAILY\r\nSUMMARY:daily\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
-        assert!(occurrences(endless, &zone).unwrap_err().contains("more than 1000 occurrences"));
+        assert!(occurrences(endless, &zone).unwrap_err().contains("more than 2000 occurrences"));
+        let often = endless.replace("DAILY", "SECONDLY;BYMONTH=2;BYMONTHDAY=30");
+        let why = "holds a rule that recurs within a day".to_owned();
+        assert_eq!(occurrences(&often, &zone), Err(why));
+        let back = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20260102\r\nDTEND;VALUE=DATE:20260101\r\nSUMMARY:back\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        let why = "`back` ends before it begins, or outside of time".to_owned();
+        assert_eq!(occurrences(back, &zone), Err(why));
         let timeless =
             "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:party\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
         assert_eq!(

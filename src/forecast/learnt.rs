@@ -133,10 +133,10 @@ impl Learnt {
     }
 }
 
-/// The product of the factors of all events in force at a moment.
+/// The product of the factors of all events in force at a moment, within what one of them may be squared.
 fn event_factor(calendar: &Calendar, at: Timestamp) -> f64 {
     let in_force = calendar.events.iter().filter(|event| event.from <= at && at < event.to);
-    in_force.map(|event| event.multiply).product()
+    in_force.map(|event| event.multiply).product::<f64>().clamp(1e-4, 1e4)
 }
 
 /// The members that have a say over the horizon, heaviest first.

@@ -17,20 +17,21 @@ pub fn as_last_time(calendar: &Calendar, load: &History) -> Calendar {
         let like = event.like.as_ref()?;
         let last = last(calendar, &like.series, event)?;
         let multiply = factor(load, calendar, last)?;
-        let like = Like { last: Some(last.from), ..like.clone() };
+        let like = Like { last: Some((last.name.clone(), last.from)), ..like.clone() };
         Some(Event { multiply, like: Some(like), ..event.clone() })
     };
     let events = calendar.events.iter().map(|event| told(event).unwrap_or(event.clone()));
     Calendar { events: events.collect(), ..calendar.clone() }
 }
 
-/// The newest event of the same series that is over when `event` begins.
+/// The newest event of the same name that is over when `event` begins, else the newest of the same series.
 fn last<'a>(calendar: &'a Calendar, series: &str, event: &Event) -> Option<&'a Event> {
     let same = |other: &&Event| {
         other.name == series || other.like.as_ref().is_some_and(|like| like.series == series)
     };
-    let over = calendar.events.iter().filter(|other| other.to <= event.from).filter(same);
-    over.max_by_key(|other| other.to)
+    let over = || calendar.events.iter().filter(|other| other.to <= event.from).filter(same);
+    let namesake = over().filter(|other| other.name == event.name).max_by_key(|other| other.to);
+    namesake.or_else(|| over().max_by_key(|other| other.to))
 }
 
 /// How the load in an event stood to that of the same hours in the weeks around it; `None` where too little was seen.

@@ -150,7 +150,7 @@ impl World {
             }
         }
         let (min, max, replicas) =
-            if self == Self::Quiet { (6.0, 12.0, 9.0) } else { (2.0, 4.0, 4.0) };
+            if self == Self::Quiet { (6.0, 12.0, 6.0) } else { (2.0, 4.0, 4.0) };
         flat(&mut observed, "api", Signal::HpaMin, min);
         flat(&mut observed, "api", Signal::HpaMax, max);
         flat(&mut observed, "api", Signal::Replicas, replicas);
