@@ -1095,8 +1095,8 @@ fn what_was_observed_low_for_long_is_lowered_by_one_step_and_not_by_two() {
     let path = berth.desk.path("history.csv");
     let mut history = std::fs::read_to_string(&path).unwrap();
     for (series, value) in [
-        ("api.replicas", 4.0),
-        ("api.specReplicas", 4.0),
+        ("api.replicas", 3.0),
+        ("api.specReplicas", 3.0),
         ("api.hpaMax", 5.0),
         ("api.hpaMin", 3.0),
         ("api.throttled", 0.0),
@@ -1110,7 +1110,7 @@ fn what_was_observed_low_for_long_is_lowered_by_one_step_and_not_by_two() {
         }
     }
     std::fs::write(&path, history).unwrap();
-    // four run: a maximum of three would end one of them
+    // three ran all along and four run now: a maximum of three would end one of them
     let told = berth.run(&["apply", "--yes"]);
     told.says(3, &["DISRUPTION `spec.maxReplicas` 3 would end pods that run now"]);
     // one worker would do; half of three, rounded up, is one step
