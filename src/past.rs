@@ -164,8 +164,8 @@ pub(crate) fn rehearsal<'a>(
     }
 }
 
-/// The ways to run each component that has a measured limit, over one past, lifted to peak at the planning load: as today, as advised, and
-/// what else there is.
+/// The ways to run each component that has a measured limit, over one past, lifted to peak at the planning load: as
+/// today, as advised, and what else there is.
 #[must_use]
 pub fn candidates(a: &Assessment) -> BTreeMap<String, Replay> {
     let peak = a.plan.load.as_ref().map(|load| load.planning);
@@ -203,16 +203,7 @@ pub fn candidates(a: &Assessment) -> BTreeMap<String, Replay> {
             replay::Played { policy, course }
         };
         let played: Vec<replay::Played> = policies.into_iter().map(play).collect();
-        let replay = Replay {
-            name: component.name.clone(),
-            load: load.clone(),
-            pods,
-            scored_from: load.start,
-            risk: a.policy.risk,
-            price: None,
-            verdict: replay::verdict::verdict(&played, a.policy.risk),
-            played,
-        };
+        let replay = Replay::of(&component.name, &scenario, played, a.policy.risk);
         Some((component.name.clone(), replay))
     };
     a.service.components.iter().filter(|component| !component.memory).filter_map(of).collect()

@@ -16,11 +16,10 @@ use crate::apply::manifest::Note;
 use crate::apply::server::Place;
 use crate::apply::{Found, writes};
 use crate::cli::ApplyArgs;
-use crate::commands::run::{Ask, Run, gather_asking};
+use crate::commands::run::{Ask, Run, gather_asking, options};
 use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
 use crate::render::objects::{ObjectChange, left_out, objects};
-use crate::source::kubernetes::ClusterOptions;
 
 /// How often an object that changes under our hands is read again.
 const TRIES: usize = 3;
@@ -39,10 +38,7 @@ pub async fn run(args: &ApplyArgs, talk: &Talk, out: &mut dyn Write) -> Result<E
         plan.services.retain(|service| service.namespace == *namespace);
     }
     let changes = objects(&plan, &run.settings.services, &run.live);
-    let options = ClusterOptions {
-        context: args.run.context.clone(),
-        kubeconfig: args.run.kubeconfig.clone(),
-    };
+    let options = options(&args.run);
     let record = &run.settings.audit;
     let mut session = Session::open(&options, record, (run.at, args.yes), talk, out).await?;
     session.settle().await?;

@@ -15,11 +15,10 @@ use crate::commands::apply::session::{
     Outcome, Passed, Session, called, kind_and_name, plain, refused,
 };
 use crate::commands::apply::{Ended, restless};
-use crate::commands::run::{live_of, moment, settings};
+use crate::commands::run::{live_of, moment, options, settings};
 use crate::commands::{Exit, Talk};
 use crate::config::Settings;
 use crate::render::objects::{Kind, Path};
-use crate::source::kubernetes::ClusterOptions;
 
 /// Shows what would be brought back, and with `--yes` brings it back.
 ///
@@ -30,8 +29,7 @@ pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Resul
     let run = args.run();
     let settings = settings(&run)?;
     let now = moment(&run, &settings);
-    let options =
-        ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
+    let options = options(&run);
     let mut session = Session::open(&options, &settings.audit, (now, args.yes), talk, out).await?;
     session.settle().await?;
     let done = session.lines.iter().any(|line| line.happened == Happened::Done);

@@ -147,7 +147,8 @@ fn cluster(args: &RunArgs) -> Option<ClusterOptions> {
     (named || !alone && kubernetes::in_a_pod()).then(|| options(args))
 }
 
-fn options(args: &RunArgs) -> ClusterOptions {
+/// The cluster that the flags name, or the one that goes without saying.
+pub(super) fn options(args: &RunArgs) -> ClusterOptions {
     ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() }
 }
 

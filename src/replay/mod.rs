@@ -125,16 +125,23 @@ pub fn judged(
     done: impl FnMut(&Policy),
 ) -> Replay {
     let played = replay(scenario, policies, done);
-    let verdict = verdict::verdict(&played, terms.risk);
-    Replay {
-        name: name.to_owned(),
-        load: scenario.load.clone(),
-        pods: scenario.pods,
-        scored_from: scenario.scored_from,
-        risk: terms.risk,
-        price: terms.price,
-        played,
-        verdict,
+    Replay { price: terms.price, ..Replay::of(name, scenario, played, terms.risk) }
+}
+
+impl Replay {
+    /// What was played over a scenario, with the verdict on it; without a price.
+    #[must_use]
+    pub fn of(name: &str, scenario: &Scenario<'_>, played: Vec<Played>, risk: Ratio) -> Self {
+        Self {
+            name: name.to_owned(),
+            load: scenario.load.clone(),
+            pods: scenario.pods,
+            scored_from: scenario.scored_from,
+            risk,
+            price: None,
+            verdict: verdict::verdict(&played, risk),
+            played,
+        }
     }
 }
 

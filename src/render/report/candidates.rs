@@ -29,17 +29,18 @@ pub struct Candidate {
 /// What the table shows, for its caption.
 pub fn caption(a: &Assessment, replay: &Replay) -> String {
     format!(
-        "Ways to run the {}, replayed over {} as if they had peaked as planned; an average week. “Short” is the time with fewer pods than the load needs: {} of it at most, at {} risk.",
+        "Ways to run the {}, replayed over {} as if they had peaked as planned; an average week. “Short” is the time with fewer pods than the load needs: {} of it at most, at {} risk, and {} of the requests.",
         w::component(&replay.name),
         w::between(a, replay.scored_from, replay.load.end()),
         w::span(seconds(replay.risk.0 * WEEK_S)),
         w::percent(replay.risk.0),
+        w::percent(a.service.objectives.error_rate.0),
     )
 }
 
 /// The candidates, cheapest first.
-pub fn rows(replay: &Replay) -> Vec<Candidate> {
-    let today = replay.played.first().map(|played| weekly(&played.course.scores).0);
+pub fn rows(a: &Assessment, replay: &Replay) -> Vec<Candidate> {
+    let today = replay.played.first().map(|played| weekly(replay, &played.course.scores).0);
     let advised = replay.played.iter().find_map(|one| match &one.policy {
         Policy::Advised(changes) => changes.last().copied(),
         _ => None,
@@ -47,12 +48,12 @@ pub fn rows(replay: &Replay) -> Vec<Candidate> {
     let mut played: Vec<&Played> = replay.played.iter().collect();
     played.sort_by(|a, b| a.course.scores.pod_hours.total_cmp(&b.course.scores.pod_hours));
     let row = |one: &&Played| {
-        let (hours, short) = weekly(&one.course.scores);
+        let (hours, short) = weekly(replay, &one.course.scores);
         let against = match (&one.policy, today) {
             (Policy::AsToday(_), _) | (_, None) => "–".to_owned(),
             (_, Some(today)) => signed(hours - today),
         };
-        let late = one.course.scores.short_share() > replay.risk.0;
+        let late = !served(a, replay, &one.course.scores);
         Candidate {
             policy: w::typeset(&one.policy.label()),
             hours: w::thousands(hours.round()),
@@ -67,11 +68,14 @@ pub fn rows(replay: &Replay) -> Vec<Candidate> {
 
 /// What a cheaper way would save that needs more than the cluster has today, for people to decide; empty where there
 /// is none.
-pub fn decision(replay: &Replay) -> String {
+pub fn decision(a: &Assessment, replay: &Replay) -> String {
     let advised = replay.played.iter().find(|one| matches!(one.policy, Policy::Advised(_)));
-    let cheaper = replay.verdict.cheaper.map(|at| &replay.played[at]);
+    let others = replay.played.iter().filter(|one| !one.policy.needs().anywhere());
+    let cheaper = others
+        .filter(|one| served(a, replay, &one.course.scores))
+        .min_by(|a, b| a.course.scores.pod_hours.total_cmp(&b.course.scores.pod_hours));
     let (Some(advised), Some(cheaper)) = (advised, cheaper) else { return String::new() };
-    let saved = weekly(&advised.course.scores).0 - weekly(&cheaper.course.scores).0;
+    let saved = weekly(replay, &advised.course.scores).0 - weekly(replay, &cheaper.course.scores).0;
     if saved < 1.0 {
         return String::new();
     }
@@ -89,8 +93,8 @@ fn note(policy: &Policy, late: bool, advised: Option<Change>) -> &'static str {
             "less than the table asks for"
         }
         (Policy::Advised(_), false) => "recommended",
-        (Policy::Advised(_), true) => "recommended, and still short for longer than allowed",
-        (_, true) => "short for longer than allowed",
+        (Policy::Advised(_), true) => "recommended, and still too often short",
+        (_, true) => "too often short, or of too many requests",
         (_, false) => match policy.needs() {
             Needs::Manifest | Needs::Hpa => "",
             Needs::Clock => "needs a clock that scales, such as KEDA’s cron",
@@ -100,6 +104,12 @@ fn note(policy: &Policy, late: bool, advised: Option<Change>) -> &'static str {
     }
 }
 
+/// Whether that is within the risk and within the errors that the service allows itself, as `advise` has it.
+fn served(a: &Assessment, replay: &Replay, scores: &Scores) -> bool {
+    scores.short_share() <= replay.risk.0
+        && scores.unmet_share() <= a.service.objectives.error_rate.0
+}
+
 /// Whether a count of `today` is under the one of `then`.
 fn less(today: &Change, then: &Change) -> bool {
     let counts =
@@ -107,10 +117,12 @@ fn less(today: &Change, then: &Change) -> bool {
     counts(today).iter().zip(counts(then)).any(|(today, then)| *today < then)
 }
 
-/// Pod-hours, and seconds short of pods, of an average week.
-fn weekly(scores: &Scores) -> (f64, f64) {
-    let weeks = scores.hours * 3_600.0 / WEEK_S;
-    (scores.pod_hours / weeks, scores.short_s / weeks)
+/// Pod-hours, and seconds short of pods, of an average week. Pods are paid in gaps too; who was short then is not known.
+#[expect(clippy::cast_precision_loss, reason = "seconds of some weeks")]
+fn weekly(replay: &Replay, scores: &Scores) -> (f64, f64) {
+    let paid_s = replay.load.end().duration_since(replay.scored_from).as_secs() as f64;
+    let seen_s = scores.hours * 3_600.0;
+    (scores.pod_hours * WEEK_S / paid_s, scores.short_s * WEEK_S / seen_s)
 }
 
 fn signed(hours: f64) -> String {

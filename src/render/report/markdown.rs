@@ -260,9 +260,9 @@ fn ways(out: &mut Text, a: &Assessment, replay: &Replay) {
         let policy = if one.advised { format!("**{}**", one.policy) } else { one.policy };
         vec![policy, one.hours, one.against, one.short, one.note.to_owned()]
     };
-    let rows: Vec<Vec<String>> = candidates::rows(replay).into_iter().map(row).collect();
+    let rows: Vec<Vec<String>> = candidates::rows(a, replay).into_iter().map(row).collect();
     out.table(&["Policy", ">Pod-hours", ">Against today", ">Short", "Note"], &rows);
-    out.line(&candidates::decision(replay));
+    out.line(&candidates::decision(a, replay));
 }
 
 fn runway(out: &mut Text, a: &Assessment) {

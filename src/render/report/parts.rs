@@ -87,12 +87,12 @@ pub fn event_table(events: &[Ahead]) -> Markup {
 
 /// Other ways to run a component, cheapest first.
 pub fn candidate_table(a: &Assessment, replay: &Replay) -> Markup {
-    let decision = candidates::decision(replay);
+    let decision = candidates::decision(a, replay);
     html! {
     table.stack.cand role="table" {
         caption { (candidates::caption(a, replay)) }
         (head(&[("Policy", false), ("Pod-hours", true), ("Against today", true), ("Short", true), ("Note", false)]))
-        tbody role="rowgroup" { @for one in candidates::rows(replay) { tr.now[one.advised] role="row" {
+        tbody role="rowgroup" { @for one in candidates::rows(a, replay) { tr.now[one.advised] role="row" {
             th scope="row" role="rowheader" { (one.policy) }
             (cell("Pod-hours", "num", html! { (one.hours) }))
             (cell("Against today", "num", html! { (one.against) }))
