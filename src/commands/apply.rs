@@ -16,7 +16,7 @@ use crate::apply::manifest::Note;
 use crate::apply::server::Place;
 use crate::apply::{Found, writes};
 use crate::cli::ApplyArgs;
-use crate::commands::run::{Ask, Run, gather_asking, options};
+use crate::commands::gather::{Ask, Run, gather_asking, options};
 use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
 use crate::render::objects::{ObjectChange, left_out, objects};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::cli::PatchArgs;
-use crate::commands::run::{Run, gather};
+use crate::commands::gather::{Run, gather};
 use crate::commands::{Exit, Hinted, Talk};
 use crate::files;
 use crate::render::objects::{left_out, objects};

@@ -7,8 +7,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::cli::{DemoArgs, Format, Moment};
+use crate::commands::gather::Run;
 use crate::commands::output::{self, Review};
-use crate::commands::run::Run;
 use crate::commands::{Exit, Talk, plan};
 use crate::config;
 use crate::service::live::Live;

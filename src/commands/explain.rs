@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use crate::cli::ExplainArgs;
-use crate::commands::run::gather;
+use crate::commands::gather::gather;
 use crate::commands::{Exit, Hinted, Talk, demo};
 use crate::render::explain::explain;
 use crate::source::demo::SEED;

@@ -6,6 +6,7 @@ pub mod backtest;
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod gather;
 pub mod init;
 pub mod output;
 pub mod plan;
@@ -13,7 +14,6 @@ pub mod pull;
 pub mod replay;
 pub mod report;
 pub mod rollback;
-pub mod run;
 pub mod schema;
 pub mod tiers;
 pub mod values;
@@ -79,12 +79,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args, &talk, out),
         Command::Init(args) => init::command(&args, &talk, out).await.map(done),
         Command::Check(args) => {
-            let settings = run::settings(&args)?;
-            check::run(&settings, run::moment(&args, &settings), args.offline, out).await
+            let settings = gather::settings(&args)?;
+            check::run(&settings, gather::moment(&args, &settings), args.offline, out).await
         }
         Command::Pull(args) => {
-            let settings = run::settings(&args)?;
-            pull::run(&settings, run::moment(&args, &settings), talk, out).await
+            let settings = gather::settings(&args)?;
+            pull::run(&settings, gather::moment(&args, &settings), talk, out).await
         }
         Command::Plan(args) => plan::run(&args, &talk, out).await,
         Command::Report(args) => report::run(&args, &talk, out).await,

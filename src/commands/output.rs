@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::Assessment;
-use crate::commands::run::Run;
+use crate::commands::gather::Run;
 use crate::files::{self, WriteError};
 use crate::past;
 use crate::render::report::{self, Page, Reviewed};

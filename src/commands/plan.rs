@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use crate::cli::{Format, PlanArgs};
-use crate::commands::run::{Run, gather};
+use crate::commands::gather::{Run, gather};
 use crate::commands::{Exit, Talk};
 use crate::render::table::{Style, table};
 use crate::render::{csv, json, markdown_plan, yaml};

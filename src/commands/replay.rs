@@ -144,9 +144,9 @@ fn long_enough(series: &str, load: &History) -> Result<(), Hinted> {
 
 /// The replicated components of the settings' services, over their own history.
 async fn of_services(args: &ReplayArgs, talk: &Talk) -> Result<(Vec<Replay>, Vec<String>)> {
-    let settings = super::run::settings(&args.run)?;
-    let at = super::run::moment(&args.run, &settings);
-    let live = super::run::live(&settings, &args.run, talk).await?;
+    let settings = super::gather::settings(&args.run)?;
+    let at = super::gather::moment(&args.run, &settings);
+    let live = super::gather::live(&settings, &args.run, talk).await?;
     let past = pull::gather(&settings, at, args.run.offline, *talk).await?;
     let chosen = chosen(&settings, args.component.as_deref())?;
     let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::cli::ReportArgs;
+use crate::commands::gather::gather;
 use crate::commands::output::{self, Review};
-use crate::commands::run::gather;
 use crate::commands::{Exit, Talk};
 
 /// Writes the review and says where it is.

@@ -15,7 +15,7 @@ use crate::commands::apply::session::{
     Outcome, Passed, Session, called, kind_and_name, plain, refused,
 };
 use crate::commands::apply::{Ended, restless};
-use crate::commands::run::{live_of, moment, options, settings};
+use crate::commands::gather::{live_of, moment, options, settings};
 use crate::commands::{Exit, Talk};
 use crate::config::Settings;
 use crate::render::objects::{Kind, Path};

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::cli::ValuesArgs;
 use crate::commands::artifacts::not_an_input;
-use crate::commands::run::{Run, gather};
+use crate::commands::gather::{Run, gather};
 use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
 use crate::files;
