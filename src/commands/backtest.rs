@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Hinted, Talk, pull, run as whole_run};
+use super::{Hinted, Talk, gather, pull};
 use crate::advise;
 use crate::cli::RunArgs;
 use crate::files;
@@ -71,8 +71,8 @@ pub struct Outcome {
 ///
 /// Wrong settings, a source that cannot be reached or refuses us, a store or file that cannot be read.
 pub async fn own_history(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
-    let settings = whole_run::settings(args)?;
-    let at = whole_run::moment(args, &settings);
+    let settings = gather::settings(args)?;
+    let at = gather::moment(args, &settings);
     let past = pull::gather(&settings, at, args.offline, *talk).await?;
     let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
     let mut outcome = Outcome::default();
