@@ -35,6 +35,8 @@ pub enum Signal {
     ErrorRate,
     /// 99th percentile of latency, in seconds.
     P99,
+    /// Targets that report the load: the service's pods, or those of its ingress. Fewer look like less load.
+    Reporting,
     /// Ready replicas: what serves the load.
     Replicas,
     /// Replicas that the object asks for: what is in force. In an outage few of them are ready.
@@ -77,10 +79,11 @@ pub enum Signal {
 
 impl Signal {
     /// Every signal with its stable name, as it stands in settings, file names and reports.
-    pub const NAMES: [(Signal, &'static str); 22] = [
+    pub const NAMES: [(Signal, &'static str); 23] = [
         (Signal::Load, "load"),
         (Signal::ErrorRate, "errorRate"),
         (Signal::P99, "p99"),
+        (Signal::Reporting, "reporting"),
         (Signal::Replicas, "replicas"),
         (Signal::SpecReplicas, "specReplicas"),
         (Signal::HpaMin, "hpaMin"),
@@ -123,7 +126,7 @@ impl Signal {
     /// Whether the signal belongs to the whole service rather than to a component or volume.
     #[must_use]
     pub fn of_service(self) -> bool {
-        matches!(self, Self::Load | Self::ErrorRate | Self::P99)
+        matches!(self, Self::Load | Self::ErrorRate | Self::P99 | Self::Reporting)
     }
 }
 

@@ -243,6 +243,41 @@ fn case_25_gaps_of_minutes_days_and_a_weekend_are_gaps_and_not_quiet() {
 }
 
 #[test]
+fn case_25_pods_that_fell_silent_do_not_look_like_less_load() {
+    // three of six pods are not scraped for the last week: half of the load is in no sum
+    let half = |samples: Vec<Sample>| {
+        let halved = |(at, value): Sample| {
+            let value: f64 = value.parse().unwrap();
+            (at, if at > (NOW - 7 * DAY) as f64 { value / 2.0 } else { value }.to_string())
+        };
+        samples.into_iter().map(halved).collect()
+    };
+    let told = plan(World::Quiet, Fault::Rewrites(&["load", "reporting"], half));
+    let advised = told.plan().unwrap();
+    assert_eq!(lowered(&advised), 0, "{advised:#?}");
+    let why =
+        "`load` is summed over 3.0 targets in the last 7d, 6.0 go with its ready pods of `api`";
+    told.says(0, &[why]);
+    assert!(finding(&advised, why).is_some_and(|one| one.remedy.contains("`up`")), "{advised:#?}");
+    // pods that an HPA ended report no more and are no longer ready
+    let advised = plan(
+        World::Quiet,
+        Fault::Rewrites(&["load", "reporting", "api.replicas", "worker.replicas"], half),
+    );
+    assert!(lowered(&advised.plan().unwrap()) > 0);
+    // an ingress whose targets are not the service's pods is held against itself
+    let two =
+        |samples: Vec<Sample>| samples.into_iter().map(|(at, _)| (at, "20".to_owned())).collect();
+    let one = |samples: Vec<Sample>| {
+        let value = |at| if at > (NOW - 7 * DAY) as f64 { "10" } else { "20" };
+        samples.into_iter().map(|(at, _)| (at, value(at).to_owned())).collect()
+    };
+    let lowers = |fault| lowered(&plan(World::Quiet, fault).plan().unwrap());
+    assert!(lowers(Fault::Rewrites(&["reporting"], two)) > 0);
+    assert_eq!(lowers(Fault::Rewrites(&["reporting"], one)), 0);
+}
+
+#[test]
 fn case_26_samples_of_a_clock_that_is_ahead_are_not_taken_for_those_asked_for() {
     let ahead = |samples: Vec<Sample>| {
         samples.into_iter().map(|(at, value)| (at + (60 * DAY) as f64, value)).collect()

@@ -240,9 +240,11 @@ fn a_maximum_stays_above_the_pods_that_ran() {
     assert_eq!(max(&observed).unwrap().action, Action::Lower, "or this proves nothing");
     // one day with eleven of at most twelve
     let key = SeriesKey::of("api", Signal::Replicas);
-    let Some(Evidence::Series(ran)) = observed.get_mut(&key) else { panic!() };
-    let day = ran.value.len() - 500..ran.value.len() - 212;
-    ran.value[day].fill(11.0);
+    for key in [key, SeriesKey::service(Signal::Reporting)] {
+        let ran = samples(&mut observed, &key);
+        let day = ran.value.len() - 500..ran.value.len() - 212;
+        ran.value[day].fill(11.0);
+    }
     let kept = max(&observed).unwrap();
     assert_eq!(kept.action, Action::Keep);
     let why = &kept.reasons[0].message;

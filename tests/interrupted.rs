@@ -239,7 +239,7 @@ fn an_interrupted_pull_leaves_a_whole_store() {
     let expected = observed(never.path(), END);
     // a series that is not there is hoped for, for an hour, in both
     assert_eq!(whole(folder.path(), END), whole(never.path(), END));
-    assert_eq!(expected.len(), 27);
+    assert_eq!(expected.len(), 28);
     assert!(observed(folder.path(), END) == expected, "the samples are others");
 }
 

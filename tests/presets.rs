@@ -128,8 +128,11 @@ fn metrics() -> OpenMetrics {
     for (place, exporter) in EXPORTERS.iter().enumerate() {
         let labels = exporter.labels;
         let mut counter = |name: &str, labels: &str, per_second: f64| {
-            let series = format!("{name}{{{labels}}}");
-            metrics.series(&series, START, END, 60, |at| per_second * (at - START) as f64);
+            for (target, share) in [("10.0.0.1:80", 0.6), ("10.0.0.2:80", 0.4)] {
+                let series = format!(r#"{name}{{{labels},instance="{target}"}}"#);
+                let value = |at: i64| share * per_second * (at - START) as f64;
+                metrics.series(&series, START, END, 60, value);
+            }
         };
         for ((name, outcome), share) in exporter.outcomes.iter().zip([0.98, 0.02]) {
             counter(name, &format!("{labels},{outcome}"), share * rate(place));
@@ -173,8 +176,8 @@ fn settings(url: &str, store: &Path) -> Settings {
 
 /// No preset is named in the settings: which one matches is found out.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_preset_is_found_and_gives_load_errors_and_latency() {
-    if !available("every_preset_is_found_and_gives_load_errors_and_latency") {
+async fn every_preset_is_found_and_gives_load_errors_latency_and_its_targets() {
+    if !available("every_preset_is_found_and_gives_load_errors_latency_and_its_targets") {
         return;
     }
     assert_eq!(EXPORTERS.map(|exporter| exporter.preset), PRESETS.map(|preset| preset.name));
@@ -204,6 +207,7 @@ async fn every_preset_is_found_and_gives_load_errors_and_latency() {
         };
         close(Signal::Load, rate(place));
         close(Signal::ErrorRate, 0.02);
+        close(Signal::Reporting, 2.0);
         // the 99th of 100 lies nine tenths into the bucket from 0.1 s to 1 s
         close(Signal::P99, 0.1 + 0.9 * 0.9);
     }

@@ -150,6 +150,7 @@ fn world() -> impl Strategy<Value = World> {
         let observed = Observed::from([
             (SeriesKey::service(Signal::ErrorRate), flat(health.0)),
             (SeriesKey::service(Signal::P99), flat(health.1)),
+            (SeriesKey::service(Signal::Reporting), flat(f64::from(counts.0))),
             (SeriesKey::of("api", Signal::Replicas), flat(f64::from(counts.0))),
             (SeriesKey::of("api", Signal::Throttled), flat(0.0)),
             (SeriesKey::of("api", Signal::OomKills), flat(0.0)),
@@ -316,6 +317,19 @@ proptest! {
         for one in advice(&world).recommendations {
             prop_assert!(one.action != Action::Lower, "{damage:?} of {which:?}: {one:?}");
             prop_assert!(one.target.is_none() || figure(one.target) >= figure(one.current), "{one:?}");
+        }
+    }
+
+    /// Pods that are not scraped for the whole dwell time lower nothing, however quiet it looks.
+    #[test]
+    fn pods_that_fall_silent_lower_nothing(mut world in world(), share in 0.01..0.94f64) {
+        for signal in [Signal::Load, Signal::Reporting] {
+            let Some(Evidence::Series(seen)) = world.observed.get_mut(&SeriesKey::service(signal)) else { unreachable!() };
+            let before = seen.value.len() - 48;
+            seen.value[before..].iter_mut().for_each(|value| *value *= share);
+        }
+        for one in advice(&world).recommendations {
+            prop_assert!(one.action != Action::Lower, "{share} of the pods: {one:?}");
         }
     }
 

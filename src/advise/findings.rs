@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::plan::{Code, Finding, Recommendation, Severity};
-use crate::advise::{BOUND_LEVELS, Known, Outlook, coupled, series};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, coupled, reporting, series};
 use crate::history::{MarkKind, SeriesKey, Signal};
 use crate::service::Like;
 use crate::tiers::Size;
@@ -28,6 +28,7 @@ pub fn all(
     findings.extend(objectives(known));
     findings.extend(missing(known));
     findings.extend(coverage(known));
+    findings.extend(silent(known));
     findings.extend(begins_late(known));
     findings.extend(censored(known));
     findings.extend(outlier(known));
@@ -136,6 +137,13 @@ fn coverage(known: &Known<'_>) -> Option<Finding> {
     let severity =
         if coverage < known.policy.min_coverage.0 { Severity::Warning } else { Severity::Info };
     (steps > 0).then(|| finding(severity, Code::Coverage, message, ""))
+}
+
+/// Pods that no longer report: their requests are served, and are in no sum.
+fn silent(known: &Known<'_>) -> Option<Finding> {
+    let message = reporting::fewer(known)?;
+    let remedy = "load and errors may be higher than what is seen: `up` in Prometheus tells which targets are not scraped";
+    Some(finding(Severity::Warning, Code::Coverage, message, remedy))
 }
 
 /// The load's history begins later than it was asked for: a source that keeps less says nothing of it.

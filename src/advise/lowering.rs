@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::plan::{Code, Reason, Setting};
-use crate::advise::{Known, evidence, series};
+use crate::advise::{Known, evidence, reporting, series};
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
 use crate::service::{Component, Current, Policy};
 use crate::units::{Period, Ratio};
@@ -56,6 +56,7 @@ fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
         });
     }
     hardly_masked(known, load, from)?;
+    reporting::as_before(known)?;
     for component in known.service.components.iter().filter(|component| !component.memory) {
         limits_were_watched(known, component)?;
     }

@@ -11,6 +11,7 @@ pub mod lowering;
 mod memory;
 pub mod plan;
 mod replicas;
+mod reporting;
 mod requests;
 pub mod sizing;
 mod trend;

@@ -108,6 +108,7 @@ impl World {
         self.put(out, SeriesKey::service(Signal::Load), self.load.clone());
         self.put(out, SeriesKey::service(Signal::ErrorRate), errors);
         self.put(out, SeriesKey::service(Signal::P99), p99);
+        self.put(out, SeriesKey::service(Signal::Reporting), self.ready.clone());
     }
 
     fn api_signals(&self, out: &mut Observed) {

@@ -154,6 +154,7 @@ impl World {
         flat(&mut observed, "api", Signal::HpaMin, min);
         flat(&mut observed, "api", Signal::HpaMax, max);
         flat(&mut observed, "api", Signal::Replicas, replicas);
+        fill(&mut observed, &SeriesKey::service(Signal::Reporting), replicas);
         for signal in [Signal::Replicas, Signal::SpecReplicas] {
             flat(&mut observed, "worker", signal, if self == Self::Quiet { 6.0 } else { 2.0 });
         }

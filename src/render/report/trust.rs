@@ -129,6 +129,7 @@ fn spoken(signal: Signal) -> &'static str {
         Signal::Load => "Load",
         Signal::ErrorRate => "Errors",
         Signal::P99 => "P99 latency",
+        Signal::Reporting => "Targets that report",
         other => other.name(),
     }
 }

@@ -396,6 +396,7 @@ fn load_queries(
         window.rate
     );
     list.push(query(Signal::P99, histogram, p99));
+    list.push(query(Signal::Reporting, preset.requests, reporting(preset.requests, &matchers)));
     Ok(list)
 }
 
@@ -403,6 +404,11 @@ fn load_queries(
 /// `prometheus_replica`, the label that the Prometheus operator sets (case 17).
 fn requests(metric: &str, matchers: &Matchers, window: &Window) -> String {
     format!("sum(max without (prometheus_replica) (rate({metric}{matchers}[{}])))", window.rate)
+}
+
+/// How many targets the load is summed over. Prometheus itself puts `instance` on every series that it scrapes.
+fn reporting(metric: &str, matchers: &Matchers) -> String {
+    format!("count(group by (instance) ({metric}{matchers}))")
 }
 
 #[cfg(test)]
