@@ -207,7 +207,8 @@ fn points(load: &History, replicas: &History, p99: &History) -> Vec<Point> {
             other.values.get(other.span(other.start, at).end).copied().filter(|_| other.start <= at)
         };
         let (load, pods, p99) = (load.values[i], same_step(replicas)?, same_step(p99)?);
-        let plain = load.is_finite() && pods >= 1.0 && p99 > 0.0 && p99.is_finite();
+        // what happens without a request says nothing of what a pod sustains
+        let plain = load > 0.0 && pods >= 1.0 && p99 > 0.0 && p99.is_finite();
         let masked = masked.iter().any(|mark| mark.from <= at && at < mark.to);
         (plain && !masked).then(|| Point {
             day: at.as_second().div_euclid(86_400),

@@ -3,6 +3,7 @@
 use calcard::common::PartialDateTime;
 use calcard::common::timezone::Tz;
 use calcard::icalendar::dates::{CalendarEvent, TimeOrDelta};
+use calcard::icalendar::timezone::TzResolver;
 use calcard::icalendar::{
     ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarFrequency, ICalendarProperty,
     ICalendarStatus, ICalendarValue,
@@ -66,11 +67,23 @@ impl Reader<'_> {
 fn occurrences(text: &str, zone: &TimeZone) -> Result<Vec<(String, Timestamp, Timestamp)>, String> {
     let mut calendar = ICalendar::parse(text)
         .map_err(|_| "is no iCalendar file (`BEGIN:VCALENDAR`)".to_owned())?;
+    if !text.trim_end().to_ascii_uppercase().ends_with("END:VCALENDAR") {
+        return Err("is cut off: its last line is not `END:VCALENDAR`".to_owned());
+    }
+    let zones = calendar.build_owned_tz_resolver();
     // tasks, journals and what was cancelled are no events
     calendar.components.iter_mut().for_each(forget_what_is_none);
     let events = calendar.components.iter_mut();
     let mut events = events.filter(|one| one.component_type == ICalendarComponentType::VEvent);
-    events.try_for_each(end_rules)?;
+    let mut count = 0;
+    events.try_for_each(|event| {
+        count += 1;
+        if count > OCCURRENCES_MAX {
+            return Err(too_many());
+        }
+        in_known_zones(event, &zones)?;
+        end_rules(event)
+    })?;
     let expanded = calendar.expand_dates(Tz::Floating, OCCURRENCES_MAX + 1);
     let name = |one: u32| {
         let entry = calendar.components.get(usize::try_from(one).ok()?)?;
@@ -85,9 +98,7 @@ fn occurrences(text: &str, zone: &TimeZone) -> Result<Vec<(String, Timestamp, Ti
         return Err(format!("the time of `{}` cannot be read", name(error.comp_id)));
     }
     if expanded.events.len() > OCCURRENCES_MAX {
-        return Err(format!(
-            "has more than {OCCURRENCES_MAX} occurrences; end its rules by `UNTIL`"
-        ));
+        return Err(too_many());
     }
     let read = |one: &Occurrence| match span(one, zone) {
         Some((from, to)) if from <= to => Ok((name(one.comp_id), from, to)),
@@ -97,6 +108,23 @@ fn occurrences(text: &str, zone: &TimeZone) -> Result<Vec<(String, Timestamp, Ti
     // a reminder takes no time
     all.retain(|(_, from, to)| from < to);
     Ok(all)
+}
+
+fn too_many() -> String {
+    format!("has more than {OCCURRENCES_MAX} occurrences; end its rules by `UNTIL`")
+}
+
+/// Refuses a zone that nobody knows: a time in it would be taken for one of the settings' zone.
+fn in_known_zones(event: &ICalendarComponent, zones: &TzResolver<String>) -> Result<(), String> {
+    let named = event.entries.iter().filter_map(|entry| entry.tz_id());
+    let unknown = |id: &&str| zones.resolve(id).is_none();
+    match named.into_iter().find(unknown) {
+        None => Ok(()),
+        Some(id) => Err(format!(
+            "names the time zone `{}`, which is not known; write it as `Europe/Berlin`, or its times in UTC",
+            plain(id)
+        )),
+    }
 }
 
 fn forget_what_is_none(component: &mut ICalendarComponent) {
@@ -216,6 +244,15 @@ mod tests {
         );
         let endless = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20200101\r\nRRULE:FREQ=DAILY\r\nSUMMARY:daily\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
         assert!(occurrences(endless, &zone).unwrap_err().contains("more than 2000 occurrences"));
+        let adrift = endless
+            .replace("DTSTART;VALUE=DATE:20200101", "DTSTART;TZID=Mars/Olympus:20261201T090000");
+        let why = occurrences(&adrift, &zone).unwrap_err();
+        assert!(why.contains("`Mars/Olympus`, which is not known"), "{why}");
+        // Outlook has names of its own
+        let windows = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;TZID=Tokyo Standard Time:20261201T090000\r\nDURATION:PT1H\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        assert_eq!(occurrences(windows, &zone).unwrap()[0].1.to_string(), "2026-12-01T00:00:00Z");
+        let cut = endless.split_once("SUMMARY").unwrap().0;
+        assert!(occurrences(cut, &zone).unwrap_err().starts_with("is cut off"));
         let often = endless.replace("DAILY", "SECONDLY;BYMONTH=2;BYMONTHDAY=30");
         let why = "holds a rule that recurs within a day".to_owned();
         assert_eq!(occurrences(&often, &zone), Err(why));
