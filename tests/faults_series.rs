@@ -278,6 +278,30 @@ fn case_25_pods_that_fell_silent_do_not_look_like_less_load() {
 }
 
 #[test]
+fn case_25_a_request_is_not_raised_past_a_limit_that_fell_silent() {
+    let request = |plan: &plimsoll::advise::plan::ServicePlan| {
+        let one = plan
+            .recommendations
+            .iter()
+            .find(|one| one.component == "worker" && one.setting == Setting::MemoryRequest);
+        one.unwrap().clone()
+    };
+    let mut observed = World::Busy.observed();
+    let use_of_it = samples(&mut observed, &SeriesKey::of("worker", Signal::Memory));
+    use_of_it.value.fill(900.0 * f64::from(1 << 20));
+    assert_eq!(request(&advice(&observed)).action, Action::Raise, "or this proves nothing");
+    let key = SeriesKey::of("worker", Signal::MemoryLimit);
+    let limit = samples(&mut observed, &key);
+    let kept = limit.at.iter().filter(|at| **at < NOW - DAY).count();
+    limit.at.truncate(kept);
+    limit.value.truncate(kept);
+    let skipped = request(&advice(&observed));
+    assert_eq!((skipped.action, skipped.target), (Action::Skipped, None), "{skipped:#?}");
+    assert!(skipped.uncapped_target.is_some());
+    assert!(skipped.reasons[0].message.contains("its limit is not known"), "{skipped:#?}");
+}
+
+#[test]
 fn case_26_samples_of_a_clock_that_is_ahead_are_not_taken_for_those_asked_for() {
     let ahead = |samples: Vec<Sample>| {
         samples.into_iter().map(|(at, value)| (at + (60 * DAY) as f64, value)).collect()

@@ -5,7 +5,7 @@ use crate::advise::memory::MAXMEMORY_SHARE;
 use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
 };
-use crate::advise::{Known, series};
+use crate::advise::{Known, series, skipped};
 use crate::history::{History, SeriesKey, Signal};
 use crate::units::{Bytes, Millicores};
 
@@ -14,11 +14,7 @@ use crate::units::{Bytes, Millicores};
 /// quality-of-service class.
 pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommendation) {
     let Some(mut ceiling) = limit.target else {
-        // a request may equal its limit, and a limit that nobody knows may not be left behind
-        if let (Action::Lower, Some(today)) = (request.action, request.current) {
-            let message = "its limit is not known".to_owned();
-            set(request, today, Reason { code: Code::Coupled, message });
-        }
+        within_unknown(request, limit.current);
         return;
     };
     if limit.action == Action::Lower {
@@ -42,6 +38,31 @@ pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommenda
     {
         let message = format!("not above its limit of {ceiling}");
         set(request, ceiling, Reason { code: Code::Coupled, message });
+    }
+}
+
+/// A request may equal its limit, so that one that nobody knows may not be left behind, and not be passed.
+fn within_unknown(request: &mut Recommendation, limit: Option<Amount>) {
+    let coupled = |message: String| Reason { code: Code::Coupled, message };
+    match (request.action, request.current, request.target, limit) {
+        (Action::Lower, Some(today), ..) => {
+            set(request, today, coupled("its limit is not known".to_owned()));
+        }
+        (Action::Raise, Some(today), Some(asked), Some(limit))
+            if asked.figure() > limit.figure() =>
+        {
+            let most = if limit.figure() < today.figure() { today } else { limit };
+            set(request, most, coupled(format!("not above its limit of {limit}")));
+        }
+        (Action::Raise, _, Some(asked), None) => {
+            let reason =
+                coupled(format!("{asked} by use; its limit is not known, and may be lower"));
+            let (component, object) = (request.component.clone(), request.object.clone());
+            let (current, uncapped_target) = (request.current, request.uncapped_target);
+            let bare = skipped(&component, object, request.setting, reason);
+            *request = Recommendation { current, uncapped_target, ..bare };
+        }
+        _ => {}
     }
 }
 
