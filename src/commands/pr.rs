@@ -43,14 +43,14 @@ pub async fn run(args: &PrArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit
     let run = gather(&args.run, talk).await?;
     let edit = edited(args, &site, there.as_ref(), &run)?;
     say_what_is_not_in_it(&site, &run, &edit, *talk);
-    let exit = match (run.exit(false), edit.left.is_empty()) {
+    let ended = match (run.exit(false), edit.left.is_empty()) {
         (Exit::Skipped, _) | (_, false) => Exit::Skipped,
         _ if args.exit_code && !edit.edits.is_empty() => Exit::Changes,
         _ => Exit::Done,
     };
     if edit.edits.is_empty() {
         site.say_of_an_old_branch(&tips, there.as_ref(), *talk).map_err(by_git)?;
-        return Ok(exit);
+        return Ok(ended);
     }
     let standing = site.standing(&tips, &edit).map_err(by_git)?;
     let work = Work { site: &site, run: &run, edit: &edit, tips: &tips };
@@ -59,7 +59,7 @@ pub async fn run(args: &PrArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit
     } else {
         work.propose(standing, forge, *talk, out).await?;
     }
-    Ok(exit)
+    Ok(ended)
 }
 
 /// Where it is proposed.

@@ -175,7 +175,7 @@ impl Repository {
                 Component::CurDir => {}
                 Component::ParentDir if parts.pop().is_some() => {}
                 Component::Normal(part) => {
-                    parts.push(part.to_str().ok_or_else(|| refused("is not UTF-8"))?)
+                    parts.push(part.to_str().ok_or_else(|| refused("is not UTF-8"))?);
                 }
                 _ => return Err(refused("is not in the repository")),
             }
@@ -220,15 +220,12 @@ impl Repository {
             return Ok(None);
         };
         let words: Vec<&str> = entry.split(['\t', ' ']).collect();
-        let (mode, id) = match words.as_slice() {
-            [mode @ ("100644" | "100755"), "blob", id, ..] => (*mode, *id),
-            _ => {
-                let why = "is a folder, a link or a submodule in the repository".to_owned();
-                return Err(GitError::Path { path: path.to_owned(), why });
-            }
+        let [mode @ ("100644" | "100755"), "blob", id, ..] = words.as_slice() else {
+            let why = "is a folder, a link or a submodule in the repository".to_owned();
+            return Err(GitError::Path { path: path.to_owned(), why });
         };
         let content = self.must(&["cat-file", "blob", id], None, &[])?.stdout;
-        Ok(Some(Blob { mode: mode.to_owned(), id: id.to_owned(), content }))
+        Ok(Some(Blob { mode: (*mode).to_owned(), id: (*id).to_owned(), content }))
     }
 
     /// Where our branch left its base, if every commit on it is one of ours as it was made.

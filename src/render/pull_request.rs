@@ -108,7 +108,9 @@ impl Proposal<'_> {
         for edit in self.edits {
             out += &format!("* {}\n", visible(&edit.to_string()));
             for why in self.reasons.get(&edit.path).into_iter().flatten() {
-                wrap(&visible(why), 90).iter().for_each(|line| out += &format!("  {line}\n"));
+                for line in wrap(&visible(why), 90) {
+                    out += &format!("  {line}\n");
+                }
             }
         }
         out + "\n" + trailer + "\n"
@@ -192,7 +194,7 @@ mod tests {
         }]
     }
 
-    fn with(look: impl FnOnce(&Proposal<'_>) -> String) -> String {
+    fn with(look: &dyn Fn(&Proposal<'_>) -> String) -> String {
         let (plan, zone, edits) = (example::plan(), example::tokyo(), edits());
         let why = vec!["TIER_ROW High (50-200): 5-10 pods, says @all | <b>".to_owned()];
         let reasons = [(edits[0].path.clone(), why)].into();
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_text_holds_the_table_the_plan_and_the_way_back() {
-        let text = with(super::Proposal::body);
+        let text = with(&|one| one.body());
         let row = "| api.autoscaling.minReplicas | – | **5** | TIER\\_ROW High (50-200): 5-10 pods, says @\u{2060}all \\| &lt;b&gt; |";
         assert!(text.contains(row), "{text}");
         assert!(text.contains("## jarvis: Medium now, High planned"), "{text}");
@@ -226,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_message_says_why_and_ends_with_its_trailer() {
-        let text = with(|proposal| proposal.message("Plimsoll-Content: 0123abc"));
+        let text = with(&|one| one.message("Plimsoll-Content: 0123abc"));
         let first = "capacity: raise api, redis, worker of jarvis\n\nvalues-capacity.yaml, as plimsoll 0.1.0 advises";
         assert!(text.starts_with(first), "{text}");
         assert!(text.contains("\n  TIER_ROW High (50-200): 5-10 pods"), "{text}");
