@@ -475,8 +475,7 @@ fn what_a_forge_may_answer_is_named_and_the_token_stays_at_home() {
         "Location: {}/repos/acme/deploy/pulls?x=1",
         elsewhere.url.replace("127.0.0.1", "localhost")
     );
-    type Case = (Vec<u8>, &'static str);
-    let cases: Vec<Case> = vec![
+    let cases: Vec<(Vec<u8>, &'static str)> = vec![
         (
             json_of("401 Unauthorized", &json!({"message": "Bad credentials"})),
             "does not know the token (401): Bad credentials",
@@ -580,7 +579,7 @@ fn case_82_a_pull_request_that_appears_meanwhile_is_updated_and_not_doubled() {
 fn a_forge_that_never_answers_is_given_up_and_no_secret_is_printed() {
     let hanging = Fake::serve(|_, _| {
         loop {
-            std::thread::park()
+            std::thread::park();
         }
     });
     let access = access(Kind::GitHub, &hanging.url, Duration::from_millis(500));
