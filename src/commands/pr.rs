@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 ///
-/// Whatever [`gather`] fails with, a repository or forge that does not do its part, a file that cannot be edited without
+/// Whatever [`fn@gather`] fails with, a repository or forge that does not do its part, a file that cannot be edited without
 /// doubt.
 pub async fn run(args: &PrArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
     let settings = gather::settings(&args.run)?;
