@@ -13,7 +13,7 @@ use crate::units::{Period, Ratio};
 ///
 /// Plimsoll reads load and resource history from Prometheus, forecasts it, holds it against your
 /// scaling-tier table, and says what to change, why, and how sure it is. It changes nothing but by
-/// `apply --yes` and `rollback --yes`.
+/// `apply --yes` and `rollback --yes`; `pr` proposes.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
@@ -51,6 +51,15 @@ pub enum Command {
     /// what the file says, and a lowering never raises it nor undoes a raise that is not in force yet: such a
     /// change is left, named, and the exit code is 3.
     Values(ValuesArgs),
+    /// Propose the advised settings as a pull request, or update the one that is open
+    ///
+    /// In a clone of the repository that holds the values: the overlay, or with --in a values file of your own, is edited as
+    /// the remote's base branch has it, committed with the reasons, and pushed to a branch of plimsoll's own
+    /// (`plimsoll/capacity`). Your working tree, index and branches are not touched. With `pullRequest: {forge: github}` in
+    /// the settings and a token in `GITHUB_TOKEN` the pull request is opened, or the open one is given the new text; without
+    /// it the text is printed. Where nothing changes, nothing is committed, pushed or opened. A branch with somebody else's
+    /// commits on it is left alone.
+    Pr(PrArgs),
     /// Print patches for HPAs, KEDA's objects, Deployments and StatefulSets
     Patch(PatchArgs),
     /// Change the cluster as advised, where every guard lets it pass; a dry run unless --yes
@@ -243,6 +252,34 @@ pub struct ValuesArgs {
     #[arg(long, requires = "values_file")]
     pub dry_run: bool,
     /// Exit with 2 when changes are recommended; with --in, when the file changes or would
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Flags of `pr`.
+#[derive(Debug, Args)]
+pub struct PrArgs {
+    /// Settings and moment.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The clone of the repository that holds the values
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// The overlay to write, relative to --repo; one that is there is edited
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "values-capacity.yaml",
+        conflicts_with = "values_file"
+    )]
+    pub out: PathBuf,
+    /// The values file to edit instead of an overlay, relative to --repo
+    #[arg(long = "in", value_name = "FILE")]
+    pub values_file: Option<PathBuf>,
+    /// Print the edit as a unified diff and the text of the pull request; send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Exit with 2 when something is proposed, or would be
     #[arg(long)]
     pub exit_code: bool,
 }

@@ -7,6 +7,7 @@ mod error;
 mod history;
 mod place;
 mod policy;
+mod pull_request;
 mod raw;
 mod read;
 mod rules;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use self::error::{ConfigError, Problem, nearest};
+pub use self::pull_request::{ForgeKind, PullRequestSettings, is_git_name, is_repository};
 use self::read::Reader;
 use crate::service::rules::Rules;
 use crate::service::{Calendar, Policy, Service};
@@ -42,6 +44,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Where `apply` keeps its record; relative to the settings file.
     pub audit: PathBuf,
+    /// Where `pr` proposes what is advised.
+    pub pull_request: PullRequestSettings,
     /// What is odd but can be used: a tier row that gives less than the row before it.
     pub warnings: Vec<Problem>,
 }
@@ -160,6 +164,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     let rules = reader.rules(file.policy.as_ref(), file.apply.as_ref(), &zone);
     let audit = file.apply.as_ref().and_then(|apply| apply.audit.as_ref());
     let audit = reader.path("apply.audit", audit).unwrap_or_else(|| base.join(AUDIT));
+    let pull_request = reader.pull_request(file.pull_request.as_ref());
     let Reader { problems, warnings, runbooks, .. } = reader;
     match ConfigError::of(problems) {
         Some(error) => Err(error),
@@ -171,6 +176,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
             policy,
             rules,
             audit,
+            pull_request,
             warnings,
         }),
     }

@@ -28,6 +28,7 @@ pub mod units;
 pub mod apply;
 pub mod config;
 pub mod files;
+pub mod forge;
 pub mod source;
 pub mod store;
 

@@ -16,7 +16,7 @@ const STAGES: [&str; 9] =
 const PIPELINE: [&str; 2] = ["lib", "past"];
 
 /// The edges: each knows stages, but no other edge.
-const EDGES: [&str; 4] = ["source", "store", "config", "apply"];
+const EDGES: [&str; 5] = ["source", "store", "config", "apply", "forge"];
 
 /// What joins them.
 const VERBS: [&str; 2] = ["commands", "cli"];

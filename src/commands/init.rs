@@ -198,6 +198,9 @@ policy:
 # Whose fields `plimsoll apply` may take over, as `managedFields` names them; nobody's unless named.
 # apply: {{takeOver: [helm]}}
 
+# For `plimsoll pr`: the forge that opens the pull request, with the token of `GITHUB_TOKEN` (`GITLAB_TOKEN`).
+# pullRequest: {{forge: github}}
+
 # What is known to change the load; `to` is the first moment after it, a date is its midnight.
 # events:
 #   - {{name: product launch, from: 2026-12-01, to: 2026-12-03, multiply: 1.8}}

@@ -10,6 +10,7 @@ pub mod gather;
 pub mod init;
 pub mod output;
 pub mod plan;
+pub mod pr;
 pub mod pull;
 pub mod replay;
 pub mod report;
@@ -89,6 +90,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(&args, &talk, out).await,
         Command::Report(args) => report::run(&args, &talk, out).await,
         Command::Values(args) => values::run(&args, &talk, out).await,
+        Command::Pr(args) => pr::run(&args, &talk, out).await,
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
         Command::Apply(args) => apply::run(&args, &talk, out).await,
         Command::Rollback(args) => rollback::run(&args, &talk, out).await,

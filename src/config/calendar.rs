@@ -179,9 +179,9 @@ fn moment(at: &chrono::DateTime<Tz>, zone: &TimeZone) -> Option<Timestamp> {
     local.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
 }
 
-/// A calendar's text as a name: what opens a tag, a column or a template there is nothing in a report.
+/// A calendar's text as a name: what opens a tag, a column, bold or a template there is nothing in a report.
 fn plain(text: &str) -> String {
-    let odd = |c: char| crate::units::acts(c) || "|`<>\\{}".contains(c);
+    let odd = |c: char| crate::units::acts(c) || "|`<>\\{}*".contains(c);
     let clean: String = text.chars().map(|c| if odd(c) { ' ' } else { c }).collect();
     clean.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect()
 }

@@ -110,7 +110,7 @@ impl Reader<'_> {
     }
 
     /// The address without its trailing slash; nothing secret in it, and nothing that a path would be joined to wrongly.
-    fn url(&mut self, path: &str, raw: &Text) -> Option<String> {
+    pub(super) fn url(&mut self, path: &str, raw: &Text) -> Option<String> {
         let text = self.literal(path, raw)?;
         let has_scheme = text.starts_with("http://") || text.starts_with("https://");
         if !has_scheme {

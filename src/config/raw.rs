@@ -132,6 +132,46 @@ pub(super) struct File {
     /// What `plimsoll apply` is allowed, and where it keeps its record.
     #[serde(default)]
     pub(super) apply: Option<Apply>,
+    /// Where `plimsoll pr` proposes what is advised.
+    #[serde(default)]
+    pub(super) pull_request: Option<PullRequest>,
+}
+
+/// Where `plimsoll pr` proposes what is advised. The token stands in a file or in the environment, never here.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PullRequest {
+    /// The forge that opens pull requests; without one the branch is pushed and the text printed.
+    #[schemars(with = "Option<ForgeName>")]
+    pub(super) forge: Option<Text>,
+    /// Base address of its API, where it is not the public one: `https://github.example.com/api/v3`,
+    /// `https://gitlab.example.com/api/v4`.
+    #[schemars(with = "Option<String>", url)]
+    pub(super) url: Option<Text>,
+    /// The repository as `owner/name`; as the remote's address says unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) repository: Option<Text>,
+    /// The remote to push to; `origin`, or the only one, unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) remote: Option<Text>,
+    /// The branch to be changed; the remote's default branch unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) base: Option<Text>,
+    /// The branch that carries the change, which is rewritten by every run; `plimsoll/capacity` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) branch: Option<Text>,
+    /// File that holds the token, relative to this file; the variable `GITHUB_TOKEN` or `GITLAB_TOKEN` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) token_file: Option<Text>,
+}
+
+/// The forges whose API is spoken.
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it stands for its schema only")]
+enum ForgeName {
+    GitHub,
+    GitLab,
 }
 
 /// What `plimsoll apply` is allowed, and where it keeps its record.

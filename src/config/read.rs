@@ -219,12 +219,15 @@ impl<'a> Reader<'a> {
         let name = raw.value.trim();
         let odd = |c: char| acts(c) || "|`<>\\".contains(c);
         let length = name.chars().count();
-        if (1..=80).contains(&length) && !name.contains(odd) && !name.contains("{{") {
+        if (1..=80).contains(&length)
+            && !name.contains(odd)
+            && !name.contains("{{")
+            && !name.contains("**")
+        {
             return Some(name.to_owned());
         }
         let message = format!("`{path}`: `{}` is not a usable name", printable(&raw.value));
-        let hint =
-            "write 1 to 80 characters, without ``|`<>\\``, `{{` and characters that are not shown";
+        let hint = "write 1 to 80 characters, without ``|`<>\\``, `{{`, `**` and characters that are not shown";
         self.problem(raw.line, message, hint);
         None
     }

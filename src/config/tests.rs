@@ -620,3 +620,9 @@ fn what_apply_is_allowed_is_never_guessed() {
         assert!(said.contains(expected), "{more}\n{said}");
     }
 }
+
+#[test]
+fn a_name_that_would_make_itself_bold_is_refused() {
+    let said = complaint("name: product launch", "name: '**free** pods'");
+    assert!(said.contains("`**free** pods` is not a usable name"), "{said}");
+}

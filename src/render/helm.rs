@@ -23,8 +23,7 @@ pub fn overlay(plan: &Plan, services: &[Service]) -> String {
             tree.put(&path, Tree::Leaf(change.target.into(), why));
         }
     }
-    let mut out =
-        comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings));
+    let mut out = head(plan) + "\n";
     let left_out = left_out(plan, services);
     if tree.is_empty() {
         out += &comment(why_empty(plan, services, left_out.is_empty()));
@@ -161,6 +160,31 @@ pub fn wanted(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
     wanted.collect()
 }
 
+/// The same for an overlay: each key once, and none that two components want otherwise.
+#[must_use]
+pub fn wanted_of_overlay(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
+    let mut kept: Vec<Wanted> = Vec::new();
+    let all = wanted(plan, services);
+    for one in &all {
+        let other = |other: &&Wanted| other.path == one.path && other.target != one.target;
+        if !all.iter().any(|two| other(&two)) && kept.iter().all(|kept| kept.path != one.path) {
+            kept.push(one.clone());
+        }
+    }
+    kept
+}
+
+/// Why each key is to change, by its path, keys joined by dots: `TIER_ROW High (50-200): 5-10 pods`.
+#[must_use]
+pub fn reasons(plan: &Plan, services: &[Service]) -> BTreeMap<String, Vec<String>> {
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, change) in changes(plan, services).iter().flat_map(placed) {
+        let why = change.reasons.iter().map(|one| format!("{} {}", one.code.name(), one.message));
+        reasons.entry(path.join(".")).or_default().extend(why);
+    }
+    reasons
+}
+
 /// A component's changes with their paths in the chart's values, in the order of the settings; of two behind
 /// one key the larger stands.
 fn placed<'a, 'b>(of: &'b ComponentChanges<'a>) -> Vec<(Vec<&'b str>, &'b Change<'a>)> {
@@ -199,8 +223,26 @@ fn key(setting: Setting) -> Option<&'static [&'static str]> {
     })
 }
 
+/// The first line of an overlay: who wrote it, and when.
+#[must_use]
+pub fn head(plan: &Plan) -> String {
+    comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings))
+        .trim_end()
+        .to_owned()
+}
+
+/// The way back for each release that an overlay touches, as commands.
+#[must_use]
+pub fn rollbacks(plan: &Plan, services: &[Service]) -> Vec<String> {
+    commands(&changes(plan, services))
+}
+
 /// The way back, for each release that the overlay touches.
 fn undo(all: &[ComponentChanges<'_>]) -> String {
+    format!("{}, or upgrade without this file", commands(all).join("; "))
+}
+
+fn commands(all: &[ComponentChanges<'_>]) -> Vec<String> {
     let named = all.iter().filter(|of| of.component.helm.is_some());
     let mut commands: Vec<String> = named
         .map(|of| {
@@ -208,7 +250,7 @@ fn undo(all: &[ComponentChanges<'_>]) -> String {
         })
         .collect();
     commands.dedup();
-    format!("{}, or upgrade without this file", commands.join("; "))
+    commands
 }
 
 /// The text as one word of a POSIX shell.

@@ -125,11 +125,12 @@ fn row(one: &Recommendation, today: Date) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Text that is only text: markup is escaped, but for code spans that are opened and closed.
-fn inline(text: &str) -> String {
+/// Text that is only text: markup is escaped, but for code spans that are opened and closed. Two ticks in a row open
+/// another kind of span, which our sentences do not have.
+pub(super) fn inline(text: &str) -> String {
     let text = visible(text);
     let parts: Vec<&str> = text.split('`').collect();
-    let spans = parts.len() % 2 == 1;
+    let spans = parts.len() % 2 == 1 && !text.contains("``");
     let part = |(at, part): (usize, &&str)| match (spans, at % 2) {
         (true, 1) if !part.is_empty() => format!("`{}`", part.replace('|', "\\|")),
         _ => escaped(part),
@@ -140,18 +141,27 @@ fn inline(text: &str) -> String {
 
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    let mut left = text.chars();
+    while let Some(c) = left.next() {
         match c {
+            // an address is no link: forges make one of it without any markup
+            ':' if left.as_str().starts_with("//") => out.push_str(":\u{2060}"),
+            '.' if ends_in_www(&out) => out.push_str("\u{2060}."),
+            '#' => out.push_str("\\#\u{2060}"),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             // a name is no mention: the joiner is not seen, and GitHub finds no user behind it
             '@' => out.push_str("@\u{2060}"),
-            '|' | '*' | '_' | '[' | ']' | '\\' | '~' | '#' | '!' => out.extend(['\\', c]),
+            '|' | '*' | '_' | '[' | ']' | '\\' | '~' | '!' => out.extend(['\\', c]),
             c => out.push(c),
         }
     }
     out
+}
+
+fn ends_in_www(text: &str) -> bool {
+    text.len() >= 3 && text.as_bytes()[text.len() - 3..].eq_ignore_ascii_case(b"www")
 }
 
 #[cfg(test)]
@@ -192,7 +202,7 @@ mod tests {
             markdown(&example::plan_of(vec![example::service_plan(vec![one])]), &TimeZone::UTC);
         let row = text.lines().find(|line| line.contains("raise")).unwrap_or_default();
         assert!(
-            row.starts_with("| a\\|b &lt;img src=x&gt; \\[x\\](http://e) @\u{2060}all \\*b\\* `\\|` | `replicas`"),
+            row.starts_with("| a\\|b &lt;img src=x&gt; \\[x\\](http:\u{2060}//e) @\u{2060}all \\*b\\* `\\|` | `replicas`"),
             "{row}"
         );
         assert!(row.ends_with("one \\` tick \\| and\u{fffd}\\| a row |"), "{row}");

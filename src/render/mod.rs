@@ -10,6 +10,7 @@ pub mod markdown_plan;
 pub(crate) mod need;
 pub mod objects;
 pub mod patch;
+pub mod pull_request;
 pub mod replay;
 pub mod report;
 pub mod table;

@@ -152,6 +152,16 @@ fn names_from_outside_are_text_and_never_markup() {
 }
 
 #[test]
+fn an_address_or_a_number_in_a_name_is_no_link_in_markdown() {
+    let named = edited(|a| a.service.name = "see https://evil www.evil #12 @all".to_owned());
+    let plan = crate::plan(named.at, "0", std::slice::from_ref(&named));
+    let text = markdown(&page_of(&plan, &[&named]));
+    let title = text.lines().next().unwrap();
+    let shown = "see https:\u{2060}//evil www\u{2060}.evil \\#\u{2060}12 @\u{2060}all";
+    assert!(title.contains(shown), "{title}");
+}
+
+#[test]
 fn without_data_no_figure_is_invented() {
     let a = fixture::empty();
     let plan = fixture::whole_plan(&[&a]);

@@ -1,0 +1,257 @@
+//! Plan -> what a pull request says: its title, its text in Markdown, and the message of its commit.
+//!
+//! Names and messages are text there, as in `markdown_plan`. A line that is not shown names the content that the text speaks
+//! of, so that the next run knows whether it still holds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use jiff::tz::TimeZone;
+use similar::{ChangeTag, TextDiff};
+
+use crate::advise::plan::{Action, Plan};
+use crate::render::markdown_plan::{self, inline};
+use crate::render::text::{visible, wrap};
+use crate::render::values_file::Edit;
+use crate::units::acts;
+
+/// Characters of a title, and of the first line of a commit's message.
+const TITLE_MAX: usize = 72;
+/// GitHub takes 65536 characters of text; some are left for what stands around the plan.
+const PLAN_MAX: usize = 56_000;
+
+/// What is proposed.
+#[derive(Debug, Clone, Copy)]
+pub struct Proposal<'a> {
+    /// The advice.
+    pub plan: &'a Plan,
+    /// The zone in which moments are shown.
+    pub zone: &'a TimeZone,
+    /// The file that changes, from the root of the repository.
+    pub file: &'a str,
+    /// Its keys that change.
+    pub edits: &'a [Edit],
+    /// Why, by key.
+    pub reasons: &'a BTreeMap<String, Vec<String>>,
+    /// What is advised and not in it, and why.
+    pub left: &'a [String],
+    /// How the release goes back, as commands.
+    pub undo: &'a [String],
+    /// The branch that carries it.
+    pub branch: &'a str,
+    /// What names the content of the file.
+    pub content: &'a str,
+}
+
+impl Proposal<'_> {
+    /// One line: `capacity: raise api, worker of jarvis`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let with = |wanted: Action| {
+            let all = self.plan.services.iter().flat_map(|one| &one.recommendations);
+            let mut names: Vec<&str> =
+                all.filter(|one| one.action == wanted).map(|one| one.component.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.join(", ")
+        };
+        let deeds = [("raise", with(Action::Raise)), ("lower", with(Action::Lower))];
+        let deeds = deeds.into_iter().filter(|(_, names)| !names.is_empty());
+        let deeds: Vec<String> = deeds.map(|(verb, names)| format!("{verb} {names}")).collect();
+        let services: Vec<&str> = self.plan.services.iter().map(|one| one.name.as_str()).collect();
+        let title = visible(&format!("capacity: {} of {}", deeds.join("; "), services.join(", ")));
+        if title.chars().count() <= TITLE_MAX {
+            return title;
+        }
+        title.chars().take(TITLE_MAX - 1).chain(['…']).collect()
+    }
+
+    /// The text, in Markdown.
+    #[must_use]
+    pub fn body(&self) -> String {
+        let mut out = format!("Sets what Plimsoll advises in `{}`:\n\n", code(self.file));
+        out += "| Key | Was in the file | Now | Why |\n| --- | ---: | ---: | --- |\n";
+        for edit in self.edits {
+            let before = edit.before.map_or_else(|| "–".to_owned(), |before| before.to_string());
+            let why = self.reasons.get(&edit.path).into_iter().flatten().map(|why| inline(why));
+            let why = why.collect::<Vec<_>>().join("<br>");
+            let _ =
+                writeln!(out, "| {} | {before} | **{}** | {why} |", inline(&edit.path), edit.after);
+        }
+        if !self.left.is_empty() {
+            out += "\nAdvised, and not in this file:\n\n";
+            self.left.iter().for_each(|left| out += &format!("* {}\n", inline(left)));
+        }
+        let plan = markdown_plan::markdown(self.plan, self.zone);
+        let _ = write!(out, "\n{}\n## How to undo\n\n", cut(&plan));
+        out += "* Before it is merged: close it and delete its branch. Nothing is changed until the values are rolled out.\n";
+        out += "* After that: revert this pull request and roll the values out again.";
+        for undo in self.undo {
+            let _ = write!(out, " Or `{}`.", code(undo));
+        }
+        let _ = write!(
+            out,
+            "\n\nThe branch `{}` is rewritten by the next run that advises something else, unless somebody else's commits are on it; \
+             this text goes with it.\n\n{}\n",
+            code(self.branch),
+            marker(self.content)
+        );
+        out
+    }
+
+    /// The message of the commit; `trailer` is its last line.
+    #[must_use]
+    pub fn message(&self, trailer: &str) -> String {
+        let moment =
+            format!("{}, as {} advises at {}:", self.file, self.plan.version, self.plan.at);
+        let mut out = format!("{}\n\n{}\n\n", self.title(), visible(&moment));
+        for edit in self.edits {
+            out += &format!("* {}\n", visible(&edit.to_string()));
+            for why in self.reasons.get(&edit.path).into_iter().flatten() {
+                for line in wrap(&visible(why), 90) {
+                    out += &format!("  {line}\n");
+                }
+            }
+        }
+        out + "\n" + trailer + "\n"
+    }
+}
+
+/// The line, which no page shows, that names the content that a text speaks of.
+#[must_use]
+pub fn marker(content: &str) -> String {
+    format!("<!-- plimsoll content {content} -->")
+}
+
+/// Text inside of a code span.
+fn code(text: &str) -> String {
+    text.chars().filter(|c| !acts(*c) && *c != '`').collect()
+}
+
+/// The plan as far as a forge takes it, cut after a line.
+fn cut(plan: &str) -> String {
+    if plan.chars().count() <= PLAN_MAX {
+        return plan.to_owned();
+    }
+    let mut kept = String::new();
+    let mut left = PLAN_MAX;
+    for line in plan.split_inclusive('\n') {
+        let length = line.chars().count();
+        if length > left {
+            break;
+        }
+        left -= length;
+        kept += line;
+    }
+    kept + "\nThe rest does not fit here: `plimsoll plan` says it.\n"
+}
+
+/// An overlay that is there already after its edit: the moment in its head is that of this run, and a line that was changed
+/// no longer says what it was before.
+#[must_use]
+pub fn overlay_again(before: &str, after: &str, head: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    let mut out = String::new();
+    for change in diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Delete) {
+        let line = change.value();
+        let ending = &line[line.trim_end_matches(['\r', '\n']).len()..];
+        if out.is_empty() && is_head(line) {
+            out += &format!("{head}{ending}");
+        } else if let (ChangeTag::Insert, Some(at)) = (change.tag(), line.find(" # was ")) {
+            out += &format!("{}{ending}", line[..at].trim_end());
+        } else {
+            out += line;
+        }
+    }
+    out
+}
+
+/// Whether two texts of a file are the same but for the moment in their heads.
+#[must_use]
+pub fn same(one: &str, other: &str) -> bool {
+    let body = |text: &str| match text.split_once('\n') {
+        Some((first, rest)) if is_head(first) => rest.to_owned(),
+        _ => text.to_owned(),
+    };
+    body(one) == body(other)
+}
+
+fn is_head(line: &str) -> bool {
+    line.starts_with("# written by plimsoll ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::plan::Amount;
+    use crate::render::example;
+
+    fn edits() -> Vec<Edit> {
+        vec![Edit {
+            path: "api.autoscaling.minReplicas".to_owned(),
+            before: None,
+            after: Amount::Count(5),
+        }]
+    }
+
+    fn with(look: &dyn Fn(&Proposal<'_>) -> String) -> String {
+        let (plan, zone, edits) = (example::plan(), example::tokyo(), edits());
+        let why = vec!["TIER_ROW High (50-200): 5-10 pods, says @all | <b>".to_owned()];
+        let reasons = [(edits[0].path.clone(), why)].into();
+        let (left, undo) = (
+            ["data-0 storage: see http://evil".to_owned()],
+            ["helm rollback jarvis -n jarvis".to_owned()],
+        );
+        look(&Proposal {
+            plan: &plan,
+            zone: &zone,
+            file: "values-capacity.yaml",
+            edits: &edits,
+            reasons: &reasons,
+            left: &left,
+            undo: &undo,
+            branch: "plimsoll/capacity",
+            content: "0123abc",
+        })
+    }
+
+    #[test]
+    fn the_text_holds_the_table_the_plan_and_the_way_back() {
+        let text = with(&|one| one.body());
+        let row = "| api.autoscaling.minReplicas | – | **5** | TIER\\_ROW High (50-200): 5-10 pods, says @\u{2060}all \\| &lt;b&gt; |";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("## jarvis: Medium now, High planned"), "{text}");
+        assert!(text.contains("Or `helm rollback jarvis -n jarvis`."), "{text}");
+        assert!(!text.contains("http://evil"), "{text}");
+        assert!(text.ends_with("<!-- plimsoll content 0123abc -->\n"), "{text}");
+    }
+
+    #[test]
+    fn the_message_says_why_and_ends_with_its_trailer() {
+        let text = with(&|one| one.message("Plimsoll-Content: 0123abc"));
+        let first = "capacity: raise api, redis, worker of jarvis\n\nvalues-capacity.yaml, as plimsoll 0.1.0 advises";
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.contains("\n  TIER_ROW High (50-200): 5-10 pods"), "{text}");
+        assert!(text.ends_with("\n\nPlimsoll-Content: 0123abc\n"), "{text}");
+    }
+
+    #[test]
+    fn an_overlay_that_is_edited_again_says_nothing_that_is_no_longer_so() {
+        let before = "# written by plimsoll 0.1.0 at A\napi:\n  min: 3    # was 2  TIER_ROW\n  max: 5    # was 4  TIER_ROW\n";
+        let after = before.replace("min: 3 ", "min: 6 ");
+        let again = overlay_again(before, &after, "# written by plimsoll 0.2.0 at B");
+        let expected =
+            "# written by plimsoll 0.2.0 at B\napi:\n  min: 6\n  max: 5    # was 4  TIER_ROW\n";
+        assert_eq!(again, expected);
+        assert!(same(expected, &expected.replace("at B", "at C")));
+        assert!(!same(expected, &expected.replace("min: 6", "min: 7")));
+    }
+
+    #[test]
+    fn a_plan_that_is_too_long_is_cut_after_a_line_and_says_so() {
+        let line = "x".repeat(999) + "\n";
+        let kept = cut(&line.repeat(100));
+        assert_eq!(kept.matches(&line).count(), 56);
+        assert!(kept.ends_with("`plimsoll plan` says it.\n"));
+    }
+}
