@@ -53,7 +53,8 @@ impl Berth {
     }
 
     fn take_over(&self, manager: &str) {
-        let with = format!("version: 1\napply: {{takeOver: [{manager}]}}\n");
+        // most have no controllers, and would watch for what never comes
+        let with = format!("version: 1\napply: {{watch: 0, takeOver: [{manager}]}}\n");
         self.desk.edit("version: 1\n", &with);
     }
 
@@ -1036,7 +1037,10 @@ fn case_77_two_runs_from_two_machines_change_an_object_once() {
     }
     let one = Berth::at("twice");
     let other = Desk::with(&["twice"], now(), |_, value| value);
-    other.edit("version: 1\n", "version: 1\napply: {takeOver: [kubectl-client-side-apply]}\n");
+    other.edit(
+        "version: 1\n",
+        "version: 1\napply: {watch: 0, takeOver: [kubectl-client-side-apply]}\n",
+    );
     let kubeconfig = one.cluster.path("admin.kubeconfig");
     let run = |desk: &Desk| {
         let mut command = desk.command("admin", &kubeconfig, &["apply", "--yes"]);

@@ -196,7 +196,8 @@ policy:
   # cooldown: 30m
 
 # Whose fields `plimsoll apply` may take over, as `managedFields` names them; nobody's unless named.
-# apply: {{takeOver: [helm]}}
+# After a change rollout and objectives are watched, and what fails is taken back; `watch: 0` does not watch.
+# apply: {{takeOver: [helm], watch: 10m}}
 
 # What is known to change the load; `to` is the first moment after it, a date is its midnight.
 # events:
