@@ -381,8 +381,16 @@ fn in_a_severity_2_what_was_lowered_is_raised_again() {
     let berth = Berth::run_by_controllers("lowered", quiet);
     let path = berth.desk.path("history.csv");
     let mut history = std::fs::read_to_string(&path).unwrap();
-    let watched =
-        [("worker.replicas", 3.0), ("worker.specReplicas", 3.0), ("worker.throttled", 0.0)];
+    let watched = [
+        ("api.replicas", 3.0),
+        ("api.specReplicas", 3.0),
+        ("api.hpaMax", 5.0),
+        ("api.hpaMin", 3.0),
+        ("api.throttled", 0.0),
+        ("worker.replicas", 3.0),
+        ("worker.specReplicas", 3.0),
+        ("worker.throttled", 0.0),
+    ];
     for (series, value) in watched {
         for step in 0..8 * 7 * 24 * 12 {
             let at = now() - SignedDuration::from_mins(5 * step);
