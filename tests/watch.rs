@@ -416,7 +416,7 @@ fn in_a_severity_2_what_was_lowered_is_raised_again() {
     assert_eq!((&back["happened"], &back["changes"][0]["to"]), (&json!("Done"), &json!(3)));
     assert!(back["said"].to_string().contains("P99 is 6.00 s"), "{back}");
     // and is left alone for a while
-    berth.run(&["apply", "--yes"]).says(3, &["COOLDOWN"]);
+    berth.run(&["apply"]).says(3, &["COOLDOWN"]);
 }
 
 #[test]
