@@ -220,8 +220,8 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Line>, AuditError> {
 /// The intents of which no outcome is known, oldest first.
 #[must_use]
 pub fn pending(lines: &[Line]) -> Vec<Line> {
-    let mut open: Vec<Line> = Vec::new();
     use Happened::{Refused, Watched, Watching};
+    let mut open: Vec<Line> = Vec::new();
     for line in lines.iter().filter(|line| ![Refused, Watching, Watched].contains(&line.happened)) {
         open.retain(|other| !same(other, line));
         if line.happened == Happened::Intent {

@@ -165,7 +165,9 @@ impl Watches<'_> {
         }
         for i in 0..self.gauges.len() {
             let said = self.gauges[i].read().await;
-            said.iter().for_each(|said| self.say(said));
+            if let Some(said) = said {
+                self.say(&said);
+            }
         }
         let left = self.until.duration_since(Timestamp::now()).as_secs().max(0);
         let done = self.under.iter().filter(|one| one.state == Rollout::Done).count();
