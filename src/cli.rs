@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::service::rules::Watch;
 use crate::units::{Period, Ratio};
 
 /// Capacity planning and autoscaling advice for services on Kubernetes.
@@ -69,6 +70,9 @@ pub enum Command {
     /// `plimsoll`, for exactly the object that was judged. A field of another manager is refused, and never taken by
     /// force unless the settings name that manager (`apply: {takeOver: [helm]}`). What is refused is named with a
     /// code and the way out, and the exit code is 3.
+    ///
+    /// What was changed is watched for a while: a rollout that fails is taken back, and in a Severity 2 what was
+    /// lowered; then the exit code is 3 too.
     Apply(ApplyArgs),
     /// Bring back what the last apply replaced; a dry run unless --yes
     ///
@@ -307,6 +311,10 @@ pub struct ApplyArgs {
     /// Act: without it, nothing is changed
     #[arg(long, conflicts_with = "at")]
     pub yes: bool,
+    /// How long to watch what was changed, and take it back where it fails; 0 does not [default:
+    /// `apply.watch`, or 10m]
+    #[arg(long, value_name = "DURATION")]
+    pub watch: Option<Watch>,
     /// In a dry run, exit with 2 when something would change
     #[arg(long)]
     pub exit_code: bool,

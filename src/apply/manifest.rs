@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
+use crate::apply::audit::Changed;
 use crate::apply::{Write, annotation, field, owner};
-use crate::render::objects::Kind;
+use crate::render::objects::{Kind, Path};
 
 /// What the annotations say after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) ->
     if !annotations.is_object() {
         *annotations = json!({});
     }
+    let left = left_of_last(kind, object, writes);
     if let Some(annotations) = annotations.as_object_mut() {
         annotations.retain(|key, _| !key.starts_with("plimsoll.dev/"));
         match note {
@@ -43,10 +45,31 @@ pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) ->
             }
             Note::RolledBack(run) => {
                 annotations.insert(annotation::ROLLED_BACK_AT.to_owned(), json!(run));
+                annotations.extend(left);
             }
         }
     }
     manifest
+}
+
+/// The note of what our last change replaced, without the fields that are written now; none where nothing is left.
+fn left_of_last(kind: Kind, object: &Value, writes: &[Write]) -> Vec<(String, Value)> {
+    let notes = &object["metadata"]["annotations"];
+    let previous = notes[annotation::PREVIOUS].as_str();
+    let mut left: Vec<Changed> =
+        previous.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    left.retain(|one| {
+        let path = Path::read(&one.field);
+        let is = field::amount(object, kind, one.setting, &path);
+        is.is_some_and(|is| field::json(is) == one.to) && !writes.iter().any(|of| of.path == path)
+    });
+    if left.is_empty() {
+        return Vec::new();
+    }
+    let kept = |key: &str, value: Value| (key.to_owned(), value);
+    let text = serde_json::to_string(&left).unwrap_or_default();
+    let at = notes[annotation::APPLIED_AT].clone();
+    vec![kept(annotation::APPLIED_AT, at), kept(annotation::PREVIOUS, json!(text))]
 }
 
 /// What a change replaces, as the annotation holds it.
@@ -163,7 +186,6 @@ pub fn diff(title: &str, before: &Value, after: &Value) -> String {
 mod tests {
     use super::*;
     use crate::advise::plan::{Amount, Setting};
-    use crate::render::objects::Path;
 
     fn hpa() -> Value {
         json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",

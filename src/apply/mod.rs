@@ -11,6 +11,7 @@ pub mod guard;
 pub mod manifest;
 pub mod owner;
 pub mod server;
+pub mod watch;
 
 use jiff::Timestamp;
 use serde_json::Value;

@@ -196,7 +196,8 @@ policy:
   # cooldown: 30m
 
 # Whose fields `plimsoll apply` may take over, as `managedFields` names them; nobody's unless named.
-# apply: {{takeOver: [helm]}}
+# After a change rollout and objectives are watched, and what fails is taken back; `watch: 0` does not watch.
+# apply: {{takeOver: [helm], watch: 10m}}
 
 # For `plimsoll pr`: the forge that opens the pull request, with the token of `GITHUB_TOKEN` (`GITLAB_TOKEN`).
 # pullRequest: {{forge: github}}

@@ -185,6 +185,10 @@ pub(super) struct Apply {
     /// The record of what was changed, relative to this file; `.plimsoll/audit.jsonl` unless set.
     #[schemars(with = "Option<String>")]
     pub(super) audit: Option<Text>,
+    /// How long rollout and objectives are watched after a change, which is taken back where they fail; `0` does not;
+    /// `10m` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) watch: Option<Text>,
 }
 
 /// Where history comes from and where it is kept.

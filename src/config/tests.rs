@@ -576,13 +576,16 @@ proptest::proptest! {
 
 #[test]
 fn what_apply_is_allowed_is_read() {
-    use crate::service::rules::{Rules, When};
+    use crate::service::rules::{Rules, Watch, When};
     assert_eq!(read(JARVIS).unwrap().rules, Rules::default());
-    let more = "apply: {takeOver: [helm, argocd-controller], audit: log/audit.jsonl}\npolicy:\n  cooldown: 2h\n  maxPlanAge: 15m\n  freeze:\n    - {days: [Fri, Sat], from: \"18:00\", to: \"24:00\"}\n    - {name: year's end, from: 2026-12-24, to: 2027-01-04}\n";
+    let more = "apply: {takeOver: [helm, argocd-controller], audit: log/audit.jsonl, watch: 20m}\npolicy:\n  cooldown: 2h\n  maxPlanAge: 15m\n  freeze:\n    - {days: [Fri, Sat], from: \"18:00\", to: \"24:00\"}\n    - {name: year's end, from: 2026-12-24, to: 2027-01-04}\n";
     let settings = read(&JARVIS.replacen("policy:\n", more, 1)).unwrap();
     let rules = settings.rules;
     assert_eq!(rules.take_over, ["helm", "argocd-controller"]);
     assert_eq!((rules.cooldown, rules.max_plan_age), (Period(7_200), Period(900)));
+    assert_eq!(rules.watch, Watch(Some(Period(1_200))));
+    let never = JARVIS.replacen("policy:\n", "apply: {watch: 0}\npolicy:\n", 1);
+    assert_eq!(read(&never).unwrap().rules.watch, Watch(None));
     assert_eq!(settings.audit, Path::new("data/log/audit.jsonl"));
     assert_eq!(rules.freeze[0].name, "18:00 to 24:00");
     // midnight in Tokyo
@@ -600,6 +603,7 @@ fn what_apply_is_allowed_is_never_guessed() {
     for (more, expected) in [
         ("apply: {takeover: [helm]}\npolicy:\n", "did you mean `takeOver`?"),
         ("apply: {takeOver: [\"*\"]}\npolicy:\n", "`*` is not a manager's name"),
+        ("apply: {watch: 2d}\npolicy:\n", "`apply.watch` is out of range"),
         ("policy:\n  coolDown: 1h\n", "did you mean `cooldown`?"),
         (
             "policy:\n  freeze: [{days: [Fry], from: \"18:00\", to: \"24:00\"}]\n",

@@ -4,7 +4,7 @@
 //! Pure: what a guard looks at stands in its [`Situation`].
 
 mod evidence;
-mod object;
+pub(super) mod object;
 mod room;
 mod timing;
 

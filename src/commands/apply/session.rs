@@ -108,6 +108,23 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// What the record says that this run did to an object.
+    pub fn done(&self, place: Place<'_>) -> Option<Line> {
+        let lines = self.audit.as_ref()?.lines.iter().rev();
+        let object = format!("{}/{}", place.kind.name(), place.name);
+        let is_it = |line: &&Line| {
+            line.happened == Happened::Done
+                && (&line.run, line.namespace.as_str()) == (&self.run, place.namespace)
+                && line.object == object
+        };
+        lines.into_iter().find(is_it).cloned()
+    }
+
+    /// What follows is another run, with a name of its own.
+    pub fn begin_anew(&mut self) {
+        self.run = format!("{:.3}", Timestamp::now());
+    }
+
     /// Says why an object is left, and records it.
     pub fn refuse(&mut self, mut line: Line, refusals: &[Refusal]) -> Result<Outcome> {
         writeln!(self.out, "refused  {} in {}", line.object, line.namespace)?;
@@ -120,7 +137,7 @@ impl<'a> Session<'a> {
         Ok(Outcome::Refused)
     }
 
-    fn record(&mut self, line: Line, happened: Happened) -> Result<()> {
+    pub fn record(&mut self, line: Line, happened: Happened) -> Result<()> {
         let Some(audit) = &mut self.audit else { return Ok(()) };
         let at = Timestamp::now();
         Ok(audit.write(Line { at, happened, ..line }).map_err(unrecorded)?)
@@ -237,6 +254,15 @@ impl<'a> Session<'a> {
             self.talk.say(&format!("{open}: {what}"));
             let said = vec![format!("found by the run of {}: {what}", self.run)];
             self.record(Line { said, ..line }, happened)?;
+        }
+        for line in audit::unwatched(&self.lines) {
+            let what = format!(
+                "the run of {} ended while it watched {} in {}: how that went is not known",
+                line.run, line.object, line.namespace
+            );
+            self.talk.say(&format!("{what}; `plimsoll rollback` takes it back"));
+            let said = vec![format!("found by the run of {}", self.run)];
+            self.record(Line { said, ..line }, Happened::Watched)?;
         }
         if let Some(audit) = &self.audit {
             self.lines.clone_from(&audit.lines);
