@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
+use crate::advise::plan::Setting;
+use crate::apply::floor::Raised;
 use crate::apply::{Write, annotation, field, owner};
 use crate::render::objects::Kind;
 
@@ -15,6 +17,8 @@ pub enum Note<'a> {
     Applied(&'a str),
     /// We undo what we changed.
     RolledBack(&'a str),
+    /// The loop moves a floor; `None`: it is back at its base.
+    Floor(Option<Raised>),
 }
 
 /// The manifest of a server-side apply: what we own already, the fields to write, and a note of what they replace.
@@ -35,8 +39,18 @@ pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) ->
         *annotations = json!({});
     }
     if let Some(annotations) = annotations.as_object_mut() {
-        annotations.retain(|key, _| !key.starts_with("plimsoll.dev/"));
+        // of what we noted, each verb replaces its own; who sets a floor makes it the new base
+        let floors = writes.iter().any(|write| write.setting == Setting::MinReplicas);
+        let of_the_loop = matches!(note, Note::Floor(_));
+        annotations.retain(|key, _| match key.as_str() {
+            annotation::FLOOR => !floors,
+            key => of_the_loop || !key.starts_with("plimsoll.dev/"),
+        });
         match note {
+            Note::Floor(None) => {}
+            Note::Floor(Some(raised)) => {
+                annotations.insert(annotation::FLOOR.to_owned(), json!(raised.text()));
+            }
             Note::Applied(run) => {
                 annotations.insert(annotation::APPLIED_AT.to_owned(), json!(run));
                 annotations.insert(annotation::PREVIOUS.to_owned(), json!(previous(writes)));
