@@ -40,7 +40,11 @@ pub async fn run(args: &LoopArgs, talk: &Talk, out: &mut dyn Write) -> Result<Ex
     let mut memory = Memory::default();
     if args.once {
         let turned = turn(args, now(), &mut memory, talk, out).await?;
-        return Ok(if turned.refused == 0 && turned.left == 0 { Exit::Done } else { Exit::Skipped });
+        return Ok(if turned.refused == 0 && turned.left == 0 {
+            Exit::Done
+        } else {
+            Exit::Skipped
+        });
     }
     let every = gather::settings(&args.run(now()))?.rounds.every;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| Hinted {
@@ -109,7 +113,8 @@ impl Rounds<'_> {
             let turned = self.one(memory, out).await;
             self.shared.end();
             let Some(turned) = turned else {
-                self.talk.say("run: the turn was left off; what it had begun is looked at next time");
+                self.talk
+                    .say("run: the turn was left off; what it had begun is looked at next time");
                 if *told.borrow() {
                     return Ok(());
                 }
@@ -161,7 +166,10 @@ impl Rounds<'_> {
             Err(error) => {
                 if self.failures == 0 {
                     let text = failure(&error);
-                    self.talk.say(&format!("{}\nrun: floors stay; it is tried again, and said once", text.trim_end()));
+                    self.talk.say(&format!(
+                        "{}\nrun: floors stay; it is tried again, and said once",
+                        text.trim_end()
+                    ));
                 }
                 self.failures = self.failures.saturating_add(1);
                 self.shared.failed(begun.elapsed(), wait(self.every, self.failures));

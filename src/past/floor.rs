@@ -86,7 +86,8 @@ pub fn floor(a: &Assessment, component: &Component, hold: Period) -> Result<Floo
 /// The last days, up to the newest sample: steps that are not over, or were not scraped yet, are no gap.
 fn seen(load: &History) -> History {
     let mut recent = load.since(load.end() - SignedDuration::from_secs(MEMORY.0));
-    let known = recent.values.iter().rposition(|value| value.is_finite()).map_or(0, |last| last + 1);
+    let known =
+        recent.values.iter().rposition(|value| value.is_finite()).map_or(0, |last| last + 1);
     recent.values.truncate(known);
     let first = recent.values.iter().position(|value| value.is_finite()).unwrap_or(0);
     recent.start = recent.time(first);
@@ -144,7 +145,8 @@ fn whole(a: &Assessment, series: &History, name: &str, hold: Period) -> Result<(
         let share = there as f64 / steps as f64;
         if share < a.policy.min_coverage.0 {
             let (share, least) = (Ratio((share * 1000.0).floor() / 1000.0), a.policy.min_coverage);
-            let message = format!("{least} of the last {span} of `{name}` is needed, {share} is there");
+            let message =
+                format!("{least} of the last {span} of `{name}` is needed, {share} is there");
             return Err(Reason { code: Code::Coverage, message });
         }
     }

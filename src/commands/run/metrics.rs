@@ -132,7 +132,12 @@ impl Metrics {
             }
         };
         let plain = |value: String| one("", value);
-        family("build_info", "gauge", "The version that runs; always 1.", one(&version, "1".into()));
+        family(
+            "build_info",
+            "gauge",
+            "The version that runs; always 1.",
+            one(&version, "1".into()),
+        );
         family(
             "leader",
             "gauge",

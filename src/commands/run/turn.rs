@@ -16,10 +16,10 @@ use crate::apply::manifest::Note;
 use crate::apply::server::Place;
 use crate::apply::{Found, Write as FieldWrite, field, owner};
 use crate::cli::LoopArgs;
+use crate::commands::Talk;
 use crate::commands::apply::session::{Outcome, Passed, Session, called, refused};
 use crate::commands::apply::{TRIES, one, restless, situation};
 use crate::commands::gather::{Ask, Run, gather_asking, options};
-use crate::commands::Talk;
 use crate::past::floor::{self, Bounds, Floor};
 use crate::render::objects::{FieldChange, Kind, ObjectChange, Path, objects};
 use crate::service::Component;
@@ -103,7 +103,12 @@ pub async fn turn(
         memory.say(out, &odd.to_string(), "", &format!("warning: {odd}"))?;
     }
     for gap in &run.live.gaps {
-        memory.say(out, &gap.message, "", &format!("warning: {}\nhint: {}", gap.message, gap.hint))?;
+        memory.say(
+            out,
+            &gap.message,
+            "",
+            &format!("warning: {}\nhint: {}", gap.message, gap.hint),
+        )?;
     }
     memory.said.retain(|subject, key| !key.is_empty() || known(&run, subject));
     let (options, record) = (options(&given), &run.settings.audit);
@@ -166,7 +171,10 @@ fn scaler(run: &Run, a: &Assessment, component: &Component) -> Result<ObjectChan
         Some(Scaler::Nobody) => return Err("no autoscaler has a floor to be raised".to_owned()),
         Some(Scaler::Hpa(hpa)) => (Kind::HorizontalPodAutoscaler, &hpa.name),
         Some(Scaler::Keda(keda)) if keda.min.unwrap_or(0) == 0 => {
-            return Err(format!("`ScaledObject/{}` may scale to nothing, and is let sleep", keda.name));
+            return Err(format!(
+                "`ScaledObject/{}` may scale to nothing, and is let sleep",
+                keda.name
+            ));
         }
         Some(Scaler::Keda(keda)) => (Kind::ScaledObject, &keda.name),
     };
@@ -257,7 +265,9 @@ async fn stepped(
         asked: wanted.asked.as_ref().ok().map(|floor| floor.asked),
     };
     let (to, doubt) = match &wanted.asked {
-        Ok(floor) => (floor::next(floor, bounds, run.settings.policy.max_step), floor.doubt.as_ref()),
+        Ok(floor) => {
+            (floor::next(floor, bounds, run.settings.policy.max_step), floor.doubt.as_ref())
+        }
         Err(why) => (bounds.floor, Some(why)),
     };
     if to == bounds.floor && found.object.is_some() {
@@ -334,7 +344,8 @@ async fn delivered(
     let [path, _] = keys(wanted.change.kind);
     let (from, to_amount) = (Amount::Count(bounds.floor), Amount::Count(to));
     let setting = Setting::MinReplicas;
-    let field = FieldChange { setting, path: path.clone(), from, to: to_amount, reasons: Vec::new() };
+    let field =
+        FieldChange { setting, path: path.clone(), from, to: to_amount, reasons: Vec::new() };
     let change = ObjectChange { fields: vec![field], ..wanted.change.clone() };
     let code = if to > bounds.floor { "NOWCAST" } else { "NOWCAST_OVER" };
     let took_over = owner::others(&object, &path);
