@@ -69,7 +69,7 @@ pub enum Command {
     /// Stay, and move the floors of autoscalers ahead of the load; a dry run unless --yes
     ///
     /// Each turn brings the history up to date, reads what is in force, and sets `minReplicas` of each component's HPA
-    /// (`minReplicaCount` of a ScaledObject) to what the next minutes ask for, by the nowcast that `replay` plays, where
+    /// (`minReplicaCount` of a `ScaledObject`) to what the next minutes ask for, by the nowcast that `replay` plays, where
     /// every guard of `apply` lets it pass. A floor is taken back only on whole, fresh, healthy evidence, after
     /// `run.hold`, and never below what stood there before. With --yes one of several replicas acts: the one that holds
     /// the Lease. `/healthz`, `/readyz` and `/metrics` are answered on --listen.

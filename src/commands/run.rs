@@ -182,7 +182,7 @@ impl Rounds<'_> {
 async fn asked(told: &mut watch::Receiver<bool>) {
     // a channel whose sender is gone says nothing any more
     if told.wait_for(|told| *told).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -79,8 +79,8 @@ pub fn floor(a: &Assessment, component: &Component, hold: Period) -> Result<Floo
     };
     let asked = floors.last().copied().flatten().ok_or_else(too_little)?;
     let back = hold.steps(load.step).max(1);
-    let held = floors.iter().rev().take(back).flatten().copied().max().unwrap_or(asked);
-    Ok(Floor { asked, held, doubt: doubt(a, load, hold).err() })
+    let most = floors.iter().rev().take(back).flatten().copied().max().unwrap_or(asked);
+    Ok(Floor { asked, held: most, doubt: doubt(a, load, hold).err() })
 }
 
 /// The last days, up to the newest sample: steps that are not over, or were not scraped yet, are no gap.

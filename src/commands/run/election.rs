@@ -44,8 +44,8 @@ impl Leading {
         let lease = Lease::new(client, namespace, name, me);
         let (until_of, until) = watch::channel(None);
         let (quit, told) = watch::channel(false);
-        let task = tokio::spawn(held(lease, until_of, told, shared, talk));
-        Ok(Self { until, quit, task: Some(task) })
+        let election = tokio::spawn(held(lease, until_of, told, shared, talk));
+        Ok(Self { until, quit, task: Some(election) })
     }
 
     /// Waits until this replica acts.
@@ -55,14 +55,14 @@ impl Leading {
         }
         let acts = |until: &Option<Instant>| until.is_some_and(|until| Instant::now() < until);
         if self.until.wait_for(acts).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
     /// Waits until it does not any more: another has the lease, or it could not be renewed for too long.
     pub(super) async fn lost(&self) {
         if self.task.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         let mut renewed = self.until.clone();
         loop {
@@ -114,10 +114,9 @@ async fn held(
         shared.leads(acts, held.is_some());
         if was != Some(acts) && (held.is_some() || was == Some(true)) {
             let place = lease.place();
-            talk.say(&match acts {
-                true => format!("lease: `{place}` is ours, this replica acts"),
-                false => format!("lease: `{place}` is not ours, this replica waits"),
-            });
+            let what =
+                if acts { "ours, this replica acts" } else { "not ours, this replica waits" };
+            talk.say(&format!("lease: `{place}` is {what}"));
             was = Some(acts);
         }
         tokio::select! {

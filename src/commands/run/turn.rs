@@ -216,7 +216,7 @@ async fn one_floor(
         match stepped(session, run, wanted, &found, memory).await? {
             (Outcome::Again, _) => {}
             (outcome, seen) => {
-                turned.count(outcome, &seen);
+                turned.count(outcome, seen.as_ref());
                 turned.floors.extend(seen.map(|(seen, _)| seen));
                 return Ok(());
             }
@@ -229,7 +229,7 @@ async fn one_floor(
 }
 
 impl Turned {
-    fn count(&mut self, outcome: Outcome, seen: &Option<(Seen, bool)>) {
+    fn count(&mut self, outcome: Outcome, seen: Option<&(Seen, bool)>) {
         match (outcome, seen) {
             (Outcome::Changed, Some((_, true))) => self.raised += 1,
             (Outcome::Changed, _) => self.taken_back += 1,
@@ -297,17 +297,13 @@ fn held(
     bounds: Bounds,
     doubt: Option<&Reason>,
 ) -> Result<()> {
-    match doubt {
-        Some(doubt) => {
-            let Bounds { base, floor, .. } = bounds;
-            let line = format!("held     {subject} at {floor}, base {base}: {}", doubt.message);
-            memory.say(session.out, subject, &doubt.code.name(), &line)
-        }
-        None => {
-            memory.said.remove(subject);
-            Ok(())
-        }
+    if let Some(doubt) = doubt {
+        let Bounds { base, floor, .. } = bounds;
+        let line = format!("held     {subject} at {floor}, base {base}: {}", doubt.message);
+        return memory.say(session.out, subject, &doubt.code.name(), &line);
     }
+    memory.said.remove(subject);
+    Ok(())
 }
 
 /// The bounds that stand in an object, and our note on it.
