@@ -117,102 +117,82 @@ impl Shared {
     }
 }
 
+/// A family of metrics: name, kind, help, and its values by labels.
+type Family = (&'static str, &'static str, &'static str, Vec<(String, String)>);
+
 impl Metrics {
     /// In the text format of Prometheus.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
-        let one = |labels: &str, value: String| vec![(labels.to_owned(), value)];
-        let mut family = |name: &str, kind: &str, help: &str, all: Vec<(String, String)>| {
+        for (name, kind, help, values) in self.of_turns().into_iter().chain(self.of_floors()) {
             let _ = writeln!(text, "# HELP plimsoll_{name} {help}\n# TYPE plimsoll_{name} {kind}");
-            for (labels, value) in all {
+            for (labels, value) in values {
                 let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
                 let _ = writeln!(text, "plimsoll_{name}{labels} {value}");
             }
-        };
-        let plain = |value: String| one("", value);
-        family(
-            "build_info",
-            "gauge",
-            "The version that runs; always 1.",
-            one(&version, "1".into()),
-        );
-        family(
-            "leader",
-            "gauge",
-            "Whether this replica holds the lease and acts.",
-            plain(u8::from(self.leader).to_string()),
-        );
-        let [well, failed] = self.turns;
-        let turns = vec![
-            ("outcome=\"done\"".to_owned(), well.to_string()),
-            ("outcome=\"failed\"".to_owned(), failed.to_string()),
-        ];
-        family("turns_total", "counter", "Turns taken, by how they ended.", turns);
-        family(
-            "consecutive_failures",
-            "gauge",
-            "Turns that failed in a row; floors stay meanwhile.",
-            plain(self.failures.to_string()),
-        );
-        family(
-            "backoff_seconds",
-            "gauge",
-            "The wait before the next try of a turn that failed; 0 while all is well.",
-            plain(self.backoff_s.to_string()),
-        );
-        family(
-            "turn_duration_seconds",
-            "gauge",
-            "How long the last turn took.",
-            plain(self.duration_s.to_string()),
-        );
-        family(
-            "last_success_timestamp_seconds",
-            "gauge",
-            "When a turn last ended well; 0 before the first.",
-            plain(self.succeeded_s.to_string()),
-        );
-        let of = |value: fn(&Seen) -> Option<u32>| -> Vec<(String, String)> {
-            let labels: BTreeMap<String, String> = self
-                .floors
-                .iter()
-                .filter_map(|seen| Some((seen.labels(), value(seen)?.to_string())))
-                .collect();
-            labels.into_iter().collect()
-        };
-        family("floor_replicas", "gauge", "The floor in force.", of(|seen| Some(seen.floor)));
-        family(
-            "floor_base_replicas",
-            "gauge",
-            "What was in force before the loop raised it; it goes no lower.",
-            of(|seen| Some(seen.base)),
-        );
-        family(
-            "floor_asked_replicas",
-            "gauge",
-            "What the next minutes ask for; absent where that is not known.",
-            of(|seen| seen.asked),
-        );
-        let [up, down] = self.moves;
-        let moves = vec![
-            ("direction=\"up\"".to_owned(), up.to_string()),
-            ("direction=\"down\"".to_owned(), down.to_string()),
-        ];
-        family("floor_moves_total", "counter", "Floors moved, by direction.", moves);
-        family(
-            "refusals_total",
-            "counter",
-            "Objects that a guard refused, counted each turn.",
-            plain(self.refused.to_string()),
-        );
-        family(
-            "applied_total",
-            "counter",
-            "Objects changed as advised, where the settings say `run: {apply: true}`.",
-            plain(self.applied.to_string()),
-        );
+        }
         text
     }
+
+    fn of_turns(&self) -> Vec<Family> {
+        let plain = |value: String| vec![(String::new(), value)];
+        let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+        let help = [
+            "The version that runs; always 1.",
+            "Whether this replica holds the lease and acts.",
+            "Turns taken, by how they ended.",
+            "Turns that failed in a row; floors stay meanwhile.",
+            "The wait before the next try of a turn that failed; 0 while all is well.",
+            "How long the last turn took.",
+            "When a turn last ended well; 0 before the first.",
+        ];
+        let turns = by("outcome", ["done", "failed"], self.turns);
+        vec![
+            ("build_info", "gauge", help[0], vec![(version, "1".to_owned())]),
+            ("leader", "gauge", help[1], plain(u8::from(self.leader).to_string())),
+            ("turns_total", "counter", help[2], turns),
+            ("consecutive_failures", "gauge", help[3], plain(self.failures.to_string())),
+            ("backoff_seconds", "gauge", help[4], plain(self.backoff_s.to_string())),
+            ("turn_duration_seconds", "gauge", help[5], plain(self.duration_s.to_string())),
+            (
+                "last_success_timestamp_seconds",
+                "gauge",
+                help[6],
+                plain(self.succeeded_s.to_string()),
+            ),
+        ]
+    }
+
+    fn of_floors(&self) -> Vec<Family> {
+        let plain = |value: u64| vec![(String::new(), value.to_string())];
+        let of = |value: fn(&Seen) -> Option<u32>| -> Vec<(String, String)> {
+            let one = |seen: &Seen| Some((seen.labels(), value(seen)?.to_string()));
+            let all: BTreeMap<String, String> = self.floors.iter().filter_map(one).collect();
+            all.into_iter().collect()
+        };
+        let help = [
+            "The floor in force.",
+            "What was in force before the loop raised it; it goes no lower.",
+            "What the next minutes ask for; absent where that is not known.",
+            "Floors moved, by direction.",
+            "Objects that a guard refused, counted each turn.",
+            "Objects changed as advised, where the settings say `run: {apply: true}`.",
+        ];
+        let moves = by("direction", ["up", "down"], self.moves);
+        vec![
+            ("floor_replicas", "gauge", help[0], of(|seen| Some(seen.floor))),
+            ("floor_base_replicas", "gauge", help[1], of(|seen| Some(seen.base))),
+            ("floor_asked_replicas", "gauge", help[2], of(|seen| seen.asked)),
+            ("floor_moves_total", "counter", help[3], moves),
+            ("refusals_total", "counter", help[4], plain(self.refused)),
+            ("applied_total", "counter", help[5], plain(self.applied)),
+        ]
+    }
+}
+
+/// Two counts under one name.
+fn by(label: &str, names: [&str; 2], counts: [u64; 2]) -> Vec<(String, String)> {
+    let one = |(name, count): (&str, u64)| (format!("{label}=\"{name}\""), count.to_string());
+    names.into_iter().zip(counts).map(one).collect()
 }
