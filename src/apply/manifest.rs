@@ -175,8 +175,9 @@ pub fn diff(title: &str, before: &Value, after: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::advise::plan::{Amount, Setting};
+    use crate::advise::plan::Amount;
     use crate::render::objects::Path;
 
     fn hpa() -> Value {
@@ -213,6 +214,37 @@ mod tests {
         let back =
             manifest(Kind::HorizontalPodAutoscaler, &hpa(), &[write()], Note::RolledBack("t2"));
         assert_eq!(back["metadata"]["annotations"], json!({"plimsoll.dev/rolled-back-at": "t2"}));
+    }
+
+    #[test]
+    fn the_note_of_a_floor_outlives_all_but_who_sets_the_floor() {
+        let raised = Raised { base: 3, set: 6, at: "2026-11-23T01:00:00Z".parse().unwrap() };
+        let kind = Kind::HorizontalPodAutoscaler;
+        let mut object = hpa();
+        object["metadata"]["annotations"] =
+            json!({annotation::APPLIED_AT: "t0", annotation::FLOOR: raised.text()});
+        object["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:annotations"] =
+            json!({"f:plimsoll.dev/applied-at": {}, "f:plimsoll.dev/floor": {}});
+        let notes = |writes: &[Write], note| {
+            manifest(kind, &object, writes, note)["metadata"]["annotations"].clone()
+        };
+        let floor = Write {
+            setting: Setting::MinReplicas,
+            path: Path::keys(&["spec", "minReplicas"]),
+            ..write()
+        };
+        assert_eq!(notes(&[write()], Note::Applied("t1"))[annotation::FLOOR], raised.text());
+        assert_eq!(notes(&[floor.clone()], Note::Applied("t1"))[annotation::FLOOR], Value::Null);
+        assert_eq!(notes(&[floor.clone()], Note::RolledBack("t1"))[annotation::FLOOR], Value::Null);
+        // and the loop leaves what `rollback` goes by
+        let higher = Raised { set: 8, ..raised };
+        let of_the_loop = notes(&[floor.clone()], Note::Floor(Some(higher)));
+        assert_eq!(
+            of_the_loop,
+            json!({annotation::APPLIED_AT: "t0", annotation::FLOOR: higher.text()})
+        );
+        let back = notes(&[floor], Note::Floor(None));
+        assert_eq!(back, json!({annotation::APPLIED_AT: "t0"}));
     }
 
     #[test]
