@@ -378,7 +378,8 @@ fn a_day_of_turns_is_ahead_of_the_ramp_does_not_flap_and_lowers_nothing_on_a_fau
         // what the object holds is looked at after every move and fault, and now and then
         let quiet = turned.as_ref().is_ok_and(|turned| turned.raised + turned.taken_back == 0);
         let look = !quiet || faulty || at % (6 * STEP) == 0;
-        let before = std::mem::replace(&mut floor, if look { berth.floor() } else { floor });
+        let before = floor;
+        floor = if look { berth.floor() } else { before };
         let _ = writeln!(
             log,
             "{hour:.2} {now:?} load {:.1} floor {before} -> {floor} {turned:?}",

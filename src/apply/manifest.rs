@@ -228,22 +228,22 @@ mod tests {
         let notes = |writes: &[Write], note| {
             manifest(kind, &object, writes, note)["metadata"]["annotations"].clone()
         };
-        let floor = Write {
+        let floor = [Write {
             setting: Setting::MinReplicas,
             path: Path::keys(&["spec", "minReplicas"]),
             ..write()
-        };
+        }];
         assert_eq!(notes(&[write()], Note::Applied("t1"))[annotation::FLOOR], raised.text());
-        assert_eq!(notes(&[floor.clone()], Note::Applied("t1"))[annotation::FLOOR], Value::Null);
-        assert_eq!(notes(&[floor.clone()], Note::RolledBack("t1"))[annotation::FLOOR], Value::Null);
+        assert_eq!(notes(&floor, Note::Applied("t1"))[annotation::FLOOR], Value::Null);
+        assert_eq!(notes(&floor, Note::RolledBack("t1"))[annotation::FLOOR], Value::Null);
         // and the loop leaves what `rollback` goes by
         let higher = Raised { set: 8, ..raised };
-        let of_the_loop = notes(&[floor.clone()], Note::Floor(Some(higher)));
+        let of_the_loop = notes(&floor, Note::Floor(Some(higher)));
         assert_eq!(
             of_the_loop,
             json!({annotation::APPLIED_AT: "t0", annotation::FLOOR: higher.text()})
         );
-        let back = notes(&[floor], Note::Floor(None));
+        let back = notes(&floor, Note::Floor(None));
         assert_eq!(back, json!({annotation::APPLIED_AT: "t0"}));
     }
 
