@@ -569,9 +569,9 @@ fn the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then() {
     if !there(test, &["helm", "promtool"]) {
         return;
     }
-    let text =
+    let chart =
         rendered("plimsoll", &[&LOOP[..], &["--set", "alert.enabled=true"]].concat()).unwrap();
-    let rule = only_of(&text, "PrometheusRule", "plimsoll-loop");
+    let rule = only_of(&chart, "PrometheusRule", "plimsoll-loop");
     let labels = r#"namespace="plimsoll",service="plimsoll-loop""#;
     let series = |pod: &str, values: &str| {
         let name = format!(r#"plimsoll_last_success_timestamp_seconds{{{labels},pod="{pod}"}}"#);
