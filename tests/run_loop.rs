@@ -1,7 +1,7 @@
 //! `plimsoll run` on a real API server: floors that go up ahead of the load and come back, faults that move nothing, a
 //! day of turns, two replicas of which one acts, and what it answers over HTTP.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::float_cmp, missing_docs)]
 
 #[path = "support/cluster.rs"]
 mod cluster;
