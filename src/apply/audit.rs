@@ -44,6 +44,8 @@ pub enum Verb {
     Apply,
     /// What an apply replaced was brought back.
     Rollback,
+    /// The loop moved a floor.
+    Floor,
 }
 
 /// One line of the record.

@@ -24,7 +24,7 @@ use crate::config;
 use crate::render::objects::{ObjectChange, left_out, objects};
 
 /// How often an object that changes under our hands is read again.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// Shows what would change, and with `--yes` changes it.
 ///
@@ -106,7 +106,7 @@ impl Ended {
 }
 
 /// One object: read, judged, rehearsed, changed. One that changes meanwhile is read and judged again.
-async fn one(
+pub(super) async fn one(
     session: &mut Session<'_>,
     run: &Run,
     plan: &Plan,
@@ -160,7 +160,7 @@ async fn one(
     session.refuse(line, &[restless()])
 }
 
-fn situation<'a>(
+pub(super) fn situation<'a>(
     session: &Session<'_>,
     run: &'a Run,
     plan: &'a Plan,
@@ -188,6 +188,7 @@ fn situation<'a>(
         fresh: of(&run.plan),
         live: &run.live,
         last_change: audit::last_change(&session.lines, &change.namespace, &object),
+        floor: None,
     }
 }
 

@@ -202,6 +202,9 @@ policy:
 # For `plimsoll pr`: the forge that opens the pull request, with the token of `GITHUB_TOKEN` (`GITLAB_TOKEN`).
 # pullRequest: {{forge: github}}
 
+# For `plimsoll run`: how often it looks, and how long a floor that it raised is kept.
+# run: {{every: 1m, hold: 30m}}
+
 # What is known to change the load; `to` is the first moment after it, a date is its midnight.
 # events:
 #   - {{name: product launch, from: 2026-12-01, to: 2026-12-03, multiply: 1.8}}

@@ -1,4 +1,5 @@
-//! What `apply` is allowed: `policy.freeze`, `policy.cooldown`, `policy.maxPlanAge` and `apply`.
+//! What `apply` is allowed: `policy.freeze`, `policy.cooldown`, `policy.maxPlanAge` and `apply`; and what `run`
+//! does: `run`.
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
@@ -6,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::error::nearest;
 use super::raw::{self, Text};
 use super::read::{Reader, at};
-use crate::service::rules::{Freeze, Rules, Watch, When};
+use crate::service::rules::{Freeze, Rounds, Rules, Watch, When};
 use crate::units::Period;
 
 const DAYS: [(&str, Weekday); 7] = [
@@ -55,6 +56,21 @@ impl Reader<'_> {
         let line = raw.map_or(0, |raw| raw.line);
         self.problem(line, "`apply.watch` is out of range", "write `0`, or a duration up to `1d`");
         None
+    }
+
+    pub(super) fn rounds(&mut self, raw: Option<&raw::Run>) -> Rounds {
+        let usual = Rounds::default();
+        let Some(raw) = raw else { return usual };
+        let (short, long) = (Period(10), Period::DAY);
+        Rounds {
+            every: self
+                .period("run.every", raw.every.as_ref(), (short, Period::HOUR))
+                .unwrap_or(usual.every),
+            hold: self
+                .period("run.hold", raw.hold.as_ref(), (Period(60), long))
+                .unwrap_or(usual.hold),
+            apply: self.flag("run.apply", raw.apply.as_ref()).unwrap_or(usual.apply),
+        }
     }
 
     fn take_over(&mut self, apply: Option<&raw::Apply>) -> Vec<String> {

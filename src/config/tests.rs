@@ -595,6 +595,26 @@ fn what_apply_is_allowed_is_read() {
 }
 
 #[test]
+fn what_the_loop_does_is_read_and_bounded() {
+    use crate::service::rules::Rounds;
+    assert_eq!(read(JARVIS).unwrap().rounds, Rounds::default());
+    let with =
+        |run: &str| read(&JARVIS.replacen("policy:\n", &format!("run: {run}\npolicy:\n"), 1));
+    let rounds = with("{every: 5m, hold: 1h, apply: true}").unwrap().rounds;
+    assert_eq!(rounds, Rounds { every: Period(300), hold: Period::HOUR, apply: true });
+    for (run, expected) in [
+        ("{evry: 5m}", "did you mean `every`?"),
+        ("{every: 1s}", "`run.every`"),
+        ("{hold: 0s}", "`run.hold`"),
+        ("{apply: yes}", "`run.apply`"),
+    ] {
+        let error = with(run).unwrap_err();
+        let said = format!("{error}\n{}", error.hint());
+        assert!(said.contains(expected), "{run}\n{said}");
+    }
+}
+
+#[test]
 fn what_apply_is_allowed_is_never_guessed() {
     let with = |more: &str| {
         let error = read(&JARVIS.replacen("policy:\n", more, 1)).unwrap_err();

@@ -48,6 +48,23 @@ impl std::str::FromStr for Watch {
     }
 }
 
+/// What the loop does, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rounds {
+    /// From the begin of one turn to that of the next.
+    pub every: Period,
+    /// How long less must have done, and a floor have stood, before it is taken back.
+    pub hold: Period,
+    /// Whether the whole plan is applied too.
+    pub apply: bool,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { every: Period(60), hold: Period(1_800), apply: false }
+    }
+}
+
 /// A time in which nothing is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Freeze {
