@@ -605,6 +605,42 @@ fn the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then() {
 }
 
 #[test]
+fn the_dashboard_asks_in_promql_and_for_documented_metrics_only() {
+    let test = "the_dashboard_asks_in_promql_and_for_documented_metrics_only";
+    if !there(test, &["helm", "promtool"]) {
+        return;
+    }
+    let args = [&LOOP[..], &["--set", "loop.dashboard.enabled=true"]].concat();
+    let chart = rendered("plimsoll", &args).unwrap();
+    let map = only_of(&chart, "ConfigMap", "plimsoll-dashboard");
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
+    let dashboard: Value =
+        serde_json::from_str(map["data"]["plimsoll-loop.json"].as_str().unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let asked: Vec<String> =
+        targets.map(|target| target["expr"].as_str().unwrap().replace("$object", ".*")).collect();
+    assert!(asked.len() >= panels.len() && panels.len() >= 8, "{asked:?}");
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    for word in asked.iter().flat_map(|one| one.split(|c: char| !c.is_alphanumeric() && c != '_')) {
+        assert!(!word.starts_with("plimsoll_") || readme.contains(&format!("`{word}")), "{word}");
+    }
+    let rules = asked
+        .iter()
+        .zip(0..)
+        .map(|(expr, i)| json!({"record": format!("panel:{i}"), "expr": expr}));
+    let rules = json!({"groups": [{"name": "panels", "rules": rules.collect::<Vec<_>>()}]});
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.yaml"), rules.to_string()).unwrap();
+    let ran = program("promtool")
+        .args(["check", "rules", "rules.yaml"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+#[test]
 fn the_alert_speaks_when_a_review_is_missing_and_only_then() {
     if !there("the_alert_speaks_when_a_review_is_missing_and_only_then", &["helm", "promtool"]) {
         return;

@@ -10,6 +10,7 @@ use crate::Assessment;
 use crate::advise::decide::{stepped, unstepped};
 use crate::advise::evidence;
 use crate::advise::plan::{Code, Reason};
+use crate::advise::reporting::{Spans, fewer};
 use crate::advise::sizing::Sizing;
 use crate::history::{self, History, MarkKind, SeriesKey, Signal};
 use crate::replay::{self, Pods, Scenario};
@@ -109,6 +110,10 @@ fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), Reason> {
         let message = format!(
             "`load` was 0 throughout the last {hold}: a metric that stopped counting looks the same"
         );
+        return Err(Reason { code: Code::Coverage, message });
+    }
+    let spans = Spans { recent: hold, whole: Period(Period::DAY.0.max(2 * hold.0)) };
+    if let Some(message) = fewer(&a.service, &a.history, spans, a.policy.min_coverage) {
         return Err(Reason { code: Code::Coverage, message });
     }
     let from = load.end() - SignedDuration::from_secs(Period::HOUR.0);
