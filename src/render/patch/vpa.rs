@@ -1,0 +1,141 @@
+//! The bounds of a VPA: between them it may set a container's requests.
+//!
+//! The lower one is the request that is advised: below it, pods lack at the planning load what they were sized by.
+//! The upper one is the limit that is advised, and stands for memory alone, since no CPU limit is: a request above it
+//! would be one that the pod may never use. A bound that is there already gives way where the two would cross.
+//! `containerPolicies` is a list that a patch replaces as a whole, so what the cluster told of it is written again
+//! with the one container changed.
+
+use serde_json::{Map, Value, json};
+
+use super::{File, Names, Tree, Way};
+use crate::advise::plan::{Amount, Plan, Recommendation, Setting};
+use crate::render::changes::{self, ComponentChanges};
+use crate::service::live::{Vpa, Workload};
+use crate::units::{Bytes, Millicores};
+
+const NAMES: Names = ("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "vpa");
+
+/// The policy of a component's VPA, as it is and as it should be.
+pub(super) struct Bounds<'a> {
+    vpa: &'a Vpa,
+    /// What undoes it: what stands there now, null where there is nothing.
+    pub before: Value,
+    pub after: Value,
+}
+
+/// The bounds that the advice gives to the only VPA of a component; `None` where there is none, where there are
+/// several, or where none is advised and none stands.
+pub(super) fn bounds<'a>(
+    plan: &Plan,
+    of: &ComponentChanges<'_>,
+    workload: Option<&'a Workload>,
+    container: &str,
+) -> Option<Bounds<'a>> {
+    let workload = workload?;
+    // a name that the cluster did not tell could add a policy for a container that is not there
+    workload.container.as_ref().filter(|seen| seen.name == container)?;
+    let [vpa] = workload.vpas.as_deref()? else { return None };
+    let service = plan
+        .services
+        .iter()
+        .find(|one| one.name == of.service.name && one.namespace == of.service.namespace)?;
+    let advised = changes::of(service, of.component);
+    let before = vpa.policy["containerPolicies"].clone();
+    let mut policies = before.as_array().cloned().unwrap_or_default();
+    let mine = policies.iter().position(|one| one["containerName"] == container);
+    let mut policy = match mine {
+        Some(at) => policies[at].as_object().cloned()?,
+        // the policy for all others stands for it until now, and must not be lost to it
+        None => policies
+            .iter()
+            .find(|one| one["containerName"] == "*")
+            .and_then(|one| one.as_object().cloned())
+            .unwrap_or_default(),
+    };
+    policy.insert("containerName".to_owned(), json!(container));
+    if !bound(&mut policy, &advised) {
+        // what stands there is all there is to state
+        let after = before.clone();
+        return before.is_array().then_some(Bounds { vpa, before, after });
+    }
+    match mine {
+        Some(at) => policies[at] = Value::Object(policy),
+        None => policies.push(Value::Object(policy)),
+    }
+    Some(Bounds { vpa, before, after: Value::Array(policies) })
+}
+
+/// Writes what is advised into a policy; whether anything is.
+fn bound(policy: &mut Map<String, Value>, advised: &[&Recommendation]) -> bool {
+    let amount = |wanted: &[Setting]| {
+        let of = advised.iter().filter(|one| wanted.contains(&one.setting));
+        of.filter_map(|one| one.target).max_by_key(|amount| amount.figure())
+    };
+    let bounds = [
+        ("minAllowed", "cpu", amount(&[Setting::CpuRequest])),
+        ("minAllowed", "memory", amount(&[Setting::MemoryRequest])),
+        ("maxAllowed", "memory", amount(&[Setting::Memory, Setting::MemoryLimit])),
+    ];
+    for (group, resource, amount) in bounds {
+        let Some(amount) = amount else { continue };
+        put(policy, group, resource, amount);
+        let other = if group == "minAllowed" { "maxAllowed" } else { "minAllowed" };
+        let there = policy.get(other).and_then(|held| figure(resource, held.get(resource)?));
+        let crossed = there.is_some_and(|there| match group {
+            "minAllowed" => there < amount.figure(),
+            _ => there > amount.figure(),
+        });
+        if crossed {
+            put(policy, other, resource, amount);
+        }
+    }
+    bounds.iter().any(|(_, _, amount)| amount.is_some())
+}
+
+fn put(policy: &mut Map<String, Value>, group: &str, resource: &str, amount: Amount) {
+    let held = policy.entry(group).or_insert_with(|| json!({}));
+    if !held.is_object() {
+        *held = json!({});
+    }
+    held[resource] = json!(amount.to_string());
+}
+
+/// An amount as an object holds it: a quantity as text, or a bare number.
+fn figure(resource: &str, value: &Value) -> Option<u64> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    match resource {
+        "cpu" => text.parse::<Millicores>().ok().map(|cpu| cpu.0),
+        _ => text.parse::<Bytes>().ok().map(|bytes| bytes.0),
+    }
+}
+
+impl Bounds<'_> {
+    pub fn file<'f>(
+        &'f self,
+        of: &'f ComponentChanges<'_>,
+        way: Way,
+        policies: &Value,
+    ) -> File<'f> {
+        let whole = if policies.is_null() && self.vpa.policy.is_null() {
+            Tree::Json(Value::Null)
+        } else {
+            Tree::map([("containerPolicies", Tree::Json(policies.clone()))])
+        };
+        File {
+            kind: NAMES,
+            name: &self.vpa.name,
+            namespace: &of.service.namespace,
+            way,
+            spec: Tree::map([("resourcePolicy", whole)]),
+            patch_type: " --type merge",
+            note: Some(
+                "the list is replaced as a whole: it holds what the cluster told of the others",
+            ),
+        }
+    }
+}
