@@ -1,6 +1,6 @@
 //! Every form of `patch` against a real API server and the real `kubectl kustomize`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
 #[path = "support/cluster.rs"]
 mod cluster;
@@ -270,7 +270,7 @@ fn a_kustomize_component_changes_what_was_advised_in_a_base_and_nothing_else() {
         taken(&output, folder);
         String::from_utf8(output.stdout).unwrap()
     };
-    let (plain, overlaid) = (built("plain"), built("overlay"));
+    let (bare, overlaid) = (built("plain"), built("overlay"));
     let read = |text: &str| -> Vec<(String, Value)> {
         let all: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
         let named = |one: &Value| {
@@ -283,11 +283,11 @@ fn a_kustomize_component_changes_what_was_advised_in_a_base_and_nothing_else() {
         };
         all.iter().map(|one| (named(one), one["spec"].clone())).collect()
     };
-    let (plain, after) = (read(&plain), read(&overlaid));
-    assert_eq!(plain.len(), after.len());
+    let (bare, after) = (read(&bare), read(&overlaid));
+    assert_eq!(bare.len(), after.len());
     is_advised(&after, &plan);
     let decoy = "HorizontalPodAutoscaler/jarvis-api";
-    assert_eq!(spec(&after, decoy), spec(&plain, decoy));
+    assert_eq!(spec(&after, decoy), spec(&bare, decoy));
     cluster.send(&["apply", "--dry-run=server"], &overlaid);
     // once it is in force, the component made anew still holds it: it would fall back to the base without
     cluster.send(&["apply"], &overlaid);

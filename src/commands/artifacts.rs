@@ -41,7 +41,7 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     }
     let run = gather(&args.run, talk).await?;
     let whole = written(args.form, &run);
-    say_what_is_left(&run, &whole, talk);
+    say_what_is_left(&run, &whole, *talk);
     let exit = if whole.refused.is_empty() { run.exit(false) } else { Exit::Skipped };
     if let Some(folder) = &args.out {
         for file in &whole.files {
@@ -70,7 +70,7 @@ fn written(form: PatchForm, run: &Run) -> Whole {
 }
 
 /// What was advised and stands in no file.
-fn say_what_is_left(run: &Run, whole: &Whole, talk: &Talk) {
+fn say_what_is_left(run: &Run, whole: &Whole, talk: Talk) {
     let held = patched(&run.plan, &run.settings.services, &run.live);
     let left = left_out(&run.plan, &held);
     for left in &left {

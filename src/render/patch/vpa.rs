@@ -139,3 +139,63 @@ impl Bounds<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::render::changes::changes;
+    use crate::render::example::{self, REDIS};
+    use crate::service::live::{Amounts, Container};
+
+    fn workload(policy: Value) -> Workload {
+        let container = Container {
+            name: "redis".to_owned(),
+            requests: Amounts::default(),
+            limits: Amounts::default(),
+        };
+        let vpa = Vpa { name: "sizes".to_owned(), mode: "Auto".to_owned(), policy };
+        Workload { container: Some(container), vpas: Some(vec![vpa]), ..Workload::default() }
+    }
+
+    /// What stands there after the patch and after its inverse.
+    fn ways(workload: &Workload) -> Option<[Value; 2]> {
+        let (plan, services) = (example::plan(), [example::service()]);
+        let all = changes(&plan, &services);
+        let of = all.iter().find(|of| of.component.name == REDIS.0).unwrap();
+        let bounds = bounds(&plan, of, Some(workload), "redis")?;
+        Some([(Way::Forward, &bounds.after), (Way::Undo, &bounds.before)].map(|(way, held)| {
+            let file = bounds.file(of, way, held).write(&plan, super::super::Form::Patch);
+            let read: Value = serde_saphyr::from_str(&file.content).unwrap();
+            read["spec"]["resourcePolicy"].clone()
+        }))
+    }
+
+    #[test]
+    fn a_vpa_without_a_policy_gets_one_and_loses_it_again() {
+        let limit = json!({"containerPolicies": [{"containerName": "redis", "maxAllowed": {"memory": "1Gi"}}]});
+        assert_eq!(ways(&workload(Value::Null)), Some([limit.clone(), Value::Null]));
+        let empty = ways(&workload(json!({}))).unwrap();
+        assert_eq!(empty, [limit, json!({"containerPolicies": null})]);
+    }
+
+    #[test]
+    fn the_policy_for_all_is_kept_and_is_what_the_container_begins_with() {
+        let all = json!({"containerName": "*", "mode": "Auto", "minAllowed": {"cpu": 1, "memory": "2Gi"}});
+        let [after, before] = ways(&workload(json!({"containerPolicies": [all]}))).unwrap();
+        assert_eq!(before["containerPolicies"], json!([all]));
+        assert_eq!(after["containerPolicies"][0], all);
+        // the lower bound gave way: above the upper one it would be refused
+        let mine = json!({"containerName": "redis", "mode": "Auto",
+            "minAllowed": {"cpu": 1, "memory": "1Gi"}, "maxAllowed": {"memory": "1Gi"}});
+        assert_eq!(after["containerPolicies"][1], mine);
+    }
+
+    #[test]
+    fn of_two_vpas_or_a_container_that_was_not_told_nothing_is_said() {
+        let mut two = workload(Value::Null);
+        two.vpas.iter_mut().for_each(|all| all.extend(all.clone()));
+        let untold = Workload { container: None, ..workload(Value::Null) };
+        assert_eq!((ways(&two), ways(&untold)), (None, None));
+    }
+}

@@ -83,12 +83,12 @@ fn pattern(name: &str) -> String {
 
 fn all(plan: &Plan, services: &[Service], live: &Live, form: Form) -> Whole {
     let mut whole = Whole { files: Vec::new(), refused: Vec::new() };
-    let changed = changes(plan, services);
+    let known = changes(plan, services);
     for advised in &plan.services {
         let mine = |one: &&Service| one.name == advised.name && one.namespace == advised.namespace;
         let Some(service) = services.iter().find(mine) else { continue };
         for component in &service.components {
-            let of = changed.iter().find(|of| {
+            let of = known.iter().find(|of| {
                 of.service.name == service.name
                     && of.service.namespace == service.namespace
                     && of.component.name == component.name
@@ -188,4 +188,86 @@ fn refusal(made: &File<'_>, setting: &str) -> String {
         "{}/{} in namespace `{}`: today's `{setting}` is not known, and what a whole manifest leaves out is given up",
         made.kind.1, made.name, made.namespace
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::Value;
+
+    use super::*;
+    use crate::advise::plan::{Amount, Code, Setting};
+    use crate::render::example::{self, API, WORKER, count};
+
+    fn read(patch: &Patch) -> Value {
+        serde_saphyr::from_str(&patch.content).unwrap()
+    }
+
+    #[test]
+    fn an_object_of_which_a_value_is_not_known_is_refused_and_the_others_are_written() {
+        // nothing is known of the worker's CPU request
+        let whole = manifests(&example::plan(), &[example::service()], &Live::default());
+        let names: Vec<&str> = whole.files.iter().map(|file| file.file_name.as_str()).collect();
+        let written =
+            ["jarvis.jarvis-api.hpa.ssa.yaml", "jarvis.jarvis-redis-master.statefulset.ssa.yaml"];
+        assert_eq!(names, written);
+        assert_eq!(whole.refused.len(), 1);
+        assert!(whole.refused[0].contains("Deployment/jarvis-worker"), "{:?}", whole.refused);
+        assert!(whole.refused[0].contains("`cpuRequest`"), "{:?}", whole.refused);
+    }
+
+    #[test]
+    fn what_stays_is_stated_again_but_never_a_count_beside_an_hpa() {
+        let why = || vec![example::because(Code::TierRow, "High")];
+        let one =
+            |of, setting, now, then| example::setting(of, setting, count(now), count(then), why());
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            one(API, Setting::Replicas, 3, 3),
+            one(API, Setting::MinReplicas, 3, 3),
+            one(API, Setting::MaxReplicas, 5, 10),
+            one(WORKER, Setting::Replicas, 4, 4),
+        ])]);
+        let services = [example::service()];
+        let ssa = manifests(&plan, &services, &Live::default());
+        assert_eq!(ssa.files.len(), 1);
+        let expected = serde_json::json!({"maxReplicas": 10, "minReplicas": 3});
+        assert_eq!(read(&ssa.files[0])["spec"], expected);
+        assert!(
+            ssa.files[0].content.contains("minReplicas: 3     # kept"),
+            "{}",
+            ssa.files[0].content
+        );
+        // the component of Kustomize holds the object that stays, too
+        let all = kustomize(&plan, &services, &Live::default());
+        assert_eq!(all.files.len(), 2);
+        assert_eq!(read(&all.files[1])["spec"], serde_json::json!({"replicas": 4}));
+        let [(path, text)] = kustomizations(&plan, &all.files).try_into().unwrap();
+        assert_eq!(path, "jarvis/kustomization.yaml");
+        let read: Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(read["patches"][1]["path"], "jarvis-worker.deployment.yaml");
+        assert_eq!(read["patches"][1]["target"]["group"], "apps");
+    }
+
+    #[test]
+    fn a_name_is_no_pattern() {
+        assert_eq!(pattern("front-api.v2"), r"front-api\.v2");
+        assert_eq!(pattern("a|.*"), r"a\|\.\*");
+    }
+
+    #[test]
+    fn a_value_that_is_lowered_is_not_held_up_by_one_that_stays() {
+        let why = || vec![example::because(Code::TierRow, "High")];
+        let of = |setting, now: u64, then: u64| {
+            let bytes = example::mebibytes;
+            example::setting(example::REDIS, setting, bytes(now), bytes(then), why())
+        };
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            of(Setting::Memory, 1024, 512),
+            of(Setting::MemoryLimit, 1024, 1024),
+        ])]);
+        let ssa = manifests(&plan, &[example::service()], &Live::default());
+        let container = &read(&ssa.files[0])["spec"]["template"]["spec"]["containers"][0];
+        let wanted = example::mebibytes(512).as_ref().map(Amount::to_string).unwrap();
+        assert_eq!(container["resources"]["limits"]["memory"], wanted.as_str());
+    }
 }
