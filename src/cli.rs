@@ -296,12 +296,26 @@ pub struct PrArgs {
     pub exit_code: bool,
 }
 
+/// Forms of `patch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PatchForm {
+    /// Patches for `kubectl patch`: what changes, each with its inverse
+    Strategic,
+    /// Manifests for `kubectl apply --server-side`: what is advised, kept values too
+    Ssa,
+    /// A Kustomize component for each namespace, kept values too; needs --out
+    Kustomize,
+}
+
 /// Flags of `patch`.
 #[derive(Debug, Args)]
 pub struct PatchArgs {
     /// Settings and moment.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What is written, and for which tool
+    #[arg(long, value_enum, default_value_t = PatchForm::Strategic, value_name = "FORM")]
+    pub form: PatchForm,
     /// Write each patch and its inverse to a file in this folder, instead of printing
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

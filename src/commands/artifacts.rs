@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::cli::PatchArgs;
+use crate::cli::{PatchArgs, PatchForm};
 use crate::commands::gather::{Run, gather};
 use crate::commands::{Exit, Hinted, Talk};
 use crate::files;
-use crate::render::objects::{left_out, objects};
+use crate::render::objects::{left_out, patched};
 use crate::render::patch;
+use crate::render::patch::whole::{self, Whole};
 
 /// Refuses to write over the settings or the history that the run was made from, by whatever name; `hint` says what to do.
 pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -> Result<()> {
@@ -31,30 +32,65 @@ pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -
 ///
 /// Whatever [`gather`] fails with, or a file that cannot be written.
 pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
+    if args.form == PatchForm::Kustomize && args.out.is_none() {
+        return Err(Hinted {
+            message: "`--form kustomize` makes folders, and they are not printed".to_owned(),
+            hint: "name the folder for them with `--out DIR`".to_owned(),
+        }
+        .into());
+    }
     let run = gather(&args.run, talk).await?;
-    let patches = patch::patches(&run.plan, &run.settings.services, &run.live);
-    let held = objects(&run.plan, &run.settings.services, &run.live);
+    let whole = written(args.form, &run);
+    say_what_is_left(&run, &whole, *talk);
+    let exit = if whole.refused.is_empty() { run.exit(false) } else { Exit::Skipped };
+    if let Some(folder) = &args.out {
+        for file in &whole.files {
+            files::write_whole(&folder.join(&file.file_name), file.content.as_bytes())?;
+        }
+        for (path, text) in whole::kustomizations(&run.plan, &whole.files) {
+            files::write_whole(&folder.join(path), text.as_bytes())?;
+        }
+        return Ok(exit);
+    }
+    let forward = whole.files.iter().filter(|patch| patch.way == patch::Way::Forward);
+    let documents: Vec<&str> = forward.map(|patch| patch.content.as_str()).collect();
+    out.write_all(documents.join("---\n").as_bytes())?;
+    Ok(exit)
+}
+
+fn written(form: PatchForm, run: &Run) -> Whole {
+    let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
+    match form {
+        PatchForm::Strategic => {
+            Whole { files: patch::patches(plan, services, live), refused: Vec::new() }
+        }
+        PatchForm::Ssa => whole::manifests(plan, services, live),
+        PatchForm::Kustomize => whole::kustomize(plan, services, live),
+    }
+}
+
+/// What was advised and stands in no file.
+fn say_what_is_left(run: &Run, whole: &Whole, talk: Talk) {
+    let held = patched(&run.plan, &run.settings.services, &run.live);
     let left = left_out(&run.plan, &held);
     for left in &left {
         talk.say(&format!(
             "not here: {left}: a list, or a size, that no merge patch changes alone"
         ));
     }
+    for refused in &whole.refused {
+        talk.say(&format!("not here: {refused}"));
+    }
+    if !whole.refused.is_empty() {
+        talk.say(
+            "hint: `--context NAME` asks the cluster, `current:` in the settings states it; `--form strategic` holds only what changes",
+        );
+    }
     if !left.is_empty() {
         talk.say(
             "hint: `values` holds the targets of HPAs; `kubectl edit` changes the object itself",
         );
-    } else if patches.is_empty() {
+    } else if whole.files.is_empty() && whole.refused.is_empty() {
         talk.say("no patch: nothing to change");
     }
-    if let Some(folder) = &args.out {
-        for patch in &patches {
-            files::write_whole(&folder.join(&patch.file_name), patch.content.as_bytes())?;
-        }
-        return Ok(run.exit(false));
-    }
-    let forward = patches.iter().filter(|patch| patch.way == patch::Way::Forward);
-    let documents: Vec<&str> = forward.map(|patch| patch.content.as_str()).collect();
-    out.write_all(documents.join("---\n").as_bytes())?;
-    Ok(run.exit(false))
 }

@@ -24,7 +24,7 @@ pub struct Change<'a> {
     pub setting: Setting,
     /// Its value today; `None`: not known.
     pub current: Option<Amount>,
-    /// The new value, never the same as today's.
+    /// The new value: never the same as today's, but where a form states again what stays.
     pub target: Amount,
     /// Why.
     pub reasons: &'a [Reason],
@@ -39,9 +39,12 @@ impl Change<'_> {
         codes.join(", ")
     }
 
-    /// Today's value: `was 3`.
+    /// Today's value: `was 3`, or `kept`.
     #[must_use]
     pub fn was(&self) -> String {
+        if self.current == Some(self.target) {
+            return "kept".to_owned();
+        }
         self.current.map_or_else(|| "was not known".to_owned(), |current| format!("was {current}"))
     }
 }
@@ -67,11 +70,8 @@ pub fn changes<'a>(plan: &'a Plan, services: &'a [Service]) -> Vec<ComponentChan
 }
 
 fn of_component<'a>(advised: &'a ServicePlan, component: &Component) -> Vec<Change<'a>> {
-    let of: Vec<&Recommendation> =
-        advised.recommendations.iter().filter(|one| one.component == component.name).collect();
-    let bounds =
-        |one: &&Recommendation| matches!(one.setting, Setting::MinReplicas | Setting::MaxReplicas);
-    let has_hpa = component.current.has_hpa() || of.iter().any(bounds);
+    let of = of(advised, component);
+    let has_hpa = has_hpa(&of, component);
     let wanted = of.iter().filter(|one| matches!(one.action, Action::Raise | Action::Lower));
     let mut changes: Vec<Change<'a>> = wanted
         .filter(|one| !(has_hpa && one.setting == Setting::Replicas))
@@ -80,6 +80,18 @@ fn of_component<'a>(advised: &'a ServicePlan, component: &Component) -> Vec<Chan
     keep_ordered(&of, &mut changes);
     changes.sort_by_key(|change| change.setting);
     changes
+}
+
+/// What is said of a component.
+pub(super) fn of<'a>(advised: &'a ServicePlan, component: &Component) -> Vec<&'a Recommendation> {
+    advised.recommendations.iter().filter(|one| one.component == component.name).collect()
+}
+
+/// Whether an HPA, or what stands for one, has the count.
+pub(super) fn has_hpa(of: &[&Recommendation], component: &Component) -> bool {
+    let bounds =
+        |one: &&Recommendation| matches!(one.setting, Setting::MinReplicas | Setting::MaxReplicas);
+    component.current.has_hpa() || of.iter().any(bounds)
 }
 
 fn change(one: &Recommendation, target: Amount) -> Option<Change<'_>> {

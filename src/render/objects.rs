@@ -5,7 +5,7 @@ use std::fmt;
 use crate::advise::plan::{Action, Amount, Plan, Reason, Setting};
 use crate::render::changes::changes;
 pub use crate::render::patch::Kind;
-use crate::render::patch::{Objects, Place, edit, place};
+use crate::render::patch::{Objects, Place, edit, holds_target, place};
 use crate::service::Service;
 use crate::service::live::Live;
 
@@ -93,7 +93,7 @@ impl Path {
             Part::Key(_) => None,
         });
         match place(kind, setting) {
-            None => false,
+            None | Some(Place::Metrics) => false,
             Some(Place::Spec(key)) => *self == Self::keys(&["spec", key]),
             Some(Place::Container(keys)) => {
                 name.is_some_and(|name| *self == Self::container(name, keys))
@@ -138,6 +138,7 @@ pub fn objects(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChan
                 let path = match edit.place {
                     Place::Spec(key) => Path::keys(&["spec", key]),
                     Place::Container(keys) => Path::container(names.container, keys),
+                    Place::Metrics => continue,
                 };
                 let field = FieldChange {
                     setting: edit.change.setting,
@@ -159,6 +160,39 @@ pub fn objects(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChan
                     fields,
                 });
             }
+        }
+    }
+    all
+}
+
+/// What the patches hold: the [`objects`], and the target of an HPA that goes by CPU alone, which is no field of its
+/// own to `apply`.
+#[must_use]
+pub fn patched(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChange> {
+    let mut all = objects(plan, services, live);
+    for of in changes(plan, services) {
+        let workload = live.workload(&of.service.name, &of.component.name);
+        let names = Objects::of(&of, workload);
+        let mut targets = of.changes.iter().filter(|one| holds_target(one.setting, workload));
+        let kind = Kind::of(&of.component.target.kind);
+        if let (Some((change, from)), Some(kind)) =
+            (targets.find_map(|change| Some((change, change.current?))), kind)
+        {
+            all.push(ObjectChange {
+                service: of.service.name.clone(),
+                component: of.component.name.clone(),
+                namespace: of.service.namespace.clone(),
+                kind: names.scaler.0,
+                name: names.scaler.1.to_owned(),
+                workload: (kind, of.component.target.name.clone()),
+                fields: vec![FieldChange {
+                    setting: change.setting,
+                    path: Path::keys(&["spec", "metrics"]),
+                    from,
+                    to: change.target,
+                    reasons: change.reasons.to_vec(),
+                }],
+            });
         }
     }
     all

@@ -2,8 +2,13 @@
 //!
 //! Every file is a strategic merge patch that names its object, which `kubectl patch --patch-file` and
 //! Kustomize both take. Where a cluster was asked, an HPA and a container have the names that it told; else
-//! they are taken to be named like the object, and the file says so. An HPA gets its bounds and never a count beside them; its metrics are a list
-//! that a patch would replace as a whole, so the target utilisation is left to the values overlay.
+//! they are taken to be named like the object, and the file says so. An HPA gets its bounds and never a count beside them. Its metrics are a list
+//! that a patch replaces as a whole: it is written where the cluster told that CPU is all there is in it, and else
+//! left to the values overlay. The bounds of a VPA ([`vpa`]) are such a list too. [`whole`] holds the forms that
+//! state a value again which stays as it is.
+
+mod vpa;
+pub mod whole;
 
 use std::fmt::Write;
 
@@ -19,12 +24,28 @@ use crate::service::live::{Live, Scaler, Workload};
 pub struct Patch {
     /// The file's name: `jarvis.jarvis-api.hpa.yaml`, its inverse `jarvis.jarvis-api.hpa.undo.yaml`.
     pub file_name: String,
-    /// The kind that it patches.
-    pub kind: Kind,
+    /// API version, kind and short name of what it patches.
+    pub kind: Names,
+    /// The namespace of what it patches, and its name.
+    pub object: (String, String),
     /// Whether it sets the new values or brings the old ones back.
     pub way: Way,
     /// The YAML.
     pub content: String,
+}
+
+/// API version, kind, and the short name in files and on the command line.
+pub type Names = (&'static str, &'static str, &'static str);
+
+/// How a file is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `kubectl patch`.
+    Patch,
+    /// `kubectl apply --server-side`.
+    Manifest,
+    /// By the `kustomization.yaml` beside it.
+    Kustomize,
 }
 
 /// The kinds that are patched.
@@ -72,8 +93,7 @@ impl Kind {
         self.names().0
     }
 
-    /// API version, kind, and the short name in files and on the command line.
-    fn names(self) -> (&'static str, &'static str, &'static str) {
+    fn names(self) -> Names {
         match self {
             Self::Deployment => ("apps/v1", "Deployment", "deployment"),
             Self::HorizontalPodAutoscaler => ("autoscaling/v2", "HorizontalPodAutoscaler", "hpa"),
@@ -119,19 +139,48 @@ pub fn patches(plan: &Plan, services: &[Service], live: &Live) -> Vec<Patch> {
     let mut all = Vec::new();
     for of in changes(plan, services) {
         let Some(kind) = Kind::of(&of.component.target.kind) else { continue };
-        let objects = Objects::of(&of, live.workload(&of.service.name, &of.component.name));
+        let workload = live.workload(&of.service.name, &of.component.name);
+        let objects = Objects::of(&of, workload);
         for kind in [objects.scaler.0, kind] {
-            let edits: Vec<Edit<'_>> =
-                of.changes.iter().filter_map(|change| edit(kind, change)).collect();
+            let edits = edits(kind, &of, workload);
             if !edits.is_empty() {
                 all.extend(
-                    [Way::Forward, Way::Undo]
-                        .map(|way| patch(plan, &of, &objects, kind, way, &edits)),
+                    [Way::Forward, Way::Undo].map(|way| {
+                        file(&of, &objects, (kind, &edits), way).write(plan, Form::Patch)
+                    }),
                 );
             }
         }
+        if let Some(bounds) = vpa::bounds(plan, &of, workload, objects.container) {
+            let files = [(Way::Forward, &bounds.after), (Way::Undo, &bounds.before)];
+            let changed = files.into_iter().filter(|_| bounds.before != bounds.after);
+            all.extend(
+                changed.map(|(way, held)| bounds.file(&of, way, held).write(plan, Form::Patch)),
+            );
+        }
     }
     all
+}
+
+/// What a kind holds of the changes.
+fn edits<'a>(
+    kind: Kind,
+    of: &'a ComponentChanges<'_>,
+    workload: Option<&Workload>,
+) -> Vec<Edit<'a>> {
+    let metrics = |change: &'a Change<'a>| {
+        let held = kind == Kind::HorizontalPodAutoscaler && holds_target(change.setting, workload);
+        let current = change.current.filter(|_| held)?;
+        Some(Edit { change, current, place: Place::Metrics })
+    };
+    of.changes.iter().filter_map(|change| edit(kind, change).or_else(|| metrics(change))).collect()
+}
+
+/// Whether a setting is the CPU target of an HPA that goes by nothing else.
+pub(super) fn holds_target(setting: Setting, workload: Option<&Workload>) -> bool {
+    let scaler = workload.and_then(|workload| workload.scaler.as_ref());
+    setting == Setting::TargetUtilization
+        && matches!(scaler, Some(Scaler::Hpa(hpa)) if hpa.only_cpu)
 }
 
 /// A change with the place where its kind holds it.
@@ -142,10 +191,12 @@ pub(super) struct Edit<'a> {
 }
 
 /// Where an object holds a setting.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Spec(&'static str),
     Container([&'static str; 2]),
+    /// The list of an HPA's metrics, as a whole: no place of `apply`.
+    Metrics,
 }
 
 pub(super) fn edit<'a>(kind: Kind, change: &'a Change<'a>) -> Option<Edit<'a>> {
@@ -168,41 +219,91 @@ pub(super) fn place(kind: Kind, setting: Setting) -> Option<Place> {
     })
 }
 
-fn patch(
-    plan: &Plan,
-    of: &ComponentChanges<'_>,
-    objects: &Objects<'_>,
-    kind: Kind,
+/// What stands in a file.
+struct File<'a> {
+    kind: Names,
+    name: &'a str,
+    namespace: &'a str,
     way: Way,
-    edits: &[Edit<'_>],
-) -> Patch {
-    let (version, name, short) = kind.names();
-    let target =
-        if kind == objects.scaler.0 { objects.scaler.1 } else { &of.component.target.name };
-    let namespace = &of.service.namespace;
-    let suffix = if way == Way::Undo { ".undo" } else { "" };
-    let file_name = format!("{}.{}.{short}{suffix}.yaml", file_part(namespace), file_part(target));
-    let metadata = Tree::map([("name", text(target)), ("namespace", text(namespace))]);
-    let document = Tree::map([
-        ("apiVersion", text(version)),
-        ("kind", text(name)),
-        ("metadata", metadata),
-        ("spec", spec(objects.container, way, edits)),
-    ]);
-    let what = if way == Way::Undo { "undoes" } else { "set by" };
-    let mut content =
-        comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings));
-    let command = format!(
-        "kubectl patch {short} {} -n {} --patch-file {file_name}",
-        shell(target),
-        shell(namespace)
-    );
-    content += &comment(&format!("{command}{}", kind.patch_type()));
-    if let Some(taken) = taken_for_granted(objects, kind, edits) {
-        content += &comment(taken);
+    spec: Tree,
+    /// What `kubectl patch` is told of the patch's type.
+    patch_type: &'static str,
+    note: Option<&'static str>,
+}
+
+/// The file of a Deployment, a StatefulSet or what scales it.
+fn file<'a>(
+    of: &'a ComponentChanges<'_>,
+    objects: &Objects<'a>,
+    (kind, edits): (Kind, &[Edit<'_>]),
+    way: Way,
+) -> File<'a> {
+    let is_scaler = kind == objects.scaler.0;
+    File {
+        kind: kind.names(),
+        name: if is_scaler { objects.scaler.1 } else { &of.component.target.name },
+        namespace: &of.service.namespace,
+        way,
+        spec: spec(objects.container, way, edits),
+        patch_type: kind.patch_type(),
+        note: taken_for_granted(objects, kind, edits),
     }
-    let _ = write!(content, "{}", document.write());
-    Patch { file_name, kind, way, content }
+}
+
+impl File<'_> {
+    fn write(&self, plan: &Plan, form: Form) -> Patch {
+        let (version, kind, short) = self.kind;
+        let (name, namespace) = (file_part(self.name), file_part(self.namespace));
+        let suffix = match (form, self.way) {
+            (Form::Manifest, _) => ".ssa",
+            (_, Way::Undo) => ".undo",
+            (_, Way::Forward) => "",
+        };
+        let mut file_name = format!("{namespace}.{name}.{short}{suffix}.yaml");
+        if form == Form::Kustomize {
+            file_name = format!("{namespace}/{name}.{short}.yaml");
+        }
+        let metadata = Tree::map([("name", text(self.name)), ("namespace", text(self.namespace))]);
+        let document = Tree::map([
+            ("apiVersion", text(version)),
+            ("kind", text(kind)),
+            ("metadata", metadata),
+            ("spec", self.spec.clone()),
+        ]);
+        let what = if self.way == Way::Undo { "undoes" } else { "set by" };
+        let mut content =
+            comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings));
+        for line in self.commands(form, &file_name) {
+            content += &comment(&line);
+        }
+        if let Some(note) = self.note {
+            content += &comment(note);
+        }
+        let _ = write!(content, "{}", document.write());
+        let object = (self.namespace.to_owned(), self.name.to_owned());
+        Patch { file_name, kind: self.kind, object, way: self.way, content }
+    }
+
+    /// The line to paste, and what to know before.
+    fn commands(&self, form: Form, file_name: &str) -> Vec<String> {
+        let short = self.kind.2;
+        match form {
+            Form::Kustomize => Vec::new(),
+            Form::Patch => vec![format!(
+                "kubectl patch {short} {} -n {} --patch-file {file_name}{}",
+                shell(self.name),
+                shell(self.namespace),
+                self.patch_type
+            )],
+            Form::Manifest => vec![
+                format!("kubectl apply --server-side --field-manager=plimsoll -f {file_name}"),
+                "a conflict names who holds a field; `--force-conflicts` takes it away from them"
+                    .to_owned(),
+                "not where `plimsoll apply` acts: what that noted on the object would be given up"
+                    .to_owned(),
+            ],
+        }
+    }
 }
 
 /// A name that the settings do not give: a wrong one is refused by the API server, and then easy to mend.
@@ -212,7 +313,11 @@ fn taken_for_granted(
     edits: &[Edit<'_>],
 ) -> Option<&'static str> {
     let container = edits.iter().any(|edit| matches!(edit.place, Place::Container(_)));
-    if kind == objects.scaler.0 {
+    if edits.iter().any(|edit| edit.place == Place::Metrics) {
+        Some(
+            "the list of metrics is replaced as a whole: CPU is all that the cluster told to be in it",
+        )
+    } else if kind == objects.scaler.0 {
         (!objects.scaler_told).then_some("the HPA is taken to be named like the object it scales")
     } else if container && !objects.container_told {
         Some(
@@ -248,6 +353,7 @@ fn spec(container_name: &str, way: Way, edits: &[Edit<'_>]) -> Tree {
         match edit.place {
             Place::Spec(key) => spec.put(&[key], value),
             Place::Container([group, key]) => container.put(&["resources", group, key], value),
+            Place::Metrics => spec.put(&["metrics"], cpu_alone(value)),
         }
     }
     if !container.is_empty() {
@@ -255,6 +361,13 @@ fn spec(container_name: &str, way: Way, edits: &[Edit<'_>]) -> Tree {
         spec.put(&["template", "spec", "containers"], Tree::One(Box::new(container)));
     }
     spec
+}
+
+/// The metrics of an HPA that goes by the CPU of its pods alone.
+fn cpu_alone(percent: Tree) -> Tree {
+    let target = Tree::map([("averageUtilization", percent), ("type", text("Utilization"))]);
+    let resource = Tree::map([("name", text("cpu")), ("target", target)]);
+    Tree::One(Box::new(Tree::map([("type", text("Resource")), ("resource", resource)])))
 }
 
 fn leaf(edit: &Edit<'_>, way: Way) -> Tree {
@@ -336,6 +449,7 @@ spec:
             max: Some(5),
             target_utilization: None,
             memory_utilization: None,
+            only_cpu: false,
         };
         let container = Container {
             name: "server".to_owned(),
@@ -369,10 +483,10 @@ spec:
         let workloads = [(("jarvis".to_owned(), API.0.to_owned()), api)].into();
         let live = Live { workloads, ..Live::default() };
         let patches = patches(&example::plan(), &[example::service()], &live);
-        assert_eq!(patches[0].kind, Kind::ScaledObject);
+        assert_eq!(patches[0].kind, Kind::ScaledObject.names());
         assert_eq!(patches[0].file_name, "jarvis.api-by-queue.scaledobject.yaml");
         assert_eq!(read(&patches[1])["spec"], json!({"maxReplicaCount": 5, "minReplicaCount": 3}));
-        assert!(patches.iter().all(|patch| patch.kind != Kind::HorizontalPodAutoscaler));
+        assert!(patches.iter().all(|patch| patch.kind != Kind::HorizontalPodAutoscaler.names()));
     }
 
     #[test]
@@ -390,7 +504,7 @@ spec:
             example::setting(API, Setting::MinReplicas, count(3), count(5), why()),
         ])]);
         let patches = patches(&plan, &[example::service()], &Live::default());
-        assert!(patches.iter().all(|patch| patch.kind == Kind::HorizontalPodAutoscaler));
+        assert!(patches.iter().all(|patch| patch.kind == Kind::HorizontalPodAutoscaler.names()));
         assert_eq!(patches.len(), 2);
     }
 

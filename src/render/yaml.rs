@@ -72,6 +72,8 @@ pub enum Tree {
     Map(BTreeMap<String, Tree>),
     /// A list with one item, which is all that a patch needs.
     One(Box<Tree>),
+    /// Whatever an object holds, as JSON on one line.
+    Json(serde_json::Value),
     /// A value and what is said of it: the columns of its comment.
     Leaf(Scalar, Vec<String>),
 }
@@ -139,6 +141,9 @@ impl Tree {
                 if at == 0 && !dash.is_empty() { dash.to_owned() } else { indent.to_owned() };
             let key = quoted(key);
             match tree {
+                Self::Json(value) => {
+                    out.push((format!("{lead}{key}: {}", ascii(&value.to_string())), &[]));
+                }
                 Self::Leaf(value, notes) => out.push((format!("{lead}{key}: {value}"), notes)),
                 Self::Map(inner) if inner.is_empty() => {
                     out.push((format!("{lead}{key}: {{}}"), &[]));
@@ -208,6 +213,20 @@ fn plain(text: &str) -> bool {
     quantity || word && begins && !READ_OTHERWISE.contains(&text.to_ascii_lowercase().as_str())
 }
 
+/// JSON that every YAML reader takes: signs that are not plain stand only in its texts, and are escaped there.
+fn ascii(json: &str) -> String {
+    let mut out = String::new();
+    for c in json.chars() {
+        match c {
+            ' '..='~' => out.push(c),
+            c => {
+                let _ = write!(out, "\\U{:08X}", u32::from(c));
+            }
+        }
+    }
+    out
+}
+
 /// A double-quoted scalar; everything outside printable ASCII but letters is written as an escape.
 fn escaped(text: &str) -> String {
     let mut out = String::from("\"");
@@ -266,6 +285,14 @@ mod tests {
         for word in ["api", "redis-master", "512Mi", "600m", "apps/v1", "replicaCount"] {
             assert_eq!(quoted(word), word);
         }
+    }
+
+    #[test]
+    fn what_an_object_holds_reads_back_as_it_was() {
+        let held = serde_json::json!([{"a": "x: #y\n\u{85}\u{2028}\u{7f}\"'ü", "b": null, "0x1": [1.5, "no"]}, {}]);
+        let tree = Tree::map([("list", Tree::Json(held.clone()))]);
+        let read: serde_json::Value = serde_saphyr::from_str(&tree.write()).unwrap();
+        assert_eq!(read, serde_json::json!({"list": held}));
     }
 
     proptest! {

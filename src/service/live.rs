@@ -126,6 +126,8 @@ pub struct Hpa {
     pub target_utilization: Option<u32>,
     /// The same for memory.
     pub memory_utilization: Option<u32>,
+    /// Whether the CPU of its pods, in percent of their request, is the only metric it has.
+    pub only_cpu: bool,
 }
 
 /// KEDA's object.
@@ -150,6 +152,8 @@ pub struct Vpa {
     pub name: String,
     /// `updateMode`: with anything but `Off` the requests are its own.
     pub mode: String,
+    /// `spec.resourcePolicy` as it stands; null where there is none.
+    pub policy: Value,
 }
 
 /// A disruption budget.

@@ -107,7 +107,20 @@ fn bounds(hpa: &HorizontalPodAutoscaler) -> Hpa {
         max: whole(spec.map(|spec| spec.max_replicas)),
         target_utilization: utilization(hpa, "cpu"),
         memory_utilization: utilization(hpa, "memory"),
+        only_cpu: only_cpu(hpa),
     }
+}
+
+/// Whether its list of metrics is one utilisation of its pods' CPU, and holds nothing that we would not write.
+fn only_cpu(hpa: &HorizontalPodAutoscaler) -> bool {
+    let metrics = hpa.spec.as_ref().and_then(|spec| spec.metrics.as_deref());
+    let Some([only]) = metrics else { return false };
+    only.type_ == "Resource"
+        && only.resource.as_ref().is_some_and(|of| {
+            of.name == "cpu"
+                && of.target.type_ == "Utilization"
+                && of.target.average_utilization.is_some()
+        })
 }
 
 /// The lowest target for a resource among its metrics, of pods or of one container.

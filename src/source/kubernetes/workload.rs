@@ -233,6 +233,7 @@ fn vpas(all: &[DynamicObject], target: &Target) -> Vec<Vpa> {
         name: vpa.name_any(),
         // absent it is `Auto` by its own default
         mode: vpa.data["spec"]["updatePolicy"]["updateMode"].as_str().unwrap_or("Auto").to_owned(),
+        policy: vpa.data["spec"]["resourcePolicy"].clone(),
     };
     all.iter().filter(on_it).map(one).collect()
 }

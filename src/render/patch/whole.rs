@@ -1,0 +1,273 @@
+//! The forms that stand for themselves: manifests for server-side apply, and components of Kustomize.
+//!
+//! Both are the whole word of Plimsoll on an object. What a manager of server-side apply leaves out of its manifest it
+//! gives up, and a field that nobody holds any more falls back to its default; a component of Kustomize that leaves
+//! out what last week's set falls back to the base. So a value that stays is stated again, and an object of which one
+//! is not known is refused: it would be lowered without a word.
+
+use std::fmt::Write;
+
+use super::{Edit, File, Form, Kind, Objects, Patch, Place, Way, edits, file, place, vpa};
+use crate::advise::plan::{Plan, ServicePlan};
+use crate::render::changes::{self, Change, ComponentChanges, changes};
+use crate::render::yaml::{comment, quoted};
+use crate::service::Service;
+use crate::service::live::{Live, Workload};
+
+/// What was written, and what was not and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// The files.
+    pub files: Vec<Patch>,
+    /// Objects of which a value is not known.
+    pub refused: Vec<String>,
+}
+
+/// A manifest for `kubectl apply --server-side` of each object that changes: our fields and no others.
+#[must_use]
+pub fn manifests(plan: &Plan, services: &[Service], live: &Live) -> Whole {
+    all(plan, services, live, Form::Manifest)
+}
+
+/// The patches of a Kustomize component for each namespace, in a folder of its own, of each object that is advised.
+#[must_use]
+pub fn kustomize(plan: &Plan, services: &[Service], live: &Live) -> Whole {
+    all(plan, services, live, Form::Kustomize)
+}
+
+/// The `kustomization.yaml` of each folder, with its path. Objects are found by kind and name: a base seldom names
+/// its namespace before the overlay does.
+#[must_use]
+pub fn kustomizations(plan: &Plan, files: &[Patch]) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for file in files {
+        let Some((folder, name)) = file.file_name.split_once('/') else { continue };
+        let path = format!("{folder}/kustomization.yaml");
+        if all.last().is_none_or(|(last, _)| *last != path) {
+            let mut head = comment(&format!(
+                "set by {} at {}, settings {}",
+                plan.version, plan.at, plan.settings
+            ));
+            head += &comment(
+                "in an overlay beside its `resources`: `components: [PATH TO THIS FOLDER]`",
+            );
+            head += "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n";
+            all.push((path, head));
+        }
+        let (version, kind, _) = file.kind;
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        if let Some((_, text)) = all.last_mut() {
+            let _ = write!(
+                text,
+                "  - path: {}\n    target:\n      group: {}\n      kind: {kind}\n      name: {}\n",
+                quoted(name),
+                quoted(group),
+                quoted(&pattern(&file.object.1)),
+            );
+        }
+    }
+    all
+}
+
+/// A name as the regular expression that Kustomize takes it for.
+fn pattern(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_ascii_punctuation() && !matches!(c, '-' | '_') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn all(plan: &Plan, services: &[Service], live: &Live, form: Form) -> Whole {
+    let mut whole = Whole { files: Vec::new(), refused: Vec::new() };
+    let known = changes(plan, services);
+    for advised in &plan.services {
+        let mine = |one: &&Service| one.name == advised.name && one.namespace == advised.namespace;
+        let Some(service) = services.iter().find(mine) else { continue };
+        for component in &service.components {
+            let of = known.iter().find(|of| {
+                of.service.name == service.name
+                    && of.service.namespace == service.namespace
+                    && of.component.name == component.name
+            });
+            let changes = of.map(|of| of.changes.clone()).unwrap_or_default();
+            let mut of = ComponentChanges { service, component, changes };
+            keep(advised, &mut of);
+            let workload = live.workload(&service.name, &component.name);
+            component_files(plan, advised, &of, workload, form, &mut whole);
+        }
+    }
+    // the files of a folder stand together
+    whole.files.sort_by(|a, b| a.object.0.cmp(&b.object.0));
+    whole
+}
+
+/// Adds what stays as it is, after what changes: of two settings behind one key, the first stands.
+fn keep<'a>(advised: &'a ServicePlan, of: &mut ComponentChanges<'a>) {
+    let said = changes::of(advised, of.component);
+    let has_hpa = changes::has_hpa(&said, of.component);
+    for one in said {
+        let known = of.changes.iter().any(|change| change.setting == one.setting);
+        let beside = has_hpa && one.setting == crate::advise::plan::Setting::Replicas;
+        if let Some(current) = one.current.filter(|_| !known && !beside) {
+            let reasons = &one.reasons;
+            let target = current;
+            let setting = one.setting;
+            of.changes.push(Change { setting, current: Some(current), target, reasons });
+        }
+    }
+}
+
+fn component_files(
+    plan: &Plan,
+    advised: &ServicePlan,
+    of: &ComponentChanges<'_>,
+    workload: Option<&Workload>,
+    form: Form,
+    whole: &mut Whole,
+) {
+    let Some(kind) = Kind::of(&of.component.target.kind) else { return };
+    let objects = Objects::of(of, workload);
+    for kind in [objects.scaler.0, kind] {
+        let edits = without_doubles(edits(kind, of, workload));
+        let changed = edits.iter().any(|edit| edit.change.target != edit.current);
+        if edits.is_empty() || form == Form::Manifest && !changed {
+            continue;
+        }
+        let made = file(of, &objects, (kind, &edits), Way::Forward);
+        match unknown(advised, of, workload, kind) {
+            Some(setting) => whole.refused.push(refusal(&made, setting)),
+            None => whole.files.push(made.write(plan, form)),
+        }
+    }
+    if let Some(bounds) = vpa::bounds(plan, of, workload, objects.container)
+        && (form == Form::Kustomize || bounds.before != bounds.after)
+    {
+        let made = bounds.file(of, Way::Forward, &bounds.after);
+        whole.files.push(made.write(plan, form));
+    }
+}
+
+/// What changes stands before what is kept behind the same key.
+fn without_doubles(mut edits: Vec<Edit<'_>>) -> Vec<Edit<'_>> {
+    let changed: Vec<Place> = edits
+        .iter()
+        .filter(|edit| edit.change.target != edit.current)
+        .map(|edit| edit.place)
+        .collect();
+    edits.retain(|edit| edit.change.target != edit.current || !changed.contains(&edit.place));
+    edits
+}
+
+/// A setting that the object may hold, and nobody knows what of; one that the cluster told to be unset is known.
+fn unknown(
+    advised: &ServicePlan,
+    of: &ComponentChanges<'_>,
+    workload: Option<&Workload>,
+    kind: Kind,
+) -> Option<&'static str> {
+    let said = changes::of(advised, of.component);
+    let has_hpa = changes::has_hpa(&said, of.component);
+    let told = workload.is_some_and(|workload| workload.container.is_some());
+    let one = said.into_iter().find(|one| {
+        one.current.is_none()
+            && match place(kind, one.setting) {
+                None | Some(Place::Metrics) => false,
+                Some(Place::Container(_)) => !told,
+                Some(Place::Spec(key)) => !(has_hpa && key == "replicas"),
+            }
+    });
+    one.map(|one| one.setting.name())
+}
+
+fn refusal(made: &File<'_>, setting: &str) -> String {
+    format!(
+        "{}/{} in namespace `{}`: today's `{setting}` is not known, and what a whole manifest leaves out is given up",
+        made.kind.1, made.name, made.namespace
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::Value;
+
+    use super::*;
+    use crate::advise::plan::{Amount, Code, Setting};
+    use crate::render::example::{self, API, WORKER, count};
+
+    fn read(patch: &Patch) -> Value {
+        serde_saphyr::from_str(&patch.content).unwrap()
+    }
+
+    #[test]
+    fn an_object_of_which_a_value_is_not_known_is_refused_and_the_others_are_written() {
+        // nothing is known of the worker's CPU request
+        let whole = manifests(&example::plan(), &[example::service()], &Live::default());
+        let names: Vec<&str> = whole.files.iter().map(|file| file.file_name.as_str()).collect();
+        let written =
+            ["jarvis.jarvis-api.hpa.ssa.yaml", "jarvis.jarvis-redis-master.statefulset.ssa.yaml"];
+        assert_eq!(names, written);
+        assert_eq!(whole.refused.len(), 1);
+        assert!(whole.refused[0].contains("Deployment/jarvis-worker"), "{:?}", whole.refused);
+        assert!(whole.refused[0].contains("`cpuRequest`"), "{:?}", whole.refused);
+    }
+
+    #[test]
+    fn what_stays_is_stated_again_but_never_a_count_beside_an_hpa() {
+        let why = || vec![example::because(Code::TierRow, "High")];
+        let one =
+            |of, setting, now, then| example::setting(of, setting, count(now), count(then), why());
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            one(API, Setting::Replicas, 3, 3),
+            one(API, Setting::MinReplicas, 3, 3),
+            one(API, Setting::MaxReplicas, 5, 10),
+            one(WORKER, Setting::Replicas, 4, 4),
+        ])]);
+        let services = [example::service()];
+        let ssa = manifests(&plan, &services, &Live::default());
+        assert_eq!(ssa.files.len(), 1);
+        let expected = serde_json::json!({"maxReplicas": 10, "minReplicas": 3});
+        assert_eq!(read(&ssa.files[0])["spec"], expected);
+        assert!(
+            ssa.files[0].content.contains("minReplicas: 3     # kept"),
+            "{}",
+            ssa.files[0].content
+        );
+        // the component of Kustomize holds the object that stays, too
+        let all = kustomize(&plan, &services, &Live::default());
+        assert_eq!(all.files.len(), 2);
+        assert_eq!(read(&all.files[1])["spec"], serde_json::json!({"replicas": 4}));
+        let [(path, text)] = kustomizations(&plan, &all.files).try_into().unwrap();
+        assert_eq!(path, "jarvis/kustomization.yaml");
+        let read: Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(read["patches"][1]["path"], "jarvis-worker.deployment.yaml");
+        assert_eq!(read["patches"][1]["target"]["group"], "apps");
+    }
+
+    #[test]
+    fn a_name_is_no_pattern() {
+        assert_eq!(pattern("front-api.v2"), r"front-api\.v2");
+        assert_eq!(pattern("a|.*"), r"a\|\.\*");
+    }
+
+    #[test]
+    fn a_value_that_is_lowered_is_not_held_up_by_one_that_stays() {
+        let why = || vec![example::because(Code::TierRow, "High")];
+        let of = |setting, now: u64, then: u64| {
+            let bytes = example::mebibytes;
+            example::setting(example::REDIS, setting, bytes(now), bytes(then), why())
+        };
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            of(Setting::Memory, 1024, 512),
+            of(Setting::MemoryLimit, 1024, 1024),
+        ])]);
+        let ssa = manifests(&plan, &[example::service()], &Live::default());
+        let container = &read(&ssa.files[0])["spec"]["template"]["spec"]["containers"][0];
+        let wanted = example::mebibytes(512).as_ref().map(Amount::to_string).unwrap();
+        assert_eq!(container["resources"]["limits"]["memory"], wanted.as_str());
+    }
+}

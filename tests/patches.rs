@@ -1,0 +1,296 @@
+//! Every form of `patch` against a real API server and the real `kubectl kustomize`.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+#[path = "support/cluster.rs"]
+mod cluster;
+#[path = "support/harbour.rs"]
+mod harbour;
+
+use std::fmt::Write as _;
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use plimsoll::history::{Evidence, SeriesKey, Signal};
+use plimsoll::source::demo;
+use serde_json::{Value, json};
+
+use cluster::{Cluster, available};
+use harbour::{Desk, JARVIS};
+
+const OPERATORS: &str = include_str!("manifests/operators-typed.yaml");
+
+/// What KEDA and a VPA hold beside JARVIS: the worker's count, and the requests of the API.
+const OWNERS: &str = "
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: by-queue}
+spec:
+  scaleTargetRef: {name: jarvis-worker}
+  minReplicaCount: 2
+  maxReplicaCount: 3
+  triggers: [{type: rabbitmq, metadata: {queueName: jobs}}]
+---
+apiVersion: autoscaling.k8s.io/v1
+kind: VerticalPodAutoscaler
+metadata: {name: right-size}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: jarvis-api}
+  updatePolicy: {updateMode: Initial}
+  resourcePolicy:
+    containerPolicies:
+      - {containerName: mesh, mode: \"Off\"}
+      - {containerName: server, controlledResources: [cpu, memory], maxAllowed: {cpu: 100m, memory: 8Gi}}
+";
+
+const KINDS: &str = "deployments,statefulsets,hpa,scaledobjects,vpa";
+
+/// JARVIS with an API that is too small and an HPA that is too late, as it stands in a repository.
+fn manifests() -> String {
+    let jarvis = JARVIS
+        .replace("{cpu: 600m,", "{cpu: 400m,")
+        .replace("{memory: 512Mi}}\n---", "{memory: 300Mi}}\n---")
+        // so that one step is enough, and no second advice follows
+        .replace("maxReplicas: 5", "maxReplicas: 6")
+        .replace("averageUtilization: 70", "averageUtilization: 180");
+    format!("{jarvis}---{OWNERS}")
+}
+
+fn berth(namespace: &str) -> (Arc<Cluster>, Desk) {
+    static FIRST: Mutex<()> = Mutex::new(());
+    let cluster = Cluster::shared();
+    {
+        let _one_after_the_other = FIRST.lock();
+        cluster.apply(namespace, OPERATORS);
+        cluster.wait("custom resources", || {
+            cluster.kubectl(&["get", KINDS, "-n", namespace]).status.success()
+        });
+    }
+    cluster.apply(namespace, &manifests());
+    let desk = Desk::of(&[namespace]);
+    measured(&desk, namespace);
+    (cluster, desk)
+}
+
+/// Adds what the capacity of a pod is measured by, without which no target is advised: twice the pods at twice the load.
+fn measured(desk: &Desk, service: &str) {
+    let mut text = std::fs::read_to_string(desk.path("history.csv")).unwrap();
+    let observed = demo::observed(harbour::AT.parse().unwrap(), demo::SEED);
+    for signal in [Signal::Cpu, Signal::Replicas] {
+        let key = SeriesKey::of("api", signal);
+        let Evidence::Series(samples) = &observed[&key] else { panic!("{key}") };
+        for (at, value) in samples.at.iter().zip(&samples.value) {
+            let at = Timestamp::from_second(*at).unwrap();
+            writeln!(text, "{at},{service},{key},{}", 2.0 * value).unwrap();
+        }
+    }
+    std::fs::write(desk.path("history.csv"), text).unwrap();
+}
+
+fn specs(cluster: &Cluster, namespace: &str) -> Vec<(String, Value)> {
+    let all = cluster.kubectl(&["get", KINDS, "-n", namespace, "-o", "json"]);
+    let all: Value = serde_json::from_slice(&all.stdout).unwrap();
+    let items = all["items"].as_array().unwrap();
+    items
+        .iter()
+        .map(|item| {
+            let name = item["metadata"]["name"].as_str().unwrap();
+            (format!("{}/{name}", item["kind"].as_str().unwrap()), item["spec"].clone())
+        })
+        .collect()
+}
+
+/// The spec of one object among them.
+fn spec<'a>(specs: &'a [(String, Value)], object: &str) -> &'a Value {
+    &specs.iter().find(|(name, _)| name == object).unwrap_or_else(|| panic!("no {object}")).1
+}
+
+fn files(desk: &Desk, folder: &str, end: &str) -> Vec<String> {
+    let all = std::fs::read_dir(desk.path(folder)).unwrap();
+    let all = all.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut all: Vec<String> = all.filter(|name| name.ends_with(end)).collect();
+    all.sort();
+    all
+}
+
+/// Runs the line to paste in the head of a file.
+fn paste(cluster: &Cluster, desk: &Desk, file: &str, more: &[&str]) -> Output {
+    let path = desk.path("out").join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let command = text.lines().find_map(|line| line.strip_prefix("# kubectl ")).unwrap();
+    let mut args: Vec<&str> = command.split(' ').collect();
+    let place = args.iter().position(|arg| *arg == file).unwrap();
+    args[place] = path.to_str().unwrap();
+    cluster.kubectl(&[&args[..], more].concat())
+}
+
+fn taken(output: &Output, file: &str) {
+    assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What the advice comes to on the objects, whichever way it went there.
+fn is_advised(after: &[(String, Value)], plan: &Value) {
+    let advised = |component: &str, setting: &str| {
+        let all = plan["services"][0]["recommendations"].as_array().unwrap();
+        let one = all.iter().find(|one| one["component"] == component && one["setting"] == setting);
+        one.unwrap_or_else(|| panic!("no {component} {setting} in {plan:#}"))["target"].clone()
+    };
+    let hpa = spec(after, "HorizontalPodAutoscaler/front-scaler");
+    let target = advised("api", "targetUtilization");
+    assert!(target.as_u64().unwrap() < 180, "{target}");
+    let metrics = json!([{"type": "Resource", "resource": {"name": "cpu",
+        "target": {"type": "Utilization", "averageUtilization": target}}}]);
+    assert_eq!(hpa["metrics"], metrics);
+    assert_eq!(hpa["minReplicas"], advised("api", "minReplicas"));
+    assert_eq!(hpa["scaleTargetRef"]["name"], "jarvis-api");
+    let keda = spec(after, "ScaledObject/by-queue");
+    assert_eq!(keda["maxReplicaCount"], advised("worker", "maxReplicas"));
+    assert_eq!(keda["triggers"][0]["metadata"]["queueName"], "jobs");
+    let policies =
+        spec(after, "VerticalPodAutoscaler/right-size")["resourcePolicy"]["containerPolicies"]
+            .as_array()
+            .unwrap();
+    assert_eq!(policies[0], json!({"containerName": "mesh", "mode": "Off"}));
+    assert_eq!(policies[1]["containerName"], "server");
+    assert_eq!(policies[1]["controlledResources"], json!(["cpu", "memory"]));
+    let cpu = advised("api", "cpuRequest");
+    assert_eq!(policies[1]["minAllowed"]["cpu"], cpu);
+    // it stood below what is asked for now
+    assert_eq!(policies[1]["maxAllowed"]["cpu"], cpu);
+    assert_eq!(policies[1]["minAllowed"]["memory"], advised("api", "memoryRequest"));
+    assert_eq!(policies[1]["maxAllowed"]["memory"], advised("api", "memoryLimit"));
+    let containers = &spec(after, "Deployment/jarvis-api")["template"]["spec"]["containers"];
+    assert_eq!(containers[0]["image"], "example/api");
+    assert_eq!(containers[0]["resources"]["requests"]["cpu"], cpu);
+}
+
+#[test]
+fn the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches_that_go_and_come_back() {
+    if !available("the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches") {
+        return;
+    }
+    let (cluster, desk) = berth("strategic");
+    let plan: Value = serde_json::from_str(&desk.plan(&cluster, "admin").stdout).unwrap();
+    let told = desk.run(&cluster, "admin", &["patch", "--out", "out"]);
+    assert!(!told.stderr.contains("not here"), "{}", told.stderr);
+    let forward = files(&desk, "out", "yaml");
+    let forward: Vec<&String> = forward.iter().filter(|name| !name.contains(".undo.")).collect();
+    assert!(forward.contains(&&"strategic.right-size.vpa.yaml".to_owned()), "{forward:?}");
+    let before = specs(&cluster, "strategic");
+    for file in &forward {
+        taken(&paste(&cluster, &desk, file, &["--dry-run=server"]), file);
+        taken(&paste(&cluster, &desk, file, &[]), file);
+    }
+    is_advised(&specs(&cluster, "strategic"), &plan);
+    for file in &forward {
+        let undo = file.replace(".yaml", ".undo.yaml");
+        taken(&paste(&cluster, &desk, &undo, &["--dry-run=server"]), &undo);
+        taken(&paste(&cluster, &desk, &undo, &[]), &undo);
+    }
+    assert_eq!(specs(&cluster, "strategic"), before);
+}
+
+#[test]
+fn a_target_that_is_not_the_only_metric_is_left_alone_and_named() {
+    if !available("a_target_that_is_not_the_only_metric_is_left_alone_and_named") {
+        return;
+    }
+    let (cluster, desk) = berth("two-wishes");
+    let second = json!({"spec": {"metrics": [
+        {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 180}}},
+        {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"type": "AverageValue", "averageValue": "50"}}},
+    ]}});
+    let text = second.to_string();
+    let patched = ["patch", "hpa", "front-scaler", "-n", "two-wishes", "--type=merge", "-p", &text];
+    taken(&cluster.kubectl(&patched), "the second metric");
+    for form in ["strategic", "ssa"] {
+        let told = desk.run(&cluster, "admin", &["patch", "--form", form]);
+        assert!(!told.stdout.contains("metrics"), "{}", told.stdout);
+        let named = "not here: Deployment/jarvis-api targetUtilization";
+        assert!(told.stderr.contains(named), "{}", told.stderr);
+    }
+}
+
+#[test]
+fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
+    if !available("a_manifest_for_server_side_apply_holds_our_fields") {
+        return;
+    }
+    let (cluster, desk) = berth("manifests");
+    let plan: Value = serde_json::from_str(&desk.plan(&cluster, "admin").stdout).unwrap();
+    let told = desk.run(&cluster, "admin", &["patch", "--form", "ssa", "--out", "out"]);
+    assert!(!told.stderr.contains("not here"), "{}", told.stderr);
+    let all = files(&desk, "out", ".ssa.yaml");
+    assert_eq!(all, files(&desk, "out", "yaml"));
+    assert_eq!(all.len(), 5, "{all:?}");
+    for file in &all {
+        // whoever created the objects holds the fields, and is named
+        let refused = paste(&cluster, &desk, file, &["--dry-run=server"]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains("kubectl-client-side-apply"), "{said}");
+        taken(&paste(&cluster, &desk, file, &["--dry-run=server", "--force-conflicts"]), file);
+        taken(&paste(&cluster, &desk, file, &["--force-conflicts"]), file);
+    }
+    is_advised(&specs(&cluster, "manifests"), &plan);
+    // what it owns now stays in the next manifest though it changes no more, and nothing falls back to a default
+    let told = desk.run(&cluster, "admin", &["patch", "--form", "ssa"]);
+    assert_eq!(told.stdout, "", "{}", told.stderr);
+    let less =
+        ["patch", "hpa", "front-scaler", "-n", "manifests", "-p", r#"{"spec":{"minReplicas":2}}"#];
+    taken(&cluster.kubectl(&less), "one bound moved");
+    let again = desk.run(&cluster, "admin", &["patch", "--form", "ssa"]).stdout;
+    for kept in ["maxReplicas", "averageUtilization", "# kept"] {
+        assert!(again.contains(kept), "{again}");
+    }
+}
+
+#[test]
+fn a_kustomize_component_changes_what_was_advised_in_a_base_and_nothing_else() {
+    if !available("a_kustomize_component_changes_what_was_advised") {
+        return;
+    }
+    let (cluster, desk) = berth("overlaid");
+    let plan: Value = serde_json::from_str(&desk.plan(&cluster, "admin").stdout).unwrap();
+    desk.run(&cluster, "admin", &["patch", "--form", "kustomize"])
+        .says(1, &["error: `--form kustomize` makes folders", "hint: ", "`--out DIR`"]);
+    desk.run(&cluster, "admin", &["patch", "--form", "kustomize", "--out", "plimsoll"]);
+    let write = |path: &str, text: &str| {
+        let path = desk.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("base/all.yaml", &manifests());
+    write("base/kustomization.yaml", "resources: [all.yaml]\n");
+    let overlay = "namespace: overlaid\nresources: [../base]\n";
+    write("plain/kustomization.yaml", overlay);
+    write("overlay/kustomization.yaml", &format!("{overlay}components: [../plimsoll/overlaid]\n"));
+    let built = |folder: &str| {
+        let output = cluster.kubectl(&["kustomize", desk.path(folder).to_str().unwrap()]);
+        taken(&output, folder);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (bare, overlaid) = (built("plain"), built("overlay"));
+    let read = |text: &str| -> Vec<(String, Value)> {
+        let all: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
+        let named = |one: &Value| {
+            assert_eq!(one["metadata"]["namespace"], "overlaid", "{one}");
+            format!(
+                "{}/{}",
+                one["kind"].as_str().unwrap(),
+                one["metadata"]["name"].as_str().unwrap()
+            )
+        };
+        all.iter().map(|one| (named(one), one["spec"].clone())).collect()
+    };
+    let (bare, after) = (read(&bare), read(&overlaid));
+    assert_eq!(bare.len(), after.len());
+    is_advised(&after, &plan);
+    let decoy = "HorizontalPodAutoscaler/jarvis-api";
+    assert_eq!(spec(&after, decoy), spec(&bare, decoy));
+    cluster.send(&["apply", "--dry-run=server"], &overlaid);
+    // once it is in force, the component made anew still holds it: it would fall back to the base without
+    cluster.send(&["apply"], &overlaid);
+    desk.run(&cluster, "admin", &["patch", "--form", "kustomize", "--out", "plimsoll"]);
+    assert_eq!(read(&built("overlay")), after);
+}
