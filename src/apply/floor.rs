@@ -31,7 +31,7 @@ impl Raised {
         let Some(text) = value.as_str() else { return Ok(None) };
         let note: Self = serde_json::from_str(text)
             .map_err(|_| format!("`{}: {text}` is no note of ours", annotation::FLOOR))?;
-        Ok((note.set == now && note.base <= now).then_some(note))
+        Ok((note.set == now && (1..=now).contains(&note.base)).then_some(note))
     }
 
     /// As the annotation holds it.

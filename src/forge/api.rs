@@ -357,7 +357,7 @@ fn busy(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     }
     if number("x-ratelimit-remaining") == Some(0) {
         let now = jiff::Timestamp::now().as_second();
-        let seconds = number("x-ratelimit-reset").map_or(60, |at| (at - now).max(1));
+        let seconds = number("x-ratelimit-reset").map_or(60, |at| at.saturating_sub(now).max(1));
         return Some(Duration::from_secs(seconds.unsigned_abs()));
     }
     (status.as_u16() == 429).then_some(Duration::from_secs(60))

@@ -317,7 +317,9 @@ fn bounds(kind: Kind, object: &Value) -> Result<(Bounds, Option<Raised>), String
     let [least, most] = keys(kind);
     let floor = count(Setting::MinReplicas, &least)?;
     let ceiling = count(Setting::MaxReplicas, &most)?;
-    let raised = Raised::of(object, floor)?;
+    // a note is worth nothing where somebody else holds the floor: what they set is the base, whatever its value
+    let theirs = !owner::others(object, &least).is_empty();
+    let raised = if theirs { None } else { Raised::of(object, floor)? };
     let base = raised.map_or(floor, |raised| raised.base);
     Ok((Bounds { base, floor, ceiling }, raised))
 }
