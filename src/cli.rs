@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::service::rules::Watch;
 use crate::units::{Period, Ratio};
 
 /// Capacity planning and autoscaling advice for services on Kubernetes.
 ///
 /// Plimsoll reads load and resource history from Prometheus, forecasts it, holds it against your
 /// scaling-tier table, and says what to change, why, and how sure it is. It changes nothing but by
-/// `apply --yes` and `rollback --yes`; `pr` proposes.
+/// `apply --yes`, `run --yes` and `rollback --yes`; `pr` proposes.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
@@ -69,12 +70,23 @@ pub enum Command {
     /// `plimsoll`, for exactly the object that was judged. A field of another manager is refused, and never taken by
     /// force unless the settings name that manager (`apply: {takeOver: [helm]}`). What is refused is named with a
     /// code and the way out, and the exit code is 3.
+    ///
+    /// What was changed is watched for a while: a rollout that fails is taken back, and in a Severity 2 what was
+    /// lowered; then the exit code is 3 too.
     Apply(ApplyArgs),
     /// Bring back what the last apply replaced; a dry run unless --yes
     ///
     /// By the record, or where that is empty by what the objects say of themselves. An object that somebody changed
     /// since is refused. It is a person's decision: no forecast is asked, and it may lower.
     Rollback(RollbackArgs),
+    /// Stay, and move the floors of autoscalers ahead of the load; a dry run unless --yes
+    ///
+    /// Each turn brings the history up to date, reads what is in force, and sets `minReplicas` of each component's HPA
+    /// (`minReplicaCount` of a `ScaledObject`) to what the next minutes ask for, by the nowcast that `replay` plays, where
+    /// every guard of `apply` lets it pass. A floor is taken back only on whole, fresh, healthy evidence, after
+    /// `run.hold`, and never below what stood there before. With --yes one of several replicas acts: the one that holds
+    /// the Lease. `/healthz`, `/readyz` and `/metrics` are answered on --listen.
+    Run(LoopArgs),
     /// Show every step from samples to number for one component
     Explain(ExplainArgs),
     /// Show, check or import the scaling-tier table
@@ -321,9 +333,62 @@ pub struct ApplyArgs {
     /// Act: without it, nothing is changed
     #[arg(long, conflicts_with = "at")]
     pub yes: bool,
+    /// How long to watch what was changed, and take it back where it fails; 0 does not [default:
+    /// `apply.watch`, or 10m]
+    #[arg(long, value_name = "DURATION")]
+    pub watch: Option<Watch>,
     /// In a dry run, exit with 2 when something would change
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct LoopArgs {
+    /// The settings file, read anew each turn
+    #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
+    pub file: PathBuf,
+    /// Address of the Prometheus, instead of the one in the settings
+    #[arg(long, value_name = "URL")]
+    pub prometheus_url: Option<String>,
+    /// Only services in this namespace
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The cluster of this kubeconfig context [default: inside a pod, its cluster]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig file to reach the cluster by
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Act: without it, nothing is changed
+    #[arg(long)]
+    pub yes: bool,
+    /// One turn as a dry run, and end
+    #[arg(long, conflicts_with = "yes")]
+    pub once: bool,
+    /// Where `/healthz`, `/readyz` and `/metrics` are answered
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: std::net::SocketAddr,
+    /// The Lease whose holder acts: its name, or NAMESPACE/NAME [default namespace: the pod's]
+    #[arg(long, value_name = "NAME", default_value = "plimsoll")]
+    pub lease: String,
+}
+
+impl LoopArgs {
+    /// Settings and cluster at a moment, as the other verbs take them.
+    #[must_use]
+    pub fn run(&self, at: Timestamp) -> RunArgs {
+        RunArgs {
+            file: self.file.clone(),
+            at: Some(Moment::Exact(at)),
+            prometheus_url: self.prometheus_url.clone(),
+            offline: false,
+            namespace: self.namespace.clone(),
+            context: self.context.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            no_cluster: false,
+        }
+    }
 }
 
 /// Flags of `rollback`.

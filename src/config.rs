@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 pub use self::error::{ConfigError, Problem, nearest};
 pub use self::pull_request::{ForgeKind, PullRequestSettings, is_git_name, is_repository};
 use self::read::Reader;
-use crate::service::rules::Rules;
+use crate::service::rules::{Rounds, Rules};
 use crate::service::{Calendar, Policy, Service};
 use crate::units::Period;
 
@@ -42,6 +42,8 @@ pub struct Settings {
     pub policy: Policy,
     /// What `apply` is allowed.
     pub rules: Rules,
+    /// What `run` does, and how often.
+    pub rounds: Rounds,
     /// Where `apply` keeps its record; relative to the settings file.
     pub audit: PathBuf,
     /// Where `pr` proposes what is advised.
@@ -162,6 +164,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
     let services = reader.services(&file.services);
     let policy = reader.policy(file.policy.as_ref(), history.step);
     let rules = reader.rules(file.policy.as_ref(), file.apply.as_ref(), &zone);
+    let rounds = reader.rounds(file.run.as_ref());
     let audit = file.apply.as_ref().and_then(|apply| apply.audit.as_ref());
     let audit = reader.path("apply.audit", audit).unwrap_or_else(|| base.join(AUDIT));
     let pull_request = reader.pull_request(file.pull_request.as_ref());
@@ -175,6 +178,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
             services,
             policy,
             rules,
+            rounds,
             audit,
             pull_request,
             warnings,

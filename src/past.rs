@@ -1,6 +1,8 @@
 //! The pipeline as it would have run at past moments: the weeks behind the scorecard, and the advice that a replay
 //! follows. Nothing here decides; it only turns the clock back.
 
+pub mod floor;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};

@@ -53,7 +53,8 @@ impl Berth {
     }
 
     fn take_over(&self, manager: &str) {
-        let with = format!("version: 1\napply: {{takeOver: [{manager}]}}\n");
+        // most have no controllers, and would watch for what never comes
+        let with = format!("version: 1\napply: {{watch: 0, takeOver: [{manager}]}}\n");
         self.desk.edit("version: 1\n", &with);
     }
 
@@ -1030,13 +1031,141 @@ fn case_76_a_run_that_is_killed_is_taken_up_and_what_somebody_changed_since_is_t
 }
 
 #[test]
+fn case_76_an_api_server_that_stops_in_the_middle_of_an_apply_is_asked_again_by_the_next_run() {
+    if !available("case_76_an_api_server_that_stops_in_the_middle_of_an_apply") {
+        return;
+    }
+    for (namespace, cut, became) in [
+        ("stopped-before", Cut::Silence, "it was not done, and this run decides anew"),
+        ("stopped-after", Cut::SilentAnswer, "it was done, and this run goes on"),
+    ] {
+        let mut berth = Berth::of(Arc::new(Cluster::start()), namespace, |_, value| value);
+        berth.take_over("kubectl-client-side-apply");
+        // the line holds the second object's request, or its answer, until the server is gone
+        let record = berth.desk.path(".plimsoll/audit.jsonl");
+        let kubeconfig = behind_a_line_that_dies(&berth.cluster, record.clone(), cut, 2);
+        let mut command = berth.desk.command("admin", &kubeconfig, &["apply", "--yes"]);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let running = command.spawn().unwrap();
+        berth.cluster.wait("the second object", || {
+            let text = std::fs::read_to_string(&record).unwrap_or_default();
+            let api = &berth.spec(API)["template"]["spec"]["containers"][0]["resources"];
+            text.matches("\"Intent\"").count() == 2
+                && (cut == Cut::Silence || api["requests"]["memory"] == "352Mi")
+        });
+        Arc::get_mut(&mut berth.cluster).unwrap().restart_server();
+        let told = harbour::told(running.wait_with_output().unwrap());
+        told.says(1, &["error: the cluster cannot be reached", "run it again"]);
+        assert_eq!(berth.happened().len(), 3, "{:?}", berth.happened());
+        berth.at_rest();
+        let told = berth.run(&["apply", "--yes"]);
+        told.says(3, &["ended while it changed Deployment/jarvis-api", became]);
+        assert_eq!(berth.asked(), json!([5, 10, 4, "1Gi"]), "{}{}", told.stdout, told.stderr);
+        let done = berth.happened().into_iter().filter(|line| line.starts_with("Done"));
+        assert_eq!(done.count(), 4, "{:?}", berth.happened());
+    }
+}
+
+#[test]
+fn an_answer_in_which_a_policy_of_the_cluster_changed_something_else_is_refused() {
+    if !available("an_answer_in_which_a_policy_of_the_cluster_changed_something_else") {
+        return;
+    }
+    let mutating = [
+        "--feature-gates=MutatingAdmissionPolicy=true",
+        "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
+    ];
+    let cluster = Arc::new(Cluster::start_with(&mutating));
+    let berth = Berth::of(cluster, "mutated", |_, value| value);
+    berth.take_over("kubectl-client-side-apply");
+    berth.cluster.apply("mutated", "
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicy
+metadata: {name: short-history}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments]}]}
+  matchConditions: [{name: workers, expression: \"object.metadata.name == 'jarvis-worker' && object.spec.replicas == 4\"}]
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration: {expression: \"Object{spec: Object.spec{revisionHistoryLimit: 3}}\"}
+---
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: short-history}
+spec: {policyName: short-history}
+");
+    let four = r#"{"spec":{"replicas":4}}"#;
+    berth.cluster.wait("a policy in force", || {
+        berth
+            .kubectl(&["patch", WORKER, "--dry-run=server", "-p", four, "-o", "json"])
+            .contains("\"revisionHistoryLimit\": 3")
+    });
+    let before = berth.get(WORKER);
+    let told = berth.run(&["apply", "--yes"]);
+    told.says(3, &["ANSWER the server would change something else: spec.revisionHistoryLimit"]);
+    assert_eq!(berth.get(WORKER), before);
+    assert_eq!(berth.asked(), json!([5, 10, 3, "1Gi"]), "{}{}", told.stdout, told.stderr);
+}
+
+#[test]
+fn case_69_zones_the_size_of_nodes_and_a_quota_that_may_not_be_read_hold_a_change() {
+    if !available("case_69_zones_the_size_of_nodes_and_a_quota_that_may_not_be_read") {
+        return;
+    }
+    let berth = Berth::of(Arc::new(Cluster::start()), "zoned", |_, value| value);
+    berth.take_over("kubectl-client-side-apply");
+    let node = |zone: &str| {
+        json!({"apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": zone, "labels": {"topology.kubernetes.io/zone": zone}},
+            "status": {"allocatable": {"cpu": "4", "memory": "800Mi", "pods": "20"}}})
+    };
+    for zone in ["a", "b", "c"] {
+        berth.cluster.send(&["create"], &node(zone).to_string());
+    }
+    let plan = forged(&berth.plan(), "worker", "replicas", "Lower", json!(2));
+    berth.write_plan(&only(plan, "worker", &["replicas"]));
+    let zones = "DISRUPTION 2 replicas would leave some of the 3 zones without one";
+    berth.refuses(&FROM_FILE, &[zones]);
+    let plan = berth.plan();
+    berth.write_plan(&only(plan, "redis", &["memory"]));
+    berth.refuses(&FROM_FILE, &["ROOM its pods would fit on no node"]);
+    // who may read all but nodes and quotas
+    let kinds = "deployments.apps,statefulsets.apps,horizontalpodautoscalers.autoscaling,poddisruptionbudgets.policy,limitranges,persistentvolumeclaims,pods";
+    harbour::allow(&berth.cluster, "limited", "zoned", kinds);
+    let allow = |args: &[&str]| assert!(berth.cluster.kubectl(args).status.success(), "{args:?}");
+    allow(&["create", "role", "reads", "-n", "zoned", "--verb=get", "--resource", kinds]);
+    allow(&["create", "rolebinding", "reads", "-n", "zoned", "--role=reads", "--user=limited"]);
+    let told = berth.run_as("limited", &["apply", "--plan", "plan.json"]);
+    told.says(3, &["ROOM how large the nodes are cannot be read"]);
+    allow(&["create", "clusterrole", "sees-nodes", "--verb=list", "--resource=nodes"]);
+    allow(&[
+        "create",
+        "clusterrolebinding",
+        "sees-nodes",
+        "--clusterrole=sees-nodes",
+        "--user=limited",
+    ]);
+    for zone in ["a", "b", "c"] {
+        let large = json!({"status": {"allocatable": {"memory": "8Gi"}}}).to_string();
+        allow(&["patch", "node", zone, "--subresource=status", "--type=merge", "-p", &large]);
+    }
+    let told = berth.run_as("limited", &["apply", "--plan", "plan.json"]);
+    told.says(3, &["ROOM what its quotas leave cannot be read"]);
+}
+
+#[test]
 fn case_77_two_runs_from_two_machines_change_an_object_once() {
     if !available("case_77_two_runs_from_two_machines_change_an_object_once") {
         return;
     }
     let one = Berth::at("twice");
     let other = Desk::with(&["twice"], now(), |_, value| value);
-    other.edit("version: 1\n", "version: 1\napply: {takeOver: [kubectl-client-side-apply]}\n");
+    other.edit(
+        "version: 1\n",
+        "version: 1\napply: {watch: 0, takeOver: [kubectl-client-side-apply]}\n",
+    );
     let kubeconfig = one.cluster.path("admin.kubeconfig");
     let run = |desk: &Desk| {
         let mut command = desk.command("admin", &kubeconfig, &["apply", "--yes"]);
@@ -1165,8 +1294,10 @@ enum Cut {
     Request,
     /// What is answered does not.
     Answer,
-    /// Nothing arrives, and nobody hangs up.
+    /// Nothing that is asked arrives, and nobody hangs up.
     Silence,
+    /// Nothing that is answered does.
+    SilentAnswer,
 }
 
 /// A kubeconfig that reaches the cluster over a line which dies once the record holds so many intents.
@@ -1186,12 +1317,15 @@ fn behind_a_line_that_dies(
         let text = std::fs::read_to_string(&record).unwrap_or_default();
         text.matches("\"Intent\"").count() >= intents
     };
+    let answer = matches!(cut, Cut::Answer | Cut::SilentAnswer);
     std::thread::spawn(move || {
         for client in listener.incoming() {
-            let (client, server) = (client.unwrap(), TcpStream::connect(&real).unwrap());
+            // where nobody listens now, somebody does later
+            let Ok(server) = TcpStream::connect(&real) else { continue };
+            let client = client.unwrap();
             let ways = [
-                (client.try_clone().unwrap(), server.try_clone().unwrap(), cut != Cut::Answer),
-                (server, client, cut == Cut::Answer),
+                (client.try_clone().unwrap(), server.try_clone().unwrap(), !answer),
+                (server, client, answer),
             ];
             for (mut from, mut to, dies) in ways {
                 let dead = dead.clone();
@@ -1199,8 +1333,8 @@ fn behind_a_line_that_dies(
                     let mut bytes = vec![0; 65_536];
                     while let Ok(count @ 1..) = from.read(&mut bytes) {
                         if dies && dead() {
-                            if cut == Cut::Silence {
-                                std::thread::sleep(std::time::Duration::from_secs(3_600));
+                            if matches!(cut, Cut::Silence | Cut::SilentAnswer) {
+                                while let Ok(1..) = from.read(&mut bytes) {}
                             }
                             break;
                         }

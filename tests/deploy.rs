@@ -57,7 +57,7 @@ fn inhabited(release: &str) -> Arc<Cluster> {
     cluster.namespace("second");
     cluster.namespace(release);
     restrict(&cluster, release);
-    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io,prometheusrules.monitoring.coreos.com";
+    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io,prometheusrules.monitoring.coreos.com,servicemonitors.monitoring.coreos.com";
     cluster.wait("custom resources", || {
         cluster.kubectl(&["get", kinds, "-n", "my-service"]).status.success()
     });
@@ -142,6 +142,7 @@ fn values_that_could_not_work_are_refused_by_name() {
     }
     for (values, words) in [
         ("report.shedule=x", "shedule is not allowed"),
+        ("loop.shedule=x", "shedule is not allowed"),
         ("settings=a: [", "settings: no YAML"),
         (
             "settings=history: {store: /data}",
@@ -201,6 +202,18 @@ fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
         let (_, warned) = cluster.send(&["apply", "--dry-run=server"], &pod.to_string());
         assert_eq!(warned, "");
+        if !more.is_empty() {
+            // nor is the loop
+            let account = only_of(&text, "ServiceAccount", "taken-apply");
+            cluster.send(&["apply"], &account.to_string());
+            let spec = only(&text, "Deployment")["spec"]["template"]["spec"].clone();
+            assert_eq!(spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"], true);
+            let metadata = json!({"name": "loop", "namespace": "taken"});
+            let pod =
+                json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
+            let (_, warned) = cluster.send(&["apply", "--dry-run=server"], &pod.to_string());
+            assert_eq!(warned, "");
+        }
         // who fetches the reviews is no less restricted
         let reader = std::fs::read_to_string(format!("{ROOT}/deploy/reader.yaml")).unwrap();
         let default =
@@ -476,6 +489,155 @@ fn the_account_that_applies_is_another_and_changes_only_where_it_is_told() {
         let said = String::from_utf8(cluster.kubectl(&asked).stdout).unwrap();
         assert_eq!(said.trim(), expected, "{asked:?}");
     }
+}
+
+/// Flags of `helm` that switch the loop on.
+const LOOP: [&str; 6] = [
+    "--set",
+    "apply.enabled=true",
+    "--set",
+    "apply.namespaces={my-service}",
+    "--set",
+    "loop.enabled=true,loop.act=true",
+];
+
+#[test]
+fn the_loop_needs_the_account_of_apply_and_is_not_there_unless_asked_for() {
+    if !there("the_loop_needs_the_account_of_apply", &["helm"]) {
+        return;
+    }
+    let refused = rendered("plimsoll", &["--set", "loop.enabled=true"]).unwrap_err();
+    assert!(refused.contains("set `apply.enabled: true`"), "{refused}");
+    let plain = rendered("plimsoll", &[]).unwrap();
+    assert!(objects(&plain).iter().all(|object| object["kind"] != "Deployment"));
+    let text = rendered("plimsoll", &LOOP).unwrap();
+    let spec = &only(&text, "Deployment")["spec"];
+    assert_eq!(spec["replicas"], 2);
+    let pod = &spec["template"]["spec"];
+    assert_eq!(pod["serviceAccountName"], "plimsoll-apply");
+    let args = strings(&pod["containers"][0]["args"]);
+    assert_eq!(args, ["run", "--listen=0.0.0.0:8080", "--lease=plimsoll", "--yes"]);
+    // the program takes them as they stand
+    let told = Command::new(env!("CARGO_BIN_EXE_plimsoll")).args(args).arg("--file=/none").output();
+    let told = String::from_utf8(told.unwrap().stderr).unwrap();
+    assert!(told.contains("cannot read `/none`"), "{told}");
+}
+
+#[test]
+fn the_account_of_the_loop_holds_the_lease_and_reads_all_that_a_turn_reads() {
+    let test = "the_account_of_the_loop_holds_the_lease_and_reads_all_that_a_turn_reads";
+    if !available_with(test, &["helm"]) {
+        return;
+    }
+    let cluster = inhabited("looped");
+    cluster.send(&["apply"], &rendered("looped", &LOOP).unwrap());
+    let account = "system:serviceaccount:looped:looped-apply";
+    wait_for_rights(&cluster, account, &["deployments.apps", "nodes", "pods"]);
+    let token = cluster.kubectl(&["create", "token", "looped-apply", "-n", "looped"]);
+    cluster.kubeconfig("looper", String::from_utf8(token.stdout).unwrap().trim());
+    let desk = desk();
+    let said = std::fs::File::create(desk.path().join("said")).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+        .args(["run", "--yes", "--listen", "127.0.0.1:0", "--lease", "looped/looped"])
+        .args(["--context", "looper", "--kubeconfig"])
+        .arg(cluster.path("looper.kubeconfig"))
+        .current_dir(&desk)
+        .stdout(said.try_clone().unwrap())
+        .stderr(said)
+        .spawn()
+        .unwrap();
+    // nobody gave it the fields of the HPA: that guard speaks, and none that could not read something
+    cluster.wait("a turn", || {
+        std::fs::read_to_string(desk.path().join("said")).unwrap().contains("OWNED")
+    });
+    let lease = cluster.kubectl(&["get", "lease", "looped", "-n", "looped", "-o", "json"]);
+    let lease: Value = serde_json::from_slice(&lease.stdout).unwrap();
+    let ended = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(ended.success() && child.wait().unwrap().success());
+    let said = std::fs::read_to_string(desk.path().join("said")).unwrap();
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap();
+    assert!(holder.contains(&child.id().to_string()), "{holder}\n{said}");
+    // `PAUSED`, `PODS`, `DISRUPTION` and `ROOM` would be what it may not read
+    for word in ["SERVER", "cannot list", "may not", "error:", "PAUSED", "PODS", "ROOM"] {
+        assert!(!said.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then() {
+    let test = "the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then";
+    if !there(test, &["helm", "promtool"]) {
+        return;
+    }
+    let chart =
+        rendered("plimsoll", &[&LOOP[..], &["--set", "alert.enabled=true"]].concat()).unwrap();
+    let rule = only_of(&chart, "PrometheusRule", "plimsoll-loop");
+    let labels = r#"namespace="plimsoll",service="plimsoll-loop""#;
+    let series = |pod: &str, values: &str| {
+        let name = format!(r#"plimsoll_last_success_timestamp_seconds{{{labels},pod="{pod}"}}"#);
+        json!({"series": name, "values": values})
+    };
+    let annotations = &rule["spec"]["groups"][0]["rules"][0]["annotations"];
+    let expected = json!({"severity": "warning"});
+    let case = |input: Value, asked: &[(&str, bool)]| {
+        let alerts = asked.iter().map(|(at, fires)| {
+            let speaks = json!([{"exp_labels": expected, "exp_annotations": annotations}]);
+            json!({"eval_time": at, "alertname": "PlimsollLoopStopped",
+                   "exp_alerts": if *fires { speaks } else { json!([]) }})
+        });
+        json!({"interval": "1m", "input_series": input, "alert_rule_test": alerts.collect::<Vec<_>>()})
+    };
+    let tests = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [
+        // well for an hour, then it stands still; the other waits and never turned
+        case(json!([series("a", "0+60x60 3600x60"), series("b", "0x120")]), &[("60m", false), ("74m", false), ("82m", true)]),
+        // killed, and the other goes on
+        case(json!([series("a", "0+60x60 _x60"), series("b", "0x60 3660+60x60")]), &[("110m", false)]),
+        case(json!([]), &[("10m", true)]),
+    ]});
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.yaml"), rule["spec"].to_string()).unwrap();
+    std::fs::write(folder.path().join("tests.yaml"), tests.to_string()).unwrap();
+    for args in [["check", "rules", "rules.yaml"], ["test", "rules", "tests.yaml"]] {
+        let ran = program("promtool").args(args).current_dir(&folder).output().unwrap();
+        let said = [ran.stdout, ran.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        assert!(ran.status.success(), "{}", said.concat());
+    }
+}
+
+#[test]
+fn the_dashboard_asks_in_promql_and_for_documented_metrics_only() {
+    let test = "the_dashboard_asks_in_promql_and_for_documented_metrics_only";
+    if !there(test, &["helm", "promtool"]) {
+        return;
+    }
+    let args = [&LOOP[..], &["--set", "loop.dashboard.enabled=true"]].concat();
+    let chart = rendered("plimsoll", &args).unwrap();
+    let map = only_of(&chart, "ConfigMap", "plimsoll-dashboard");
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
+    let dashboard: Value =
+        serde_json::from_str(map["data"]["plimsoll-loop.json"].as_str().unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let asked: Vec<String> =
+        targets.map(|target| target["expr"].as_str().unwrap().replace("$object", ".*")).collect();
+    assert!(asked.len() >= panels.len() && panels.len() >= 8, "{asked:?}");
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    for word in asked.iter().flat_map(|one| one.split(|c: char| !c.is_alphanumeric() && c != '_')) {
+        assert!(!word.starts_with("plimsoll_") || readme.contains(&format!("`{word}")), "{word}");
+    }
+    let rules = asked
+        .iter()
+        .zip(0..)
+        .map(|(expr, i)| json!({"record": format!("panel:{i}"), "expr": expr}));
+    let rules = json!({"groups": [{"name": "panels", "rules": rules.collect::<Vec<_>>()}]});
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.yaml"), rules.to_string()).unwrap();
+    let ran = program("promtool")
+        .args(["check", "rules", "rules.yaml"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod real;
 
 use plimsoll::advise::plan::{Action, Setting};
 use plimsoll::history::{Evidence, MarkKind, Samples, SeriesKey, Signal};
+use plimsoll::past::floor::floor;
 use plimsoll::source::prometheus::{Access, Client, Range, queries};
 use plimsoll::units::Period;
 
@@ -275,6 +276,25 @@ fn case_25_pods_that_fell_silent_do_not_look_like_less_load() {
     let lowers = |fault| lowered(&plan(World::Quiet, fault).plan().unwrap());
     assert!(lowers(Fault::Rewrites(&["reporting"], two)) > 0);
     assert_eq!(lowers(Fault::Rewrites(&["reporting"], one)), 0);
+}
+
+#[test]
+fn case_25_the_loop_takes_no_floor_back_while_pods_are_silent() {
+    let settings = settings();
+    let api = &settings.services[0].components[0];
+    let doubt = |observed: &plimsoll::history::Observed| {
+        floor(&assessed(&settings, observed), api, Period(1_800)).unwrap().doubt
+    };
+    let mut observed = World::Quiet.observed();
+    assert_eq!(doubt(&observed), None, "or this proves nothing");
+    // for half an hour, three of six pods are not scraped
+    for signal in [Signal::Load, Signal::Reporting] {
+        let seen = samples(&mut observed, &SeriesKey::service(signal));
+        let at = seen.at.partition_point(|at| *at <= NOW - 1_800);
+        seen.value[at..].iter_mut().for_each(|value| *value /= 2.0);
+    }
+    let why = doubt(&observed).unwrap().message;
+    assert!(why.contains("`load` is summed over 3.0 targets in the last 30m"), "{why}");
 }
 
 #[test]

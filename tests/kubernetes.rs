@@ -93,6 +93,14 @@ fn what_a_change_must_fit_into_is_read_too() {
     let [node] = live.nodes.as_deref().unwrap() else { panic!("{:?}", live.nodes) };
     assert_eq!(node.allocatable.cpu, Some(Millicores(3920)));
     assert_eq!((node.pods, node.zone.as_deref(), node.schedulable), (Some(110), Some("a"), false));
+
+    // and the advice says what does not fit: 6 cores less the 1.9 of the others are six pods of 600m
+    let less = r#"{"spec": {"hard": {"requests.cpu": "6"}}}"#;
+    let patch = ["patch", "quota/share", "-n", "around", "--type=merge", "-p", less];
+    assert!(cluster.kubectl(&patch).status.success());
+    cluster.wait("the new quota", || says("quota/share", "{.status.hard.requests\\.cpu}", b"6"));
+    let enough = "CPU requests of quota `share` are enough for 6";
+    Desk::of(&["around"]).plan(&cluster, "admin").says(3, &["ROOM", enough]);
 }
 
 /// What the library reads for the service of a namespace, as the administrator.

@@ -89,12 +89,14 @@ pub fn within_step(from: u64, to: u64, max_step: f64) -> bool {
 }
 
 /// The largest value that one step may raise `current` to, at least one more.
-fn stepped(current: u64, max_step: f64) -> u64 {
+#[must_use]
+pub fn stepped(current: u64, max_step: f64) -> u64 {
     scaled(current, max_step).max(current.saturating_add(1))
 }
 
 /// The smallest value that one step may lower `current` to.
-fn unstepped(current: u64, max_step: f64) -> u64 {
+#[must_use]
+pub fn unstepped(current: u64, max_step: f64) -> u64 {
     scaled(current, 1.0 / max_step).min(current)
 }
 

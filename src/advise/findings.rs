@@ -40,9 +40,13 @@ pub fn all(
         findings.extend(uncertain(known, outlook));
         findings.extend(events(known));
     }
+    findings.sort_by(order);
     findings
-        .sort_by(|a, b| (a.severity, a.code, &a.message).cmp(&(b.severity, b.code, &b.message)));
-    findings
+}
+
+/// Worst first, then by code and words.
+pub fn order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    (a.severity, a.code, &a.message).cmp(&(b.severity, b.code, &b.message))
 }
 
 fn finding(severity: Severity, code: Code, message: String, remedy: &str) -> Finding {
@@ -141,7 +145,7 @@ fn coverage(known: &Known<'_>) -> Option<Finding> {
 
 /// Pods that no longer report: their requests are served, and are in no sum.
 fn silent(known: &Known<'_>) -> Option<Finding> {
-    let message = reporting::fewer(known)?;
+    let message = reporting::lately(known)?;
     let remedy = "load and errors may be higher than what is seen: `up` in Prometheus tells which targets are not scraped";
     Some(finding(Severity::Warning, Code::Coverage, message, remedy))
 }

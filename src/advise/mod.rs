@@ -6,12 +6,13 @@
 mod coupled;
 pub mod current;
 pub mod decide;
+pub mod feasible;
 mod findings;
 pub mod lowering;
 mod memory;
 pub mod plan;
 mod replicas;
-mod reporting;
+pub mod reporting;
 mod requests;
 pub mod sizing;
 mod trend;

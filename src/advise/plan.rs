@@ -417,6 +417,8 @@ pub enum Code {
     Event,
     /// A change of one setting that needs another beside it.
     Coupled,
+    /// The cluster has no room for what is advised.
+    Room,
     /// The component's own past, lived again under other settings.
     Replay,
 }

@@ -31,6 +31,10 @@ pub enum Happened {
     Overtaken,
     /// A guard refused it.
     Refused,
+    /// It was done, and is watched from now on.
+    Watching,
+    /// Nobody watches it any more.
+    Watched,
 }
 
 /// What was done.
@@ -40,6 +44,8 @@ pub enum Verb {
     Apply,
     /// What an apply replaced was brought back.
     Rollback,
+    /// The loop moved a floor.
+    Floor,
 }
 
 /// One line of the record.
@@ -216,8 +222,9 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Line>, AuditError> {
 /// The intents of which no outcome is known, oldest first.
 #[must_use]
 pub fn pending(lines: &[Line]) -> Vec<Line> {
+    use Happened::{Refused, Watched, Watching};
     let mut open: Vec<Line> = Vec::new();
-    for line in lines.iter().filter(|line| line.happened != Happened::Refused) {
+    for line in lines.iter().filter(|line| ![Refused, Watching, Watched].contains(&line.happened)) {
         open.retain(|other| !same(other, line));
         if line.happened == Happened::Intent {
             open.push(line.clone());
@@ -228,6 +235,20 @@ pub fn pending(lines: &[Line]) -> Vec<Line> {
 
 fn same(one: &Line, other: &Line) -> bool {
     (&one.run, &one.namespace, &one.object) == (&other.run, &other.namespace, &other.object)
+}
+
+/// The changes that a run began to watch, and ended without a word.
+#[must_use]
+pub fn unwatched(lines: &[Line]) -> Vec<Line> {
+    let mut open: Vec<Line> = Vec::new();
+    for line in lines {
+        match line.happened {
+            Happened::Watching => open.push(line.clone()),
+            Happened::Watched => open.retain(|other| !same(other, line)),
+            _ => {}
+        }
+    }
+    open
 }
 
 /// When an object was last changed by us, as far as the record knows.
@@ -241,22 +262,39 @@ pub fn last_change(lines: &[Line], namespace: &str, object: &str) -> Option<Time
 #[must_use]
 pub fn to_undo(lines: &[Line]) -> Vec<Line> {
     let done = || lines.iter().filter(|line| line.happened == Happened::Done);
-    let undone = |line: &&Line| {
-        done().any(|other| {
-            other.verb == Verb::Rollback
-                && other.undoes.as_deref() == Some(&line.run)
+    // a rollback by itself may leave a field that was raised
+    let left = |line: &Line| -> Line {
+        let mut line = line.clone();
+        for other in done().filter(|other| other.verb == Verb::Rollback) {
+            if other.undoes.as_deref() == Some(&line.run)
                 && (&other.namespace, &other.object) == (&line.namespace, &line.object)
-        })
+            {
+                line.changes.retain(|one| !other.changes.iter().any(|two| two.field == one.field));
+            }
+        }
+        line
     };
     let applied: Vec<&Line> = done().filter(|line| line.verb == Verb::Apply).collect();
     let Some(last) = applied.last().map(|line| line.run.clone()) else { return Vec::new() };
-    applied.into_iter().filter(|line| line.run == last && !undone(line)).cloned().collect()
+    let all = applied.into_iter().filter(|line| line.run == last).map(left);
+    all.filter(|line| !line.changes.is_empty()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn changed(field: &str) -> Changed {
+        Changed {
+            setting: Setting::Replicas,
+            field: field.to_owned(),
+            from: Value::from(2),
+            to: Value::from(3),
+            reasons: Vec::new(),
+            took_over: Vec::new(),
+        }
+    }
 
     fn line(happened: Happened, verb: Verb, run: &str, object: &str) -> Line {
         Line {
@@ -270,7 +308,7 @@ mod tests {
             object: object.to_owned(),
             uid: String::new(),
             workload: object.to_owned(),
-            changes: Vec::new(),
+            changes: vec![changed("spec.replicas")],
             plan: String::new(),
             guards: Vec::new(),
             said: Vec::new(),
@@ -303,6 +341,24 @@ mod tests {
         assert_eq!(to_undo(&half), applied[2..]);
         let whole = [&half[..], &[line(Done, Verb::Rollback, "2", "b")]].concat();
         assert_eq!(to_undo(&whole), []);
+    }
+
+    #[test]
+    fn a_field_that_a_rollback_left_is_still_to_undo() {
+        let mut applied = line(Happened::Done, Verb::Apply, "1", "a");
+        applied.changes.push(changed("spec.minReplicas"));
+        let half = [applied, line(Happened::Done, Verb::Rollback, "2", "a")];
+        assert_eq!(to_undo(&half)[0].changes, [changed("spec.minReplicas")]);
+    }
+
+    #[test]
+    fn a_watch_that_ended_without_a_word_is_seen_and_is_no_open_change() {
+        use Happened::{Done, Watched, Watching};
+        let of = |happened, object| line(happened, Verb::Apply, "1", object);
+        let lines =
+            [of(Done, "a"), of(Watching, "a"), of(Done, "b"), of(Watching, "b"), of(Watched, "a")];
+        assert_eq!(unwatched(&lines), lines[3..4]);
+        assert_eq!(pending(&lines), []);
     }
 
     #[test]

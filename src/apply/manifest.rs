@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
+use crate::advise::plan::Setting;
+use crate::apply::audit::Changed;
+use crate::apply::floor::Raised;
 use crate::apply::{Write, annotation, field, owner};
-use crate::render::objects::Kind;
+use crate::render::objects::{Kind, Path};
 
 /// What the annotations say after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub enum Note<'a> {
     Applied(&'a str),
     /// We undo what we changed.
     RolledBack(&'a str),
+    /// The loop moves a floor; `None`: it is back at its base.
+    Floor(Option<Raised>),
 }
 
 /// The manifest of a server-side apply: what we own already, the fields to write, and a note of what they replace.
@@ -34,19 +39,51 @@ pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) ->
     if !annotations.is_object() {
         *annotations = json!({});
     }
+    let left = left_of_last(kind, object, writes);
     if let Some(annotations) = annotations.as_object_mut() {
-        annotations.retain(|key, _| !key.starts_with("plimsoll.dev/"));
+        // of what we noted, each verb replaces its own; who sets a floor makes it the new base
+        let floors = writes.iter().any(|write| write.setting == Setting::MinReplicas);
+        let of_the_loop = matches!(note, Note::Floor(_));
+        annotations.retain(|key, _| match key.as_str() {
+            annotation::FLOOR => !floors,
+            key => of_the_loop || !key.starts_with("plimsoll.dev/"),
+        });
         match note {
+            Note::Floor(None) => {}
+            Note::Floor(Some(raised)) => {
+                annotations.insert(annotation::FLOOR.to_owned(), json!(raised.text()));
+            }
             Note::Applied(run) => {
                 annotations.insert(annotation::APPLIED_AT.to_owned(), json!(run));
                 annotations.insert(annotation::PREVIOUS.to_owned(), json!(previous(writes)));
             }
             Note::RolledBack(run) => {
                 annotations.insert(annotation::ROLLED_BACK_AT.to_owned(), json!(run));
+                annotations.extend(left);
             }
         }
     }
     manifest
+}
+
+/// The note of what our last change replaced, without the fields that are written now; none where nothing is left.
+fn left_of_last(kind: Kind, object: &Value, writes: &[Write]) -> Vec<(String, Value)> {
+    let notes = &object["metadata"]["annotations"];
+    let previous = notes[annotation::PREVIOUS].as_str();
+    let mut left: Vec<Changed> =
+        previous.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    left.retain(|one| {
+        let path = Path::read(&one.field);
+        let is = field::amount(object, kind, one.setting, &path);
+        is.is_some_and(|is| field::json(is) == one.to) && !writes.iter().any(|of| of.path == path)
+    });
+    if left.is_empty() {
+        return Vec::new();
+    }
+    let kept = |key: &str, value: Value| (key.to_owned(), value);
+    let text = serde_json::to_string(&left).unwrap_or_default();
+    let at = notes[annotation::APPLIED_AT].clone();
+    vec![kept(annotation::APPLIED_AT, at), kept(annotation::PREVIOUS, json!(text))]
 }
 
 /// What a change replaces, as the annotation holds it.
@@ -161,8 +198,9 @@ pub fn diff(title: &str, before: &Value, after: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::advise::plan::{Amount, Setting};
+    use crate::advise::plan::Amount;
     use crate::render::objects::Path;
 
     fn hpa() -> Value {
@@ -199,6 +237,37 @@ mod tests {
         let back =
             manifest(Kind::HorizontalPodAutoscaler, &hpa(), &[write()], Note::RolledBack("t2"));
         assert_eq!(back["metadata"]["annotations"], json!({"plimsoll.dev/rolled-back-at": "t2"}));
+    }
+
+    #[test]
+    fn the_note_of_a_floor_outlives_all_but_who_sets_the_floor() {
+        let raised = Raised { base: 3, set: 6, at: "2026-11-23T01:00:00Z".parse().unwrap() };
+        let kind = Kind::HorizontalPodAutoscaler;
+        let mut object = hpa();
+        object["metadata"]["annotations"] =
+            json!({annotation::APPLIED_AT: "t0", annotation::FLOOR: raised.text()});
+        object["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:annotations"] =
+            json!({"f:plimsoll.dev/applied-at": {}, "f:plimsoll.dev/floor": {}});
+        let notes = |writes: &[Write], note| {
+            manifest(kind, &object, writes, note)["metadata"]["annotations"].clone()
+        };
+        let floor = [Write {
+            setting: Setting::MinReplicas,
+            path: Path::keys(&["spec", "minReplicas"]),
+            ..write()
+        }];
+        assert_eq!(notes(&[write()], Note::Applied("t1"))[annotation::FLOOR], raised.text());
+        assert_eq!(notes(&floor, Note::Applied("t1"))[annotation::FLOOR], Value::Null);
+        assert_eq!(notes(&floor, Note::RolledBack("t1"))[annotation::FLOOR], Value::Null);
+        // and the loop leaves what `rollback` goes by
+        let higher = Raised { set: 8, ..raised };
+        let of_the_loop = notes(&floor, Note::Floor(Some(higher)));
+        assert_eq!(
+            of_the_loop,
+            json!({annotation::APPLIED_AT: "t0", annotation::FLOOR: higher.text()})
+        );
+        let back = notes(&floor, Note::Floor(None));
+        assert_eq!(back, json!({annotation::APPLIED_AT: "t0"}));
     }
 
     #[test]

@@ -7,10 +7,13 @@
 pub mod audit;
 pub mod error;
 pub mod field;
+pub mod floor;
 pub mod guard;
+pub mod lease;
 pub mod manifest;
 pub mod owner;
 pub mod server;
+pub mod watch;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,6 +32,8 @@ pub mod annotation {
     pub const APPLIED_AT: &str = "plimsoll.dev/applied-at";
     /// What our last change replaced, as JSON.
     pub const PREVIOUS: &str = "plimsoll.dev/previous";
+    /// The floor that the loop raised, and what was there before, as JSON.
+    pub const FLOOR: &str = "plimsoll.dev/floor";
     /// When we undid our last change.
     pub const ROLLED_BACK_AT: &str = "plimsoll.dev/rolled-back-at";
 }

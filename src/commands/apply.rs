@@ -1,6 +1,7 @@
 //! `apply`: what the plan says, on the cluster, where every guard lets it pass. A dry run unless `--yes`.
 
 pub(super) mod session;
+mod watch;
 
 use std::io::Write;
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::apply::audit::{self, Verb};
 use crate::apply::guard::{self, Refusal, Situation};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
+use crate::apply::watch::Act;
 use crate::apply::{Found, writes};
 use crate::cli::ApplyArgs;
 use crate::commands::gather::{Ask, Run, gather_asking, options};
@@ -22,7 +24,7 @@ use crate::config;
 use crate::render::objects::{ObjectChange, left_out, objects};
 
 /// How often an object that changes under our hands is read again.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// Shows what would change, and with `--yes` changes it.
 ///
@@ -43,15 +45,18 @@ pub async fn run(args: &ApplyArgs, talk: &Talk, out: &mut dyn Write) -> Result<E
     let mut session = Session::open(&options, record, (run.at, args.yes), talk, out).await?;
     session.settle().await?;
     let mut ended = Ended::default();
+    let mut acts = Vec::new();
     for change in &changes {
-        ended.count(one(&mut session, &run, &plan, change).await?);
+        ended.count(one(&mut session, &run, &plan, change, &mut acts).await?);
     }
     for left in left_out(&plan, &changes) {
         writeln!(session.out, "left     {left}: not a field that is applied")?;
         ended.left += 1;
     }
     ended.say(&mut session, plan.skipped)?;
-    let whole = plan.skipped == 0 && !run.live.is_partial();
+    let length = args.watch.unwrap_or(run.settings.rules.watch);
+    let well = watch::watch(&mut session, &run.settings, args.run.offline, acts, length).await?;
+    let whole = well && plan.skipped == 0 && !run.live.is_partial();
     Ok(match ended {
         Ended { refused: 0, left: 0, changed, .. } if whole => {
             if args.exit_code && changed > 0 && !args.yes { Exit::Changes } else { Exit::Done }
@@ -101,11 +106,12 @@ impl Ended {
 }
 
 /// One object: read, judged, rehearsed, changed. One that changes meanwhile is read and judged again.
-async fn one(
+pub(super) async fn one(
     session: &mut Session<'_>,
     run: &Run,
     plan: &Plan,
     change: &ObjectChange,
+    acts: &mut Vec<Act>,
 ) -> Result<Outcome> {
     let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
     let (kind, name) = (change.workload.0, change.workload.1.as_str());
@@ -142,14 +148,19 @@ async fn one(
         let passed = Passed { place, object: &object, writes: &writes, note, line };
         match session.deliver(passed).await? {
             Outcome::Again => {}
-            outcome => return Ok(outcome),
+            outcome => {
+                let done = session.done(place).filter(|_| outcome == Outcome::Changed);
+                let service = change.service.clone();
+                acts.extend(done.map(|line| Act { service, line, before: found }));
+                return Ok(outcome);
+            }
         }
     }
     let line = session.line(Verb::Apply, place, workload);
     session.refuse(line, &[restless()])
 }
 
-fn situation<'a>(
+pub(super) fn situation<'a>(
     session: &Session<'_>,
     run: &'a Run,
     plan: &'a Plan,
@@ -177,6 +188,7 @@ fn situation<'a>(
         fresh: of(&run.plan),
         live: &run.live,
         last_change: audit::last_change(&session.lines, &change.namespace, &object),
+        floor: None,
     }
 }
 

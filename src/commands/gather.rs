@@ -4,6 +4,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::Assessment;
+use crate::advise::feasible;
 use crate::advise::plan::{Action, Plan};
 use crate::cli::RunArgs;
 use crate::commands::{Exit, Hinted, Talk, pull, tiers};
@@ -183,6 +184,7 @@ impl Run {
         }
         for (one, service) in assessments.iter_mut().zip(&settings.services) {
             one.plan.objects = live.objects(service);
+            feasible::add(&mut one.plan, service, &live);
         }
         let plan = crate::plan(at, &settings.hash, &assessments);
         let (samples, history_hash) = evidence.finish();

@@ -196,10 +196,14 @@ policy:
   # cooldown: 30m
 
 # Whose fields `plimsoll apply` may take over, as `managedFields` names them; nobody's unless named.
-# apply: {{takeOver: [helm]}}
+# After a change rollout and objectives are watched, and what fails is taken back; `watch: 0` does not watch.
+# apply: {{takeOver: [helm], watch: 10m}}
 
 # For `plimsoll pr`: the forge that opens the pull request, with the token of `GITHUB_TOKEN` (`GITLAB_TOKEN`).
 # pullRequest: {{forge: github}}
+
+# For `plimsoll run`: how often it looks, and how long a floor that it raised is kept.
+# run: {{every: 1m, hold: 30m}}
 
 # What is known to change the load; `to` is the first moment after it, a date is its midnight.
 # events:

@@ -15,6 +15,7 @@ pub mod pull;
 pub mod replay;
 pub mod report;
 pub mod rollback;
+pub mod run;
 pub mod schema;
 pub mod tiers;
 pub mod values;
@@ -94,6 +95,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
         Command::Apply(args) => apply::run(&args, &talk, out).await,
         Command::Rollback(args) => rollback::run(&args, &talk, out).await,
+        Command::Run(args) => run::run(&args, &talk, out).await,
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
         Command::Backtest(args) => backtested(&args, &talk, out).await,

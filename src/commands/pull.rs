@@ -292,7 +292,7 @@ pub(super) fn hinted(error: &PrometheusError) -> Hinted {
     Hinted::because(error, error.hint())
 }
 
-fn access(settings: &PrometheusSettings) -> Access {
+pub(super) fn access(settings: &PrometheusSettings) -> Access {
     Access {
         url: settings.url.clone(),
         bearer_token_file: settings.bearer_token_file.clone(),

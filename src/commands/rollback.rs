@@ -43,7 +43,7 @@ pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Resul
     lines.retain(mine);
     let mut ended = Ended::default();
     for line in &lines {
-        ended.count(one(&mut session, line, &settings).await?);
+        ended.count(one(&mut session, line, &settings, ("ROLLBACK", None)).await?);
     }
     let objects =
         |count| if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
@@ -63,14 +63,20 @@ pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Resul
     Ok(if ended.refused == 0 { Exit::Done } else { Exit::Skipped })
 }
 
-/// One object: it must hold what we put there, or what was there before.
-async fn one(session: &mut Session<'_>, undone: &Line, settings: &Settings) -> Result<Outcome> {
+/// One object: it must hold what we put there, or what was there before. `why` is a code, and what was seen.
+pub(super) async fn one(
+    session: &mut Session<'_>,
+    undone: &Line,
+    settings: &Settings,
+    (code, why): (&str, Option<&str>),
+) -> Result<Outcome> {
     let Some((kind, name)) = kind_and_name(&undone.object) else { return Ok(Outcome::Same) };
     let Some(workload) = kind_and_name(&undone.workload) else { return Ok(Outcome::Same) };
     let place = Place { namespace: &undone.namespace, kind, name };
     for _ in 0..2 {
         let mut line = session.line(Verb::Rollback, place, undone.workload.clone());
         line.undoes = Some(undone.run.clone());
+        line.said = why.map(str::to_owned).into_iter().collect();
         let found = match session.server.find(place, workload).await {
             Ok(found) => found,
             Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
@@ -101,7 +107,11 @@ async fn one(session: &mut Session<'_>, undone: &Line, settings: &Settings) -> R
         }
         let writes: Vec<FieldWrite> = writes
             .into_iter()
-            .map(|write| FieldWrite { took_over: owner::others(&object, &write.path), ..write })
+            .map(|write| FieldWrite {
+                took_over: owner::others(&object, &write.path),
+                reasons: vec![code.to_owned()],
+                ..write
+            })
             .collect();
         if let Err(refusal) = guard::rollback(&found, &writes, &settings.rules) {
             return session.refuse(line, &[refusal]);
@@ -145,7 +155,7 @@ fn backwards(
             path: Path::read(&change.field),
             from: applied,
             to: before,
-            reasons: vec!["ROLLBACK".to_owned()],
+            reasons: Vec::new(),
             took_over: Vec::new(),
         };
         if !write.path.holds(kind, write.setting) {

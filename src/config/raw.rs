@@ -135,6 +135,9 @@ pub(super) struct File {
     /// Where `plimsoll pr` proposes what is advised.
     #[serde(default)]
     pub(super) pull_request: Option<PullRequest>,
+    /// What `plimsoll run` does, and how often.
+    #[serde(default)]
+    pub(super) run: Option<Run>,
 }
 
 /// Where `plimsoll pr` proposes what is advised. The token stands in a file or in the environment, never here.
@@ -174,6 +177,22 @@ enum ForgeName {
     GitLab,
 }
 
+/// What `plimsoll run` does, and how often.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Run {
+    /// From the begin of one turn to that of the next; `1m` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) every: Option<Text>,
+    /// How long less must have done, and a floor have stood, before it is taken back; `30m` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) hold: Option<Text>,
+    /// Whether everything that is advised is applied too, as `plimsoll apply --yes` does it; `false` unless set: only
+    /// floors move.
+    #[schemars(with = "Option<bool>")]
+    pub(super) apply: Option<Text>,
+}
+
 /// What `plimsoll apply` is allowed, and where it keeps its record.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -185,6 +204,10 @@ pub(super) struct Apply {
     /// The record of what was changed, relative to this file; `.plimsoll/audit.jsonl` unless set.
     #[schemars(with = "Option<String>")]
     pub(super) audit: Option<Text>,
+    /// How long rollout and objectives are watched after a change, which is taken back where they fail; `0` does not;
+    /// `10m` unless set.
+    #[schemars(with = "Option<String>")]
+    pub(super) watch: Option<Text>,
 }
 
 /// Where history comes from and where it is kept.

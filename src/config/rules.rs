@@ -1,4 +1,5 @@
-//! What `apply` is allowed: `policy.freeze`, `policy.cooldown`, `policy.maxPlanAge` and `apply`.
+//! What `apply` is allowed: `policy.freeze`, `policy.cooldown`, `policy.maxPlanAge` and `apply`; and what `run`
+//! does: `run`.
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
@@ -6,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::error::nearest;
 use super::raw::{self, Text};
 use super::read::{Reader, at};
-use crate::service::rules::{Freeze, Rules, When};
+use crate::service::rules::{Freeze, Rounds, Rules, Watch, When};
 use crate::units::Period;
 
 const DAYS: [(&str, Weekday); 7] = [
@@ -39,9 +40,36 @@ impl Reader<'_> {
             take_over: self.take_over(apply),
             freeze,
             cooldown: self.period("policy.cooldown", cooldown, spans).unwrap_or(usual.cooldown),
+            watch: self.watch(apply).unwrap_or(usual.watch),
             max_plan_age: self
                 .period("policy.maxPlanAge", age, spans)
                 .unwrap_or(usual.max_plan_age),
+        }
+    }
+
+    fn watch(&mut self, apply: Option<&raw::Apply>) -> Option<Watch> {
+        let raw = apply.and_then(|apply| apply.watch.as_ref());
+        let watch = self.unit::<Watch>("apply.watch", raw)?;
+        if watch.0.is_none_or(|length| length <= Period(Period::DAY.0)) {
+            return Some(watch);
+        }
+        let line = raw.map_or(0, |raw| raw.line);
+        self.problem(line, "`apply.watch` is out of range", "write `0`, or a duration up to `1d`");
+        None
+    }
+
+    pub(super) fn rounds(&mut self, raw: Option<&raw::Run>) -> Rounds {
+        let usual = Rounds::default();
+        let Some(raw) = raw else { return usual };
+        let (short, long) = (Period(10), Period::DAY);
+        Rounds {
+            every: self
+                .period("run.every", raw.every.as_ref(), (short, Period::HOUR))
+                .unwrap_or(usual.every),
+            hold: self
+                .period("run.hold", raw.hold.as_ref(), (Period(60), long))
+                .unwrap_or(usual.hold),
+            apply: self.flag("run.apply", raw.apply.as_ref()).unwrap_or(usual.apply),
         }
     }
 

@@ -576,19 +576,42 @@ proptest::proptest! {
 
 #[test]
 fn what_apply_is_allowed_is_read() {
-    use crate::service::rules::{Rules, When};
+    use crate::service::rules::{Rules, Watch, When};
     assert_eq!(read(JARVIS).unwrap().rules, Rules::default());
-    let more = "apply: {takeOver: [helm, argocd-controller], audit: log/audit.jsonl}\npolicy:\n  cooldown: 2h\n  maxPlanAge: 15m\n  freeze:\n    - {days: [Fri, Sat], from: \"18:00\", to: \"24:00\"}\n    - {name: year's end, from: 2026-12-24, to: 2027-01-04}\n";
+    let more = "apply: {takeOver: [helm, argocd-controller], audit: log/audit.jsonl, watch: 20m}\npolicy:\n  cooldown: 2h\n  maxPlanAge: 15m\n  freeze:\n    - {days: [Fri, Sat], from: \"18:00\", to: \"24:00\"}\n    - {name: year's end, from: 2026-12-24, to: 2027-01-04}\n";
     let settings = read(&JARVIS.replacen("policy:\n", more, 1)).unwrap();
     let rules = settings.rules;
     assert_eq!(rules.take_over, ["helm", "argocd-controller"]);
     assert_eq!((rules.cooldown, rules.max_plan_age), (Period(7_200), Period(900)));
+    assert_eq!(rules.watch, Watch(Some(Period(1_200))));
+    let never = JARVIS.replacen("policy:\n", "apply: {watch: 0}\npolicy:\n", 1);
+    assert_eq!(read(&never).unwrap().rules.watch, Watch(None));
     assert_eq!(settings.audit, Path::new("data/log/audit.jsonl"));
     assert_eq!(rules.freeze[0].name, "18:00 to 24:00");
     // midnight in Tokyo
     let from = "2026-12-23T15:00:00Z".parse().unwrap();
     let to = "2027-01-03T15:00:00Z".parse().unwrap();
     assert_eq!(rules.freeze[1].when, When::Once { from, to });
+}
+
+#[test]
+fn what_the_loop_does_is_read_and_bounded() {
+    use crate::service::rules::Rounds;
+    assert_eq!(read(JARVIS).unwrap().rounds, Rounds::default());
+    let with =
+        |run: &str| read(&JARVIS.replacen("policy:\n", &format!("run: {run}\npolicy:\n"), 1));
+    let rounds = with("{every: 5m, hold: 1h, apply: true}").unwrap().rounds;
+    assert_eq!(rounds, Rounds { every: Period(300), hold: Period::HOUR, apply: true });
+    for (run, expected) in [
+        ("{evry: 5m}", "did you mean `every`?"),
+        ("{every: 1s}", "`run.every`"),
+        ("{hold: 0s}", "`run.hold`"),
+        ("{apply: yes}", "`run.apply`"),
+    ] {
+        let error = with(run).unwrap_err();
+        let said = format!("{error}\n{}", error.hint());
+        assert!(said.contains(expected), "{run}\n{said}");
+    }
 }
 
 #[test]
@@ -600,6 +623,7 @@ fn what_apply_is_allowed_is_never_guessed() {
     for (more, expected) in [
         ("apply: {takeover: [helm]}\npolicy:\n", "did you mean `takeOver`?"),
         ("apply: {takeOver: [\"*\"]}\npolicy:\n", "`*` is not a manager's name"),
+        ("apply: {watch: 2d}\npolicy:\n", "`apply.watch` is out of range"),
         ("policy:\n  coolDown: 1h\n", "did you mean `cooldown`?"),
         (
             "policy:\n  freeze: [{days: [Fry], from: \"18:00\", to: \"24:00\"}]\n",

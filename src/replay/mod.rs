@@ -24,6 +24,7 @@ use crate::service::{Calendar, Current};
 use crate::tiers::{Size, Tier, TierTable};
 use crate::units::{Period, Ratio};
 
+use self::nowcast::Nowcast;
 pub use self::policy::Policy;
 use self::scaler::Scaler;
 pub use self::simulate::{Course, Pods, Row, Scores, simulate};
@@ -171,6 +172,14 @@ pub fn replay(
 pub fn course(scenario: &Scenario<'_>, policy: &Policy) -> Course {
     let Scenario { load, pods, scored_from, .. } = scenario;
     simulate(load, pods, *scored_from, &mut Scaler::new(scenario, policy))
+}
+
+/// The floors that the nowcast of [`Policy::NOWCAST`] asks for at the end of each step of the scenario's load; `None`
+/// while it has too little to go by. The newest is what the loop sets: it has seen the same, and is the same code.
+#[must_use]
+pub fn floors(scenario: &Scenario<'_>) -> Vec<Option<u32>> {
+    let Policy::Nowcast { level, headroom, .. } = Policy::NOWCAST else { return Vec::new() };
+    Nowcast::new(scenario, level, headroom).after_each_step(scenario.load)
 }
 
 /// The name of the only component in [`any_load`].

@@ -15,6 +15,7 @@ use super::coming::Coming;
 use super::holt_winters::HoltWinters;
 use super::simulate::View;
 use crate::advise::sizing::Sizing;
+use crate::history::History;
 use crate::units::Period;
 
 const MEMBERS: usize = 9;
@@ -134,6 +135,17 @@ impl<'a> Nowcast<'a> {
             self.floor = highest;
         }
         self.floor
+    }
+
+    /// What is asked for at the end of each step of the scenario's load, when that step is known and no later one.
+    pub(super) fn after_each_step(mut self, load: &History) -> Vec<Option<u32>> {
+        let of = |step: usize| {
+            let now_s = load.time(step + 1).as_second();
+            let past = &load.values[..=step];
+            let view = View { now_s, past, seen: f64::NAN, running: false, current: 0, ready: 0 };
+            self.floor(&view)
+        };
+        (0..load.values.len()).map(of).collect()
     }
 
     fn see(&mut self, load: f64) {

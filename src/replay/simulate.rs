@@ -341,6 +341,31 @@ mod tests {
     }
 
     #[test]
+    fn the_floor_of_the_loop_is_the_floor_of_the_replay() {
+        let load = trace(300, lively(300));
+        let calendar = Calendar { zone: TimeZone::UTC, events: Vec::new() };
+        let (table, capacity) = (any_load(), given(1.0));
+        let sizing = Sizing { table: &table, component: ANY, capacity: Some(&capacity) };
+        let pods = Pods { capacity: 1.0, request: 1.0, start_up: Period(120), initial: 10 };
+        let scenario =
+            Scenario { load: &load, calendar: &calendar, pods, sizing, scored_from: load.start };
+        let floors = super::super::floors(&scenario);
+        // an HPA that never asks for more than one pod leaves the floor alone to decide
+        let (level, headroom) = (0.97, 0.0);
+        assert_eq!(Policy::Nowcast { target: 0.9, level, headroom }, Policy::NOWCAST);
+        let alone = Policy::Nowcast { target: 1e9, level, headroom };
+        let rows = course(&scenario, &alone).rows;
+        // at the begin of a step the replay has heard of the one before it, as the loop has at that one's end; only a
+        // count that is to fall waits there for its hold of a minute
+        let (mut same, mut all) = (0, 0);
+        for (row, floor) in rows[1..].iter().zip(&floors).skip(8 * 288) {
+            same += u32::from(Some(row.desired) == *floor);
+            all += 1;
+        }
+        assert_eq!(same, all);
+    }
+
+    #[test]
     fn more_pods_at_the_same_time_never_leave_more_unmet() {
         let load = trace(300, lively(300));
         let scores =

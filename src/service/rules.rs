@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 
-use crate::units::Period;
+use crate::units::{Period, UnitError};
 
 /// What a team allows `apply`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Rules {
     pub cooldown: Period,
     /// The oldest that a plan may be.
     pub max_plan_age: Period,
+    /// How long a change is watched.
+    pub watch: Watch,
 }
 
 impl Default for Rules {
@@ -26,7 +28,40 @@ impl Default for Rules {
             freeze: Vec::new(),
             cooldown: Period(1_800),
             max_plan_age: Period::HOUR,
+            watch: Watch(Some(Period(600))),
         }
+    }
+}
+
+/// How long a change is watched; `None`, written `0`: not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch(pub Option<Period>);
+
+impl std::str::FromStr for Watch {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text == "0" || text == "0s" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|length| Self(Some(length)))
+    }
+}
+
+/// What the loop does, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rounds {
+    /// From the begin of one turn to that of the next.
+    pub every: Period,
+    /// How long less must have done, and a floor have stood, before it is taken back.
+    pub hold: Period,
+    /// Whether the whole plan is applied too.
+    pub apply: bool,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { every: Period(60), hold: Period(1_800), apply: false }
     }
 }
 

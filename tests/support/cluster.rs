@@ -23,6 +23,8 @@ pub struct Cluster {
     server: Child,
     etcd: Child,
     port: u16,
+    /// Where etcd listens.
+    client: u16,
     folder: TempDir,
 }
 
@@ -81,6 +83,11 @@ impl Cluster {
 
     /// Starts etcd and an API server, with every user of [`USERS`].
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments for the API server.
+    pub fn start_with(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         make_key(folder.path());
         let tokens: String = (0..)
@@ -90,17 +97,29 @@ impl Cluster {
         std::fs::write(folder.path().join("tokens.csv"), tokens).unwrap();
         let [client, peer, port] = free_ports();
         let etcd = etcd(folder.path(), client, peer);
-        let server = api_server(folder.path(), client, port);
-        let cluster = Self { controllers: None, server, etcd, port, folder };
+        let server = api_server(folder.path(), client, port, more);
+        let cluster = Self { controllers: None, server, etcd, port, client, folder };
         for (name, _) in USERS {
             cluster.kubeconfig(name, &format!("{name}-token"));
         }
-        let kubeconfig = cluster.path("admin.kubeconfig");
-        cluster.wait("kube-apiserver", || {
+        cluster.wait_for_server();
+        cluster
+    }
+
+    fn wait_for_server(&self) {
+        let kubeconfig = self.path("admin.kubeconfig");
+        self.wait("kube-apiserver", || {
             let mut asked = kubectl(&kubeconfig);
             asked.args(["get", "--raw", "/readyz"]).output().unwrap().status.success()
         });
-        cluster
+    }
+
+    /// Kills the API server, and starts another one in its place: what was stored is stored.
+    #[allow(dead_code)]
+    pub fn restart_server(&mut self) {
+        end(&mut self.server);
+        self.server = api_server(self.folder.path(), self.client, self.port, &[]);
+        self.wait_for_server();
     }
 
     /// The same with the controllers: Deployments get pods, quotas are counted, HPAs are looked after.
@@ -295,7 +314,7 @@ fn etcd(folder: &Path, client: u16, peer: u16) -> Child {
         .unwrap()
 }
 
-fn api_server(folder: &Path, etcd: u16, port: u16) -> Child {
+fn api_server(folder: &Path, etcd: u16, port: u16, more: &[&str]) -> Child {
     let key = folder.join("sa.key");
     program("kube-apiserver")
         .arg(format!("--etcd-servers=http://127.0.0.1:{etcd}"))
@@ -311,6 +330,7 @@ fn api_server(folder: &Path, etcd: u16, port: u16) -> Child {
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.0.0.0/24",
         ])
+        .args(more)
         .stdout(Stdio::null())
         .stderr(log(folder, "server"))
         .spawn()

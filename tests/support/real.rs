@@ -67,12 +67,24 @@ impl Prometheus {
     pub fn with(metrics: &OpenMetrics) -> Self {
         let data = tempfile::tempdir().unwrap();
         load(data.path(), metrics);
-        let prometheus = Self::start(data, &[]);
-        prometheus.wait(|port| {
+        Self::start(data, "global: {}\n", &[]).ready()
+    }
+
+    /// Starts an empty one that scrapes `target` (`host:port`) every second.
+    #[allow(dead_code)]
+    pub fn scraping(target: &str) -> Self {
+        let config = format!(
+            "scrape_configs: [{{job_name: test, scrape_interval: 1s, scrape_timeout: 1s, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        Self::start(tempfile::tempdir().unwrap(), &config, &[]).ready()
+    }
+
+    fn ready(self) -> Self {
+        self.wait(|port| {
             let answer = crate::fake::get(port, "/-/ready");
             answer.is_some_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
         });
-        prometheus
+        self
     }
 
     /// Starts an empty one with the web configuration `web` and its API under `prefix`.
@@ -80,16 +92,17 @@ impl Prometheus {
     pub fn behind(web: &Path, prefix: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let web = format!("--web.config.file={}", web.display());
-        let prometheus = Self::start(data, &[&web, &format!("--web.route-prefix={prefix}")]);
+        let prometheus =
+            Self::start(data, "global: {}\n", &[&web, &format!("--web.route-prefix={prefix}")]);
         prometheus.wait(|port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         // it listens before it is ready
         std::thread::sleep(Duration::from_secs(1));
         prometheus
     }
 
-    fn start(data: TempDir, more: &[&str]) -> Self {
+    fn start(data: TempDir, settings: &str, more: &[&str]) -> Self {
         let config = data.path().join("prometheus.yml");
-        std::fs::write(&config, "global: {}\n").unwrap();
+        std::fs::write(&config, settings).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))

@@ -2,7 +2,8 @@
 
 use super::{Checked, Situation, no};
 use crate::advise::decide::within_step;
-use crate::advise::plan::{Action, Code};
+use crate::advise::plan::{Action, Code, Setting};
+use crate::apply::floor::Moved;
 
 /// Where objectives are missed, or nobody knows whether they are, more replicas may help and nothing else may be touched.
 pub(super) fn objectives(s: &Situation<'_>) -> Checked {
@@ -24,7 +25,15 @@ pub(super) fn objectives(s: &Situation<'_>) -> Checked {
 }
 
 /// A plan may be an hour old, or written by hand: what it lowers must be what is lowered now.
+///
+/// What the loop takes back was never advised: it goes by the load of the last minutes, and no lower than what stood
+/// there before.
 pub(super) fn evidence(s: &Situation<'_>) -> Checked {
+    if let Some(floor) = s.floor
+        && !s.only_raises_counts()
+    {
+        return taken_back(s, floor);
+    }
     for write in s.writes.iter().filter(|write| write.to.figure() < write.from.figure()) {
         let now = s.fresh.and_then(|fresh| {
             fresh
@@ -47,6 +56,19 @@ pub(super) fn evidence(s: &Situation<'_>) -> Checked {
         );
     }
     Ok(())
+}
+
+fn taken_back(s: &Situation<'_>, floor: &Moved) -> Checked {
+    if let Some(doubt) = &floor.doubt {
+        return no(doubt.clone(), "the floor stays where it is until the evidence is whole");
+    }
+    let floors = |write: &crate::apply::Write| {
+        write.setting == Setting::MinReplicas && write.to.figure() >= u64::from(floor.base)
+    };
+    if s.writes.iter().all(floors) {
+        return Ok(());
+    }
+    no(format!("the loop takes a floor back to {} and no lower", floor.base), "set it by hand")
 }
 
 pub(super) fn step(s: &Situation<'_>) -> Checked {

@@ -4,7 +4,7 @@
 //! Pure: what a guard looks at stands in its [`Situation`].
 
 mod evidence;
-mod object;
+pub(super) mod object;
 mod room;
 mod timing;
 
@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::advise::plan::{Code, SeenObject, ServicePlan, Severity};
+use crate::apply::floor::Moved;
 use crate::apply::{Found, Write};
 use crate::render::objects::{Kind, ObjectChange};
 use crate::service::Policy;
@@ -48,6 +49,8 @@ pub struct Situation<'a> {
     pub live: &'a Live,
     /// When the record says that we changed the object last.
     pub last_change: Option<Timestamp>,
+    /// Where the loop moves a floor: what it goes by.
+    pub floor: Option<&'a Moved>,
 }
 
 /// A refusal: what speaks against it, and what to do.

@@ -258,7 +258,7 @@ pub(super) fn rollout(s: &Situation<'_>) -> Checked {
 }
 
 /// Why a container waits when it will not come by itself.
-const STUCK: [&str; 7] = [
+pub(in crate::apply) const STUCK: [&str; 7] = [
     "CrashLoopBackOff",
     "ImagePullBackOff",
     "ErrImagePull",

@@ -1,6 +1,7 @@
 //! Guards of time: the plan's age, its settings, freezes, the cool-down.
 
 use super::{Checked, Situation, no};
+use crate::apply::floor::Moved;
 use crate::apply::{annotation, noted};
 use crate::units::Period;
 
@@ -40,6 +41,20 @@ pub(super) fn freeze(s: &Situation<'_>) -> Checked {
     }
 }
 
+/// A floor that the loop raised stands for a while before it is taken back.
+fn held(s: &Situation<'_>, floor: &Moved) -> Checked {
+    let Some(last) = floor.last else {
+        return no("the loop did not raise this floor", "set it by hand");
+    };
+    if s.now.duration_since(last).as_secs() >= floor.hold.0 {
+        return Ok(());
+    }
+    no(
+        format!("the loop moved it at {last}, and keeps it for {}", floor.hold),
+        "wait, or set `run.hold`",
+    )
+}
+
 /// A count may be raised within it during a Severity 2: then waiting is what harms.
 pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
     if s.in_severity2() && s.only_raises_counts() {
@@ -51,6 +66,11 @@ pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
             Ok(at) => last = last.max(at),
             Err(why) => return no(why, format!("remove the annotation `{key}`")),
         }
+    }
+    if let Some(floor) = s.floor
+        && !s.only_raises_counts()
+    {
+        held(s, floor)?;
     }
     let Some(last) = last else { return Ok(()) };
     let (age, alone) = (s.now.duration_since(last).as_secs(), s.rules.cooldown);

@@ -1,5 +1,6 @@
 //! What `apply` and `rollback` share: the connection, the record, and the way of one object from rehearsal to outcome.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -26,6 +27,8 @@ pub(in crate::commands) struct Session<'a> {
     pub lines: Vec<Line>,
     who: String,
     pub now: Timestamp,
+    /// The codes that each object was refused with before, for who comes again and again; empty at first.
+    pub refused: BTreeMap<String, String>,
     /// The run's name: its time.
     pub run: String,
     pub talk: &'a Talk,
@@ -81,7 +84,8 @@ impl<'a> Session<'a> {
         // to the millisecond: no two runs that hold the record begin in the same
         let clock = if yes { Timestamp::now() } else { now };
         let run = format!("{clock:.3}");
-        Ok(Self { server, audit, lines, who, now, run, talk, out })
+        let refused = BTreeMap::new();
+        Ok(Self { server, audit, lines, who, now, refused, run, talk, out })
     }
 
     pub fn acts(&self) -> bool {
@@ -108,8 +112,32 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// What the record says that this run did to an object.
+    pub fn done(&self, place: Place<'_>) -> Option<Line> {
+        let lines = self.audit.as_ref()?.lines.iter().rev();
+        let object = format!("{}/{}", place.kind.name(), place.name);
+        let is_it = |line: &&Line| {
+            line.happened == Happened::Done
+                && (&line.run, line.namespace.as_str()) == (&self.run, place.namespace)
+                && line.object == object
+        };
+        lines.into_iter().find(is_it).cloned()
+    }
+
+    /// What follows is another run, with a name of its own.
+    pub fn begin_anew(&mut self) {
+        self.run = format!("{:.3}", Timestamp::now());
+    }
+
     /// Says why an object is left, and records it.
     pub fn refuse(&mut self, mut line: Line, refusals: &[Refusal]) -> Result<Outcome> {
+        let codes: Vec<&str> = refusals.iter().map(|one| one.code).collect();
+        let place = format!("{}/{}", line.namespace, line.object);
+        let codes = codes.join(" ");
+        // the same is said once
+        if self.refused.insert(place, codes.clone()) == Some(codes) {
+            return Ok(Outcome::Refused);
+        }
         writeln!(self.out, "refused  {} in {}", line.object, line.namespace)?;
         for Refusal { code, message, hint } in refusals {
             let text = format!("         {code}  {message}");
@@ -120,7 +148,7 @@ impl<'a> Session<'a> {
         Ok(Outcome::Refused)
     }
 
-    fn record(&mut self, line: Line, happened: Happened) -> Result<()> {
+    pub fn record(&mut self, line: Line, happened: Happened) -> Result<()> {
         let Some(audit) = &mut self.audit else { return Ok(()) };
         let at = Timestamp::now();
         Ok(audit.write(Line { at, happened, ..line }).map_err(unrecorded)?)
@@ -154,6 +182,7 @@ impl<'a> Session<'a> {
             };
             return self.refuse(line, &[refusal]);
         }
+        self.refused.remove(&format!("{}/{}", line.namespace, line.object));
         let title = format!("{} in {}", line.object, line.namespace);
         self.out.write_all(diff(&title, object, &after).as_bytes())?;
         self.say_what_is_taken(writes)?;
@@ -205,8 +234,11 @@ impl<'a> Session<'a> {
         };
         let changes: Vec<String> = line.changes.iter().map(one).collect();
         let message = format!("{}, by {}", changes.join("; "), line.who);
-        let reason =
-            if line.verb == Verb::Apply { "CapacityApplied" } else { "CapacityRolledBack" };
+        let reason = match line.verb {
+            Verb::Apply => "CapacityApplied",
+            Verb::Rollback => "CapacityRolledBack",
+            Verb::Floor => "CapacityFloorMoved",
+        };
         let sent = self.server.event(place, object, (reason, &message), Timestamp::now()).await;
         if let Err(error) = sent {
             self.talk.say(&format!("warning: no Event: {}", plain(&error.to_string())));
@@ -237,6 +269,15 @@ impl<'a> Session<'a> {
             self.talk.say(&format!("{open}: {what}"));
             let said = vec![format!("found by the run of {}: {what}", self.run)];
             self.record(Line { said, ..line }, happened)?;
+        }
+        for line in audit::unwatched(&self.lines) {
+            let what = format!(
+                "the run of {} ended while it watched {} in {}: how that went is not known",
+                line.run, line.object, line.namespace
+            );
+            self.talk.say(&format!("{what}; `plimsoll rollback` takes it back"));
+            let said = vec![format!("found by the run of {}", self.run)];
+            self.record(Line { said, ..line }, Happened::Watched)?;
         }
         if let Some(audit) = &self.audit {
             self.lines.clone_from(&audit.lines);

@@ -125,9 +125,17 @@ impl Client {
     ///
     /// No connection, no permission, or no Prometheus.
     pub async fn greet(&self, at: i64) -> Result<(), PrometheusError> {
-        let query = "vector(1)";
+        self.look("vector(1)", at).await.map(drop)
+    }
+
+    /// What `query` gives at the moment `at`, asked once: who watches asks again soon, and has no patience to lose.
+    ///
+    /// # Errors
+    ///
+    /// No usable answer to this one question.
+    pub async fn look(&self, query: &str, at: i64) -> Result<Vector, PrometheusError> {
         let body = self.once(query, &Question::At(at)).await?;
-        decode::vector(&body).map(drop).map_err(|error| self.no_answer(error, query))
+        decode::vector(&body).map_err(|error| self.no_answer(error, query))
     }
 
     /// The version that the source says it has; `None` where it does not say.

@@ -485,8 +485,8 @@ mod tests {
                 .collect();
             let unique: std::collections::BTreeSet<_> = keys.iter().collect();
             assert_eq!(unique.len(), keys.len(), "{keys:?}");
-            // load, errors, P99; fourteen of api; eight of redis; two of the volume
-            assert_eq!(keys.len(), 3 + 14 + 8 + 2, "{keys:?}");
+            // load, errors, P99, targets; fourteen of api; eight of redis; two of the volume
+            assert_eq!(keys.len(), 4 + 14 + 8 + 2, "{keys:?}");
         }
     }
 

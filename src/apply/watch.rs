@@ -1,0 +1,355 @@
+//! After the act: what a rollout says of itself, when a reading counts, and what of a change is taken back.
+//!
+//! Pure: what was read is an argument, and so is the time. One reading is no reason: a pod that fails must do so twice in
+//! a row, and a Severity 2, or a pod that finds no place, must last.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::advise::plan::{Amount, Setting};
+use crate::apply::Found;
+use crate::apply::audit::{Changed, Line};
+use crate::apply::guard::object::STUCK;
+use crate::units::Period;
+
+/// An object that a run changed.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// The service.
+    pub service: String,
+    /// What the record says of it.
+    pub line: Line,
+    /// What was found before.
+    pub before: Found,
+}
+
+/// How far a change has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rollout {
+    /// All pods are as they should be.
+    Done,
+    /// It goes on.
+    Going(String),
+    /// Something holds it that may pass by itself: a node may come.
+    Held(String),
+    /// It will not come by itself.
+    Failed(String),
+    /// It cannot be told.
+    Unknown(String),
+}
+
+/// How far the rollout is that a change began, by what was found before it and now.
+#[must_use]
+pub fn rollout(act: &Act, now: &Found) -> Rollout {
+    let (Some(object), Some(workload)) = (&now.object, &now.workload) else {
+        return Rollout::Unknown("it is not there any more, or may not be read".to_owned());
+    };
+    if object["metadata"]["uid"] != *act.line.uid {
+        return Rollout::Unknown("it was deleted and made again".to_owned());
+    }
+    let Some(pods) = &now.pods else {
+        return Rollout::Unknown("its pods may not be listed".to_owned());
+    };
+    let known = |pod: &Value| {
+        let before = act.before.pods.iter().flatten();
+        before.into_iter().any(|other| other["metadata"]["uid"] == pod["metadata"]["uid"])
+    };
+    let new: Vec<&Value> = pods.iter().filter(|pod| !known(pod)).collect();
+    if let Some(why) = new.iter().find_map(|pod| broken(pod)).or_else(|| overdue(workload)) {
+        return Rollout::Failed(why);
+    }
+    let held = new.iter().find_map(|pod| homeless(pod)).or_else(|| not_made(workload));
+    if let Some(why) = held.or_else(|| lamed(act.before.object.as_ref(), object)) {
+        return Rollout::Held(why);
+    }
+    going(workload, &act.line.changes).map_or(Rollout::Done, Rollout::Going)
+}
+
+fn name(pod: &Value) -> &str {
+    pod["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// A pod that does not come up, or was killed for its memory.
+fn broken(pod: &Value) -> Option<String> {
+    let statuses = ["initContainerStatuses", "containerStatuses"];
+    let mut containers =
+        statuses.into_iter().flat_map(|key| pod["status"][key].as_array().into_iter().flatten());
+    containers.find_map(|container| {
+        let why = container["state"]["waiting"]["reason"].as_str().unwrap_or_default();
+        if STUCK.contains(&why) {
+            return Some(format!("pod `{}` is in `{why}`", name(pod)));
+        }
+        let killed = [&container["state"], &container["lastState"]]
+            .iter()
+            .any(|state| state["terminated"]["reason"] == "OOMKilled");
+        killed.then(|| format!("pod `{}` was killed for its memory (`OOMKilled`)", name(pod)))
+    })
+}
+
+fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    let mut all = object["status"]["conditions"].as_array()?.iter();
+    all.find(|one| one["type"] == kind)
+}
+
+fn message(condition: &Value) -> String {
+    let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+    format!("`{}`: {}", text("reason"), text("message"))
+}
+
+fn overdue(workload: &Value) -> Option<String> {
+    let progressing = condition(workload, "Progressing").filter(|one| one["status"] == "False")?;
+    Some(format!("it does not get on: {}", message(progressing)))
+}
+
+/// A pod that no node takes.
+fn homeless(pod: &Value) -> Option<String> {
+    let scheduled = condition(pod, "PodScheduled").filter(|one| one["status"] == "False")?;
+    Some(format!("pod `{}` finds no node: {}", name(pod), message(scheduled)))
+}
+
+/// Pods that a quota or an admission does not let in.
+fn not_made(workload: &Value) -> Option<String> {
+    let failure = condition(workload, "ReplicaFailure").filter(|one| one["status"] == "True")?;
+    Some(format!("its pods cannot be made: {}", message(failure)))
+}
+
+/// An autoscaler that could act before, and cannot now.
+fn lamed(before: Option<&Value>, now: &Value) -> Option<String> {
+    ["AbleToScale", "ScalingActive"].into_iter().find_map(|kind| {
+        let could = condition(before?, kind).is_some_and(|one| one["status"] == "True");
+        let cannot = condition(now, kind).filter(|one| one["status"] == "False")?;
+        could.then(|| format!("the autoscaler cannot act: {}", message(cannot)))
+    })
+}
+
+/// What is still to come; `None`: nothing.
+fn going(workload: &Value, changes: &[Changed]) -> Option<String> {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    for change in changes {
+        let to = change.to.as_u64().unwrap_or(0);
+        let waits = match change.setting {
+            Setting::MinReplicas => wanted < to,
+            Setting::MaxReplicas => wanted > to,
+            _ => false,
+        };
+        if waits {
+            return Some(format!("{wanted} pods are asked for, `{}` is {to}", change.field));
+        }
+    }
+    if count(&status["observedGeneration"]) < count(&workload["metadata"]["generation"]) {
+        return Some("its controller has not seen it yet".to_owned());
+    }
+    let revisions = (&status["currentRevision"], &status["updateRevision"]);
+    let [all, updated, ready] =
+        ["replicas", "updatedReplicas", "readyReplicas"].map(|key| count(&status[key]));
+    let done = all == wanted && updated >= wanted && ready >= wanted && revisions.0 == revisions.1;
+    (!done).then(|| format!("{updated} of {wanted} pods are new, {ready} are ready"))
+}
+
+/// Something that was read again and again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Streak {
+    since: Option<Timestamp>,
+    readings: usize,
+}
+
+impl Streak {
+    /// Takes a reading; one that does not say it, or says nothing, ends the streak.
+    pub fn take(&mut self, is_so: bool, at: Timestamp) {
+        *self = match (is_so, self.since) {
+            (false, _) => Self::default(),
+            (true, since) => {
+                Self { since: since.or(Some(at)), readings: self.readings.saturating_add(1) }
+            }
+        };
+    }
+
+    /// Whether every reading for at least `hold` said it, and at least two did.
+    #[must_use]
+    pub fn lasts(self, at: Timestamp, hold: Period) -> bool {
+        let since = self.since.is_some_and(|since| at.duration_since(since).as_secs() >= hold.0);
+        since && self.readings >= 2
+    }
+
+    /// Whether the last reading said it.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self.since.is_some()
+    }
+}
+
+/// Why something is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The service is in a Severity 2.
+    Severity2,
+    /// The rollout failed.
+    Rollout,
+}
+
+impl Cause {
+    /// The code in the record and in Events.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Severity2 => "SEVERITY2",
+            Self::Rollout => "ROLLOUT_FAILED",
+        }
+    }
+}
+
+/// What of a change is taken back, and what is kept.
+///
+/// While the last reading is a Severity 2 nothing that serves is taken away: what was lowered is raised again, a count
+/// that was raised stays, and so does a size that was raised once all pods have it, since to take it back would start
+/// them anew, smaller. A rollout that failed is taken back whole where there is no such trouble.
+#[must_use]
+pub fn taken_back(
+    changes: &[Changed],
+    in_severity2: bool,
+    rolled_out: bool,
+) -> (Vec<Changed>, Vec<Changed>) {
+    changes.iter().cloned().partition(|change| {
+        let Ok((from, to)) = change.amounts() else { return false };
+        let lowered = to.figure() < from.figure();
+        let count = matches!(from, Amount::Count(_));
+        !in_severity2 || lowered || (!count && !rolled_out)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::apply::audit::{Happened, Verb};
+
+    fn change(setting: Setting, from: Value, to: Value) -> Changed {
+        let (reasons, took_over) = (Vec::new(), Vec::new());
+        Changed { setting, field: setting.name().to_owned(), from, to, reasons, took_over }
+    }
+
+    fn act(changes: Vec<Changed>) -> Act {
+        let line = Line {
+            at: "2026-11-23T01:00:00Z".parse().unwrap(),
+            happened: Happened::Done,
+            verb: Verb::Apply,
+            run: "1".to_owned(),
+            undoes: None,
+            who: "ann".to_owned(),
+            namespace: "shop".to_owned(),
+            object: "Deployment/a".to_owned(),
+            uid: "u".to_owned(),
+            workload: "Deployment/a".to_owned(),
+            changes,
+            plan: String::new(),
+            guards: Vec::new(),
+            said: Vec::new(),
+        };
+        let old = json!({"metadata": {"uid": "old", "name": "old"}});
+        let before = Found { pods: Some(vec![old]), ..Found::default() };
+        Act { service: "shop".to_owned(), line, before }
+    }
+
+    fn found(pod: Value) -> Found {
+        let workload = json!({"metadata": {"uid": "u", "generation": 2}, "spec": {"replicas": 3}, "status": {
+            "observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "readyReplicas": 3}});
+        Found {
+            object: Some(workload.clone()),
+            workload: Some(workload),
+            namespace: None,
+            pods: Some(vec![pod]),
+        }
+    }
+
+    #[test]
+    fn a_rollout_is_done_when_all_pods_are_new_and_ready_and_the_autoscaler_has_followed() {
+        let of = |change| act(vec![change]);
+        let replicas = of(change(Setting::Replicas, json!(2), json!(3)));
+        let mut now = found(json!({}));
+        assert_eq!(rollout(&replicas, &now), Rollout::Done);
+        let scaled = of(change(Setting::MinReplicas, json!(3), json!(5)));
+        assert!(matches!(rollout(&scaled, &now), Rollout::Going(_)));
+        for (key, value) in [("observedGeneration", 1), ("readyReplicas", 2), ("replicas", 4)] {
+            let mut now = now.clone();
+            now.workload.as_mut().unwrap()["status"][key] = json!(value);
+            assert!(matches!(rollout(&replicas, &now), Rollout::Going(_)), "{key}");
+        }
+        now.pods = None;
+        assert!(matches!(rollout(&replicas, &now), Rollout::Unknown(_)));
+        now.workload = None;
+        assert!(matches!(rollout(&replicas, &now), Rollout::Unknown(_)));
+    }
+
+    #[test]
+    fn a_new_pod_that_breaks_is_a_failure_and_an_old_one_is_not() {
+        let act = act(vec![change(Setting::Replicas, json!(2), json!(3))]);
+        let with = |uid: &str, state: Value| json!({"metadata": {"uid": uid, "name": uid}, "status": {"containerStatuses": [state]}});
+        for state in [
+            json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}}),
+            json!({"state": {"waiting": {"reason": "ImagePullBackOff"}}}),
+            json!({"state": {"running": {}}, "lastState": {"terminated": {"reason": "OOMKilled"}}}),
+        ] {
+            let new = rollout(&act, &found(with("new", state.clone())));
+            assert!(matches!(new, Rollout::Failed(_)), "{state}");
+            assert_eq!(rollout(&act, &found(with("old", state))), Rollout::Done);
+        }
+        let homeless = json!({"metadata": {"uid": "new", "name": "new"}, "status": {"conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}});
+        assert!(matches!(rollout(&act, &found(homeless)), Rollout::Held(_)));
+        let mut late = found(json!({}));
+        late.workload.as_mut().unwrap()["status"]["conditions"] =
+            json!([{"type": "Progressing", "status": "False"}]);
+        assert!(matches!(rollout(&act, &late), Rollout::Failed(_)));
+    }
+
+    #[test]
+    fn an_autoscaler_that_could_not_act_before_is_no_news() {
+        let mut act = act(vec![change(Setting::MaxReplicas, json!(2), json!(3))]);
+        let mut now = found(json!({}));
+        let status = |is: &str| json!({"conditions": [{"type": "ScalingActive", "status": is}]});
+        now.object.as_mut().unwrap()["status"] = status("False");
+        for (before, held) in [("True", true), ("False", false)] {
+            act.before.object = Some(json!({"status": status(before)}));
+            assert_eq!(matches!(rollout(&act, &now), Rollout::Held(_)), held, "{before}");
+        }
+    }
+
+    #[test]
+    fn one_reading_is_no_reason_nor_are_two_with_a_gap_between_them() {
+        let at = |seconds: i64| Timestamp::from_second(1_000 + seconds).unwrap();
+        let mut streak = Streak::default();
+        streak.take(true, at(0));
+        assert!(streak.is_open() && !streak.lasts(at(600), Period(0)));
+        streak.take(true, at(15));
+        assert!(streak.lasts(at(15), Period(0)) && !streak.lasts(at(15), Period(60)));
+        streak.take(true, at(60));
+        assert!(streak.lasts(at(60), Period(60)));
+        // what is not known ends it
+        streak.take(false, at(75));
+        streak.take(true, at(90));
+        assert!(!streak.lasts(at(90), Period(0)));
+    }
+
+    #[test]
+    fn in_a_severity_2_nothing_that_serves_is_taken_away() {
+        let all = [
+            change(Setting::Replicas, json!(2), json!(3)),
+            change(Setting::MinReplicas, json!(3), json!(2)),
+            change(Setting::MemoryLimit, json!("1Gi"), json!("512Mi")),
+            change(Setting::MemoryRequest, json!("256Mi"), json!("512Mi")),
+        ];
+        let back = |in_severity2, rolled_out| -> Vec<Setting> {
+            let (back, kept) = taken_back(&all, in_severity2, rolled_out);
+            assert_eq!(back.len() + kept.len(), all.len());
+            back.iter().map(|one| one.setting).collect()
+        };
+        let lowered = [Setting::MinReplicas, Setting::MemoryLimit];
+        assert_eq!(back(true, true), lowered);
+        assert_eq!(back(true, false), [&lowered[..], &[Setting::MemoryRequest]].concat());
+        assert_eq!(back(false, false).len(), 4);
+    }
+}

@@ -1,0 +1,206 @@
+//! `run`: turn after turn, the floors of autoscalers ahead of the load. A dry run unless `--yes`.
+//!
+//! Nothing of what it decides is kept here: the load tells the floor anew each turn, and the object itself holds what
+//! was there before. So a restart, or another replica that takes over, changes nothing.
+
+mod election;
+mod http;
+mod metrics;
+mod turn;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use self::election::Leading;
+pub use self::metrics::Metrics;
+use self::metrics::Shared;
+pub use self::turn::{Memory, Seen, Turned, turn};
+use crate::cli::LoopArgs;
+use crate::commands::{Exit, Hinted, Talk, failure, gather};
+use crate::units::Period;
+
+/// How long a turn that is under way when the end is asked for may take to get there.
+const GRACE: Duration = Duration::from_secs(20);
+/// The longest wait between two tries of a turn that fails.
+const LONGEST: Period = Period(600);
+
+/// Takes turns until it is told to end.
+///
+/// # Errors
+///
+/// Settings that are wrong at the start, an address that is taken, no way to a cluster. What fails later is said, shown
+/// in the metrics, and tried again.
+pub async fn run(args: &LoopArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
+    let mut memory = Memory::default();
+    if args.once {
+        let turned = turn(args, now(), &mut memory, talk, out).await?;
+        return Ok(if turned.refused == 0 && turned.left == 0 {
+            Exit::Done
+        } else {
+            Exit::Skipped
+        });
+    }
+    let every = gather::settings(&args.run(now()))?.rounds.every;
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| Hinted {
+        message: format!("cannot listen on `{}`: {error}", args.listen),
+        hint: "choose another address with `--listen`".to_owned(),
+    })?;
+    let address = listener.local_addr()?;
+    let shared = Arc::new(Shared::default());
+    let (stop, told) = watch::channel(false);
+    let ends = tokio::spawn(ended(stop));
+    let answers = tokio::spawn(http::serve(listener, Arc::clone(&shared)));
+    let leading = if args.yes {
+        Leading::elected(args, Arc::clone(&shared), *talk).await?
+    } else {
+        Leading::alone()
+    };
+    let does = if args.yes { "acts while it holds the lease" } else { "a dry run: `--yes` acts" };
+    talk.say(&format!("run: a turn every {every}, {does}; answers on {address}"));
+    let mut rounds = Rounds { args, talk, shared: &shared, leading, told, failures: 0, every };
+    let ended = rounds.turns(&mut memory, out).await;
+    rounds.leading.end().await;
+    answers.abort();
+    ends.abort();
+    talk.say("run: ended as it was told");
+    ended.map(|()| Exit::Done)
+}
+
+/// The moment, to the second: no sample is finer.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// Waits for the word to end, from the system or a person.
+async fn ended(stop: watch::Sender<bool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (term, int) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut term), Ok(mut int)) = (term, int) else { return stop.closed().await };
+    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+    let _ = stop.send(true);
+    stop.closed().await;
+}
+
+/// What the turns go by.
+struct Rounds<'a> {
+    args: &'a LoopArgs,
+    talk: &'a Talk,
+    shared: &'a Shared,
+    leading: Leading,
+    told: watch::Receiver<bool>,
+    failures: u32,
+    every: Period,
+}
+
+impl Rounds<'_> {
+    async fn turns(&mut self, memory: &mut Memory, out: &mut dyn Write) -> Result<()> {
+        let mut told = self.told.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = asked(&mut told) => return Ok(()),
+                () = self.leading.gained() => {}
+            }
+            let begun = Instant::now();
+            self.shared.begin(begun);
+            let turned = self.one(memory, out).await;
+            self.shared.end();
+            let Some(turned) = turned else {
+                self.talk
+                    .say("run: the turn was left off; what it had begun is looked at next time");
+                if *told.borrow() {
+                    return Ok(());
+                }
+                continue;
+            };
+            self.take(turned, begun)?;
+            out.flush()?;
+            let wait = wait(self.every, self.failures).saturating_sub(begun.elapsed());
+            tokio::select! {
+                biased;
+                () = asked(&mut told) => return Ok(()),
+                () = self.leading.lost() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// One turn; `None`: it was left off, for others act now, or the end has waited long enough.
+    async fn one(&mut self, memory: &mut Memory, out: &mut dyn Write) -> Option<Result<Turned>> {
+        let Self { args, talk, leading, told, .. } = self;
+        let turn = turn(args, now(), memory, talk, out);
+        tokio::pin!(turn);
+        tokio::select! {
+            biased;
+            () = leading.lost() => None,
+            turned = &mut turn => Some(turned),
+            () = asked(told) => tokio::select! {
+                biased;
+                () = leading.lost() => None,
+                turned = &mut turn => Some(turned),
+                () = tokio::time::sleep(GRACE) => None,
+            },
+        }
+    }
+
+    /// Says how a turn ended where that is news: a failure once, and that it is over.
+    fn take(&mut self, turned: Result<Turned>, begun: Instant) -> Result<()> {
+        match turned {
+            Ok(turned) => {
+                if self.failures > 0 {
+                    self.talk.say(&format!("run: well again after {} failed turns", self.failures));
+                }
+                self.failures = 0;
+                self.every = turned.rounds.every;
+                self.shared.done(turned, begun.elapsed(), Timestamp::now());
+            }
+            // nobody hears us any more: this is no failure of a source
+            Err(error) if error.downcast_ref::<std::io::Error>().is_some() => return Err(error),
+            Err(error) => {
+                if self.failures == 0 {
+                    let text = failure(&error);
+                    self.talk.say(&format!(
+                        "{}\nrun: floors stay; it is tried again, and said once",
+                        text.trim_end()
+                    ));
+                }
+                self.failures = self.failures.saturating_add(1);
+                self.shared.failed(begun.elapsed(), wait(self.every, self.failures));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn asked(told: &mut watch::Receiver<bool>) {
+    // a channel whose sender is gone says nothing any more
+    if told.wait_for(|told| *told).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// From the begin of a turn to that of the next: twice as long after each failure in a row, up to ten minutes.
+fn wait(every: Period, failures: u32) -> Duration {
+    let usual = every.0.max(1);
+    let longer = usual.saturating_mul(1 << failures.min(16)).min(LONGEST.0.max(usual));
+    Duration::from_secs(longer.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_fails_waits_twice_as_long_each_time_up_to_ten_minutes() {
+        let waits = [0, 1, 2, 4, 99].map(|failures| wait(Period(60), failures).as_secs());
+        assert_eq!(waits, [60, 120, 240, 600, 600]);
+        assert_eq!(wait(Period::HOUR, 3).as_secs(), 3_600);
+    }
+}

@@ -1,0 +1,574 @@
+//! `plimsoll run` on a real API server: floors that go up ahead of the load and come back, faults that move nothing, a
+//! day of turns, two replicas of which one acts, and what it answers over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::float_cmp, missing_docs)]
+
+#[path = "support/cluster.rs"]
+mod cluster;
+#[path = "support/fake.rs"]
+#[allow(dead_code)]
+mod fake;
+#[path = "support/harbour.rs"]
+mod harbour;
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use cluster::{Cluster, available, available_with, program};
+use fake::Fake;
+use harbour::JARVIS;
+use jiff::{SignedDuration, Timestamp};
+use plimsoll::cli::LoopArgs;
+use plimsoll::commands::Talk;
+use plimsoll::commands::run::{Memory, Turned, turn};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const HPA: &str = "hpa/front-scaler";
+const API: &str = "deployment/jarvis-api";
+const STEP: i64 = 300;
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+/// What stands in the manifest.
+const BASE: u64 = 3;
+
+/// A namespace with JARVIS at rest in it, and a folder with settings.
+struct Berth {
+    cluster: Arc<Cluster>,
+    namespace: &'static str,
+    folder: TempDir,
+}
+
+impl Berth {
+    /// `history` is what stands under that key of the settings, `query` what the service's signals are asked by.
+    fn at(cluster: Arc<Cluster>, namespace: &'static str, history: &str, load: &str) -> Self {
+        cluster.apply(namespace, JARVIS);
+        let folder = tempfile::tempdir().unwrap();
+        let settings = format!(
+            "version: 1
+history: {{{history}, step: 5m, lookback: 9d, store: history}}
+apply: {{takeOver: [kubectl-client-side-apply, kubectl-patch]}}
+run: {{every: 10s, hold: 30m}}
+services:
+  - name: {namespace}
+    namespace: {namespace}
+{load}    tiers:
+      - {{name: Low,    below: 10,  api: 2}}
+      - {{name: Medium, below: 50,  api: 3-5}}
+      - {{name: High,   below: 200, api: 5-10}}
+      - {{name: Peak,               api: 10-20}}
+    components:
+      api: {{target: Deployment/jarvis-api, startUp: 15m}}
+"
+        );
+        std::fs::write(folder.path().join("plimsoll.yaml"), settings).unwrap();
+        let berth = Self { cluster, namespace, folder };
+        berth.patch(HPA, &json!({"spec": {"maxReplicas": 12}}));
+        let live = berth.get(API);
+        let count = live["spec"]["replicas"].as_u64().unwrap_or(1);
+        let status = json!({"status": {
+            "observedGeneration": live["metadata"]["generation"], "replicas": count,
+            "updatedReplicas": count, "readyReplicas": count, "availableReplicas": count,
+        }});
+        let status = status.to_string();
+        berth.kubectl(&["patch", API, "--subresource=status", "--type=merge", "-p", &status]);
+        berth
+    }
+
+    /// With a file of eight days of load, the same every hour, that ends at `now`; the last hour is `last`.
+    fn with_file(cluster: Arc<Cluster>, namespace: &'static str, now: i64, last: f64) -> Self {
+        let berth = Self::at(cluster, namespace, "files: [history.csv]", "");
+        berth.write_file(now, last);
+        berth
+    }
+
+    fn write_file(&self, now: i64, last: f64) {
+        let mut text = "timestamp,series,value\n".to_owned();
+        for at in (now - 8 * DAY..=now).step_by(300) {
+            let load = if at > now - HOUR { last } else { 9.0 };
+            for (series, value) in [("load", load), ("errorRate", 0.001), ("p99", 0.3)] {
+                writeln!(text, "{at},{series},{value}").unwrap();
+            }
+        }
+        std::fs::write(self.folder.path().join("history.csv"), text).unwrap();
+    }
+
+    fn kubectl(&self, args: &[&str]) -> String {
+        let said = self.cluster.kubectl(&[&["-n", self.namespace], args].concat());
+        assert!(said.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8(said.stdout).unwrap()
+    }
+
+    fn patch(&self, object: &str, patch: &Value) {
+        self.kubectl(&["patch", object, "--type=merge", "-p", &patch.to_string()]);
+    }
+
+    fn get(&self, object: &str) -> Value {
+        serde_json::from_str(&self.kubectl(&["get", object, "-o", "json"])).unwrap()
+    }
+
+    fn floor(&self) -> u64 {
+        self.get(HPA)["spec"]["minReplicas"].as_u64().unwrap()
+    }
+
+    fn args(&self) -> LoopArgs {
+        LoopArgs {
+            file: self.folder.path().join("plimsoll.yaml"),
+            prometheus_url: None,
+            namespace: None,
+            context: Some("admin".to_owned()),
+            kubeconfig: Some(self.cluster.path("admin.kubeconfig")),
+            yes: true,
+            once: false,
+            listen: "127.0.0.1:0".parse().unwrap(),
+            lease: format!("{}/plimsoll", self.namespace),
+        }
+    }
+
+    /// The binary in this folder.
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command
+            .args(["run", "--listen", "127.0.0.1:0", "--context", "admin", "--kubeconfig"])
+            .arg(self.cluster.path("admin.kubeconfig"))
+            .arg("--lease")
+            .arg(format!("{}/plimsoll", self.namespace))
+            .args(more)
+            .current_dir(&self.folder);
+        command
+    }
+
+    fn audit(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join(".plimsoll/audit.jsonl"));
+        text.unwrap_or_default().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// Turns, one after the other, each at its own time.
+struct Turns {
+    runtime: tokio::runtime::Runtime,
+    memory: Memory,
+    said: String,
+}
+
+impl Turns {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { runtime, memory: Memory::default(), said: String::new() }
+    }
+
+    fn take(&mut self, args: &LoopArgs, at: i64) -> Result<Turned, String> {
+        let at = Timestamp::from_second(at).unwrap();
+        let mut out = Vec::new();
+        let quiet = Talk::silent();
+        let turned = self.runtime.block_on(turn(args, at, &mut self.memory, &quiet, &mut out));
+        self.said = String::from_utf8(out).unwrap();
+        turned.map_err(|error| format!("{error:#}"))
+    }
+}
+
+#[test]
+fn a_floor_goes_up_with_the_load_and_back_to_its_base_and_no_further() {
+    if !available("a_floor_goes_up_with_the_load_and_back_to_its_base_and_no_further") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-up", now, 150.0);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    let dry = LoopArgs { yes: false, ..args.clone() };
+    let turned = turns.take(&dry, now).unwrap();
+    assert_eq!((turned.raised, berth.floor()), (1, BASE), "{}", turns.said);
+    assert!(
+        turns
+            .said
+            .contains("would    HorizontalPodAutoscaler/front-scaler in loop-up: 3 -> 6, base 3"),
+        "{}",
+        turns.said
+    );
+    assert_eq!(berth.audit(), Vec::<Value>::new());
+    // twice three, then what is asked for: 150 rps is five to ten pods and two thirds of the way, and more by surprise
+    turns.take(&args, now).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    turns.take(&args, now).unwrap();
+    let high = berth.floor();
+    assert!((9..=12).contains(&high), "{high} {}", turns.said);
+    let note: Value = serde_json::from_str(
+        berth.get(HPA)["metadata"]["annotations"]["plimsoll.dev/floor"].as_str().unwrap(),
+    )
+    .unwrap();
+    assert_eq!((note["base"].as_u64(), note["set"].as_u64()), (Some(BASE), Some(high)));
+    // once more changes nothing, and says nothing
+    let version = berth.get(HPA)["metadata"]["resourceVersion"].clone();
+    turns.take(&args, now).unwrap();
+    assert_eq!(berth.get(HPA)["metadata"]["resourceVersion"], version);
+    assert_eq!(turns.said, "");
+    let verbs: Vec<Value> = berth.audit().iter().map(|line| line["verb"].clone()).collect();
+    assert_eq!(verbs, ["Floor"; 4]);
+
+    // the load falls: within the hold time nothing happens, then it goes back in steps
+    let later = now + 4 * HOUR;
+    berth.write_file(later, 9.0);
+    turns.take(&args, now + 600).unwrap();
+    assert_eq!(berth.floor(), high);
+    for turn in 0..4 {
+        turns.take(&args, later + turn * 1_800).unwrap();
+        berth.write_file(later + (turn + 1) * 1_800, 9.0);
+    }
+    assert_eq!(berth.floor(), BASE, "{}", turns.said);
+    assert_eq!(berth.get(HPA)["metadata"]["annotations"]["plimsoll.dev/floor"], Value::Null);
+
+    // what a person set is the base from then on, and never taken back
+    berth.patch(HPA, &json!({"spec": {"minReplicas": 7}}));
+    turns.take(&args, later + 6 * 1_800).unwrap();
+    assert_eq!(berth.floor(), 7);
+}
+
+#[test]
+fn a_floor_that_a_guard_forbids_stays_and_is_named_once() {
+    if !available("a_floor_that_a_guard_forbids_stays_and_is_named_once") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-paused", now, 150.0);
+    berth.kubectl(&["annotate", HPA, "plimsoll.dev/pause=true"]);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    assert_eq!(turns.take(&args, now).unwrap().refused, 1);
+    assert!(turns.said.contains("PAUSED"), "{}", turns.said);
+    assert_eq!(turns.take(&args, now).unwrap().refused, 1);
+    assert_eq!((turns.said.as_str(), berth.floor(), berth.audit().len()), ("", BASE, 1));
+}
+
+/// The load of the day of the soak test, in rps: a morning, a dip at noon, an afternoon.
+fn load(at: i64) -> f64 {
+    let points = [
+        (0.0, 8.0),
+        (8.0, 8.0),
+        (10.0, 100.0),
+        (12.0, 100.0),
+        (12.5, 15.0),
+        (15.0, 15.0),
+        (15.5, 100.0),
+        (18.0, 100.0),
+        (20.0, 8.0),
+        (24.0, 8.0),
+    ];
+    #[allow(clippy::cast_precision_loss)]
+    let hour = at.rem_euclid(DAY) as f64 / HOUR as f64;
+    let next = points.iter().position(|(from, _)| *from > hour).unwrap();
+    let ((a, low), (b, high)) = (points[next - 1], points[next]);
+    // a wobble that is the same every time, so that no two days are alike
+    #[allow(clippy::cast_precision_loss)]
+    let wobble = (at / STEP * 7_919 % 101) as f64 / 101.0 - 0.5;
+    (low + (high - low) * (hour - a) / (b - a)) * (1.0 + 0.06 * wobble)
+}
+
+/// What is wrong with the Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    None,
+    /// The load has no series.
+    Absent,
+    /// Nothing newer than this.
+    Stale(i64),
+    /// From this moment on every second sample of the load is missing.
+    Half(i64),
+    /// 503.
+    Away,
+}
+
+fn prometheus(fault: Arc<Mutex<Fault>>) -> Fake {
+    Fake::serve(move |request, _| {
+        let fault = *fault.lock().unwrap();
+        if fault == Fault::Away {
+            return fake::answer("503 Service Unavailable", &[], "away");
+        }
+        let query = request.param("query").unwrap_or_default();
+        if !request.path().ends_with("query_range") {
+            let one = if query == "vector(1)" { r#"{"metric":{},"value":[0,"1"]}"# } else { "" };
+            let body = format!(
+                r#"{{"status":"success","data":{{"resultType":"vector","result":[{one}]}}}}"#
+            );
+            return fake::json("200 OK", &body);
+        }
+        let value: Option<fn(i64) -> f64> = match query.as_str() {
+            "my_load" if fault != Fault::Absent => Some(load),
+            "my_errors" => Some(|_| 0.001),
+            "my_latency" => Some(|_| 0.3),
+            _ => None,
+        };
+        let number = |name| request.param(name).unwrap().parse::<f64>().unwrap();
+        let mut text = String::new();
+        if let Some(value) = value {
+            #[allow(clippy::cast_possible_truncation)]
+            let (from, to) = (number("start") as i64, number("end") as i64);
+            for at in (from..=to).filter(|at| at % STEP == 0) {
+                let missing = match fault {
+                    Fault::Stale(since) => at > since,
+                    Fault::Half(since) => query == "my_load" && at > since && at / STEP % 2 == 0,
+                    _ => false,
+                };
+                if !missing {
+                    let comma = if text.is_empty() { "" } else { "," };
+                    write!(text, r#"{comma}[{at},"{}"]"#, value(at)).unwrap();
+                }
+            }
+        }
+        let series = if text.is_empty() {
+            String::new()
+        } else {
+            format!(r#"{{"metric":{{}},"values":[{text}]}}"#)
+        };
+        let body = format!(
+            r#"{{"status":"success","data":{{"resultType":"matrix","result":[{series}]}}}}"#
+        );
+        fake::json("200 OK", &body)
+    })
+}
+
+#[test]
+fn a_day_of_turns_is_ahead_of_the_ramp_does_not_flap_and_lowers_nothing_on_a_fault() {
+    if !available("a_day_of_turns_is_ahead_of_the_ramp") {
+        return;
+    }
+    let fault = Arc::new(Mutex::new(Fault::None));
+    let source = prometheus(Arc::clone(&fault));
+    let history = format!("prometheus: {{url: '{}', timeout: 5s, patience: 1s}}", source.url);
+    let signals =
+        "    load: {query: my_load}\n    queries: {errorRate: my_errors, p99: my_latency}\n";
+    let berth = Berth::at(Cluster::shared(), "loop-soak", &history, signals);
+    let nowhere = berth.folder.path().join("nowhere.kubeconfig");
+    let text = std::fs::read_to_string(berth.cluster.path("admin.kubeconfig")).unwrap();
+    let port = format!("127.0.0.1:{}", berth.cluster.port());
+    std::fs::write(&nowhere, text.replace(&port, "127.0.0.1:1")).unwrap();
+
+    // a Monday that is over, so that everything of it may be asked for
+    let midnight: Timestamp = "2025-11-24T00:00:00Z".parse().unwrap();
+    let midnight = midnight.as_second();
+    let mut turns = Turns::new();
+    let (mut floor, mut moves, mut first, mut held_by_faults) = (BASE, 0, None, 0);
+    let mut log = String::new();
+    for at in (midnight..midnight + DAY).step_by(300) {
+        #[allow(clippy::cast_precision_loss)]
+        let hour = (at - midnight) as f64 / HOUR as f64;
+        let since = |hour: f64| {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+            let seconds = (hour * HOUR as f64) as i64;
+            midnight + seconds
+        };
+        // each of them while the load is low and the floor is not
+        let (now, lost) = match hour {
+            h if (12.5..13.5).contains(&h) => (Fault::Absent, false),
+            h if (13.5..14.5).contains(&h) => (Fault::Away, false),
+            h if (19.0..20.0).contains(&h) => (Fault::Half(since(19.0)), false),
+            h if (20.0..21.0).contains(&h) => (Fault::Stale(since(20.0)), false),
+            h if (21.0..21.5).contains(&h) => (Fault::None, true),
+            _ => (Fault::None, false),
+        };
+        *fault.lock().unwrap() = now;
+        let mut args = berth.args();
+        if lost {
+            args.kubeconfig = Some(nowhere.clone());
+        }
+        let turned = turns.take(&args, at);
+        let faulty = lost || now != Fault::None;
+        assert_eq!(turned.is_err(), lost || now == Fault::Away, "{hour} {turned:?}");
+        // what the object holds is looked at after every move and fault, and now and then
+        let quiet = turned.as_ref().is_ok_and(|turned| turned.raised + turned.taken_back == 0);
+        let look = !quiet || faulty || at % (6 * STEP) == 0;
+        let before = floor;
+        floor = if look { berth.floor() } else { before };
+        let _ = writeln!(
+            log,
+            "{hour:.2} {now:?} load {:.1} floor {before} -> {floor} {turned:?}",
+            load(at)
+        );
+        assert!(floor >= BASE, "below the base\n{log}");
+        assert!(floor <= 12, "above the ceiling\n{log}");
+        assert!(!(faulty && floor < before), "lowered on a fault\n{log}");
+        moves += u32::from(floor != before);
+        if floor > BASE && first.is_none() {
+            first = Some((hour, load(at)));
+        }
+        held_by_faults += u32::from(faulty && floor > BASE && load(at) < 20.0);
+    }
+    // three pods do up to 10 rps by the table, and at 8:15 there are 20: the floor moved while three still did
+    let (hour, then) = first.unwrap();
+    assert!((7.0..8.25).contains(&hour) && then < 20.0, "{hour} {then}\n{log}");
+    assert!(held_by_faults > 30, "the faults met no floor that could have been lowered\n{log}");
+    assert_eq!(floor, BASE, "{log}");
+    // twice up and down, in steps: no flap
+    assert!((4..=24).contains(&moves), "{moves} moves\n{log}");
+    let lines = berth.audit().len();
+    assert!(lines < 200, "{lines} lines of the record");
+}
+
+/// The binary as a process, with what it says on standard error.
+struct Replica {
+    child: Child,
+    said: Arc<Mutex<String>>,
+    port: u16,
+}
+
+impl Replica {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (into, mut from) = (Arc::clone(&said), child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1024];
+            while let Ok(count @ 1..) = from.read(&mut bytes) {
+                into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        let mut replica = Self { child, said, port: 0 };
+        let answers = "answers on 127.0.0.1:";
+        replica.until("it says where it answers", |one| one.said().contains(answers));
+        let said = replica.said();
+        let port = said.split(answers).nth(1).unwrap();
+        replica.port = port.split_whitespace().next().unwrap().parse().unwrap();
+        replica
+    }
+
+    fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    fn get(&self, path: &str) -> String {
+        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.port)) else {
+            return String::new();
+        };
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text);
+        text
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics");
+        let line = text.lines().find(|line| line.starts_with(&format!("plimsoll_{name} ")));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(f64::NAN)
+    }
+
+    fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !holds(self) {
+            let waited = begun.elapsed() < Duration::from_secs(180);
+            assert!(waited, "{what}: not after 180 s\n{}\n{}", self.said(), self.get("/metrics"));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn of_two_replicas_one_acts_and_when_it_is_killed_the_other_does() {
+    if !available_with("of_two_replicas_one_acts", &["promtool"]) {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-two", now, 150.0);
+    let first = Replica::start(berth.command(&["--yes"]));
+    first.until("the first acts", |one| one.metric("leader") == 1.0);
+    first.until("it has raised the floor", |_| berth.floor() > 6);
+    first.until("it is ready", |one| one.get("/readyz").starts_with("HTTP/1.1 200"));
+    assert!(first.get("/healthz").starts_with("HTTP/1.1 200"));
+
+    let mut second = Replica::start(berth.command(&["--yes"]));
+    second.until("the second is ready", |one| one.get("/readyz").starts_with("HTTP/1.1 200"));
+    assert_eq!((second.metric("leader"), first.metric("leader")), (0.0, 1.0));
+    assert!(second.get("/metrics").contains("plimsoll_turns_total{outcome=\"done\"} 0"));
+
+    let metrics = first.get("/metrics");
+    let metrics = metrics.split("\r\n\r\n").nth(1).unwrap();
+    assert!(metrics.contains("plimsoll_floor_base_replicas{namespace=\"loop-two\",object=\"HorizontalPodAutoscaler/front-scaler\"} 3\n"), "{metrics}");
+    let mut checked = program("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    checked.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let checked = checked.wait_with_output().unwrap();
+    let said = [checked.stdout, checked.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(checked.status.success() && said.concat().is_empty(), "{said:?}\n{metrics}");
+
+    first.signal("-KILL");
+    second.until("the second acts", |one| one.metric("leader") == 1.0);
+    second.until("it takes turns", |one| {
+        !one.get("/metrics").contains("plimsoll_turns_total{outcome=\"done\"} 0")
+    });
+    let holder = || {
+        let lease = berth.get("lease/plimsoll");
+        lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(holder().contains(&second.child.id().to_string()), "{}", holder());
+
+    // told to end, it gives the lease up and ends well
+    second.signal("-TERM");
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = second.child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(180), "{}", second.said());
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert!(status.success(), "{}", second.said());
+    assert_eq!(holder(), "");
+    assert!(second.said().ends_with("run: ended as it was told\n"), "{}", second.said());
+}
+
+#[test]
+fn who_cannot_renew_the_lease_stops_acting() {
+    if !available("who_cannot_renew_the_lease_stops_acting") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Arc::new(Cluster::start()), "loop-frozen", now, 9.0);
+    let replica = Replica::start(berth.command(&["--yes"]));
+    replica.until("it acts", |one| one.metric("leader") == 1.0);
+    berth.cluster.freeze_server();
+    replica.until("it acts no more", |one| one.metric("leader") == 0.0);
+    replica.until("it says so", |one| one.said().contains("is not ours, this replica waits"));
+    assert!(replica.get("/healthz").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_source_that_is_away_is_said_once_and_tried_again_ever_later() {
+    if !available("a_source_that_is_away_is_said_once") {
+        return;
+    }
+    let fault = Arc::new(Mutex::new(Fault::Away));
+    let source = prometheus(Arc::clone(&fault));
+    let history = format!("prometheus: {{url: '{}', timeout: 5s, patience: 1s}}", source.url);
+    let signals =
+        "    load: {query: my_load}\n    queries: {errorRate: my_errors, p99: my_latency}\n";
+    let berth = Berth::at(Cluster::shared(), "loop-away", &history, signals);
+    let replica = Replica::start(berth.command(&[]));
+    replica.until("two turns failed", |one| one.metric("consecutive_failures") >= 2.0);
+    assert_eq!(replica.said().matches("error: ").count(), 1, "{}", replica.said());
+    assert!(replica.metric("backoff_seconds") >= 20.0);
+    assert!(replica.get("/readyz").starts_with("HTTP/1.1 503"));
+    *fault.lock().unwrap() = Fault::None;
+    replica.until("it is well again", |one| one.said().contains("well again after"));
+    assert!(replica.get("/readyz").starts_with("HTTP/1.1 200"));
+    let now = SignedDuration::from_secs(Timestamp::now().as_second());
+    #[allow(clippy::cast_precision_loss)]
+    let age = now.as_secs() as f64 - replica.metric("last_success_timestamp_seconds");
+    assert!(age < 180.0);
+}

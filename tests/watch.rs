@@ -1,0 +1,477 @@
+//! What is applied is watched: a rollout that fails is taken back, and in a Severity 2 what was lowered. On a real API server
+//! with its controllers, and a real Prometheus that scrapes an exporter of the test's own; a thread stands in for the kubelet.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+#[path = "support/cluster.rs"]
+mod cluster;
+#[path = "support/fake.rs"]
+mod fake;
+#[path = "support/harbour.rs"]
+mod harbour;
+#[path = "support/real.rs"]
+#[allow(dead_code)]
+mod real;
+
+use std::fmt::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use cluster::{Cluster, available, controllers_available};
+use fake::Fake;
+use harbour::{Desk, JARVIS, Told, told};
+use jiff::{SignedDuration, Timestamp};
+use plimsoll::history::Signal;
+use real::Prometheus;
+use serde_json::{Value, json};
+
+const HPA: &str = "hpa/front-scaler";
+const API: &str = "deployment/jarvis-api";
+const WORKER: &str = "deployment/jarvis-worker";
+const REDIS: &str = "statefulset/jarvis-redis-master";
+
+/// JARVIS in a namespace.
+struct Berth {
+    cluster: Arc<Cluster>,
+    namespace: &'static str,
+    desk: Desk,
+}
+
+/// Does to pods what nothing else here does: it runs them, or has those of a name crash.
+struct Kubelet {
+    stop: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// The cluster with controllers that the tests share while one of them runs.
+fn controlled() -> Arc<Cluster> {
+    static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap();
+    shared.upgrade().unwrap_or_else(|| {
+        let cluster = Arc::new(Cluster::with_controllers());
+        *shared = Arc::downgrade(&cluster);
+        cluster
+    })
+}
+
+fn now() -> Timestamp {
+    let now = Timestamp::now().as_second();
+    Timestamp::from_second(now - now % 300).unwrap()
+}
+
+fn as_it_was(_: Signal, value: f64) -> f64 {
+    value
+}
+
+impl Kubelet {
+    fn of(berth: &Berth, crashes: &'static str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (cluster, namespace, ended) =
+            (Arc::clone(&berth.cluster), berth.namespace, Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                tend(&cluster, namespace, crashes);
+                std::thread::sleep(Duration::from_millis(300));
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Kubelet {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+/// Gives every pod that has no state yet its state.
+fn tend(cluster: &Cluster, namespace: &str, crashes: &str) {
+    let listed = cluster.kubectl(&["get", "pods", "-n", namespace, "-o", "json"]);
+    let Ok(pods) = serde_json::from_slice::<Value>(&listed.stdout) else { return };
+    for pod in pods["items"].as_array().into_iter().flatten() {
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        if !pod["status"]["containerStatuses"].is_null() || pod["status"]["phase"] == "Running" {
+            continue;
+        }
+        let container = &pod["spec"]["containers"][0]["name"];
+        let status = if !crashes.is_empty() && name.starts_with(crashes) {
+            json!({"containerStatuses": [{"name": container, "image": "i", "imageID": "", "ready": false,
+                "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]})
+        } else {
+            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
+        };
+        let patch = json!({"status": status}).to_string();
+        // one that ends meanwhile is nobody's loss
+        cluster.kubectl(&[
+            "patch",
+            "pod",
+            name,
+            "-n",
+            namespace,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &patch,
+        ]);
+    }
+}
+
+impl Berth {
+    fn of(
+        cluster: Arc<Cluster>,
+        namespace: &'static str,
+        made: impl Fn(Signal, f64) -> f64,
+    ) -> Self {
+        cluster.namespace(namespace);
+        let desk = Desk::with(&[namespace], now(), made);
+        desk.edit("version: 1\n", "version: 1\napply: {takeOver: [kubectl-client-side-apply]}\n");
+        Self { cluster, namespace, desk }
+    }
+
+    /// With controllers, and all pods ready.
+    fn run_by_controllers(namespace: &'static str, made: impl Fn(Signal, f64) -> f64) -> Self {
+        let berth = Self::of(controlled(), namespace, made);
+        berth.cluster.wait("an account for pods", || {
+            berth.cluster.kubectl(&["get", "sa/default", "-n", namespace]).status.success()
+        });
+        berth.cluster.apply(namespace, JARVIS);
+        let kubelet = Kubelet::of(&berth, "");
+        berth.cluster.wait("controllers at rest", || {
+            [API, WORKER, REDIS].iter().all(|object| {
+                let live = berth.get(object);
+                let (spec, status) = (&live["spec"], &live["status"]);
+                status["observedGeneration"] == live["metadata"]["generation"]
+                    && status["updatedReplicas"] == spec["replicas"]
+                    && status["readyReplicas"] == spec["replicas"]
+                    && status["replicas"] == spec["replicas"]
+            })
+        });
+        drop(kubelet);
+        berth
+    }
+
+    /// Without: the statuses are written by hand, and nothing follows.
+    fn by_hand(namespace: &'static str) -> Self {
+        let berth = Self::of(Cluster::shared(), namespace, as_it_was);
+        berth.cluster.apply(namespace, JARVIS);
+        for object in [API, WORKER, REDIS] {
+            let live = berth.get(object);
+            let count = live["spec"]["replicas"].as_u64().unwrap_or(1);
+            let status = json!({"status": {
+                "observedGeneration": live["metadata"]["generation"], "replicas": count,
+                "updatedReplicas": count, "readyReplicas": count, "availableReplicas": count,
+            }});
+            let patch = status.to_string();
+            berth.kubectl(&["patch", object, "--subresource=status", "--type=merge", "-p", &patch]);
+        }
+        berth
+    }
+
+    fn kubectl(&self, args: &[&str]) -> String {
+        let said = self.cluster.kubectl(&[&["-n", self.namespace], args].concat());
+        assert!(said.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8(said.stdout).unwrap()
+    }
+
+    fn get(&self, object: &str) -> Value {
+        serde_json::from_str(&self.kubectl(&["get", object, "-o", "json"])).unwrap()
+    }
+
+    fn spec(&self, object: &str) -> Value {
+        self.get(object)["spec"].clone()
+    }
+
+    /// Min, max, workers, Redis, and the memory that the API asks for.
+    fn asked(&self) -> Value {
+        let (hpa, worker, redis) = (self.spec(HPA), self.spec(WORKER), self.spec(REDIS));
+        let resources = |of: &Value| of["template"]["spec"]["containers"][0]["resources"].clone();
+        json!([
+            hpa["minReplicas"],
+            hpa["maxReplicas"],
+            worker["replicas"],
+            resources(&redis)["limits"]["memory"],
+            resources(&self.spec(API))["requests"]["memory"]
+        ])
+    }
+
+    fn run(&self, args: &[&str]) -> Told {
+        self.desk.say(&self.cluster, "admin", args)
+    }
+
+    fn start(&self, args: &[&str]) -> Child {
+        let kubeconfig = self.cluster.path("admin.kubeconfig");
+        let mut command = self.desk.command("admin", &kubeconfig, args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Writes `plan.json` with these settings of these components only.
+    fn plan(&self, wanted: &[(&str, &str)]) {
+        let told = self.run(&["plan", "-o", "json"]);
+        let mut plan: Value = serde_json::from_str(&told.stdout).unwrap();
+        let all = plan["services"][0]["recommendations"].as_array_mut().unwrap();
+        all.retain(|one| {
+            wanted.iter().any(|(component, setting)| {
+                one["component"] == *component && one["setting"] == *setting
+            })
+        });
+        plan["skipped"] = json!(0);
+        std::fs::write(self.desk.path("plan.json"), plan.to_string()).unwrap();
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let text =
+            std::fs::read_to_string(self.desk.path(".plimsoll/audit.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn count(&self, verb: &str, happened: &str) -> usize {
+        let is = |line: &&Value| line["verb"] == verb && line["happened"] == happened;
+        self.lines().iter().filter(is).count()
+    }
+
+    fn events(&self) -> String {
+        self.kubectl(&["get", "events", "-o", "json"])
+    }
+}
+
+/// An exporter, and the Prometheus that scrapes it every second.
+struct Metrics {
+    /// Error rate and P99; `None`: it answers with an error.
+    tells: Arc<Mutex<Option<[f64; 2]>>>,
+    prometheus: Prometheus,
+}
+
+impl Metrics {
+    fn telling(first: [f64; 2]) -> Self {
+        let tells = Arc::new(Mutex::new(Some(first)));
+        let told = Arc::clone(&tells);
+        let exporter = Fake::serve(move |_, _| match *told.lock().unwrap() {
+            Some([errors, p99]) => fake::answer(
+                "200 OK",
+                &["Content-Type: text/plain; version=0.0.4"],
+                &format!("error_rate {errors}\np99 {p99}\n"),
+            ),
+            None => fake::answer("500 Internal Server Error", &[], ""),
+        });
+        let prometheus = Prometheus::scraping(exporter.url.trim_start_matches("http://"));
+        Self { tells, prometheus }
+    }
+
+    /// The desk asks it for its objectives, and its files for all else.
+    fn of(&self, berth: &Berth) {
+        let files = "history: {files: [history.csv]";
+        berth.desk.edit(files, &format!("{files}, prometheus: {{url: '{}'}}", self.prometheus.url));
+        let asked =
+            "    load: {query: load}\n    queries: {errorRate: error_rate, p99: p99}\n    tiers:\n";
+        berth.desk.edit("    tiers:\n", asked);
+    }
+
+    fn wait(&self, cluster: &Cluster, has: bool) {
+        let port = self.prometheus.url.rsplit(':').next().unwrap().parse().unwrap();
+        cluster.wait("a scrape", || {
+            let answer = fake::get(port, "/api/v1/query?query=p99").unwrap_or_default();
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            answer.contains("\"success\"") && answer.contains("\"value\"") == has
+        });
+    }
+}
+
+const YES: [&str; 5] = ["apply", "--yes", "--plan", "plan.json", "--watch"];
+
+fn apply(berth: &Berth, watch: &str) -> Told {
+    berth.run(&[&YES[..], &[watch]].concat())
+}
+
+#[test]
+fn a_rollout_that_crashes_is_taken_back_with_all_of_its_component_and_nothing_else() {
+    if !controllers_available("a_rollout_that_crashes_is_taken_back") {
+        return;
+    }
+    let berth = Berth::run_by_controllers("crashing", as_it_was);
+    let api = ["minReplicas", "maxReplicas", "memoryRequest"].map(|setting| ("api", setting));
+    berth.plan(&[&api[..], &[("worker", "replicas")]].concat());
+    let before = berth.asked();
+    let kubelet = Kubelet::of(&berth, "jarvis-api");
+    let told = apply(&berth, "5m");
+    drop(kubelet);
+    told.says(
+        3,
+        &[
+            "only the rollout is watched",
+            "3 objects changed",
+            "ROLLOUT_FAILED",
+            "is in `CrashLoopBackOff`",
+            "watched Deployment/jarvis-worker in crashing: rolled out",
+        ],
+    );
+    // the workers came up, and stay
+    assert_eq!(before, json!([3, 5, 3, "512Mi", "256Mi"]));
+    assert_eq!(berth.asked(), json!([3, 5, 4, "512Mi", "256Mi"]), "{}", told.stdout);
+    assert_eq!(berth.count("Rollback", "Done"), 2);
+    let back = berth.lines().into_iter().find(|line| line["verb"] == "Rollback").unwrap();
+    assert!(back["said"].to_string().contains("CrashLoopBackOff"), "{back}");
+    assert_eq!(back["changes"][0]["reasons"], json!(["ROLLOUT_FAILED"]));
+    let events = berth.events();
+    assert!(events.contains("CapacityRolledBack") && events.contains("ROLLOUT_FAILED"), "{events}");
+    assert_eq!(berth.count("Apply", "Watching"), berth.count("Apply", "Watched"));
+    // what is left to take back is what was kept
+    berth.run(&["rollback"]).says(0, &["-  replicas: 4", "1 object would be brought back"]);
+}
+
+#[test]
+fn a_rollout_that_comes_up_is_watched_and_stays() {
+    if !controllers_available("a_rollout_that_comes_up_is_watched_and_stays") {
+        return;
+    }
+    let berth = Berth::run_by_controllers("sound", as_it_was);
+    berth.plan(&[("api", "memoryRequest"), ("worker", "replicas")]);
+    let kubelet = Kubelet::of(&berth, "");
+    let told = apply(&berth, "10m");
+    drop(kubelet);
+    told.says(0, &["2 objects changed", "watched Deployment/jarvis-api in sound: rolled out"]);
+    assert_eq!(berth.asked(), json!([3, 5, 4, "512Mi", "352Mi"]));
+    assert_eq!((berth.count("Apply", "Watching"), berth.count("Apply", "Watched")), (2, 2));
+}
+
+#[test]
+fn in_a_severity_2_what_was_raised_stays_and_is_said() {
+    if !controllers_available("in_a_severity_2_what_was_raised_stays_and_is_said")
+        || !real::available("in_a_severity_2_what_was_raised_stays_and_is_said")
+    {
+        return;
+    }
+    let berth = Berth::run_by_controllers("burning", as_it_was);
+    let metrics = Metrics::telling([0.2, 0.3]);
+    metrics.of(&berth);
+    metrics.wait(&berth.cluster, true);
+    berth.plan(&[("api", "minReplicas"), ("api", "maxReplicas"), ("worker", "replicas")]);
+    let kubelet = Kubelet::of(&berth, "");
+    let told = apply(&berth, "30s");
+    drop(kubelet);
+    told.says(
+        3,
+        &[
+            "SEVERITY2 Severity 2: 20% of requests fail (5% is a Severity 2), P99 is 0.30 s",
+            "kept HorizontalPodAutoscaler/front-scaler in burning minReplicas 5: it was raised",
+            "kept Deployment/jarvis-worker in burning replicas 4",
+        ],
+    );
+    assert_eq!(berth.asked(), json!([5, 10, 4, "512Mi", "256Mi"]), "{}", told.stdout);
+    assert_eq!(berth.count("Rollback", "Done"), 0);
+    // by a person's word it is
+    berth.run(&["rollback"]).says(0, &["2 objects would be brought back"]);
+}
+
+#[test]
+fn in_a_severity_2_what_was_lowered_is_raised_again() {
+    if !controllers_available("in_a_severity_2_what_was_lowered_is_raised_again")
+        || !real::available("in_a_severity_2_what_was_lowered_is_raised_again")
+    {
+        return;
+    }
+    let quiet = |signal, value| match signal {
+        Signal::Load => value * 0.05,
+        Signal::ErrorRate => 0.001,
+        Signal::P99 => 0.3,
+        _ => value,
+    };
+    let berth = Berth::run_by_controllers("lowered", quiet);
+    let path = berth.desk.path("history.csv");
+    let mut history = std::fs::read_to_string(&path).unwrap();
+    let watched = [
+        ("api.replicas", 3.0),
+        ("api.specReplicas", 3.0),
+        ("api.hpaMax", 5.0),
+        ("api.hpaMin", 3.0),
+        ("api.throttled", 0.0),
+        ("worker.replicas", 3.0),
+        ("worker.specReplicas", 3.0),
+        ("worker.throttled", 0.0),
+    ];
+    for (series, value) in watched {
+        for step in 0..8 * 7 * 24 * 12 {
+            let at = now() - SignedDuration::from_mins(5 * step);
+            writeln!(history, "{at},lowered,{series},{value}").unwrap();
+        }
+    }
+    std::fs::write(&path, history).unwrap();
+    let target = "Deployment/jarvis-worker}";
+    berth.desk.edit(target, "Deployment/jarvis-worker, current: {replicas: 3}}");
+    let metrics = Metrics::telling([0.001, 6.0]);
+    metrics.of(&berth);
+    metrics.wait(&berth.cluster, true);
+    berth.plan(&[("worker", "replicas")]);
+    let kubelet = Kubelet::of(&berth, "");
+    let told = apply(&berth, "30s");
+    drop(kubelet);
+    told.says(
+        3,
+        &["-  replicas: 3", "+  replicas: 2", "SEVERITY2", "P99 is 6.00 s", "+  replicas: 3"],
+    );
+    assert_eq!(berth.spec(WORKER)["replicas"], 3, "{}", told.stdout);
+    let back = berth.lines().into_iter().rfind(|line| line["verb"] == "Rollback").unwrap();
+    assert_eq!((&back["happened"], &back["changes"][0]["to"]), (&json!("Done"), &json!(3)));
+    assert!(back["said"].to_string().contains("P99 is 6.00 s"), "{back}");
+    // and is left alone for a while
+    berth.run(&["apply"]).says(3, &["COOLDOWN"]);
+}
+
+#[test]
+fn objectives_that_are_not_told_are_said_and_are_no_severity_2() {
+    if !controllers_available("objectives_that_are_not_told_are_said_and_are_no_severity_2")
+        || !real::available("objectives_that_are_not_told_are_said_and_are_no_severity_2")
+    {
+        return;
+    }
+    let berth = Berth::run_by_controllers("blind", as_it_was);
+    // it was slow when it was last seen
+    let metrics = Metrics::telling([0.3, 9.0]);
+    metrics.of(&berth);
+    metrics.wait(&berth.cluster, true);
+    *metrics.tells.lock().unwrap() = None;
+    metrics.wait(&berth.cluster, false);
+    berth.plan(&[("worker", "replicas")]);
+    let kubelet = Kubelet::of(&berth, "");
+    let told = apply(&berth, "1m");
+    drop(kubelet);
+    told.says(0, &["the error rate is not known: no samples, P99 is not known: no samples"]);
+    assert!(!told.stdout.contains("SEVERITY2"), "{}", told.stdout);
+    assert_eq!(berth.spec(WORKER)["replicas"], 4);
+}
+
+#[test]
+fn a_watch_that_is_stopped_leaves_what_is_applied_and_one_that_is_killed_is_seen_by_the_next_run() {
+    if !available("a_watch_that_is_stopped_leaves_what_is_applied") {
+        return;
+    }
+    for (namespace, signal) in [("stopped", "-INT"), ("ended", "-TERM"), ("killed", "-KILL")] {
+        let berth = Berth::by_hand(namespace);
+        berth.plan(&[("worker", "replicas")]);
+        let child = berth.start(&[&YES[..], &["10m"]].concat());
+        berth.cluster.wait("a watch", || {
+            berth.desk.path(".plimsoll/audit.jsonl").exists()
+                && berth.count("Apply", "Watching") == 1
+        });
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let told = told(child.wait_with_output().unwrap());
+        assert_eq!(berth.spec(WORKER)["replicas"], 4);
+        let next = berth.run(&["apply"]);
+        let seen = next.stderr.contains("ended while it watched Deployment/jarvis-worker");
+        if signal == "-KILL" {
+            assert!(seen, "{}", next.stderr);
+            // it is said until somebody acts, and the record is whole
+            let told = berth.run(&["rollback", "--yes"]);
+            told.says(0, &["ended while it watched", "1 object brought back"]);
+            let next = berth.run(&["rollback", "--yes"]);
+            assert!(!next.stderr.contains("ended while it watched"), "{}", next.stderr);
+        } else {
+            told.says(3, &["1 object changed", "stopped: what was applied stays"]);
+            assert!(!seen, "{}", next.stderr);
+        }
+        assert_eq!(berth.count("Apply", "Watched"), 1);
+    }
+}
