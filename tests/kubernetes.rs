@@ -264,7 +264,7 @@ fn send_patches(cluster: &Cluster, desk: &Desk, namespace: &str) -> Vec<String> 
     files.sort();
     let keda = files.iter().any(|file| file.contains("scaledobject"));
     let kinds = if keda {
-        "deployments,statefulsets,hpa,scaledobjects"
+        "deployments,statefulsets,hpa,scaledobjects,verticalpodautoscalers"
     } else {
         "deployments,statefulsets,hpa"
     };

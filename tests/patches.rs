@@ -176,7 +176,10 @@ fn the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches_that_go_and_come_bac
     assert!(!told.stderr.contains("not here"), "{}", told.stderr);
     let forward = files(&desk, "out", "yaml");
     let forward: Vec<&String> = forward.iter().filter(|name| !name.contains(".undo.")).collect();
-    assert!(forward.contains(&&"strategic.right-size.vpa.yaml".to_owned()), "{forward:?}");
+    assert!(
+        forward.contains(&&"strategic.right-size.verticalpodautoscaler.yaml".to_owned()),
+        "{forward:?}"
+    );
     let before = specs(&cluster, "strategic");
     for file in &forward {
         taken(&paste(&cluster, &desk, file, &["--dry-run=server"]), file);

@@ -4,7 +4,7 @@
 //! Kustomize both take. Where a cluster was asked, an HPA and a container have the names that it told; else
 //! they are taken to be named like the object, and the file says so. An HPA gets its bounds and never a count beside them. Its metrics are a list
 //! that a patch replaces as a whole: it is written where the cluster told that CPU is all there is in it, and else
-//! left to the values overlay. The bounds of a VPA ([`vpa`]) are such a list too. [`whole`] holds the forms that
+//! left to the values overlay. The bounds of a VPA are such a list too. [`whole`] holds the forms that
 //! state a value again which stays as it is.
 
 mod vpa;
