@@ -463,7 +463,8 @@ fn what_we_applied_before_stays_when_the_next_change_is_another() {
     berth.write_plan(&only(plan.clone(), "api", &["minReplicas"]));
     berth.run(&["apply", "--yes", "--plan", "plan.json"]).says(0, &["1 object changed"]);
     assert_eq!(berth.asked(), json!([5, 5, 3, "512Mi"]));
-    // long ago
+    // long ago: whose patch says so must be named, since its note is taken with the field
+    berth.take_over_also("kubectl-patch");
     std::fs::remove_file(berth.desk.path(".plimsoll/audit.jsonl")).unwrap();
     let long_ago = json!({"metadata": {"annotations": {"plimsoll.dev/applied-at": ago(60)}}});
     berth.patch(HPA, &long_ago);
@@ -587,7 +588,7 @@ fn in_a_severity_2_counts_are_raised_within_the_cool_down_and_nothing_else_is_to
     }
     let failing = |signal, value| if signal == Signal::ErrorRate { 0.2 } else { value };
     let berth = Berth::of(Cluster::shared(), "burning", failing);
-    berth.take_over("kubectl-client-side-apply");
+    berth.take_over("kubectl-client-side-apply, kubectl-patch");
     let just_now = json!({"metadata": {"annotations": {"plimsoll.dev/applied-at": ago(2)}}});
     berth.patch(HPA, &just_now);
     let told = berth.run(&["apply", "--yes"]);

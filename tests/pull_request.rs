@@ -365,6 +365,18 @@ fn case_82_somebody_else_s_commit_on_the_branch_is_never_overwritten() {
     desk.git("clone", &["commit", "-q", "-m", "Merge", "--allow-empty"]);
     let tip = push(&desk);
     refuses(&desk, tip);
+    // a merge that put the file back
+    desk.git("clone", &["reset", "-q", "--hard", "origin/main"]);
+    desk.commit("clone", "notes.md", "x");
+    desk.git("clone", &["push", "-q", "origin", "HEAD:main"]);
+    desk.git("clone", &["reset", "-q", "--hard", &ours]);
+    desk.git("clone", &["fetch", "-q", "origin"]);
+    desk.git("clone", &["merge", "-q", "--no-ff", "--no-commit", "origin/main"]);
+    desk.git("clone", &["rm", "-q", "--cached", "values-capacity.yaml"]);
+    fs::remove_file(desk.path("clone/values-capacity.yaml")).unwrap();
+    desk.git("clone", &["commit", "-q", "-m", "we say no"]);
+    let tip = push(&desk);
+    refuses(&desk, tip);
 }
 
 #[test]
@@ -464,8 +476,19 @@ fn what_a_person_closed_is_not_opened_again_until_something_else_is_advised() {
     all.lock().unwrap()[0]["state"] = "closed".into();
     desk.pr(&[]).says(0, &["pull request 1 was closed with the same change: left at that"]);
     assert_eq!(all.lock().unwrap().len(), 1);
+    // also where the branch was deleted with it, or the base moved elsewhere in the file
+    desk.git("bare", &["update-ref", "-d", &format!("refs/heads/{BRANCH}")]);
+    desk.pr(&[]).says(0, &["was closed with the same change"]);
     desk.edit("web: 3-5", "web: 4-6");
     desk.pr(&[]).says(0, &["pull request 2: opened"]);
+
+    let (forge, all) = github();
+    let desk = Desk::with(&forge);
+    desk.pr(&["--in", "values.yaml"]).says(0, &["opened"]);
+    all.lock().unwrap()[0]["state"] = "closed".into();
+    desk.commit("clone", "values.yaml", &format!("# by hand\n{VALUES}"));
+    desk.git("clone", &["push", "-q", "origin", "HEAD:main"]);
+    desk.pr(&["--in", "values.yaml"]).says(0, &["was closed with the same change"]);
 }
 
 #[test]
@@ -505,6 +528,28 @@ fn what_a_forge_may_answer_is_named_and_the_token_stays_at_home() {
             "answers, but not as a forge does: `<html>Sign in</html>`",
         ),
         (json_of("200 OK", &json!({"message": "hi"})), "answers, but not as a forge does"),
+        // whoever says again what it was sent
+        (
+            json_of("401 Unauthorized", &json!({"message": format!("Bearer {TOKEN}")})),
+            "does not know the token (401): Bearer …",
+        ),
+        (
+            json_of("422 Unprocessable Entity", &json!({"errors": [format!("no {TOKEN}")]})),
+            "refuses it (422): no …",
+        ),
+        (
+            answer("200 OK", &["Content-Type: text/html"], &format!("<b>{TOKEN}</b>")),
+            "answers, but not as a forge does: `<b>…</b>`",
+        ),
+        (json_of("200 OK", &json!({"a": TOKEN})), "not as a forge does: `{\"a\":\"…\"}`"),
+        (
+            answer(
+                "403 Forbidden",
+                &["X-RateLimit-Remaining: 0", "X-RateLimit-Reset: -9223372036854775808"],
+                "{}",
+            ),
+            "asks to be left alone for 1s",
+        ),
         (answer("302 Found", &[&to], ""), "the token goes to nobody else"),
     ];
     for (bytes, words) in cases {
@@ -649,10 +694,24 @@ fn what_cannot_be_proposed_is_refused_before_anything_is_asked() {
     refused(&no_token, &[], "no token for the forge");
     let dirty = |desk: &Desk| fs::write(desk.path("clone/values.yaml"), "web: {}\n").unwrap();
     refused(&dirty, &["--in", "values.yaml"], "`values.yaml` has changes that are not committed");
+    let untracked = |desk: &Desk| {
+        fs::write(desk.path("clone/values-capacity.yaml"), "web: {}\n").unwrap();
+    };
+    refused(&untracked, &[], "`values-capacity.yaml` has changes that are not committed");
+    let base = |desk: &Desk| desk.edit("tokenFile: token", "branch: main, tokenFile: token");
+    refused(&base, &[], "`main` is the base");
+    let absent = |desk: &Desk| desk.edit("tokenFile: token", "tokenFile: No/Token");
+    refused(&absent, &[], "No/Token`: no such file");
     refused(&nothing, &["--in", "nothing.yaml"], "`nothing.yaml` is not on `main` of `origin`");
     refused(&nothing, &["--in", "../plimsoll.yaml"], "`../plimsoll.yaml` is not in the repository");
     refused(&nothing, &["--out", ".git/config"], "cannot be a file of a repository");
     assert!(forge.requests().is_empty());
+    let desk = Desk::with(&forge);
+    dirty(&desk);
+    desk.pr_with(&["--in", "values.yaml"], |command| {
+        command.env("GIT_LITERAL_PATHSPECS", "1").env("GIT_NAMESPACE", "elsewhere");
+    })
+    .says(1, &["`values.yaml` has changes that are not committed"]);
     let desk = Desk::new();
     desk.pr_with(&[], |command| {
         command.env("PATH", "/nonexistent");

@@ -227,6 +227,41 @@ fn a_floor_goes_up_with_the_load_and_back_to_its_base_and_no_further() {
 }
 
 #[test]
+fn a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs() {
+    if !available("a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-theirs", now, 150.0);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    turns.take(&args, now).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    for floor in [4, 6] {
+        berth.patch(HPA, &json!({"spec": {"minReplicas": floor}}));
+    }
+    let later = now + 4 * HOUR;
+    berth.write_file(later, 9.0);
+    let turned = turns.take(&args, later).unwrap();
+    assert_eq!((berth.floor(), turned.floors[0].base), (6, 6), "{}", turns.said);
+
+    // nor is the note of anybody else believed, or taken with a field that may be taken
+    let note = r#"{"base":1,"set":6,"at":"2020-01-01T00:00:00Z"}"#;
+    let note = format!("plimsoll.dev/floor={note}");
+    let manager = "--field-manager=mallory";
+    berth.kubectl(&["annotate", "--overwrite", manager, HPA, &note]);
+    turns.take(&args, later).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    berth.write_file(later + 1_800, 150.0);
+    turns.take(&args, later + 1_800).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    assert!(
+        turns.said.contains("`metadata.annotations.plimsoll.dev/floor` belongs to `mallory`"),
+        "{}",
+        turns.said
+    );
+}
+
+#[test]
 fn a_floor_that_a_guard_forbids_stays_and_is_named_once() {
     if !available("a_floor_that_a_guard_forbids_stays_and_is_named_once") {
         return;

@@ -36,6 +36,8 @@ pub mod annotation {
     pub const FLOOR: &str = "plimsoll.dev/floor";
     /// When we undid our last change.
     pub const ROLLED_BACK_AT: &str = "plimsoll.dev/rolled-back-at";
+    /// All that we note.
+    pub const NOTES: [&str; 4] = [APPLIED_AT, PREVIOUS, FLOOR, ROLLED_BACK_AT];
 }
 
 /// An object as it was just read, and what is around it.

@@ -14,7 +14,7 @@ use crate::forge::api::{Access, Client, Draft, Kind, Token};
 use crate::forge::git::{Blob, Change, Repository, TRAILER, Tips};
 use crate::forge::{ForgeError, GitError};
 use crate::render::helm;
-use crate::render::pull_request::{Proposal, marker, overlay_again, same};
+use crate::render::pull_request::{Proposal, advice, marker, overlay_again, same};
 use crate::render::values_file::{self, Edit};
 use crate::units::acts;
 
@@ -100,7 +100,10 @@ impl Site {
             None => repository.default_branch(&remote)?,
         };
         let branch = asked.branch.clone();
-        if !is_git_name(&base) || base == branch {
+        if base == branch {
+            return Err(GitError::Same { branch });
+        }
+        if !is_git_name(&base) {
             return Err(GitError::NoBase { remote, base: Some(base) });
         }
         Ok(Self { repository, remote, base, branch, path })
@@ -301,11 +304,10 @@ impl Work<'_> {
             return Ok(());
         };
         let open = forge.find(branch, base).await.map_err(by_forge)?;
-        if open.is_none() && !pushed {
-            // a person's no holds until something else is advised
-            if let Some(closed) =
-                forge.closed(branch, base, &marker(&content)).await.map_err(by_forge)?
-            {
+        if open.is_none() {
+            // a person's no holds until something else is advised, also where the branch or its base moved since
+            let advice = advice(&self.edit.edits);
+            if let Some(closed) = forge.closed(branch, base, &advice).await.map_err(by_forge)? {
                 talk.say(&format!(
                     "pull request {} was closed with the same change: left at that",
                     closed.number
@@ -367,7 +369,7 @@ fn token(file: Option<&Path>, variable: &str) -> Result<Token, ForgeError> {
             let text = std::fs::read_to_string(file);
             (
                 text.map_err(|error| ForgeError::NoToken {
-                    why: format!("{place}: {error}").to_lowercase(),
+                    why: format!("{place}: {}", error.to_string().to_lowercase()),
                 })?,
                 place,
             )

@@ -164,11 +164,13 @@ impl Client {
                 ("state", state),
                 ("head", &format!("{owner}:{branch}")),
                 ("base", base),
+                ("per_page", "100"),
             ]),
             Kind::GitLab => url.query_pairs_mut().extend_pairs([
                 ("state", state),
                 ("source_branch", branch),
                 ("target_branch", base),
+                ("per_page", "100"),
             ]),
         };
         let answer = self.send(self.http.get(url), None, true).await?;
@@ -256,10 +258,17 @@ impl Client {
     }
 
     fn odd(&self, answer: &Value) -> ForgeError {
-        ForgeError::NotAForge {
-            url: self.shown.clone(),
-            start: start_of(answer.to_string().as_bytes()),
-        }
+        self.no_forge(answer.to_string().as_bytes())
+    }
+
+    fn no_forge(&self, body: &[u8]) -> ForgeError {
+        let text: String = self.said(body).chars().take(60).collect();
+        ForgeError::NotAForge { url: self.shown.clone(), start: format!("`{}`", plain(&text)) }
+    }
+
+    /// What was answered, without the token: a forge or a proxy may say again what it was sent.
+    fn said(&self, body: &[u8]) -> String {
+        String::from_utf8_lossy(body).replace(&self.access.token.0, "…")
     }
 
     /// Sends until there is an answer, a refusal, or no patience left. What `harmless` does not say is sent again only where
@@ -301,19 +310,12 @@ impl Client {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(&error))? {
             if body.len() + chunk.len() > BODY_MAX {
-                return Err(ForgeError::NotAForge {
-                    url: self.shown.clone(),
-                    start: start_of(&body),
-                });
+                return Err(self.no_forge(&body));
             }
             body.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            let read = serde_json::from_slice(&body);
-            return read.map_err(|_| ForgeError::NotAForge {
-                url: self.shown.clone(),
-                start: start_of(&body),
-            });
+            return serde_json::from_slice(&body).map_err(|_| self.no_forge(&body));
         }
         Err(self.refusal(status, &headers, &body))
     }
@@ -328,11 +330,11 @@ impl Client {
 
     fn refusal(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ForgeError {
         let url = self.shown.clone();
-        let said = words(body);
+        let said = words(&self.said(body));
         match status.as_u16() {
             300..=399 => {
                 let to = headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
-                let to = plain(to.split('?').next().unwrap_or_default());
+                let to = plain(&self.said(to.split('?').next().unwrap_or_default().as_bytes()));
                 ForgeError::Redirected { url, to }
             }
             401 => ForgeError::Unknown { url, said },
@@ -386,8 +388,8 @@ fn headers(access: &Access) -> Result<HeaderMap, ForgeError> {
 }
 
 /// What a refusal says for people: `: Validation Failed, A pull request already exists`.
-fn words(body: &[u8]) -> String {
-    let Ok(value) = serde_json::from_slice::<Value>(body) else { return String::new() };
+fn words(body: &str) -> String {
+    let Ok(value) = serde_json::from_str::<Value>(body) else { return String::new() };
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Null => None,
@@ -400,11 +402,6 @@ fn words(body: &[u8]) -> String {
     let message = text(&value["message"]).or_else(|| text(&value["error"]));
     let all: Vec<String> = message.into_iter().chain(details).collect();
     if all.is_empty() { String::new() } else { format!(": {}", plain(&all.join(", "))) }
-}
-
-fn start_of(body: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(body).chars().take(60).collect();
-    format!("`{}`", plain(&text))
 }
 
 fn innermost(error: &reqwest::Error) -> String {

@@ -33,6 +33,12 @@ pub enum GitError {
         /// The branch that was asked for.
         base: Option<String>,
     },
+    /// One branch for both.
+    #[error("`{branch}` is the base, and cannot carry the change to itself")]
+    Same {
+        /// The branch.
+        branch: String,
+    },
     /// A file outside of the repository, or no file at all.
     #[error("`{path}` {why}")]
     Path {
@@ -102,6 +108,7 @@ impl GitError {
                 "name it with `pullRequest.remote`, or add one with `git remote add`"
             }
             Self::NoBase { .. } => "name a branch that is there with `pullRequest.base`",
+            Self::Same { .. } => "name another with `pullRequest.branch` or `pullRequest.base`",
             Self::Path { .. } => "name a file of the repository, relative to `--repo`",
             Self::Dirty { .. } => "commit or stash them, then run it again",
             Self::Foreign { .. } => {
@@ -266,12 +273,10 @@ pub(super) fn plain(text: &str) -> String {
     flat.chars().take(300).chain(['…']).collect()
 }
 
-/// The word without what stands between `://` and `@` in it.
+/// The word without what stands between `://` and the last `@` in it: a password may hold a slash.
 fn without_login(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let host = rest[..end].rfind('@').map_or(&rest[..end], |at| &rest[at + 1..end]);
-    format!("{scheme}://{host}{}", &rest[end..])
+    format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -281,6 +286,7 @@ mod tests {
     #[test]
     fn what_others_say_holds_no_password_and_moves_no_cursor() {
         let said = "fatal: unable to access\n'https://me:sec@ret@host/x.git/': \u{1b}[2Jno";
+        assert_eq!(plain("http://me:hun/ter2@host/x.git"), "http://host/x.git");
         assert_eq!(plain(said), "fatal: unable to access 'https://host/x.git/':  [2Jno");
     }
 }

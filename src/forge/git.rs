@@ -198,7 +198,7 @@ impl Repository {
         let changed = self.ask(&[
             "status",
             "--porcelain",
-            "--untracked-files=no",
+            "--untracked-files=all",
             "--ignore-submodules",
             "--",
             &top,
@@ -228,7 +228,7 @@ impl Repository {
         Ok(Some(Blob { mode: (*mode).to_owned(), id: (*id).to_owned(), content }))
     }
 
-    /// Where our branch left its base, if every commit on it is one of ours as it was made.
+    /// Where our branch left its base, if every commit on it holds what ours put there.
     ///
     /// # Errors
     ///
@@ -253,14 +253,11 @@ impl Repository {
                 return Err(self.foreign(commit, branch.to_owned())?);
             }
         }
-        // what a merge brought in beside its parents is somebody's work too
+        // what a merge brought in beside its parents, or put back, is somebody's work too
         let whole = self.entries(&[&fork, tip])?;
         let newest =
             commits.first().map(|commit| self.entries(&[commit])).transpose()?.unwrap_or_default();
-        if whole
-            .iter()
-            .any(|entry| !newest.iter().any(|ours| ours.1 == entry.1 && ours.0 == entry.0))
-        {
+        if whole != newest {
             return Err(self.foreign(tip, branch.to_owned())?);
         }
         Ok(fork)
@@ -416,14 +413,34 @@ impl Repository {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.folder).args(["-c", "log.showSignature=false"]).args(args);
         // a hook or an alias that calls us has these set for its own repository
-        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
-            command.env_remove(name);
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(speaks_of_a_repository) {
+                command.env_remove(name);
+            }
         }
         command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
         command.envs(env.iter().map(|(name, value)| (*name, value)));
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         run(command.stdout(Stdio::piped()).stderr(Stdio::piped()), args, input)
     }
+}
+
+/// Whether a variable tells git where to look, or how to read what it is asked for: all but who signs, and how a remote
+/// is reached.
+fn speaks_of_a_repository(name: &str) -> bool {
+    const REACH: [&str; 9] = [
+        "AUTHOR_",
+        "COMMITTER_",
+        "CONFIG_",
+        "SSH",
+        "SSL_",
+        "HTTP_",
+        "PROXY_",
+        "ASKPASS",
+        "EXEC_PATH",
+    ];
+    let rest = name.strip_prefix("GIT_");
+    rest.is_some_and(|rest| !REACH.iter().any(|kept| rest.starts_with(kept)))
 }
 
 fn verb(args: &[&str]) -> String {

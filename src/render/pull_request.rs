@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
 use crate::advise::plan::{Action, Plan};
@@ -94,7 +95,7 @@ impl Proposal<'_> {
             "\n\nThe branch `{}` is rewritten by the next run that advises something else, unless somebody else's commits are on it; \
              this text goes with it.\n\n{}\n",
             code(self.branch),
-            marker(self.content)
+            marker(self.content) + "\n" + &advice(self.edits)
         );
         out
     }
@@ -121,6 +122,15 @@ impl Proposal<'_> {
 #[must_use]
 pub fn marker(content: &str) -> String {
     format!("<!-- plimsoll content {content} -->")
+}
+
+/// The line, which no page shows, that names what is advised, whatever else the file holds: by it a person's no is known again.
+#[must_use]
+pub fn advice(edits: &[Edit]) -> String {
+    let all: String = edits.iter().map(|edit| format!("{}={}\n", edit.path, edit.after)).collect();
+    let digest = Sha256::digest(all);
+    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("<!-- plimsoll advice {hex} -->")
 }
 
 /// Text inside of a code span.

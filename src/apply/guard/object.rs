@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Checked, Situation, no};
 use crate::advise::plan::Setting;
 use crate::apply::{Found, Write, annotation, field, owner};
-use crate::render::objects::Kind;
+use crate::render::objects::{Kind, Path};
 use crate::service::live::Scaler;
 use crate::service::rules::Rules;
 
@@ -88,15 +88,19 @@ pub(super) fn owners_allow(object: &Value, writes: &[Write], rules: &Rules) -> C
             "`plimsoll values` or `patch` for a pull request",
         );
     }
-    for write in writes {
-        let owners = owner::others(object, &write.path);
+    let forced = writes.iter().any(|write| !owner::others(object, &write.path).is_empty());
+    // what is forced is forced as a whole: our notes would be taken with the fields. Without it the server sees to that
+    let notes = annotation::NOTES.map(|key| Path::keys(&["metadata", "annotations", key]));
+    let notes = notes.iter().filter(|_| forced);
+    for path in writes.iter().map(|write| &write.path).chain(notes) {
+        let owners = owner::others(object, path);
         let mut kept = owners.iter().filter(|owner| !rules.take_over.contains(owner));
         if let Some(owner) = kept.next() {
             let tracked = application(object);
             let tracked =
                 tracked.map(|by| format!(", and {by} keeps the object")).unwrap_or_default();
             return no(
-                format!("`{}` belongs to `{owner}`{tracked}", write.path),
+                format!("`{path}` belongs to `{owner}`{tracked}"),
                 format!(
                     "`plimsoll values` or `patch` for a pull request, or `apply: {{takeOver: [{owner}]}}` in the settings"
                 ),

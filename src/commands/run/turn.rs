@@ -14,7 +14,7 @@ use crate::apply::floor::{Moved, Raised};
 use crate::apply::guard::{self, Situation};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Found, Write as FieldWrite, field, owner};
+use crate::apply::{Found, Write as FieldWrite, annotation, field, owner};
 use crate::cli::LoopArgs;
 use crate::commands::Talk;
 use crate::commands::apply::session::{Outcome, Passed, Session, called, refused};
@@ -273,7 +273,7 @@ async fn stepped(
         Err(why) => (bounds.floor, Some(why)),
     };
     if to == bounds.floor && found.object.is_some() {
-        held(session, memory, &subject, bounds, doubt)?;
+        held(session, memory, &subject, bounds, (seen.asked, doubt))?;
         return Ok((Outcome::Same, Some((seen, false))));
     }
     let why = format!("{} -> {to}, base {}", bounds.floor, bounds.base);
@@ -291,14 +291,19 @@ async fn stepped(
     Ok((outcome, Some((seen, to > bounds.floor))))
 }
 
-/// Says once why a raised floor is not taken back, or why nothing can be said of one.
+/// Says once why a floor is not raised further or not taken back, or why nothing can be said of one.
 fn held(
     session: &mut Session<'_>,
     memory: &mut Memory,
     subject: &str,
     bounds: Bounds,
-    doubt: Option<&Reason>,
+    (asked, doubt): (Option<u32>, Option<&Reason>),
 ) -> Result<()> {
+    if asked.is_some_and(|asked| asked > bounds.ceiling) {
+        let (asked, ceiling) = (asked.unwrap_or_default(), bounds.ceiling);
+        let line = format!("held     {subject} at its maximum of {ceiling}: {asked} are asked for");
+        return memory.say(session.out, subject, "its maximum", &line);
+    }
     if let Some(doubt) = doubt {
         let Bounds { base, floor, .. } = bounds;
         let line = format!("held     {subject} at {floor}, base {base}: {}", doubt.message);
@@ -317,8 +322,9 @@ fn bounds(kind: Kind, object: &Value) -> Result<(Bounds, Option<Raised>), String
     let [least, most] = keys(kind);
     let floor = count(Setting::MinReplicas, &least)?;
     let ceiling = count(Setting::MaxReplicas, &most)?;
-    // a note is worth nothing where somebody else holds the floor: what they set is the base, whatever its value
-    let theirs = !owner::others(object, &least).is_empty();
+    // a note is worth nothing where somebody else holds it or the floor: what they set is the base, whatever its value
+    let note = Path::keys(&["metadata", "annotations", annotation::FLOOR]);
+    let theirs = [&least, &note].iter().any(|path| !owner::others(object, path).is_empty());
     let raised = if theirs { None } else { Raised::of(object, floor)? };
     let base = raised.map_or(floor, |raised| raised.base);
     Ok((Bounds { base, floor, ceiling }, raised))
