@@ -95,7 +95,7 @@ impl Proposal<'_> {
             "\n\nThe branch `{}` is rewritten by the next run that advises something else, unless somebody else's commits are on it; \
              this text goes with it.\n\n{}\n",
             code(self.branch),
-            marker(self.content) + "\n" + &advice(self.edits)
+            advice(self.edits) + "\n" + &marker(self.content)
         );
         out
     }
@@ -234,6 +234,8 @@ mod tests {
         assert!(text.contains("Or `helm rollback jarvis -n jarvis`."), "{text}");
         assert!(!text.contains("http://evil"), "{text}");
         assert!(text.ends_with("<!-- plimsoll content 0123abc -->\n"), "{text}");
+        assert!(text.contains(&advice(&edits())), "{text}");
+        assert_ne!(advice(&edits()), advice(&edits()[1..]));
     }
 
     #[test]
