@@ -2,6 +2,7 @@
 //! follows. Nothing here decides; it only turns the clock back.
 
 pub mod floor;
+pub mod windows;
 
 use std::collections::BTreeMap;
 

@@ -297,3 +297,89 @@ fn a_kustomize_component_changes_what_was_advised_in_a_base_and_nothing_else() {
     desk.run(&cluster, "admin", &["patch", "--form", "kustomize", "--out", "plimsoll"]);
     assert_eq!(read(&built("overlay")), after);
 }
+
+/// The cron windows among the triggers of the worker's `ScaledObject`, and all that stands beside them.
+fn triggers(cluster: &Cluster, namespace: &str) -> (Vec<Value>, Vec<Value>) {
+    let specs = specs(cluster, namespace);
+    let all = spec(&specs, "ScaledObject/by-queue")["triggers"].as_array().unwrap().clone();
+    all.into_iter().partition(|one| one["type"] == "cron")
+}
+
+#[test]
+fn cron_windows_raise_the_floor_by_day_within_the_bounds_and_keep_the_triggers_of_others() {
+    if !available("cron_windows_raise_the_floor_by_day") {
+        return;
+    }
+    let (cluster, desk) = berth("windows");
+    let file = "windows.by-queue.scaledobject-cron.yaml";
+    let plan: Value = serde_json::from_str(&desk.plan(&cluster, "admin").stdout).unwrap();
+    desk.run(&cluster, "admin", &["patch", "--out", "out"]);
+    taken(&paste(&cluster, &desk, file, &["--dry-run=server"]), file);
+    taken(&paste(&cluster, &desk, file, &[]), file);
+    let (cron, others) = triggers(&cluster, "windows");
+    assert_eq!(others, [json!({"type": "rabbitmq", "metadata": {"queueName": "jobs"}})]);
+    assert!((1..=8).contains(&cron.len()), "{cron:#?}");
+    let all = plan["services"][0]["recommendations"].as_array().unwrap();
+    let advised = |setting: &str| {
+        let mut all = all.iter().filter(|one| one["component"] == "worker");
+        all.find(|one| one["setting"] == setting).unwrap()["target"].as_u64().unwrap()
+    };
+    for one in &cron {
+        let of = |key: &str| one["metadata"][key].as_str().unwrap();
+        let pods: u64 = of("desiredReplicas").parse().unwrap();
+        assert!(advised("minReplicas") < pods && pods <= advised("maxReplicas"), "{one}");
+        assert_eq!(of("timezone"), "Asia/Tokyo");
+        assert_ne!(of("start"), of("end"));
+    }
+    // what was sent is no change any more, and is refused a second time
+    let again = desk.run(&cluster, "admin", &["patch", "--out", "again"]);
+    assert!(!desk.path("again").join(file).exists(), "{}", again.stderr);
+    let refused = paste(&cluster, &desk, file, &[]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("request is invalid"), "{said}");
+    assert_eq!(triggers(&cluster, "windows"), (cron.clone(), others.clone()));
+    // a component of Kustomize adds them to the list of the base
+    desk.run(&cluster, "admin", &["patch", "--form", "kustomize", "--out", "plimsoll"]);
+    let write = |path: &str, text: &str| {
+        let path = desk.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("base/all.yaml", &manifests());
+    write("base/kustomization.yaml", "resources: [all.yaml]\n");
+    let overlay = "namespace: windows\nresources: [../base]\ncomponents: [../plimsoll/windows]\n";
+    write("overlay/kustomization.yaml", overlay);
+    let built = cluster.kubectl(&["kustomize", desk.path("overlay").to_str().unwrap()]);
+    taken(&built, "kustomize");
+    cluster.send(&["apply", "--dry-run=server"], std::str::from_utf8(&built.stdout).unwrap());
+    let all: Vec<Value> =
+        serde_saphyr::from_multiple(std::str::from_utf8(&built.stdout).unwrap()).unwrap();
+    let keda = all.iter().find(|one| one["kind"] == "ScaledObject").unwrap();
+    assert_eq!(keda["spec"]["triggers"], json!([&others[..], &cron[..]].concat()));
+    // and back; by then a list that somebody else changed is left
+    let undo = "windows.by-queue.scaledobject-cron.undo.yaml";
+    taken(&paste(&cluster, &desk, undo, &[]), undo);
+    assert_eq!(triggers(&cluster, "windows"), (Vec::new(), others));
+    let theirs = r#"[{"op":"add","path":"/spec/triggers/-","value":{"type":"cpu","metadata":{"value":"60"}}}]"#;
+    let patched =
+        ["patch", "scaledobject", "by-queue", "-n", "windows", "--type=json", "-p", theirs];
+    taken(&cluster.kubectl(&patched), "a trigger of somebody else");
+    assert!(!paste(&cluster, &desk, file, &[]).status.success());
+    assert_eq!(triggers(&cluster, "windows").1.len(), 2);
+}
+
+#[test]
+fn an_object_that_sleeps_gets_no_windows_and_is_named() {
+    if !available("an_object_that_sleeps_gets_no_windows_and_is_named") {
+        return;
+    }
+    let (cluster, desk) = berth("asleep");
+    let sleeps = r#"{"spec":{"minReplicaCount":0}}"#;
+    let patched =
+        ["patch", "scaledobject", "by-queue", "-n", "asleep", "--type=merge", "-p", sleeps];
+    taken(&cluster.kubectl(&patched), "a minimum of nothing");
+    let told = desk.run(&cluster, "admin", &["patch"]);
+    let named = "no cron windows for `ScaledObject/by-queue` in namespace `asleep`: it may scale to nothing";
+    assert!(told.stderr.contains(named), "{}", told.stderr);
+    assert!(!told.stdout.contains("type: cron"), "{}", told.stdout);
+}

@@ -18,6 +18,7 @@ pub mod sizing;
 mod trend;
 pub mod utilization;
 mod volumes;
+pub mod windows;
 
 use std::collections::BTreeMap;
 

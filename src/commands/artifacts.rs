@@ -9,9 +9,13 @@ use crate::cli::{PatchArgs, PatchForm};
 use crate::commands::gather::{Run, gather};
 use crate::commands::{Exit, Hinted, Talk};
 use crate::files;
+use crate::past::windows;
 use crate::render::objects::{left_out, patched};
 use crate::render::patch;
+use crate::render::patch::cron::{self, Clocks};
 use crate::render::patch::whole::{self, Whole};
+use crate::service::Service;
+use crate::service::live::Scaler;
 
 /// Refuses to write over the settings or the history that the run was made from, by whatever name; `hint` says what to do.
 pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -> Result<()> {
@@ -40,8 +44,13 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
         .into());
     }
     let run = gather(&args.run, talk).await?;
-    let whole = written(args.form, &run);
+    let (clocks, no_clock) = clocks(&run);
+    let whole = written(args.form, &run, &clocks);
     say_what_is_left(&run, &whole, *talk);
+    no_clock.iter().for_each(|left| talk.say(&format!("no cron windows for {left}")));
+    if args.form == PatchForm::Ssa && clocks.values().any(|laid| !laid.windows.is_empty()) {
+        talk.say("no cron windows here: the triggers are one list to a server-side apply, and not all ours\nhint: the other forms add to it");
+    }
     let exit = if whole.refused.is_empty() { run.exit(false) } else { Exit::Skipped };
     if let Some(folder) = &args.out {
         for file in &whole.files {
@@ -58,15 +67,55 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     Ok(exit)
 }
 
-fn written(form: PatchForm, run: &Run) -> Whole {
+fn written(form: PatchForm, run: &Run, clocks: &Clocks) -> Whole {
     let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
     match form {
         PatchForm::Strategic => {
-            Whole { files: patch::patches(plan, services, live), refused: Vec::new() }
+            let mut files = patch::patches(plan, services, live);
+            files.extend(cron::patches(plan, services, live, clocks));
+            Whole { files, refused: Vec::new() }
         }
         PatchForm::Ssa => whole::manifests(plan, services, live),
-        PatchForm::Kustomize => whole::kustomize(plan, services, live),
+        PatchForm::Kustomize => {
+            let mut whole = whole::kustomize(plan, services, live);
+            whole.files.extend(cron::kustomize(plan, services, live, clocks));
+            // the files of a folder stand together
+            whole.files.sort_by(|a, b| a.object.0.cmp(&b.object.0));
+            whole
+        }
     }
+}
+
+/// The windows of every component whose count KEDA has, and of which there are none and why.
+pub(super) fn clocks(run: &Run) -> (Clocks, Vec<String>) {
+    let (mut clocks, mut left) = (Clocks::new(), Vec::new());
+    for a in &run.assessments {
+        let Service { name: service, namespace, components, .. } = &a.service;
+        for component in components {
+            let workload = run.live.workload(service, &component.name);
+            let scaler = workload.and_then(|workload| workload.scaler.as_ref());
+            let Some(Scaler::Keda(keda)) = scaler else { continue };
+            let laid = match (cron::refusal(keda), keda.min.zip(keda.max)) {
+                (Some(why), _) => Err(why.to_owned()),
+                (None, None) => Err("its bounds are not known".to_owned()),
+                (None, Some(bounds)) => {
+                    windows::laid(a, component, bounds).map_err(|reason| reason.message)
+                }
+            };
+            match laid {
+                Ok(laid) => {
+                    clocks.insert((service.clone(), component.name.clone()), laid);
+                }
+                Err(why) => {
+                    left.push(format!(
+                        "`ScaledObject/{}` in namespace `{namespace}`: {why}",
+                        keda.name
+                    ));
+                }
+            }
+        }
+    }
+    (clocks, left)
 }
 
 /// What was advised and stands in no file.

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::Assessment;
+use crate::commands::artifacts;
 use crate::commands::gather::Run;
 use crate::files::{self, WriteError};
 use crate::past;
@@ -56,7 +57,9 @@ impl Review<'_> {
     pub fn write(&self, out: &Path) -> Result<Vec<Written>> {
         let run = self.run;
         let overlay = helm::overlay(&run.plan, &run.settings.services);
-        let patches = patch::patches(&run.plan, &run.settings.services, &run.live);
+        let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
+        let mut patches = patch::patches(plan, services, live);
+        patches.extend(patch::cron::patches(plan, services, live, &artifacts::clocks(run).0));
         let page = self.page();
         files::write_whole(&out.join("plan.json"), json::json(&run.plan)?.as_bytes())?;
         files::write_whole(&out.join("values-capacity.yaml"), overlay.as_bytes())?;

@@ -50,16 +50,7 @@ pub struct Bounds {
 ///
 /// The reason why nothing can be said: then the floor stays as it is.
 pub fn floor(a: &Assessment, component: &Component, hold: Period) -> Result<Floor, Reason> {
-    let load = evidence(&a.history, &SeriesKey::service(Signal::Load))?;
-    let age = a.at.duration_since(load.newest).as_secs();
-    let allowed = a.policy.max_age;
-    if age > allowed.0 + load.step.0 {
-        let message = format!(
-            "the newest sample of `load` is {} old, {allowed} allowed (`policy.maxAge`)",
-            Period(age)
-        );
-        return Err(Reason { code: Code::Stale, message });
-    }
+    let load = load(a)?;
     let recent = seen(load);
     let capacity = a.capacity.get(&component.name).filter(|capacity| capacity.saturated);
     let sizing = Sizing { table: &a.service.tiers, component: &component.name, capacity };
@@ -84,6 +75,21 @@ pub fn floor(a: &Assessment, component: &Component, hold: Period) -> Result<Floo
     Ok(Floor { asked, held: most, doubt: doubt(a, load, hold).err() })
 }
 
+/// The load, where it is fresh enough to raise by.
+pub(super) fn load(a: &Assessment) -> Result<&History, Reason> {
+    let load = evidence(&a.history, &SeriesKey::service(Signal::Load))?;
+    let age = a.at.duration_since(load.newest).as_secs();
+    let allowed = a.policy.max_age;
+    if age <= allowed.0 + load.step.0 {
+        return Ok(load);
+    }
+    let message = format!(
+        "the newest sample of `load` is {} old, {allowed} allowed (`policy.maxAge`)",
+        Period(age)
+    );
+    Err(Reason { code: Code::Stale, message })
+}
+
 /// The last days, up to the newest sample: steps that are not over, or were not scraped yet, are no gap.
 fn seen(load: &History) -> History {
     let mut recent = load.since(load.end() - SignedDuration::from_secs(MEMORY.0));
@@ -104,7 +110,7 @@ fn by_table(sizing: &Sizing<'_>) -> Option<f64> {
 }
 
 /// Whether what was seen shows that less will do: load that is whole, fresh and nobody's limit, and health.
-fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), Reason> {
+pub(super) fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), Reason> {
     whole(a, load, "load", hold)?;
     if history::peak(load.last(hold)) <= Some(0.0) {
         let message = format!(
@@ -116,7 +122,7 @@ fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), Reason> {
     if let Some(message) = fewer(&a.service, &a.history, spans, a.policy.min_coverage) {
         return Err(Reason { code: Code::Coverage, message });
     }
-    let from = load.end() - SignedDuration::from_secs(Period::HOUR.0);
+    let from = load.end() - SignedDuration::from_secs(hold.max(Period::HOUR).0);
     if let Some(mark) = load.marked(MarkKind::Censored, from, load.end()).next() {
         let message = format!("{}: demand may have been higher", mark.why);
         return Err(Reason { code: Code::Censored, message });

@@ -4,9 +4,10 @@
 //! Kustomize both take. Where a cluster was asked, an HPA and a container have the names that it told; else
 //! they are taken to be named like the object, and the file says so. An HPA gets its bounds and never a count beside them. Its metrics are a list
 //! that a patch replaces as a whole: it is written where the cluster told that CPU is all there is in it, and else
-//! left to the values overlay. The bounds of a VPA are such a list too. [`whole`] holds the forms that
+//! left to the values overlay. The bounds of a VPA are such a list too. [`cron`] adds to the triggers of a `ScaledObject`; [`whole`] holds the forms that
 //! state a value again which stays as it is.
 
+pub mod cron;
 mod vpa;
 pub mod whole;
 
@@ -270,9 +271,7 @@ impl File<'_> {
             ("metadata", metadata),
             ("spec", self.spec.clone()),
         ]);
-        let what = if self.way == Way::Undo { "undoes" } else { "set by" };
-        let mut content =
-            comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings));
+        let mut content = head(plan, self.way);
         for line in self.commands(form, &file_name) {
             content += &comment(&line);
         }
@@ -304,6 +303,12 @@ impl File<'_> {
             ],
         }
     }
+}
+
+/// Who wrote a file, and from what.
+fn head(plan: &Plan, way: Way) -> String {
+    let what = if way == Way::Undo { "undoes" } else { "set by" };
+    comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings))
 }
 
 /// A name that the settings do not give: a wrong one is refused by the API server, and then easy to mend.
@@ -478,6 +483,8 @@ spec:
             max: Some(5),
             paused: false,
             target_utilization: None,
+            triggers: Value::Null,
+            composed: false,
         };
         let api = Workload { scaler: Some(Scaler::Keda(scaled)), ..Workload::default() };
         let workloads = [(("jarvis".to_owned(), API.0.to_owned()), api)].into();

@@ -214,7 +214,7 @@ fn plain(text: &str) -> bool {
 }
 
 /// JSON that every YAML reader takes: signs that are not plain stand only in its texts, and are escaped there.
-fn ascii(json: &str) -> String {
+pub(super) fn ascii(json: &str) -> String {
     let mut out = String::new();
     for c in json.chars() {
         match c {

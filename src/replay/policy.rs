@@ -1,6 +1,7 @@
 //! The policies that are replayed: who sets the count, by what rule, and what a cluster needs for it.
 
 use super::Change;
+use crate::advise::windows::LEVEL;
 
 /// More pods than any replay asks for: where nothing else bounds the count.
 pub const COUNT_MAX: u32 = 100_000;
@@ -119,7 +120,7 @@ impl Policy {
             Self::Schedule,
             Self::Hpa { target: 0.7 },
             Self::HoltWinters { target: 0.8 },
-            Self::Floor { target: 0.7, level: 0.9 },
+            Self::Floor { target: 0.7, level: LEVEL },
             Self::NOWCAST,
         ]
     }
@@ -130,7 +131,7 @@ impl Policy {
         vec![
             Self::LastWeekMax,
             Self::Schedule,
-            Self::Floor { target: 0.7, level: 0.9 },
+            Self::Floor { target: 0.7, level: LEVEL },
             Self::NOWCAST,
         ]
     }

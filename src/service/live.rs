@@ -143,6 +143,10 @@ pub struct ScaledObject {
     pub paused: bool,
     /// The CPU target of its HPA, as [`Hpa::target_utilization`].
     pub target_utilization: Option<u32>,
+    /// `spec.triggers` as they stand.
+    pub triggers: Value,
+    /// Whether a formula joins the metrics of its triggers (`scalingModifiers`): then the largest no longer counts.
+    pub composed: bool,
 }
 
 /// A vertical pod autoscaler on the object.
@@ -355,6 +359,8 @@ mod tests {
             max: Some(9),
             paused: false,
             target_utilization: None,
+            triggers: Value::Null,
+            composed: false,
         };
         let current = four(Some(Scaler::Keda(scaled)));
         assert_eq!((current.min_replicas, current.max_replicas), (Some(0), Some(9)));

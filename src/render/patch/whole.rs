@@ -44,10 +44,7 @@ pub fn kustomizations(plan: &Plan, files: &[Patch]) -> Vec<(String, String)> {
         let Some((folder, name)) = file.file_name.split_once('/') else { continue };
         let path = format!("{folder}/kustomization.yaml");
         if all.last().is_none_or(|(last, _)| *last != path) {
-            let mut head = comment(&format!(
-                "set by {} at {}, settings {}",
-                plan.version, plan.at, plan.settings
-            ));
+            let mut head = super::head(plan, Way::Forward);
             head += &comment(
                 "in an overlay beside its `resources`: `components: [PATH TO THIS FOLDER]`",
             );

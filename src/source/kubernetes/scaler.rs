@@ -147,5 +147,7 @@ fn scaled_object(object: &DynamicObject, hpa: Option<&HorizontalPodAutoscaler>) 
         max: count("maxReplicaCount", KEDA_BOUNDS.1),
         paused: KEDA_PAUSES.iter().any(told),
         target_utilization: hpa.and_then(|hpa| utilization(hpa, "cpu")),
+        triggers: object.data["spec"]["triggers"].clone(),
+        composed: object.data["spec"]["advanced"]["scalingModifiers"]["formula"].is_string(),
     }
 }

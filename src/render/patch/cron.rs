@@ -1,0 +1,377 @@
+//! Cron triggers of KEDA: the floor of a `ScaledObject` by the clock, laid down ahead of each ramp of the week.
+//!
+//! KEDA gives the largest count of all triggers, within the bounds of the object, so a window can only raise. Triggers are
+//! one list that a merge patch replaces. The patch is therefore one of JSON (RFC 6902): it begins with a test that the
+//! list is still what the cluster told, and is refused where it is not. A component of Kustomize appends to the list of
+//! the base, whatever that holds. A trigger of ours is known by its name, [`PREFIX`] and a number; all others are kept.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{Form, Kind, Patch, Way, file_part, head};
+use crate::advise::plan::Plan;
+use crate::advise::windows::{Days, Laid, Window};
+use crate::render::helm::shell;
+use crate::render::yaml::{ascii, comment};
+use crate::service::Service;
+use crate::service::live::{Live, ScaledObject, Scaler};
+
+/// What the names of our triggers begin with.
+pub const PREFIX: &str = "plimsoll-";
+
+/// What a clock is to lay down, by service and component.
+pub type Clocks = BTreeMap<(String, String), Laid>;
+
+/// The patches of every `ScaledObject` whose windows change, each followed by its inverse.
+#[must_use]
+pub fn patches(plan: &Plan, services: &[Service], live: &Live, clocks: &Clocks) -> Vec<Patch> {
+    let changed = all(services, live, clocks).into_iter().filter(|one| one.before != one.after);
+    let both =
+        |one: Triggers<'_>| [Way::Forward, Way::Undo].map(|way| one.file(plan, Form::Patch, way));
+    changed.flat_map(both).collect()
+}
+
+/// The patches of a Kustomize component: all windows, also those that stay as they are.
+#[must_use]
+pub fn kustomize(plan: &Plan, services: &[Service], live: &Live, clocks: &Clocks) -> Vec<Patch> {
+    let held = all(services, live, clocks).into_iter().filter(|one| one.ours().next().is_some());
+    held.map(|one| one.file(plan, Form::Kustomize, Way::Forward)).collect()
+}
+
+/// Why no window is written for a `ScaledObject`; `None`: it can be.
+#[must_use]
+pub fn refusal(keda: &ScaledObject) -> Option<&'static str> {
+    match keda {
+        ScaledObject { min: Some(0), .. } => Some("it may scale to nothing, and is let sleep"),
+        ScaledObject { paused: true, .. } => Some("it is paused"),
+        ScaledObject { composed: true, .. } => {
+            Some("a formula joins its triggers, so that the largest does not count")
+        }
+        ScaledObject { triggers, .. } if !triggers.is_array() => Some("its triggers are not known"),
+        _ => None,
+    }
+}
+
+/// The triggers of one object.
+struct Triggers<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    laid: &'a Laid,
+    before: Vec<Value>,
+    after: Vec<Value>,
+    /// What is said of each trigger of ours.
+    said: Vec<String>,
+}
+
+fn all<'a>(services: &'a [Service], live: &'a Live, clocks: &'a Clocks) -> Vec<Triggers<'a>> {
+    let components = services
+        .iter()
+        .flat_map(|service| service.components.iter().map(move |component| (service, component)));
+    let one = |(service, component): (&'a Service, &crate::service::Component)| {
+        let laid = clocks.get(&(service.name.clone(), component.name.clone()))?;
+        match live.workload(&service.name, &component.name)?.scaler.as_ref()? {
+            Scaler::Keda(keda) if refusal(keda).is_none() => {
+                Some(Triggers::of(&service.namespace, keda, laid))
+            }
+            _ => None,
+        }
+    };
+    components.filter_map(one).collect()
+}
+
+fn is_ours(trigger: &Value) -> bool {
+    trigger["type"] == "cron"
+        && trigger["name"].as_str().is_some_and(|name| name.starts_with(PREFIX))
+}
+
+impl<'a> Triggers<'a> {
+    fn of(namespace: &'a str, keda: &'a ScaledObject, laid: &'a Laid) -> Self {
+        let before = keda.triggers.as_array().cloned().unwrap_or_default();
+        let (ours, mut after): (Vec<Value>, Vec<Value>) = before.iter().cloned().partition(is_ours);
+        let mut said = Vec::new();
+        let mut held = Vec::new();
+        for window in &laid.windows {
+            held.push((cron(window, &laid.zone), described(window)));
+        }
+        // what may not be taken away stays beside the new ones: the largest counts
+        let kept = ours.iter().filter(|one| {
+            laid.doubt.is_some() && !held.iter().any(|(new, _)| *new == one["metadata"])
+        });
+        let mut kept: Vec<_> =
+            kept.map(|one| (one["metadata"].clone(), "as it is".to_owned())).collect();
+        held.append(&mut kept);
+        for (number, (metadata, words)) in (1..).zip(held) {
+            let name = format!("{PREFIX}{number}");
+            after.push(json!({"type": "cron", "name": name, "metadata": metadata}));
+            said.push(words);
+        }
+        let unchanged = after.iter().filter(|one| is_ours(one)).eq(ours.iter());
+        let after = if unchanged { before.clone() } else { after };
+        Self { namespace, name: &keda.name, laid, before, after, said }
+    }
+
+    fn ours(&self) -> impl Iterator<Item = &Value> {
+        self.after.iter().filter(|one| is_ours(one))
+    }
+
+    fn file(&self, plan: &Plan, form: Form, way: Way) -> Patch {
+        let kind = Kind::ScaledObject.names();
+        let (name, namespace) = (file_part(self.name), file_part(self.namespace));
+        let suffix = if way == Way::Undo { ".undo" } else { "" };
+        let file_name = match form {
+            Form::Kustomize => format!("{namespace}/{name}.{}-cron.yaml", kind.2),
+            _ => format!("{namespace}.{name}.{}-cron{suffix}.yaml", kind.2),
+        };
+        let mut content = head(plan, way);
+        for line in self.notes(form, way, &file_name) {
+            content += &comment(&line);
+        }
+        content += &match (form, way) {
+            (Form::Kustomize, _) => self.appended(),
+            (_, Way::Forward) => self.replaced(&self.before, &self.after),
+            (_, Way::Undo) => self.replaced(&self.after, &self.before),
+        };
+        let object = (self.namespace.to_owned(), self.name.to_owned());
+        Patch { file_name, kind, object, way, content }
+    }
+
+    /// The line to paste, and what to know before.
+    fn notes(&self, form: Form, way: Way, file_name: &str) -> Vec<String> {
+        let mut notes = Vec::new();
+        if form == Form::Patch {
+            notes.push(format!(
+                "kubectl patch {} {} -n {} --patch-file {file_name} --type json",
+                Kind::ScaledObject.names().2,
+                shell(self.name),
+                shell(self.namespace)
+            ));
+            notes.push("refused where the triggers are others than these: those of others are kept as the cluster told".to_owned());
+        }
+        if way == Way::Forward {
+            notes.push(format!(
+                "windows in {}, of the week ahead and the last one: make them anew every week",
+                self.laid.zone
+            ));
+            if let Some(doubt) = &self.laid.doubt {
+                notes.push(format!("no earlier window is taken away: {}", doubt.message));
+            }
+        }
+        notes
+    }
+
+    fn replaced(&self, from: &[Value], to: &[Value]) -> String {
+        let test = ascii(&Value::from(from.to_vec()).to_string());
+        let mut text = format!("- op: test\n  path: /spec/triggers\n  value: {test}\n");
+        text += "- op: replace\n  path: /spec/triggers\n";
+        text += if to.is_empty() { "  value: []\n" } else { "  value:\n" };
+        let mut said = self.said.iter();
+        for trigger in to {
+            let words = if is_ours(trigger) && std::ptr::eq(to, self.after.as_slice()) {
+                said.next().map(|words| format!("    {}", comment(words)))
+            } else {
+                None
+            };
+            let _ = writeln!(
+                text,
+                "{}    - {}",
+                words.unwrap_or_default(),
+                ascii(&trigger.to_string())
+            );
+        }
+        text
+    }
+
+    fn appended(&self) -> String {
+        let mut text = String::new();
+        for (trigger, words) in self.ours().zip(&self.said) {
+            let trigger = ascii(&trigger.to_string());
+            let _ = write!(
+                text,
+                "{}- op: add\n  path: /spec/triggers/-\n  value: {trigger}\n",
+                comment(words)
+            );
+        }
+        text
+    }
+}
+
+/// A window as KEDA's clock is told it.
+fn cron(window: &Window, zone: &str) -> Value {
+    let at = |minute: i64| {
+        let (day, minute) = (minute.div_euclid(24 * 60), minute.rem_euclid(24 * 60));
+        format!("{} {} * * {}", minute % 60, minute / 60, of_week(window.days.later(day)))
+    };
+    json!({
+        "timezone": zone,
+        "start": at(window.from),
+        "end": at(window.to),
+        "desiredReplicas": window.pods.to_string(),
+    })
+}
+
+/// Days as the last field of a cron expression, in which Sunday is 0.
+fn of_week(days: Days) -> String {
+    if days == Days::ALL {
+        return "*".to_owned();
+    }
+    let mut all: Vec<usize> = days.each().map(|day| (day + 1) % 7).collect();
+    all.sort_unstable();
+    let runs = all.chunk_by(|a, b| a + 1 == *b);
+    let runs = runs.map(|run| match run {
+        [first, _, .., last] => format!("{first}-{last}"),
+        few => few.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+    });
+    runs.collect::<Vec<_>>().join(",")
+}
+
+/// A window for people: `Mon Tue Wed Thu Fri 07:58-18:00: 9 pods for up to 79.0 rps`.
+fn described(window: &Window) -> String {
+    const NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let days: Vec<&str> = window.days.each().map(|day| NAMES[day]).collect();
+    let days = if days.len() == NAMES.len() { "every day".to_owned() } else { days.join(" ") };
+    let time = |minute: i64| format!("{:02}:{:02}", minute / 60 % 24, minute % 60);
+    let (from, to) = (time(window.from), time(window.to));
+    let Window { pods, asked, load, .. } = window;
+    let capped = if asked > pods { format!(", of {asked} asked for") } else { String::new() };
+    format!("{days} {from}-{to}: {pods} pods{capped} for up to {load:.1} rps")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::advise::plan::{Code, Reason};
+    use crate::render::example::{self, API};
+    use crate::service::live::Workload;
+
+    fn window(pods: u32) -> Window {
+        Window {
+            days: Days::of([0, 1, 2, 3, 4]),
+            from: 478,
+            to: 1080,
+            pods,
+            asked: pods,
+            load: 79.0,
+        }
+    }
+
+    fn laid(windows: Vec<Window>, doubt: bool) -> Laid {
+        let doubt =
+            doubt.then(|| Reason { code: Code::Coverage, message: "half of it".to_owned() });
+        Laid { windows, zone: "Asia/Tokyo".to_owned(), doubt }
+    }
+
+    fn keda(triggers: Value) -> ScaledObject {
+        ScaledObject {
+            name: "by-queue".to_owned(),
+            min: Some(3),
+            max: Some(10),
+            paused: false,
+            target_utilization: None,
+            triggers,
+            composed: false,
+        }
+    }
+
+    fn written(triggers: Value, laid: Laid) -> [Vec<Patch>; 2] {
+        let of = (example::service().name, API.0.to_owned());
+        let scaler = Some(Scaler::Keda(keda(triggers)));
+        let live = Live {
+            workloads: [(of.clone(), Workload { scaler, ..Workload::default() })].into(),
+            ..Live::default()
+        };
+        let (plan, services, clocks) = (example::plan(), [example::service()], [(of, laid)].into());
+        [patches(&plan, &services, &live, &clocks), kustomize(&plan, &services, &live, &clocks)]
+    }
+
+    fn read(patch: &Patch) -> Value {
+        serde_saphyr::from_str(&patch.content).unwrap()
+    }
+
+    /// A list after a patch: its first operation tests what the second one replaces.
+    fn after(patch: &Patch, list: &Value) -> Value {
+        let read = read(patch);
+        assert_eq!(
+            (&read[0]["op"], &read[0]["value"]),
+            (&json!("test"), list),
+            "{}",
+            patch.content
+        );
+        assert_eq!((&read[1]["op"], read.as_array().unwrap().len()), (&json!("replace"), 2));
+        read[1]["value"].clone()
+    }
+
+    fn clock(number: u32, pods: u32) -> Value {
+        json!({"type": "cron", "name": format!("plimsoll-{number}"), "metadata": {"timezone": "Asia/Tokyo",
+            "start": "58 7 * * 1-5", "end": "0 18 * * 1-5", "desiredReplicas": pods.to_string()}})
+    }
+
+    #[test]
+    fn the_triggers_of_others_are_kept_and_come_back_alone() {
+        let theirs = json!([{"type": "rabbitmq", "metadata": {"queueName": "jobs: #1\u{2028}"}}]);
+        let [patches, kustomize] = written(theirs.clone(), laid(vec![window(9)], false));
+        let [forward, undo] = patches.try_into().unwrap();
+        let new = after(&forward, &theirs);
+        assert_eq!(new, json!([theirs[0], clock(1, 9)]));
+        assert_eq!(after(&undo, &new), theirs);
+        assert_eq!(undo.file_name, "jarvis.by-queue.scaledobject-cron.undo.yaml");
+        assert!(
+            forward
+                .content
+                .contains("# Mon Tue Wed Thu Fri 07:58-18:00: 9 pods for up to 79.0 rps")
+        );
+        let [kustomize] = kustomize.try_into().unwrap();
+        let add = json!([{"op": "add", "path": "/spec/triggers/-", "value": clock(1, 9)}]);
+        assert_eq!(read(&kustomize), add);
+    }
+
+    #[test]
+    fn windows_that_stand_there_are_stated_again_by_kustomize_alone() {
+        let [patches, kustomize] =
+            written(json!([clock(1, 9), {"type": "cpu"}]), laid(vec![window(9)], false));
+        assert_eq!((patches.len(), kustomize.len()), (0, 1));
+    }
+
+    #[test]
+    fn an_earlier_window_goes_only_where_nothing_forbids_it() {
+        let there = json!([clock(1, 9)]);
+        let [sure, _] = written(there.clone(), laid(vec![window(6)], false));
+        assert_eq!(after(&sure[0], &there), json!([clock(1, 6)]));
+        let [doubtful, _] = written(there.clone(), laid(vec![window(6)], true));
+        assert_eq!(after(&doubtful[0], &there), json!([clock(1, 6), clock(2, 9)]));
+        assert!(doubtful[0].content.contains("no earlier window is taken away: half of it"));
+        let [none, _] = written(there.clone(), laid(Vec::new(), false));
+        assert_eq!(after(&none[0], &there), json!([]));
+        let [still, kustomize] = written(there, laid(Vec::new(), true));
+        assert_eq!((still.len(), kustomize.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_sleeps_is_paused_or_goes_by_a_formula_is_left() {
+        let list = || json!([]);
+        assert_eq!(refusal(&keda(list())), None);
+        for left in [
+            ScaledObject { min: Some(0), ..keda(list()) },
+            ScaledObject { paused: true, ..keda(list()) },
+            ScaledObject { composed: true, ..keda(list()) },
+            keda(Value::Null),
+        ] {
+            assert!(refusal(&left).is_some(), "{left:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_past_midnight_ends_on_the_next_day() {
+        let late = Window { days: Days::of([4, 5, 6]), from: 1410, to: 1440 + 90, ..window(9) };
+        let cron = cron(&late, "UTC");
+        // Friday, Saturday and Sunday, and the days after them
+        assert_eq!(
+            (&cron["start"], &cron["end"]),
+            (&json!("30 23 * * 0,5,6"), &json!("30 1 * * 0,1,6"))
+        );
+        let always = Window { days: Days::ALL, from: 0, to: 720, ..window(9) };
+        assert_eq!(super::cron(&always, "UTC")["end"], "0 12 * * *");
+    }
+}
