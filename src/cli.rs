@@ -62,6 +62,9 @@ pub enum Command {
     /// commits on it is left alone.
     Pr(PrArgs),
     /// Print patches for HPAs, KEDA's objects, Deployments and StatefulSets
+    ///
+    /// Where KEDA owns a count, cron triggers lay down the hours of the week that ask for more than its minimum, ahead of
+    /// the load; the triggers of others are kept.
     Patch(PatchArgs),
     /// Change the cluster as advised, where every guard lets it pass; a dry run unless --yes
     ///
@@ -450,18 +453,21 @@ pub struct InitArgs {
     /// Where to write the settings
     #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
     pub file: PathBuf,
-    /// The service's name [default: my-service, or the namespace where a cluster is named]
+    /// The service's name [default: my-service, or the namespace where a cluster is asked]
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
-    /// The namespace it runs in [default: the service's name]
+    /// The namespace it runs in [default: the service's name, or the pod's own inside one]
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// Take the components from the cluster of this kubeconfig context
+    /// Take the components from the cluster of this kubeconfig context; inside a pod its own is asked without a flag
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
     /// The kubeconfig file to reach the cluster by
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Ask no cluster, also inside a pod
+    #[arg(long, conflicts_with_all = ["context", "kubeconfig"])]
+    pub no_cluster: bool,
     /// Address of the Prometheus
     #[arg(long, value_name = "URL", default_value = "http://localhost:9090")]
     pub prometheus_url: String,

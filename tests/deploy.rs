@@ -387,6 +387,44 @@ fn a_pod_asks_its_own_cluster_unless_told_not_to() {
 }
 
 #[test]
+fn init_in_a_pod_begins_with_what_its_cluster_runs() {
+    let test = "init_in_a_pod_begins_with_what_its_cluster_runs";
+    let Some((_cluster, pod)) = installed(test, "begun") else { return };
+    let init = |file: &str, args: &[&str]| {
+        let (code, said) = pod.run(&[&["init", "--file", file], args].concat());
+        (code, said, std::fs::read_to_string(pod.path(KEPT).join(file)).ok())
+    };
+    let (code, said, text) = init("found.yaml", &["-n", "my-service"]);
+    assert_eq!(code, Some(0), "{said}");
+    let text = text.unwrap();
+    assert!(text.contains("name: my-service") && text.contains("HPA front-scaler"), "{text}");
+    // without a word it is the pod's own namespace, in which this account may list nothing
+    let (code, said, text) = init("own.yaml", &[]);
+    assert_eq!((code, text), (Some(1), None), "{said}");
+    for words in ["in namespace `begun`", "denied is not taken for none", "`--no-cluster`"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let (code, said, text) = init("alone.yaml", &["--no-cluster"]);
+    assert!(code == Some(0) && text.unwrap().contains("name: my-service"), "{said}");
+    // a pod that mounts no token is told so: by what can do without a cluster, and by what cannot
+    std::fs::remove_file(pod.path(ACCOUNT).join("token")).unwrap();
+    let (code, said, text) = init("tokenless.yaml", &["-n", "my-service"]);
+    assert!(code == Some(0) && !text.unwrap().contains("front-scaler"), "{said}");
+    for words in ["no cluster was asked: this pod mounts no token", "`--context NAME`"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let (code, said) = pod.run(&["apply"]);
+    assert_eq!(code, Some(1), "{said}");
+    for words in [
+        "error: no cluster to ask",
+        "nor does this pod mount a token",
+        "automountServiceAccountToken",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
 fn the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold() {
     let test = "the_program_needs_nothing_of_a_machine_that_the_image_does_not_hold";
     if !there(test, &["env", "ldd", way_in()]) {

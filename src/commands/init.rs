@@ -32,11 +32,14 @@ pub struct Starter {
 
 impl From<&InitArgs> for Starter {
     fn from(args: &InitArgs) -> Self {
-        // whoever names a namespace of a cluster need not name the service
-        let namespace = args.namespace.clone().filter(|_| asks_a_cluster(args));
-        let service = args.service.clone().or(namespace).unwrap_or_else(|| "my-service".to_owned());
+        let asks = cluster(args).is_some();
+        let pods = || kubernetes::namespace_of_the_pod().filter(|_| asks && args.service.is_none());
+        let namespace = args.namespace.clone().or_else(pods);
+        // whoever asks for a namespace of a cluster need not name the service
+        let service = args.service.clone().or_else(|| namespace.clone().filter(|_| asks));
+        let service = service.unwrap_or_else(|| "my-service".to_owned());
         Self {
-            namespace: args.namespace.clone().unwrap_or_else(|| service.clone()),
+            namespace: namespace.unwrap_or_else(|| service.clone()),
             service,
             prometheus_url: args.prometheus_url.clone(),
             runbook: args.tiers.clone(),
@@ -45,37 +48,50 @@ impl From<&InitArgs> for Starter {
     }
 }
 
-fn asks_a_cluster(args: &InitArgs) -> bool {
-    args.context.is_some() || args.kubeconfig.is_some()
+/// The cluster that the flags name, else the one whose pod this runs in; `None`: nobody is to be asked.
+fn cluster(args: &InitArgs) -> Option<ClusterOptions> {
+    let named = args.context.is_some() || args.kubeconfig.is_some();
+    (named || !args.no_cluster && kubernetes::in_a_pod()).then(|| ClusterOptions {
+        context: args.context.clone(),
+        kubeconfig: args.kubeconfig.clone(),
+    })
 }
 
-/// Asks the cluster that the flags name, if they name one, and writes the settings.
+/// Asks the cluster that the flags name, or that of the pod, if there is one, and writes the settings.
 ///
 /// # Errors
 ///
 /// As [`run`]; where the cluster cannot be asked, or runs nothing in that namespace.
 pub async fn command(args: &InitArgs, talk: &Talk, out: &mut dyn Write) -> Result<()> {
     let mut starter = Starter::from(args);
-    if asks_a_cluster(args) {
-        starter.found = discovered(args, &starter.namespace, talk).await?;
+    match cluster(args) {
+        Some(options) => {
+            starter.found = discovered(&options, &starter.namespace, talk).await?;
+        }
+        None if !args.no_cluster && kubernetes::of_a_pod() == Some(false) => talk.say(&format!(
+            "warning: no cluster was asked: this pod mounts no token at `{}`\nhint: let it mount one (`automountServiceAccountToken`), or name a cluster with `--context NAME`",
+            kubernetes::POD_ACCOUNT
+        )),
+        None => {}
     }
     run(&args.file, &starter, args.force, out)
 }
 
 async fn discovered(
-    args: &InitArgs,
+    options: &ClusterOptions,
     namespace: &str,
     talk: &Talk,
 ) -> Result<Vec<(Target, Workload)>, Hinted> {
-    let options =
-        ClusterOptions { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };
-    let here = kubernetes::discover(namespace, &options).await;
-    let here = here.map_err(|error| Hinted::because(&error, &error.hint()))?;
+    let here = kubernetes::discover(namespace, options).await;
+    let here = here.map_err(|error| Hinted::because(&error, &error.hint_by(options)))?;
     if here.found.is_empty() {
         let hint = "name the namespace with `--namespace`".to_owned();
         let nothing = format!("no Deployment or StatefulSet in namespace `{namespace}`");
         let denied = here.gaps.into_iter().next().map(|gap| (gap.message, gap.hint));
-        let (message, hint) = denied.unwrap_or((nothing, hint));
+        let (message, mut hint) = denied.unwrap_or((nothing, hint));
+        if options.is_the_pods() {
+            hint += "; `--no-cluster` leaves the cluster of this pod alone";
+        }
         return Err(Hinted { message, hint });
     }
     for gap in here.gaps.iter().filter(|gap| gap.of_settings) {

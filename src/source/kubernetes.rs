@@ -43,14 +43,28 @@ impl ClusterOptions {
 
 /// Where a pod tells what runs in it that there is an API server, as every client of Kubernetes looks for it.
 const POD_SERVER: &str = "KUBERNETES_SERVICE_HOST";
-/// Where a pod has the token of its account, unless it is told to mount none.
-const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/// Where a pod has what its account is, unless it is told to mount none.
+pub const POD_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Whether this runs in a pod that has an account.
 #[must_use]
 pub fn in_a_pod() -> bool {
-    let server = std::env::var_os(POD_SERVER).is_some_and(|host| !host.is_empty());
-    server && Path::new(POD_TOKEN).exists()
+    of_a_pod() == Some(true)
+}
+
+/// Whether the pod that this runs in has a token of an account; `None`: this is no pod.
+#[must_use]
+pub fn of_a_pod() -> Option<bool> {
+    std::env::var_os(POD_SERVER)
+        .is_some_and(|host| !host.is_empty())
+        .then(|| Path::new(POD_ACCOUNT).join("token").exists())
+}
+
+/// The namespace of the pod that this runs in.
+#[must_use]
+pub fn namespace_of_the_pod() -> Option<String> {
+    let text = std::fs::read_to_string(Path::new(POD_ACCOUNT).join("namespace")).ok()?;
+    Some(text.trim().to_owned()).filter(|name| in_a_pod() && !name.is_empty())
 }
 
 /// Advice is not worth waiting for a cluster longer than this.

@@ -6,7 +6,7 @@ use std::fmt;
 use kube::Resource;
 use kube::config::KubeconfigError;
 
-use super::ClusterOptions;
+use super::{ClusterOptions, POD_ACCOUNT, of_a_pod};
 
 /// Why the cluster, or something in it, could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,11 +144,14 @@ impl KubernetesError {
     pub fn hint(&self) -> String {
         match self {
             Self::Kubeconfig { .. } => {
-                "name the kubeconfig with `--kubeconfig FILE` and its context with `--context NAME`".to_owned()
+                let named = "name the kubeconfig with `--kubeconfig FILE` and its context with `--context NAME`";
+                match of_a_pod() {
+                    Some(false) => format!("let the pod mount it (`automountServiceAccountToken`), or {named}"),
+                    _ => named.to_owned(),
+                }
             }
             Self::Account { .. } => {
-                "see what is mounted at `/var/run/secrets/kubernetes.io/serviceaccount`, or leave the cluster alone with `--no-cluster`"
-                    .to_owned()
+                format!("see what is mounted at `{POD_ACCOUNT}`, or leave the cluster alone with `--no-cluster`")
             }
             Self::Unreachable { .. } => {
                 "check `kubectl version`, or leave out `--context` and give `current:` in the settings".to_owned()
@@ -214,7 +217,9 @@ impl KubernetesError {
             }
             _ => error.to_string(),
         };
-        Self::Kubeconfig { why }
+        let tokenless = (of_a_pod() == Some(false))
+            .then(|| format!("; nor does this pod mount a token at `{POD_ACCOUNT}`"));
+        Self::Kubeconfig { why: why + &tokenless.unwrap_or_default() }
     }
 
     /// No account to ask by; kube's own texts hold their causes already.
