@@ -77,7 +77,7 @@ async fn the_demo_through_a_real_prometheus_gives_the_demos_own_advice() {
     same_advice(&assessed(&settings, at, &own), &assessed(&settings, at, &pulled));
 
     let mut text = Vec::new();
-    check::run(&settings, at, false, &mut text).await.unwrap();
+    check::run(&settings, at, (false, None), &mut text).await.unwrap();
     // without its line breaks
     let text = String::from_utf8(text).unwrap();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -28,6 +28,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const JARVIS: &str = include_str!("manifests/jarvis.yaml");
 const AROUND: &str = include_str!("manifests/around.yaml");
 const OPERATORS: &str = include_str!("manifests/operators.yaml");
+const METRICS: &str = include_str!("manifests/metrics.yaml");
 const PROMETHEUS_RULE: &str = include_str!("manifests/prometheus-rule.yaml");
 
 /// A service with every kind of object that is asked for, and a day of history.
@@ -53,11 +54,12 @@ fn inhabited(release: &str) -> Arc<Cluster> {
     cluster.apply("my-service", JARVIS);
     cluster.apply("my-service", AROUND);
     cluster.apply("my-service", OPERATORS);
+    cluster.apply("my-service", METRICS);
     cluster.apply("my-service", PROMETHEUS_RULE);
     cluster.namespace("second");
     cluster.namespace(release);
     restrict(&cluster, release);
-    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io,prometheusrules.monitoring.coreos.com,servicemonitors.monitoring.coreos.com";
+    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io,pods.metrics.k8s.io,prometheusrules.monitoring.coreos.com,servicemonitors.monitoring.coreos.com";
     cluster.wait("custom resources", || {
         cluster.kubectl(&["get", kinds, "-n", "my-service"]).status.success()
     });
@@ -301,13 +303,16 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
     // who may nothing is told of each right that is missing; what hangs on one of them is told once it is given
     let mut asked = BTreeSet::new();
     loop {
-        let told = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
-            .args(["plan", "--context", "limited", "--kubeconfig"])
-            .arg(cluster.path("limited.kubeconfig"))
-            .current_dir(&desk)
-            .output()
-            .unwrap();
-        let told = String::from_utf8(told.stderr).unwrap();
+        let told = ["plan", "check"].map(|verb| {
+            let told = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+                .args([verb, "--context", "limited", "--kubeconfig"])
+                .arg(cluster.path("limited.kubeconfig"))
+                .current_dir(&desk)
+                .output()
+                .unwrap();
+            String::from_utf8([told.stdout, told.stderr].concat()).unwrap()
+        });
+        let told = told.concat();
         let missing: BTreeSet<&str> = told
             .split("--verb=list --resource=")
             .skip(1)
@@ -486,7 +491,7 @@ fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
     let all = asked(&["--list", "-n", "my-service", "--no-headers"]);
     let of_objects = all.lines().filter(|line| !line.starts_with("self") && !line.starts_with(' '));
     let of_objects: Vec<&str> = of_objects.collect();
-    assert_eq!(of_objects.len(), 11, "{all}");
+    assert_eq!(of_objects.len(), 12, "{all}");
     assert!(of_objects.iter().all(|line| line.ends_with(" [list]")), "{all}");
     for verb in ["patch", "update", "create", "delete", "get", "watch"] {
         let said = asked(&[verb, "deployments.apps", "-n", "my-service"]);

@@ -5,13 +5,19 @@
 
 #[path = "support/cluster.rs"]
 mod cluster;
+#[path = "support/fake.rs"]
+#[allow(dead_code)]
+mod fake;
 #[path = "support/harbour.rs"]
 mod harbour;
 
 use std::path::Path;
 
 use cluster::{Cluster, available, controllers_available};
+use fake::Fake;
 use harbour::{Desk, JARVIS, allow, settings};
+use jiff::{SignedDuration, Timestamp};
+use plimsoll::history::Signal;
 use plimsoll::service::live::{Budget, Claim, Live, Scaler, Share};
 use plimsoll::source::kubernetes::{ClusterOptions, live_state};
 use plimsoll::units::{Bytes, Millicores};
@@ -425,3 +431,141 @@ spec:
     metadata: {labels: {app: several}}
     spec: {containers: [{name: a, image: example/a}, {name: b, image: example/b}]}
 ";
+
+/// The API of the metrics server, with any content.
+const METRICS: &str = include_str!("manifests/metrics.yaml");
+
+/// What the metrics server says of pods of the API and of one of somebody else, so many mebibytes each.
+fn pod_metrics(at: Timestamp, api: &[u32], other: u32) -> String {
+    let pod = |name: String, app: &str, mebibytes: u32| {
+        format!(
+            "apiVersion: metrics.k8s.io/v1beta1
+kind: PodMetrics
+metadata: {{name: {name}, labels: {{app: {app}}}}}
+timestamp: \"{at}\"
+window: 15s
+containers:
+  - {{name: server, usage: {{cpu: 290000000n, memory: {mebibytes}Mi}}}}
+  - {{name: mesh, usage: {{cpu: 10m, memory: 1024Ki}}}}
+"
+        )
+    };
+    let mut all: Vec<String> = (0..)
+        .zip(api)
+        .map(|(number, mebibytes)| {
+            pod(format!("jarvis-api-7d4b9c8f6d-zzzz{number}"), "api", *mebibytes)
+        })
+        .collect();
+    all.push(pod("nightly".to_owned(), "nightly", other));
+    all.join("---\n")
+}
+
+#[test]
+fn check_holds_the_history_against_what_the_cluster_says_of_this_moment() {
+    if !available("check_holds_the_history_against_what_the_cluster_says") {
+        return;
+    }
+    // of its own: what it serves is asked of the whole cluster
+    let cluster = Cluster::start();
+    cluster.apply("used", JARVIS);
+    let now = Timestamp::now();
+    let desk = Desk::with(&["used"], now, |signal, value| match signal {
+        Signal::Memory => 300.0 * 1_048_576.0,
+        Signal::CpuMax => 0.25,
+        _ => value,
+    });
+    let check = |more: &[&str]| desk.say(&cluster, "admin", &[&["check"], more].concat());
+    let alone = |words: &str| {
+        let told = check(&[]);
+        told.says(0, &["not compared: the cluster does not serve `metrics.k8s.io`", words]);
+        assert!(!told.stdout.contains("cluster  pods"), "{}", told.stdout);
+    };
+    alone("install metrics-server");
+    // who is not told is not told that nothing is used
+    cluster.apply("used", METRICS);
+    let list = ["get", "pods.metrics.k8s.io", "-n", "used"];
+    cluster.wait("the metrics API", || cluster.kubectl(&list).status.success());
+    let told = desk.say(&cluster, "stranger", &["check"]);
+    told.says(0, &["not compared: cannot list deployments in namespace `used`"]);
+    let told = check(&[]);
+    told.says(0, &["prometheus  none in the settings"]);
+    assert!(!told.stdout.contains("use now"), "{}", told.stdout);
+
+    // the largest pod, all its containers, and no pod that the object does not select
+    cluster.apply("used", &pod_metrics(now, &[180, 279], 4_000));
+    let told = check(&[]);
+    told.says(
+        0,
+        &["use now history cluster pods", "api.cpuMax 250m 300m 2", "api.memory 300Mi 280Mi 2"],
+    );
+    assert!(!told.stdout.contains("worker.memory 300Mi"), "{}", told.stdout);
+    cluster.apply("used", &pod_metrics(now, &[119, 60], 4_000));
+    check(&[]).says(
+        3,
+        &[
+            "api.memory 300Mi 120Mi 2",
+            "`api.memory` is more than 2 times apart",
+            "`Deployment/jarvis-api`",
+        ],
+    );
+    // what the settings size is one container
+    desk.edit("Deployment/jarvis-api}", "Deployment/jarvis-api, container: mesh}");
+    check(&[]).says(
+        3,
+        &["api.cpuMax 250m 10m 2", "api.memory 300Mi 1Mi 2", "`api.cpuMax` is more than 4"],
+    );
+    // another moment, and a metrics server that fell asleep, are compared with nothing
+    let week = (now - SignedDuration::from_hours(168)).to_string();
+    check(&["--at", &week]).says(0, &["use now not compared: `--at` is another moment"]);
+    cluster.apply("used", &pod_metrics(now - SignedDuration::from_hours(2), &[10], 10));
+    let stale = pod_metrics(now - SignedDuration::from_hours(2), &[10, 10], 10);
+    cluster.apply("used", &stale);
+    let told = check(&[]);
+    assert!(told.code == Some(0) && !told.stdout.contains("use now"), "{}", told.stdout);
+}
+
+#[test]
+fn check_asks_prometheus_for_this_moment_where_nothing_was_pulled_yet() {
+    if !available("check_asks_prometheus_for_this_moment_where_nothing_was_pulled_yet") {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.apply("fresh", JARVIS);
+    cluster.apply("fresh", METRICS);
+    let list = ["get", "pods.metrics.k8s.io", "-n", "fresh"];
+    cluster.wait("the metrics API", || cluster.kubectl(&list).status.success());
+    cluster.apply("fresh", &pod_metrics(Timestamp::now(), &[279], 10));
+    // the query is of pods by name, and finds those of another cluster too
+    let prometheus = Fake::serve(|request, _| {
+        let query = request.param("query").unwrap_or_default();
+        let one = if query == "vector(1)" {
+            r#"{"metric":{},"value":[0,"1"]}"#
+        } else if query.starts_with(
+            "max(sum by (pod) (max by (pod, container) (max_over_time(container_memory",
+        ) && query.contains("jarvis-api")
+        {
+            r#"{"metric":{},"value":[0,"3221225472"]}"#
+        } else {
+            ""
+        };
+        let body =
+            format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{one}]}}}}"#);
+        fake::json("200 OK", &body)
+    });
+    let desk = Desk::of(&["fresh"]);
+    desk.edit("files: [history.csv]", &format!("prometheus: {{url: '{}'}}", prometheus.url));
+    desk.edit(
+        "    namespace: fresh\n",
+        "    namespace: fresh\n    load: {selector: {service: api}}\n",
+    );
+    let told = desk.say(&cluster, "admin", &["check"]);
+    told.says(
+        3,
+        &[
+            "api.cpuMax not there 300m 1",
+            "api.memory 3Gi 280Mi 1",
+            "`api.memory` is more than 2 times apart",
+        ],
+    );
+    assert!(!desk.path("history").exists());
+}

@@ -740,7 +740,7 @@ async fn check_says_which_label_is_wrong_and_what_values_there_are() {
     let selector = [("service".to_owned(), "shop-apo".to_owned())].into();
     settings.services[0].load = LoadSource::Preset { name: None, selector };
     let mut text = Vec::new();
-    let exit = check::run(&settings, time(NOON), false, &mut text).await.unwrap();
+    let exit = check::run(&settings, time(NOON), (false, None), &mut text).await.unwrap();
     let text = String::from_utf8(text).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     // without its line breaks

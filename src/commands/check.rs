@@ -1,6 +1,7 @@
 //! `check`: what works, what is missing and why, and what a pull would cost. It changes nothing.
 
 mod cause;
+mod present;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use crate::config::{PrometheusSettings, Settings};
 use crate::history::{Evidence, Observed, Samples, SeriesKey, Signal};
 use crate::render::text::wrap;
 use crate::service::{LoadSource, Service};
+use crate::source::kubernetes::ClusterOptions;
 use crate::source::prometheus::presets::{Needs, PRESETS};
 use crate::source::prometheus::promql::Matchers;
 use crate::source::prometheus::{Choice, Client, SignalQuery, queries};
@@ -42,11 +44,11 @@ struct Check<'a> {
 ///
 /// # Errors
 ///
-/// A Prometheus that cannot be reached or refuses us, a store that cannot be read, settings that name no query.
+/// A Prometheus or cluster that cannot be reached or refuses us, a store that cannot be read, settings that name no query.
 pub async fn run(
     settings: &Settings,
     at: Timestamp,
-    offline: bool,
+    (offline, cluster): (bool, Option<&ClusterOptions>),
     out: &mut impl Write,
 ) -> Result<Exit> {
     let at = at.min(Timestamp::now()).as_second();
@@ -78,11 +80,12 @@ pub async fn run(
         }
     };
     let files = pull::files(settings)?;
+    let usage = present::usage(settings, at, cluster, out).await?;
     let mut check = Check { settings, at, store, client, files, troubled: false };
     let mut cost = 0;
     for service in &settings.services {
-        let (text, points) = check.service(service).await?;
-        write!(out, "\n{text}")?;
+        let (text, points, list) = check.service(service).await?;
+        write!(out, "\n{text}{}", check.present(service, &list, &usage).await?)?;
         cost += points;
     }
     if let Some(prometheus) = &settings.history.prometheus {
@@ -102,8 +105,8 @@ async fn connect(prometheus: &PrometheusSettings, at: i64, out: &mut impl Write)
 }
 
 impl Check<'_> {
-    /// The report on one service, and how many points a pull of it would ask for now.
-    async fn service(&mut self, service: &Service) -> Result<(String, u64)> {
+    /// The report on one service, how many points a pull of it would ask for now, and its queries.
+    async fn service(&mut self, service: &Service) -> Result<(String, u64, Vec<SignalQuery>)> {
         let choice = self.choice(service).await?;
         let list = queries(service, self.settings.history.step, choice.as_ref())
             .map_err(|error| Hinted::because(&error, &error.hint()))?;
@@ -159,7 +162,7 @@ impl Check<'_> {
                 let _ = writeln!(text, "      {line}");
             }
         }
-        Ok((text, points))
+        Ok((text, points, list))
     }
 
     /// What is known of one series, and by whose word.

@@ -142,7 +142,7 @@ pub(super) async fn live_of(
 }
 
 /// The cluster that the flags name, else the one whose pod this runs in; `None`: nobody is to be asked.
-fn cluster(args: &RunArgs) -> Option<ClusterOptions> {
+pub(super) fn cluster(args: &RunArgs) -> Option<ClusterOptions> {
     let named = args.context.is_some() || args.kubeconfig.is_some();
     let alone = args.offline || args.no_cluster;
     (named || !alone && kubernetes::in_a_pod()).then(|| options(args))

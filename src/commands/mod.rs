@@ -82,7 +82,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Init(args) => init::command(&args, &talk, out).await.map(done),
         Command::Check(args) => {
             let settings = gather::settings(&args)?;
-            check::run(&settings, gather::moment(&args, &settings), args.offline, out).await
+            let at = gather::moment(&args, &settings);
+            let cluster = gather::cluster(&args);
+            check::run(&settings, at, (args.offline, cluster.as_ref()), out).await
         }
         Command::Pull(args) => {
             let settings = gather::settings(&args)?;

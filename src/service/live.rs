@@ -102,6 +102,15 @@ pub struct Amounts {
     pub memory: Option<Bytes>,
 }
 
+/// What the pods of a component use at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use {
+    /// How many pods were seen.
+    pub pods: usize,
+    /// The CPU of the busiest, and the memory of the largest.
+    pub most: Amounts,
+}
+
 /// Who sets a replica count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scaler {

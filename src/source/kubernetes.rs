@@ -10,6 +10,7 @@ mod place;
 mod scaler;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use kube::{Client, Config};
 
 use self::cluster::Cluster;
 pub use self::error::KubernetesError;
+pub use self::usage::{Usage, usage};
 use crate::service::live::{Gap, Live, Scaler, Workload};
 use crate::service::{Service, Target};
 

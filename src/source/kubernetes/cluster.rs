@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
-use kube::core::NamespaceResourceScope;
+use kube::core::{NamespaceResourceScope, Selector};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
@@ -66,7 +66,7 @@ impl Cluster {
     {
         let listing = Listing::of::<K>(&(), Some(namespace));
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let listed = pages(&api, &listing).await;
+        let listed = pages(&api, &listing, None).await;
         self.contained(listed)
     }
 
@@ -77,7 +77,7 @@ impl Cluster {
     {
         let listing = Listing::of::<K>(&(), None);
         let api: Api<K> = Api::all(self.client.clone());
-        let listed = pages(&api, &listing).await;
+        let listed = pages(&api, &listing, None).await;
         self.contained(listed)
     }
 
@@ -90,17 +90,36 @@ impl Cluster {
         if self.serves(operator.group).await? == Some(false) {
             return Ok(Some(Vec::new()));
         }
+        self.selected(operator, namespace, None).await
+    }
+
+    /// Those of an operator's objects in a namespace that the selector picks; `None`: not told, and noted.
+    pub async fn select(
+        &mut self,
+        operator: &Operator,
+        namespace: &str,
+        selector: &Selector,
+    ) -> Result<Option<Vec<DynamicObject>>, KubernetesError> {
+        self.selected(operator, namespace, Some(selector)).await
+    }
+
+    async fn selected(
+        &mut self,
+        operator: &Operator,
+        namespace: &str,
+        selector: Option<&Selector>,
+    ) -> Result<Option<Vec<DynamicObject>>, KubernetesError> {
         let kind = GroupVersionKind::gvk(operator.group, operator.version, operator.kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, operator.plural);
         let listing = Listing::of::<DynamicObject>(&resource, Some(namespace));
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), namespace, &resource);
-        let listed = pages(&api, &listing).await;
+        let listed = pages(&api, &listing, selector).await;
         self.contained(listed)
     }
 
     /// Whether the cluster serves an API group; `None`: it does not say what it serves.
-    async fn serves(&mut self, group: &str) -> Result<Option<bool>, KubernetesError> {
+    pub async fn serves(&mut self, group: &str) -> Result<Option<bool>, KubernetesError> {
         if !self.asked_for_groups {
             self.asked_for_groups = true;
             let answer = self.client.list_api_groups().await;
@@ -130,11 +149,18 @@ impl Cluster {
     }
 }
 
-async fn pages<K>(api: &Api<K>, listing: &Listing) -> Result<Vec<K>, KubernetesError>
+async fn pages<K>(
+    api: &Api<K>,
+    listing: &Listing,
+    selector: Option<&Selector>,
+) -> Result<Vec<K>, KubernetesError>
 where
     K: Clone + Debug + DeserializeOwned,
 {
     let mut page = ListParams::default().limit(PAGE);
+    if let Some(selector) = selector {
+        page = page.labels_from(selector);
+    }
     let mut all = Vec::new();
     loop {
         let list =

@@ -53,6 +53,12 @@ pub enum KubernetesError {
         /// The server's words, or those of the decoder.
         message: String,
     },
+    /// The cluster has no such API.
+    #[error("the cluster does not serve `{group}`")]
+    NotServed {
+        /// The API group.
+        group: &'static str,
+    },
     /// The object is not in the cluster.
     #[error("{what} does not exist")]
     NotFound {
@@ -105,6 +111,11 @@ const OF_SETTINGS: [&str; 4] =
     ["deployments", "statefulsets", "horizontalpodautoscalers", "scaledobjects"];
 
 impl Listing {
+    fn resource(&self) -> String {
+        let dot = if self.group.is_empty() { "" } else { "." };
+        format!("{}{dot}{}", self.plural, self.group)
+    }
+
     pub(super) fn of<K: Resource>(kind: &K::DynamicType, namespace: Option<&str>) -> Self {
         Self {
             plural: K::plural(kind).into_owned(),
@@ -115,8 +126,7 @@ impl Listing {
 
     /// The right that is missing.
     fn right(&self) -> String {
-        let dot = if self.group.is_empty() { "" } else { "." };
-        let resource = format!("{}{dot}{}", self.plural, self.group);
+        let resource = self.resource();
         match &self.namespace {
             Some(namespace) => format!(
                 "`kubectl create role plimsoll-read -n {namespace} --verb=list --resource={resource}`, and bind it"
@@ -130,7 +140,11 @@ impl Listing {
 
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.plural)?;
+        // the pods of the metrics server are no pods
+        match self.plural.as_str() {
+            "pods" => write!(f, "{}", self.resource())?,
+            plural => write!(f, "{plural}")?,
+        }
         match &self.namespace {
             Some(namespace) => write!(f, " in namespace `{namespace}`"),
             None => Ok(()),
@@ -163,6 +177,9 @@ impl KubernetesError {
             Self::NotFound { .. } | Self::Kind { .. } => {
                 "set `components.<name>.target` to a `Deployment/NAME` or `StatefulSet/NAME` of this namespace"
                     .to_owned()
+            }
+            Self::NotServed { .. } => {
+                "install metrics-server to have Prometheus compared with it; nothing else asks it".to_owned()
             }
             Self::Failed { .. } => "ask again; `kubectl get` shows whether the API server is well".to_owned(),
             Self::SeveralScalers { .. } => "delete all but one: they undo each other".to_owned(),
@@ -205,6 +222,7 @@ impl KubernetesError {
             Self::Denied { listing, .. } | Self::Failed { listing, .. } => {
                 OF_SETTINGS.contains(&listing.plural.as_str())
             }
+            Self::NotServed { .. } => false,
             _ => true,
         }
     }

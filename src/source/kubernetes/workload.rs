@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{self, PodTemplateSpec};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -16,8 +16,8 @@ use serde::Serialize;
 use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
 use super::{Quantities, quantity, scaler, whole};
-use crate::service::Target;
 use crate::service::live::{self, Amounts, Budget, Container, SeenObject, Share, Vpa, Workload};
+use crate::service::{Service, Target};
 
 const VPAS: Operator = Operator {
     group: "autoscaling.k8s.io",
@@ -124,6 +124,32 @@ impl Listed {
             budgets: found.zip(self.budgets.as_ref()).map(|(found, all)| found.budgets(all)),
         }
     }
+}
+
+/// What selects the pods of each object that runs a component of the service.
+pub(super) async fn selectors(
+    cluster: &mut Cluster,
+    service: &Service,
+) -> Result<BTreeMap<Target, Selector>, KubernetesError> {
+    let mut all = BTreeMap::new();
+    let wanted = |kind: &str| service.components.iter().any(|one| one.target.kind == kind);
+    let mut add = |kind: &str, name: String, selector: LabelSelector| {
+        let selector = Selector::try_from(selector).ok().filter(|all| !all.selects_all());
+        all.extend(selector.map(|selector| (Target { kind: kind.to_owned(), name }, selector)));
+    };
+    if wanted("Deployment") {
+        let listed: Option<Vec<Deployment>> = cluster.list(&service.namespace).await?;
+        for one in listed.into_iter().flatten() {
+            add("Deployment", one.name_any(), one.spec.unwrap_or_default().selector);
+        }
+    }
+    if wanted("StatefulSet") {
+        let listed: Option<Vec<StatefulSet>> = cluster.list(&service.namespace).await?;
+        for one in listed.into_iter().flatten() {
+            add("StatefulSet", one.name_any(), one.spec.unwrap_or_default().selector);
+        }
+    }
+    Ok(all)
 }
 
 fn seen(kind: &str, metadata: &ObjectMeta, spec: &impl Serialize) -> SeenObject {
