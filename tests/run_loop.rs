@@ -29,6 +29,7 @@ use tempfile::TempDir;
 
 const HPA: &str = "hpa/front-scaler";
 const API: &str = "deployment/jarvis-api";
+const KEDA: &str = "scaledobject/by-load";
 const STEP: i64 = 300;
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
@@ -259,6 +260,106 @@ fn a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs() {
         "{}",
         turns.said
     );
+}
+
+/// KEDA's object on the API in the place of its HPA, and the HPA that KEDA makes of it.
+fn keda(berth: &Berth) {
+    let (cluster, namespace) = (&berth.cluster, berth.namespace);
+    cluster.apply(namespace, include_str!("manifests/operators-typed.yaml"));
+    cluster.wait("KEDA's objects", || {
+        cluster.kubectl(&["get", "scaledobjects", "-n", namespace]).status.success()
+    });
+    berth.kubectl(&["delete", HPA]);
+    let scaled = "
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: by-load}
+spec:
+  scaleTargetRef: {name: jarvis-api}
+  minReplicaCount: 3
+  maxReplicaCount: 12
+  triggers: [{type: cpu, metadata: {value: '60'}}, {type: cron, name: plimsoll-1, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 9 * * *, desiredReplicas: '5'}}]
+";
+    cluster.apply(namespace, scaled);
+    let uid = berth.get(KEDA)["metadata"]["uid"].as_str().unwrap().to_owned();
+    let made = format!(
+        "apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: keda-hpa-by-load
+  ownerReferences: [{{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: by-load, uid: {uid}, controller: true}}]
+spec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: jarvis-api}}, minReplicas: 3, maxReplicas: 12}}
+"
+    );
+    cluster.apply(namespace, &made);
+}
+
+#[test]
+fn the_floor_of_a_scaled_object_goes_up_and_back_and_what_keda_made_of_it_is_left() {
+    if !available("the_floor_of_a_scaled_object_goes_up_and_back") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-keda", now, 150.0);
+    keda(&berth);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    let before = (berth.get(KEDA)["spec"].clone(), berth.get("hpa/keda-hpa-by-load"));
+    let floor = || berth.get(KEDA)["spec"]["minReplicaCount"].as_u64().unwrap();
+    let turned = turns.take(&args, now).unwrap();
+    assert_eq!((turned.raised, floor()), (1, 6), "{}", turns.said);
+    assert!(
+        turns.said.contains("floor    ScaledObject/by-load in loop-keda: 3 -> 6, base 3"),
+        "{}",
+        turns.said
+    );
+    turns.take(&args, now).unwrap();
+    let high = floor();
+    assert!((9..=12).contains(&high), "{high} {}", turns.said);
+    let note = berth.get(KEDA)["metadata"]["annotations"]["plimsoll.dev/floor"].clone();
+    let note: Value = serde_json::from_str(note.as_str().unwrap()).unwrap();
+    assert_eq!((note["base"].as_u64(), note["set"].as_u64()), (Some(BASE), Some(high)));
+    // the floor and nothing else: triggers and maximum stand, and the HPA is KEDA's to move
+    let mut expected = before.0.clone();
+    expected["minReplicaCount"] = json!(high);
+    assert_eq!(
+        (berth.get(KEDA)["spec"].clone(), berth.get("hpa/keda-hpa-by-load")),
+        (expected, before.1)
+    );
+
+    // the load falls: within the hold time nothing happens, then it is given back and the note is gone
+    let later = now + 4 * HOUR;
+    berth.write_file(later, 9.0);
+    turns.take(&args, now + 600).unwrap();
+    assert_eq!(floor(), high);
+    for turn in 0..4 {
+        turns.take(&args, later + turn * 1_800).unwrap();
+        berth.write_file(later + (turn + 1) * 1_800, 9.0);
+    }
+    let after = berth.get(KEDA);
+    assert_eq!(after["spec"], before.0, "{}", turns.said);
+    assert_eq!(after["metadata"]["annotations"]["plimsoll.dev/floor"], Value::Null);
+    let verbs: Vec<Value> = berth.audit().iter().map(|line| line["verb"].clone()).collect();
+    assert!(verbs.len() >= 6 && verbs.iter().all(|verb| verb == "Floor"), "{verbs:?}");
+}
+
+#[test]
+fn a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named() {
+    if !available("a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-sleeps", now, 150.0);
+    keda(&berth);
+    berth.kubectl(&["annotate", KEDA, "autoscaling.keda.sh/paused=true"]);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    assert_eq!(turns.take(&args, now).unwrap().refused, 1);
+    assert!(turns.said.contains("SCALER") && turns.said.contains("paused"), "{}", turns.said);
+    berth.kubectl(&["annotate", KEDA, "autoscaling.keda.sh/paused-"]);
+    berth.patch(KEDA, &json!({"spec": {"minReplicaCount": 0}}));
+    let turned = turns.take(&args, now).unwrap();
+    assert_eq!((turned.left, turned.raised), (1, 0), "{}", turns.said);
+    assert!(turns.said.contains("`ScaledObject/by-load` may scale to nothing"), "{}", turns.said);
+    assert_eq!(berth.get(KEDA)["spec"]["minReplicaCount"], 0);
 }
 
 #[test]
