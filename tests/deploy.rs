@@ -393,8 +393,8 @@ fn a_pod_asks_its_own_cluster_unless_told_not_to() {
 
 #[test]
 fn init_in_a_pod_begins_with_what_its_cluster_runs() {
-    let test = "init_in_a_pod_begins_with_what_its_cluster_runs";
-    let Some((_cluster, pod)) = installed(test, "begun") else { return };
+    let pod = installed("init_in_a_pod_begins_with_what_its_cluster_runs", "begun");
+    let Some((_cluster, pod)) = pod else { return };
     let init = |file: &str, args: &[&str]| {
         let (code, said) = pod.run(&[&["init", "--file", file], args].concat());
         (code, said, std::fs::read_to_string(pod.path(KEPT).join(file)).ok())

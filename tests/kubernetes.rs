@@ -435,6 +435,20 @@ spec:
 /// The API of the metrics server, with any content.
 const METRICS: &str = include_str!("manifests/metrics.yaml");
 
+/// A metrics server that is not there.
+const BROKEN_METRICS: &str = "
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1beta1.metrics.k8s.io}
+spec:
+  group: metrics.k8s.io
+  version: v1beta1
+  service: {name: metrics-server, namespace: used}
+  insecureSkipTLSVerify: true
+  groupPriorityMinimum: 100
+  versionPriority: 100
+";
+
 /// What the metrics server says of pods of the API and of one of somebody else, so many mebibytes each.
 fn pod_metrics(at: Timestamp, api: &[u32], other: u32) -> String {
     let pod = |name: String, app: &str, mebibytes: u32| {
@@ -475,12 +489,17 @@ fn check_holds_the_history_against_what_the_cluster_says_of_this_moment() {
         _ => value,
     });
     let check = |more: &[&str]| desk.say(&cluster, "admin", &[&["check"], more].concat());
-    let alone = |words: &str| {
+    let alone = || {
         let told = check(&[]);
-        told.says(0, &["not compared: the cluster does not serve `metrics.k8s.io`", words]);
+        told.says(0, &["not compared: the cluster serves no `metrics.k8s.io`", "metrics-server"]);
         assert!(!told.stdout.contains("cluster  pods"), "{}", told.stdout);
     };
-    alone("install metrics-server");
+    alone();
+    // one that is registered and does not answer: at first its group is told of, and then no more
+    cluster.apply("used", BROKEN_METRICS);
+    check(&[]).says(0, &["not compared: ", "metrics.k8s.io"]);
+    let gone = ["delete", "apiservice", "v1beta1.metrics.k8s.io"];
+    assert!(cluster.kubectl(&gone).status.success());
     // who is not told is not told that nothing is used
     cluster.apply("used", METRICS);
     let list = ["get", "pods.metrics.k8s.io", "-n", "used"];
@@ -522,6 +541,10 @@ fn check_holds_the_history_against_what_the_cluster_says_of_this_moment() {
     cluster.apply("used", &stale);
     let told = check(&[]);
     assert!(told.code == Some(0) && !told.stdout.contains("use now"), "{}", told.stdout);
+    // a cluster that is lost keeps nothing else from being looked at
+    cluster.kubeconfig("expired", "a-token-of-last-year");
+    desk.say(&cluster, "expired", &["check"])
+        .says(3, &["not compared: the cluster refuses our credentials", "load by a file"]);
 }
 
 #[test]

@@ -47,7 +47,9 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     let (clocks, no_clock) = clocks(&run);
     let whole = written(args.form, &run, &clocks);
     say_what_is_left(&run, &whole, *talk);
-    no_clock.iter().for_each(|left| talk.say(&format!("no cron windows for {left}")));
+    for left in &no_clock {
+        talk.say(&format!("no cron windows for {left}"));
+    }
     if args.form == PatchForm::Ssa && clocks.values().any(|laid| !laid.windows.is_empty()) {
         talk.say("no cron windows here: the triggers are one list to a server-side apply, and not all ours\nhint: the other forms add to it");
     }

@@ -44,7 +44,7 @@ struct Check<'a> {
 ///
 /// # Errors
 ///
-/// A Prometheus or cluster that cannot be reached or refuses us, a store that cannot be read, settings that name no query.
+/// A Prometheus that cannot be reached or refuses us, a store that cannot be read, settings that name no query.
 pub async fn run(
     settings: &Settings,
     at: Timestamp,
@@ -80,8 +80,8 @@ pub async fn run(
         }
     };
     let files = pull::files(settings)?;
-    let usage = present::usage(settings, at, cluster, out).await?;
-    let mut check = Check { settings, at, store, client, files, troubled: false };
+    let (usage, troubled) = present::usage(settings, at, cluster, out).await?;
+    let mut check = Check { settings, at, store, client, files, troubled };
     let mut cost = 0;
     for service in &settings.services {
         let (text, points, list) = check.service(service).await?;

@@ -133,8 +133,10 @@ pub(super) fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), 
     {
         let health = evidence(&a.history, &SeriesKey::service(signal))?;
         whole(a, health, signal.name(), hold)?;
-        if health.last(hold.max(Period::HOUR)).iter().any(|value| *value > most) {
-            let message = format!("`{}` missed its objective within the last hour", signal.name());
+        let span = hold.max(Period::HOUR);
+        if health.last(span).iter().any(|value| *value > most) {
+            let message =
+                format!("`{}` missed its objective within the last {span}", signal.name());
             return Err(Reason { code: Code::Objectives, message });
         }
     }

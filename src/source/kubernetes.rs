@@ -168,9 +168,19 @@ pub async fn discover(
 ///
 /// Where no usable way to it is configured; nobody is asked yet.
 pub async fn connect(options: &ClusterOptions) -> Result<Client, KubernetesError> {
+    client(configured(options).await?, options)
+}
+
+/// The same for what is not worth asking twice: a server that is busy, or not there, is not waited for.
+async fn connect_once(options: &ClusterOptions) -> Result<Client, KubernetesError> {
+    let mut config = configured(options).await?;
+    config.default_retry = false;
+    client(config, options)
+}
+
+async fn configured(options: &ClusterOptions) -> Result<Config, KubernetesError> {
     if options.is_the_pods() {
-        let config = Config::incluster().map_err(|error| KubernetesError::account(&error))?;
-        return client(config).map_err(|error| KubernetesError::account(&error));
+        return Config::incluster().map_err(|error| KubernetesError::account(&error));
     }
     let choice =
         KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
@@ -181,14 +191,19 @@ pub async fn connect(options: &ClusterOptions) -> Result<Client, KubernetesError
         },
         None => Config::from_kubeconfig(&choice).await,
     };
-    let config = config.map_err(|error| KubernetesError::kubeconfig(&error))?;
-    client(config).map_err(|error| KubernetesError::kubeconfig(&error))
+    config.map_err(|error| KubernetesError::kubeconfig(&error))
 }
 
-fn client(mut config: Config) -> Result<Client, kube::Error> {
+fn client(mut config: Config, options: &ClusterOptions) -> Result<Client, KubernetesError> {
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(READ);
-    Client::try_from(config)
+    Client::try_from(config).map_err(|error| {
+        if options.is_the_pods() {
+            KubernetesError::account(&error)
+        } else {
+            KubernetesError::kubeconfig(&error)
+        }
+    })
 }
 
 fn whole(count: Option<i32>) -> Option<u32> {

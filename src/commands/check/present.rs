@@ -10,7 +10,7 @@ use std::io::Write;
 use anyhow::Result;
 use jiff::Timestamp;
 
-use super::{COLUMNS, Check, Hinted};
+use super::{COLUMNS, Check};
 use crate::config::Settings;
 use crate::history::{Evidence, SeriesKey, Signal};
 use crate::render::text::wrap;
@@ -32,37 +32,44 @@ const LITTLE_CPU: f64 = 0.1;
 /// Steps that a sample may be old, to be of this moment.
 const FRESH_STEPS: i64 = 2;
 
-/// What the cluster says of this moment; empty where none is to be asked, or another moment is looked at.
-///
-/// # Errors
-///
-/// A cluster that cannot be reached or refuses us.
+/// What the cluster says of this moment, and whether it could not be asked; empty where none is to be asked, or another
+/// moment is looked at.
 pub(super) async fn usage(
     settings: &Settings,
     at: i64,
     cluster: Option<&ClusterOptions>,
     out: &mut impl Write,
-) -> Result<Usage> {
-    let Some(options) = cluster else { return Ok(Usage::default()) };
+) -> Result<(Usage, bool)> {
+    let Some(options) = cluster else { return Ok((Usage::default(), false)) };
     let (now, allowed) = (Timestamp::now(), settings.policy.max_age);
     if now.as_second() - at > allowed.0 {
-        writeln!(
-            out,
-            "use now     not compared: `--at` is another moment, and the cluster knows this one alone"
-        )?;
-        return Ok(Usage::default());
+        let why = "`--at` is another moment, and the cluster knows this one alone";
+        not_compared(out, why, None)?;
+        return Ok((Usage::default(), false));
     }
-    let usage = kubernetes::usage(&settings.services, (now, allowed), options).await;
-    let usage = usage.map_err(|error| Hinted::because(&error, &error.hint_by(options)))?;
-    for gap in &usage.gaps {
-        for (line, text) in
-            wrap(&format!("not compared: {}", gap.message), COLUMNS - 12).iter().enumerate()
-        {
-            writeln!(out, "{:<12}{text}", if line == 0 { "use now" } else { "" })?;
+    match kubernetes::usage(&settings.services, (now, allowed), options).await {
+        Ok(usage) => {
+            for gap in &usage.gaps {
+                not_compared(out, &gap.message, Some(&gap.hint))?;
+            }
+            Ok((usage, false))
         }
-        writeln!(out, "  hint: {}", gap.hint)?;
+        // what it is there for can be looked at all the same
+        Err(error) => {
+            not_compared(out, &error.to_string(), Some(&error.hint_by(options)))?;
+            Ok((Usage::default(), true))
+        }
     }
-    Ok(usage)
+}
+
+fn not_compared(out: &mut impl Write, why: &str, hint: Option<&str>) -> Result<()> {
+    for (at, text) in wrap(&format!("not compared: {why}"), COLUMNS - 12).iter().enumerate() {
+        writeln!(out, "{:<12}{text}", if at == 0 { "use now" } else { "" })?;
+    }
+    if let Some(hint) = hint {
+        writeln!(out, "  hint: {hint}")?;
+    }
+    Ok(())
 }
 
 impl Check<'_> {

@@ -91,17 +91,21 @@ impl<'a> Triggers<'a> {
         let before = keda.triggers.as_array().cloned().unwrap_or_default();
         let (ours, mut after): (Vec<Value>, Vec<Value>) = before.iter().cloned().partition(is_ours);
         let mut said = Vec::new();
-        let mut held = Vec::new();
+        let mut held: Vec<(Value, String)> = Vec::new();
         for window in &laid.windows {
             held.push((cron(window, &laid.zone), described(window)));
         }
-        // what may not be taken away stays beside the new ones: the largest counts
-        let kept = ours.iter().filter(|one| {
-            laid.doubt.is_some() && !held.iter().any(|(new, _)| *new == one["metadata"])
-        });
-        let mut kept: Vec<_> =
-            kept.map(|one| (one["metadata"].clone(), "as it is".to_owned())).collect();
-        held.append(&mut kept);
+        // what may not be taken away stays beside the new ones, where those do not give as much: the largest counts
+        let mut given = Week::new();
+        for (metadata, _) in &held {
+            given.give(metadata, &laid.zone);
+        }
+        for one in ours.iter().map(|one| &one["metadata"]).filter(|_| laid.doubt.is_some()) {
+            if !given.gives(one, &laid.zone) {
+                given.give(one, &laid.zone);
+                held.push((one.clone(), "as it is".to_owned()));
+            }
+        }
         for (number, (metadata, words)) in (1..).zip(held) {
             let name = format!("{PREFIX}{number}");
             after.push(json!({"type": "cron", "name": name, "metadata": metadata}));
@@ -154,7 +158,8 @@ impl<'a> Triggers<'a> {
                 "windows in {}, of the week ahead and the last one: make them anew every week",
                 self.laid.zone
             ));
-            if let Some(doubt) = &self.laid.doubt {
+            let kept = self.before.iter().any(is_ours);
+            if let Some(doubt) = self.laid.doubt.as_ref().filter(|_| kept) {
                 notes.push(format!("no earlier window is taken away: {}", doubt.message));
             }
         }
@@ -162,8 +167,8 @@ impl<'a> Triggers<'a> {
     }
 
     fn replaced(&self, from: &[Value], to: &[Value]) -> String {
-        let test = ascii(&Value::from(from.to_vec()).to_string());
-        let mut text = format!("- op: test\n  path: /spec/triggers\n  value: {test}\n");
+        let seen = ascii(&Value::from(from.to_vec()).to_string());
+        let mut text = format!("- op: test\n  path: /spec/triggers\n  value: {seen}\n");
         text += "- op: replace\n  path: /spec/triggers\n";
         text += if to.is_empty() { "  value: []\n" } else { "  value:\n" };
         let mut said = self.said.iter();
@@ -224,6 +229,49 @@ fn of_week(days: Days) -> String {
         few => few.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
     });
     runs.collect::<Vec<_>>().join(",")
+}
+
+/// The pods that triggers of ours give at every minute of a week, from Sunday on.
+struct Week(Vec<u64>);
+
+impl Week {
+    fn new() -> Self {
+        Self(vec![0; 7 * DAY])
+    }
+
+    fn give(&mut self, metadata: &Value, zone: &str) {
+        let Some((minutes, pods)) = minutes(metadata, zone) else { return };
+        minutes.for_each(|minute| self.0[minute] = self.0[minute].max(pods));
+    }
+
+    /// Whether that is as much as another one gives; not so where that cannot be read.
+    fn gives(&self, metadata: &Value, zone: &str) -> bool {
+        let other = minutes(metadata, zone);
+        other.is_some_and(|(mut minutes, pods)| minutes.all(|minute| self.0[minute] >= pods))
+    }
+}
+
+const DAY: usize = 24 * 60;
+
+/// The minutes of the week in which a trigger that [`cron`] made holds, and its pods.
+fn minutes(metadata: &Value, zone: &str) -> Option<(impl Iterator<Item = usize>, u64)> {
+    let text = |key: &str| metadata[key].as_str();
+    let time = |key: &str| {
+        let fields: Vec<&str> = text(key)?.split(' ').collect();
+        let [minute, hour, "*", "*", days] = fields[..] else { return None };
+        let minute: usize = minute.parse().ok()?;
+        Some((hour.parse::<usize>().ok()?.min(23) * 60 + minute.min(59), days.to_owned()))
+    };
+    let ((from, days), (to, _)) = (time("start")?, time("end")?);
+    let mut on = Vec::new();
+    for part in days.replace('*', "0-6").split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        on.extend(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?.min(6));
+    }
+    let pods = text("desiredReplicas")?.parse().ok().filter(|_| text("timezone") == Some(zone))?;
+    let long = (to + DAY - from) % DAY;
+    let spans = on.into_iter().map(move |day| day * DAY + from);
+    Some((spans.flat_map(move |from| from..from + long).map(|minute| minute % (7 * DAY)), pods))
 }
 
 /// A window for people: `Mon Tue Wed Thu Fri 07:58-18:00: 9 pods for up to 79.0 rps`.
@@ -342,6 +390,13 @@ mod tests {
         let [doubtful, _] = written(there.clone(), laid(vec![window(6)], true));
         assert_eq!(after(&doubtful[0], &there), json!([clock(1, 6), clock(2, 9)]));
         assert!(doubtful[0].content.contains("no earlier window is taken away: half of it"));
+        // one that the new ones give as much as anyway is no loss
+        let more = Window { from: 470, ..window(10) };
+        let [covered, _] = written(there.clone(), laid(vec![more], true));
+        assert_eq!(after(&covered[0], &there).as_array().unwrap().len(), 1);
+        let shorter = Window { from: 479, ..window(10) };
+        let [beside, _] = written(there.clone(), laid(vec![shorter], true));
+        assert_eq!(after(&beside[0], &there).as_array().unwrap().len(), 2);
         let [none, _] = written(there.clone(), laid(Vec::new(), false));
         assert_eq!(after(&none[0], &there), json!([]));
         let [still, kustomize] = written(there, laid(Vec::new(), true));
@@ -360,6 +415,19 @@ mod tests {
         ] {
             assert!(refusal(&left).is_some(), "{left:?}");
         }
+    }
+
+    #[test]
+    fn what_a_trigger_holds_is_read_as_it_was_written() {
+        let late = Window { days: Days::of([5]), from: 1410, to: 1440 + 90, ..window(9) };
+        let mut theirs = cron(&late, "UTC");
+        let (minutes, pods) = minutes(&theirs, "UTC").unwrap();
+        let minutes: Vec<usize> = minutes.collect();
+        // Saturday 23:30, the last day of this week, until Sunday 01:00
+        assert_eq!((minutes.len(), minutes[0], minutes[119], pods), (120, 7 * DAY - 30, 89, 9));
+        assert!(super::minutes(&theirs, "Asia/Tokyo").is_none());
+        theirs["start"] = json!("@daily");
+        assert!(super::minutes(&theirs, "UTC").is_none() && !Week::new().gives(&theirs, "UTC"));
     }
 
     #[test]

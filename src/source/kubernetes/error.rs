@@ -54,7 +54,7 @@ pub enum KubernetesError {
         message: String,
     },
     /// The cluster has no such API.
-    #[error("the cluster does not serve `{group}`")]
+    #[error("the cluster serves no `{group}`: its server is not there, or does not answer")]
     NotServed {
         /// The API group.
         group: &'static str,
@@ -179,7 +179,7 @@ impl KubernetesError {
                     .to_owned()
             }
             Self::NotServed { .. } => {
-                "install metrics-server to have Prometheus compared with it; nothing else asks it".to_owned()
+                "`kubectl get apiservices` shows whether metrics-server is there and answers; nothing else asks it".to_owned()
             }
             Self::Failed { .. } => "ask again; `kubectl get` shows whether the API server is well".to_owned(),
             Self::SeveralScalers { .. } => "delete all but one: they undo each other".to_owned(),

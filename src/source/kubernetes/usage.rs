@@ -12,7 +12,7 @@ use kube::api::DynamicObject;
 
 use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
-use super::{ClusterOptions, connect, in_time, workload};
+use super::{ClusterOptions, connect_once, in_time, workload};
 use crate::service::live::{Amounts, Gap, Use};
 use crate::service::{Component, Service};
 use crate::units::{Bytes, Millicores, Period};
@@ -40,7 +40,7 @@ pub async fn usage(
     (now, oldest): (Timestamp, Period),
     options: &ClusterOptions,
 ) -> Result<Usage, KubernetesError> {
-    let mut cluster = Cluster::new(connect(options).await?);
+    let mut cluster = Cluster::new(connect_once(options).await?);
     let since = now - SignedDuration::from_secs(oldest.0);
     let of = in_time(read(&mut cluster, services, since)).await?;
     Ok(Usage { of, gaps: cluster.gaps() })
