@@ -224,6 +224,11 @@ fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
     let plan: Value = serde_json::from_str(&desk.plan(&cluster, "admin").stdout).unwrap();
     let told = desk.run(&cluster, "admin", &["patch", "--form", "ssa", "--out", "out"]);
     assert!(!told.stderr.contains("not here"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("no cron windows here: the triggers are one list"),
+        "{}",
+        told.stderr
+    );
     let all = files(&desk, "out", ".ssa.yaml");
     assert_eq!(all, files(&desk, "out", "yaml"));
     assert_eq!(all.len(), 5, "{all:?}");

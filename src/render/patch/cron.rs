@@ -288,7 +288,7 @@ fn described(window: &Window) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use crate::advise::plan::{Code, Reason};
     use crate::render::example::{self, API};
@@ -428,6 +428,62 @@ mod tests {
         assert!(super::minutes(&theirs, "Asia/Tokyo").is_none());
         theirs["start"] = json!("@daily");
         assert!(super::minutes(&theirs, "UTC").is_none() && !Week::new().gives(&theirs, "UTC"));
+    }
+
+    /// The minutes of a week, from Sunday on, that a cron expression of ours names.
+    fn ticks(expression: &Value) -> Vec<usize> {
+        let fields: Vec<&str> = expression.as_str().unwrap().split(' ').collect();
+        let [minute, hour, "*", "*", days] = fields[..] else { panic!("{fields:?}") };
+        let at = hour.parse::<usize>().unwrap() * 60 + minute.parse::<usize>().unwrap();
+        let named = |day: &usize| {
+            days == "*"
+                || days.split(',').any(|part| {
+                    let (from, to) = part.split_once('-').unwrap_or((part, part));
+                    (from.parse().unwrap()..=to.parse().unwrap()).contains(day)
+                })
+        };
+        (0..7).filter(named).map(|day| day * DAY + at).collect()
+    }
+
+    /// KEDA's rule (`cron_scaler.go`): by the next start and the next end after now.
+    fn is_active(cron: &Value, now: usize) -> bool {
+        let wait = |key: &str| {
+            let of = |at: usize| (at + 7 * DAY - now - 1) % (7 * DAY) + 1;
+            ticks(&cron[key]).into_iter().map(of).min().unwrap()
+        };
+        wait("end") <= wait("start")
+    }
+
+    #[test]
+    fn keda_s_clock_holds_every_window_at_its_minutes_and_at_no_other() {
+        let whole = |from, to| Window { days: Days::ALL, from, to, ..window(9) };
+        let on = |days: &[usize], from, to| Window {
+            days: Days::of(days.iter().copied()),
+            from,
+            to,
+            ..window(9)
+        };
+        for window in [
+            window(9),
+            on(&[6], 1410, 1800),
+            on(&[5], 1439, 2160),
+            on(&[0, 1, 2, 3, 6], 1439, 2160),
+            on(&[0, 1, 2, 3, 4], 720, 1440),
+            on(&[1, 3, 5], 0, 720),
+            whole(1439, 2160),
+            whole(720, 1440),
+            whole(478, 1080),
+        ] {
+            let cron = cron(&window, "UTC");
+            let length = usize::try_from(window.to - window.from).unwrap();
+            let from = usize::try_from(window.from).unwrap();
+            let opens = window.days.each().map(|day| (day + 1) % 7 * DAY + from);
+            let mut meant: Vec<usize> =
+                opens.flat_map(|from| from..from + length).map(|at| at % (7 * DAY)).collect();
+            meant.sort_unstable();
+            let held: Vec<usize> = (0..7 * DAY).filter(|now| is_active(&cron, *now)).collect();
+            assert_eq!(held, meant, "{window:?} {cron}");
+        }
     }
 
     #[test]
