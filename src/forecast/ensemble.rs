@@ -2,27 +2,35 @@
 //!
 //! Sources: combining beats choosing (Bates & Granger 1969; Makridakis et al., the M4 competition,
 //! *International Journal of Forecasting* 36, 2020); rolling origins as in Hyndman & Athanasopoulos,
-//! *Forecasting: Principles and Practice* (3rd ed.), section 5.10. The constants come from an ablation
+//! *Forecasting: Principles and Practice* (3rd ed.), section 5.10; weights shrunk to a prior (Diebold & Pauly, "The use of
+//! prior information in forecast combination", *International Journal of Forecasting* 6, 1990). The constants come from an ablation
 //! over 64 real load series and are flat around their values: half or double changes the error by under 2 %.
 
 use std::ops::Range;
 
 use super::grid::Grid;
 use super::learnt::Voice;
-use super::members::{COUNT, Memory, Seasons};
+use super::members::{COUNT, MEMBERS, Memory, Seasons};
 use super::stats::{count, weighted_median};
 use super::trend::Growth;
 
-/// Most past origins at which the members are tried.
-const ORIGINS: usize = 42;
-/// Origins per day: half a day apart, so that both halves of the day are begun from.
-const ORIGINS_PER_DAY: usize = 2;
-/// After this many days a trial has half its weight.
+/// Newest past origins at which the members are tried, half a day apart: both halves of the day are begun from.
+const ORIGINS_BY_HALF_DAYS: usize = 28;
+/// Most origins before those, a day apart: they cost as much and say less of who is right today, but the size of errors
+/// is learnt from all.
+const ORIGINS_BY_DAYS: usize = 28;
+/// After this many days a trial has half its say in the weights.
 const HALF_LIFE_D: f64 = 8.0;
 /// Weight is the error relative to the best member, to this negative power.
 const POWER: i32 = 10;
 /// Members with more than this many times the best member's error have no say.
 const TRIM: f64 = 1.6;
+/// Share of the weights of later days that is not earned by trials but given to [`PRIOR`]: the trials of the last weeks
+/// overlap, and whoever followed them into a busy or a quiet month would go on alone, where most loads come back. It
+/// costs 3 % of the level, too low, where load does grow by 1 % a day.
+const PRIOR_SHARE: f64 = 0.3;
+/// The members that are right in the long run: the median week, each hour alone and with its neighbours.
+const PRIOR: [&str; 2] = ["weekly-median", "weekly-median-smooth"];
 /// What the first day's errors count in the weights of later days, which have fewer trials.
 const NEAR_IN_FAR: f64 = 0.3;
 /// A trial is at least this share as hard for the best member as for the mean of all.
@@ -38,12 +46,19 @@ const GROWTH_FROM_D: f64 = 7.0;
 pub(super) struct Trial {
     /// The first step that was to be forecast.
     pub origin: usize,
-    /// Its say in weights and intervals: 1 now, half after [`HALF_LIFE_D`].
-    pub weight: f64,
+    /// How long ago it began, in days.
+    pub age_d: f64,
     /// Factor on its errors where the load has declined since.
     pub declined: f64,
     /// One row of forecasts per member, up to the end of what is seen.
     pub rows: Vec<Vec<f64>>,
+}
+
+impl Trial {
+    /// Its say among all trials: 1 now, half after `half_life_d` days.
+    pub(super) fn weight(&self, half_life_d: f64) -> f64 {
+        0.5f64.powf(self.age_d / half_life_d)
+    }
 }
 
 /// Shares of the members, each row summing to 1.
@@ -75,7 +90,7 @@ impl Fit {
             if next.next_if_eq(&t).is_some() {
                 trials.push(Trial {
                     origin: t,
-                    weight: 0.5f64.powf(seasons.hours_in(n - t) / 24.0 / HALF_LIFE_D),
+                    age_d: seasons.hours_in(n - t) / 24.0,
                     declined: 1.0,
                     rows: memory.expect(grid.phase + t, steps.min(n - t)),
                 });
@@ -115,10 +130,13 @@ fn grown(mut forecast: Vec<f64>, seasons: Seasons, growth: Growth) -> Vec<f64> {
 
 /// Past origins, oldest first: none before two days, or half of a shorter history, have been seen.
 fn origins(n: usize, seasons: Seasons) -> Vec<usize> {
-    let apart = (seasons.day / ORIGINS_PER_DAY).max(1);
+    let half_day = (seasons.day / 2).max(1);
     let warm = (2 * seasons.day).min(n / 2).max(1);
-    let mut origins: Vec<usize> = (1..=ORIGINS)
-        .map_while(|i| n.checked_sub(i * apart))
+    let near = (1..=ORIGINS_BY_HALF_DAYS).map(|i| i * half_day);
+    let far = (1..=ORIGINS_BY_DAYS).map(|i| ORIGINS_BY_HALF_DAYS * half_day + i * seasons.day);
+    let mut origins: Vec<usize> = near
+        .chain(far)
+        .map_while(|back| n.checked_sub(back))
         .take_while(|&origin| origin >= warm)
         .collect();
     origins.reverse();
@@ -137,7 +155,7 @@ impl Weights {
         for (far, near) in far.iter_mut().zip(near) {
             *far += NEAR_IN_FAR * near;
         }
-        Self { near: shares(near), far: shares(far) }
+        Self { near: shares(near), far: shrunk(shares(far)) }
     }
 
     /// Half the weighted mean, half the weighted median of the members at each step.
@@ -181,9 +199,18 @@ fn add_errors(sums: &mut [f64; COUNT], trial: &Trial, span: Range<usize>, actual
     let hardness = best.max(EASIEST * all) / count(span.len());
     if hardness > 0.0 {
         for (sum, error) in sums.iter_mut().zip(errors) {
-            *sum += trial.weight * error / hardness.sqrt();
+            *sum += trial.weight(HALF_LIFE_D) * error / hardness.sqrt();
         }
     }
+}
+
+/// Shares of which [`PRIOR_SHARE`] went to [`PRIOR`].
+fn shrunk(earned: [f64; COUNT]) -> [f64; COUNT] {
+    let each = PRIOR_SHARE / count(PRIOR.len());
+    std::array::from_fn(|i| {
+        let given = if PRIOR.contains(&MEMBERS[i].0) { each } else { 0.0 };
+        (1.0 - PRIOR_SHARE) * earned[i] + given
+    })
 }
 
 /// Sum of absolute errors over the steps that were seen.
@@ -204,4 +231,39 @@ fn shares(errors: [f64; COUNT]) -> [f64; COUNT] {
     };
     let total: f64 = errors.iter().map(|&error| say(error)).sum();
     errors.map(|error| say(error) / total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Trials seven days ahead at which only `right` was.
+    fn weights(right: usize) -> Weights {
+        let seasons = Seasons::new(24);
+        let rows = (0..COUNT).map(|i| vec![if i == right { 10.0 } else { 20.0 }; 168]).collect();
+        let trial = Trial { origin: 0, age_d: 7.0, declined: 1.0, rows };
+        Weights::new(&[trial], &[10.5; 168], seasons)
+    }
+
+    #[test]
+    fn later_days_leave_a_share_to_the_median_week_whoever_was_right() {
+        let last_day = MEMBERS.iter().position(|(name, _)| *name == "last-day").unwrap_or(COUNT);
+        let Weights { near, far } = weights(last_day);
+        assert!((near[last_day] - 1.0).abs() < 1e-12, "the first day is earned");
+        assert!((far[last_day] - 0.7).abs() < 1e-12);
+        for (i, (name, _)) in MEMBERS.iter().enumerate().filter(|(i, _)| *i != last_day) {
+            let expected = if PRIOR.contains(name) { 0.15 } else { 0.0 };
+            assert!((far[i] - expected).abs() < 1e-12, "{name}");
+        }
+    }
+
+    #[test]
+    fn everyone_is_tried_twice_a_day_for_two_weeks_and_once_a_day_before() {
+        let origins = origins(56 * 24, Seasons::new(24));
+        let back: Vec<usize> = origins.iter().rev().map(|origin| 56 * 24 - origin).collect();
+        assert_eq!(back.len(), 56);
+        assert_eq!(back[..3], [12, 24, 36]);
+        assert_eq!(back[27..30], [336, 360, 384]);
+        assert_eq!(back[55], 42 * 24);
+    }
 }

@@ -1,7 +1,7 @@
 //! Intervals from how far the truth lay from the combination at past origins, not from a model's variance.
 //!
 //! Residuals are brought to one scale (half by hour of day, half overall, and by the forecast's level to
-//! the power 0.15: nearly additive, a little multiplicative), pooled by lead, weighted by recency; their
+//! the power 1/8: nearly additive, a little multiplicative), pooled by lead, weighted by recency; their
 //! quantiles, scaled back, are the interval (split conformal prediction; Lei et al., *JASA* 113, 2018).
 //! Two things are added for what a short past cannot show: a Student factor for the number of
 //! independent days behind the quantile, and a small share of a normal distribution of the seasonal naive error.
@@ -15,6 +15,9 @@ use super::ensemble::Trial;
 use super::members::Seasons;
 use super::stats::{count, weighted_quantiles};
 
+/// After this many days an error has half its say: longer than in the weights, since how wrong a forecast can be is
+/// learnt from rare days, and whose forecast is right from the newest.
+const HALF_LIFE_D: f64 = 28.0;
 /// Share of the hour of day in the scale; the rest is overall.
 const SLOT_SHARE: f64 = 0.5;
 /// Levels below this share of the mean do not shrink the noise any further.
@@ -95,7 +98,7 @@ impl Spread {
                     .collect()
             })
             .collect();
-        let weights: Vec<f64> = trials.iter().map(|trial| trial.weight).collect();
+        let weights: Vec<f64> = trials.iter().map(|trial| trial.weight(HALF_LIFE_D)).collect();
         let (sizes, level) = sizes(&residuals, &weights, seasons.day, naive);
         let mut spread = Self {
             seasons,
@@ -125,7 +128,8 @@ impl Spread {
     fn freedom(&self, trials: &[Trial]) -> [f64; POOLS.len()] {
         POOLS.map(|from| {
             let reach = |trial: &&Trial| trial.rows[0].len() > from * self.seasons.day;
-            let weight: f64 = trials.iter().filter(reach).map(|trial| trial.weight).sum();
+            let weight: f64 =
+                trials.iter().filter(reach).map(|trial| trial.weight(HALF_LIFE_D)).sum();
             (INDEPENDENT_SHARE * weight * (1.0 - self.memory.day)).max(FREEDOM_MIN)
         })
     }

@@ -60,8 +60,8 @@ fn as_known(trials: &[Trial], said: &[Vec<f64>], half: usize) -> (Vec<Trial>, Ve
     older
         .map(|(trial, said)| {
             let heard = said[..said.len().min(first.origin - trial.origin)].to_vec();
-            let weight = trial.weight / last.weight;
-            (Trial { weight, rows: vec![heard.clone()], ..*trial }, heard)
+            let age_d = trial.age_d - last.age_d;
+            (Trial { age_d, rows: vec![heard.clone()], ..*trial }, heard)
         })
         .unzip()
 }
@@ -72,17 +72,17 @@ mod tests {
 
     #[test]
     fn the_older_half_is_judged_as_it_stood_when_the_newer_half_began() {
-        let trial = |origin, weight| Trial {
+        let trial = |origin, age_d| Trial {
             origin,
-            weight,
+            age_d,
             declined: 1.0,
             rows: vec![vec![1.0; 100 - origin]],
         };
-        let trials = [trial(10, 0.1), trial(22, 0.2), trial(34, 0.4), trial(46, 0.8)];
+        let trials = [trial(10, 2.0), trial(22, 1.5), trial(34, 1.0), trial(46, 0.5)];
         let said: Vec<Vec<f64>> = trials.iter().map(|trial| trial.rows[0].clone()).collect();
         let (known, heard) = as_known(&trials, &said, 2);
-        // the newest of the older half counts in full, the one before it half as much
-        assert_eq!([known[0].weight, known[1].weight], [0.5, 1.0]);
+        // the newest of the older half counts in full, the one before it is half a day older
+        assert_eq!([known[0].age_d, known[1].age_d], [0.5, 0.0]);
         // origin 34 begins the newer half: 24 and 12 steps were known then
         assert_eq!([heard[0].len(), heard[1].len()], [24, 12]);
         assert_eq!(as_known(&trials[..1], &said[..1], 0).0.len(), 0);
