@@ -1,12 +1,13 @@
 //! `apply`: what the plan says, on the cluster, where every guard lets it pass. A dry run unless `--yes`.
 
 pub(super) mod session;
-mod watch;
+pub(super) mod watch;
 
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use self::session::{Outcome, Passed, Session, called, plain, refused};
@@ -127,12 +128,10 @@ pub(super) async fn one(
         let object = found.object.clone().unwrap_or(Value::Null);
         let writes = writes(change, &object);
         if found.object.is_some() && writes.is_empty() {
-            writeln!(
-                session.out,
-                "same     {} in {} is as advised",
-                plain(&line.object),
-                line.namespace
-            )?;
+            if session.unattended.is_none() {
+                let object = plain(&line.object);
+                writeln!(session.out, "same     {object} in {} is as advised", line.namespace)?;
+            }
             return Ok(Outcome::Same);
         }
         let (passed, refusals) = guard::judge(&Situation {
@@ -144,7 +143,10 @@ pub(super) async fn one(
         }
         line.guards = passed.into_iter().map(str::to_owned).collect();
         let stamp = session.run.clone();
-        let note = Note::Applied(&stamp);
+        let length = session.unattended.and_then(|watch| watch.0);
+        let until = length.map(|length| Timestamp::now() + SignedDuration::from_secs(length.0));
+        line.until = until;
+        let note = Note::Applied(&stamp, until);
         let passed = Passed { place, object: &object, writes: &writes, note, line };
         match session.deliver(passed).await? {
             Outcome::Again => {}
@@ -189,6 +191,7 @@ pub(super) fn situation<'a>(
         live: &run.live,
         last_change: audit::last_change(&session.lines, &change.namespace, &object),
         floor: None,
+        unattended: session.unattended.is_some(),
     }
 }
 

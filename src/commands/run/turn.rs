@@ -7,14 +7,15 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::watching::Watching;
 use crate::Assessment;
-use crate::advise::plan::{Amount, Reason, Setting};
-use crate::apply::audit::{self, Verb};
+use crate::advise::plan::{Amount, Code, Reason, Setting};
+use crate::apply::audit::Verb;
 use crate::apply::floor::{Moved, Raised};
 use crate::apply::guard::{self, Situation};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Found, Write as FieldWrite, annotation, field, owner};
+use crate::apply::{Found, Write as FieldWrite, bounds as places, field, owner};
 use crate::cli::LoopArgs;
 use crate::commands::Talk;
 use crate::commands::apply::session::{Outcome, Passed, Session, called, refused};
@@ -26,11 +27,12 @@ use crate::service::Component;
 use crate::service::live::Scaler;
 use crate::service::rules::Rounds;
 
-/// What was said before, so that it is said once. It holds a line an object at most.
-#[derive(Debug, Default)]
+/// What was said before, so that it is said once, a line an object at most; and what is watched.
+#[derive(Default)]
 pub struct Memory {
     said: BTreeMap<String, String>,
     refused: BTreeMap<String, String>,
+    pub(super) watching: Watching,
 }
 
 /// How a turn ended.
@@ -74,6 +76,13 @@ impl Seen {
 }
 
 impl Memory {
+    /// Others act now: who acts again asks the objects what is watched.
+    pub(super) fn leave(&mut self) {
+        let taken_back = self.watching.watches.taken_back;
+        self.watching = Watching::default();
+        self.watching.watches.taken_back = taken_back;
+    }
+
     /// Writes a line where it is another than the last of its subject.
     fn say(&mut self, out: &mut dyn Write, subject: &str, key: &str, line: &str) -> Result<()> {
         if self.said.get(subject).is_none_or(|said| said != key) {
@@ -112,11 +121,30 @@ pub async fn turn(
     }
     memory.said.retain(|subject, key| !key.is_empty() || known(&run, subject));
     let (options, record) = (options(&given), &run.settings.audit);
-    let mut session = Session::open(&options, record, (now, args.yes), talk, out).await?;
+    let mut session = Session::open_around(&options, record, (now, args.yes), talk, out).await?;
     session.refused = std::mem::take(&mut memory.refused);
+    session.unattended = Some(run.settings.rules.watch);
     let turned = moved(&mut session, &run, memory).await;
     memory.refused = std::mem::take(&mut session.refused);
+    if turned.is_err() {
+        memory.watching.doubt();
+    }
     turned
+}
+
+/// A record with lines that are none of ours may hide a change of ours: once it is said, counts are raised and nothing else.
+fn damaged(session: &mut Session<'_>, memory: &mut Memory) -> Result<Option<Reason>> {
+    let Some(damage) = &session.damage else {
+        memory.said.remove("the record");
+        return Ok(None);
+    };
+    let message = damage.to_string();
+    let line = format!(
+        "warning: {message}: floors are raised and not taken back, and nothing else is applied\nhint: {}",
+        damage.hint()
+    );
+    memory.say(session.out, "the record", &message, &line)?;
+    Ok(Some(Reason { code: Code::SourceFailed, message }))
 }
 
 /// Whether a warning still holds.
@@ -126,13 +154,20 @@ fn known(run: &Run, subject: &str) -> bool {
 }
 
 async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Result<Turned> {
-    session.settle().await?;
+    session.settle_changes().await?;
+    if session.acts() {
+        memory.watching.resume(session, &run.settings, &run.live).await?;
+    }
+    let damage = damaged(session, memory)?;
     let mut turned = Turned { rounds: run.settings.rounds, ..Turned::default() };
     for a in &run.assessments {
         for component in a.service.components.iter().filter(|component| !component.memory) {
             match scaler(run, a, component) {
                 Ok(change) => {
-                    let asked = floor::floor(a, component, run.settings.rounds.hold);
+                    let mut asked = floor::floor(a, component, run.settings.rounds.hold);
+                    if let Ok(floor) = &mut asked {
+                        floor.doubt = floor.doubt.take().or(damage.clone());
+                    }
                     let floor = &Wanted { change, asked };
                     one_floor(session, run, floor, memory, &mut turned).await?;
                 }
@@ -145,18 +180,46 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
             }
         }
     }
-    if run.settings.rounds.apply {
-        // a turn waits for no rollout: the next one sees what came of it, and the guards hold the next change back
-        let mut unwatched = Vec::new();
-        for change in &objects(&run.plan, &run.settings.services, &run.live) {
-            match one(session, run, &run.plan, change, &mut unwatched).await? {
-                Outcome::Changed => turned.applied += 1,
-                Outcome::Refused | Outcome::Again => turned.refused += 1,
-                Outcome::Same => {}
-            }
-        }
+    if run.settings.rounds.apply && damage.is_none() {
+        follow(session, run, memory, &mut turned).await?;
     }
     Ok(turned)
+}
+
+/// Applies the plan, but for what is watched still: its rollout is waited for.
+async fn follow(
+    session: &mut Session<'_>,
+    run: &Run,
+    memory: &mut Memory,
+    turned: &mut Turned,
+) -> Result<()> {
+    let mut acts = Vec::new();
+    let mut changes = objects(&run.plan, &run.settings.services, &run.live);
+    changes.retain(|change| {
+        let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
+        !memory.watching.watches.holds(&change.namespace, &workload)
+    });
+    let mut ended = Ok(());
+    for change in &changes {
+        let subject = format!("{} in {} as advised", change.object(), change.namespace);
+        let fields = format!("{:?}", change.fields);
+        if !session.acts() && memory.said.get(&subject) == Some(&fields) {
+            turned.applied += 1;
+            continue;
+        }
+        match one(session, run, &run.plan, change, &mut acts).await {
+            Ok(Outcome::Changed) => turned.applied += 1,
+            Ok(Outcome::Refused | Outcome::Again) => turned.refused += 1,
+            Ok(Outcome::Same) => {}
+            Err(error) => {
+                ended = Err(error);
+                break;
+            }
+        }
+        memory.said.insert(subject, fields);
+    }
+    memory.watching.begin(session, &run.settings, acts)?;
+    ended
 }
 
 /// An autoscaler, and what the next minutes ask of it.
@@ -319,23 +382,12 @@ fn bounds(kind: Kind, object: &Value) -> Result<(Bounds, Option<Raised>), String
         Some(Amount::Count(count)) => Ok(count),
         _ => Err(format!("`{path}` cannot be read")),
     };
-    let [least, most] = keys(kind);
+    let [least, most] = places(kind);
     let floor = count(Setting::MinReplicas, &least)?;
     let ceiling = count(Setting::MaxReplicas, &most)?;
-    // a note is worth nothing where somebody else holds it or the floor: what they set is the base, whatever its value
-    let note = Path::keys(&["metadata", "annotations", annotation::FLOOR]);
-    let theirs = [&least, &note].iter().any(|path| !owner::others(object, path).is_empty());
-    let raised = if theirs { None } else { Raised::of(object, floor)? };
+    let raised = Raised::ours(object, &least, floor)?;
     let base = raised.map_or(floor, |raised| raised.base);
     Ok((Bounds { base, floor, ceiling }, raised))
-}
-
-fn keys(kind: Kind) -> [Path; 2] {
-    match kind {
-        Kind::ScaledObject => ["minReplicaCount", "maxReplicaCount"],
-        _ => ["minReplicas", "maxReplicas"],
-    }
-    .map(|key| Path::keys(&["spec", key]))
 }
 
 /// Asks the guards, and moves the floor where all let it pass.
@@ -347,7 +399,7 @@ async fn delivered(
     (bounds, raised, to): (Bounds, Option<Raised>, u32),
 ) -> Result<Outcome> {
     let object = found.object.clone().unwrap_or(Value::Null);
-    let [path, _] = keys(wanted.change.kind);
+    let [path, _] = places(wanted.change.kind);
     let (from, to_amount) = (Amount::Count(bounds.floor), Amount::Count(to));
     let setting = Setting::MinReplicas;
     let field =
@@ -367,13 +419,9 @@ async fn delivered(
         hold: run.settings.rounds.hold,
         doubt: doubt.map(|doubt| doubt.message.clone()),
     };
-    // what the loop itself did is no reason to wait: it has a hold time of its own
-    let by_people: Vec<_> =
-        session.lines.iter().filter(|line| line.verb != Verb::Floor).cloned().collect();
     let (passed, refusals) = guard::judge(&Situation {
         writes: &writes,
         floor: Some(&floor),
-        last_change: audit::last_change(&by_people, &change.namespace, &change.object()),
         ..situation(session, run, &run.plan, &change, found)
     });
     let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
