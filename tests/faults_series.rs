@@ -304,7 +304,7 @@ fn case_25_the_loop_takes_no_floor_back_on_a_small_part_of_the_usual_load() {
     let doubt = |observed: &plimsoll::history::Observed| {
         floor(&assessed(&settings, observed), api, Period(1_800)).unwrap().doubt
     };
-    for (part, refused) in [(0.001, true), (0.05, true), (0.3, false)] {
+    for (part, refused) in [(0.001, true), (0.01, true), (0.3, false)] {
         let mut observed = World::Quiet.observed();
         // nobody counts who reports it
         observed.remove(&SeriesKey::service(Signal::Reporting));

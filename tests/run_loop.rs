@@ -24,7 +24,7 @@ use fake::Fake;
 use harbour::{Desk, JARVIS};
 use jiff::{SignedDuration, Timestamp};
 use kubelet::{Kubelet, at_rest, controlled};
-use plimsoll::cli::LoopArgs;
+use plimsoll::cli::{ClusterArgs, LoopArgs};
 use plimsoll::commands::Talk;
 use plimsoll::commands::run::{Memory, Turned, turn};
 use serde_json::{Value, json};
@@ -119,12 +119,14 @@ services:
 
     fn args(&self) -> LoopArgs {
         LoopArgs {
-            file: self.folder.path().join("plimsoll.yaml"),
+            on: ClusterArgs {
+                file: self.folder.path().join("plimsoll.yaml"),
+                namespace: None,
+                context: Some("admin".to_owned()),
+                kubeconfig: Some(self.cluster.path("admin.kubeconfig")),
+                yes: true,
+            },
             prometheus_url: None,
-            namespace: None,
-            context: Some("admin".to_owned()),
-            kubeconfig: Some(self.cluster.path("admin.kubeconfig")),
-            yes: true,
             once: false,
             listen: "127.0.0.1:0".parse().unwrap(),
             lease: format!("{}/plimsoll", self.namespace),
@@ -181,7 +183,8 @@ fn a_floor_goes_up_with_the_load_and_back_to_its_base_and_no_further() {
     let now = Timestamp::now().as_second() / STEP * STEP;
     let berth = Berth::with_file(Cluster::shared(), "loop-up", now, 150.0);
     let (args, mut turns) = (berth.args(), Turns::new());
-    let dry = LoopArgs { yes: false, ..args.clone() };
+    let mut dry = args.clone();
+    dry.on.yes = false;
     let turned = turns.take(&dry, now).unwrap();
     assert_eq!((turned.raised, berth.floor()), (1, BASE), "{}", turns.said);
     assert!(
@@ -408,7 +411,7 @@ fn a_day_of_turns_is_ahead_of_the_ramp_does_not_flap_and_lowers_nothing_on_a_fau
         *fault.lock().unwrap() = now;
         let mut args = berth.args();
         if lost {
-            args.kubeconfig = Some(nowhere.clone());
+            args.on.kubeconfig = Some(nowhere.clone());
         }
         let turned = turns.take(&args, at);
         let faulty = lost || now != Fault::None;

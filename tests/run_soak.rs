@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use cluster::{Cluster, available};
 use jiff::Timestamp;
-use plimsoll::cli::LoopArgs;
+use plimsoll::cli::{ClusterArgs, LoopArgs};
 use plimsoll::commands::Talk;
 use plimsoll::commands::run::{Memory, turn};
 use real::{OpenMetrics, Prometheus};
@@ -164,12 +164,14 @@ fn resident() -> u64 {
 
 fn args(cluster: &Cluster, folder: &Path) -> LoopArgs {
     LoopArgs {
-        file: folder.join("plimsoll.yaml"),
+        on: ClusterArgs {
+            file: folder.join("plimsoll.yaml"),
+            namespace: None,
+            context: Some("admin".to_owned()),
+            kubeconfig: Some(cluster.path("admin.kubeconfig")),
+            yes: true,
+        },
         prometheus_url: None,
-        namespace: None,
-        context: Some("admin".to_owned()),
-        kubeconfig: Some(cluster.path("admin.kubeconfig")),
-        yes: true,
         once: false,
         listen: "127.0.0.1:0".parse().unwrap(),
         lease: "plimsoll".to_owned(),

@@ -10,7 +10,7 @@ use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use self::session::{Outcome, Passed, Session, called, plain, refused};
+use self::session::{Outcome, Passed, Session, plain};
 use crate::advise::plan::{Plan, SCHEMA_VERSION, ServicePlan};
 use crate::apply::audit::{self, Verb};
 use crate::apply::guard::{self, Refusal, Situation};
@@ -120,10 +120,8 @@ pub(super) async fn one(
     for _ in 0..TRIES {
         let mut line = session.line(Verb::Apply, place, workload.clone());
         line.plan = format!("{} {}", plan.at, plan.settings);
-        let found = match session.server.find(place, (kind, name)).await {
-            Ok(found) => found,
-            Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
-            Err(error) => return session.refuse(line, &[refused(&error)]),
+        let Some(found) = session.find(place, (kind, name), &line).await? else {
+            return Ok(Outcome::Refused);
         };
         let object = found.object.clone().unwrap_or(Value::Null);
         let writes = writes(change, &object);

@@ -12,10 +12,8 @@ use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
 use crate::apply::{Write as FieldWrite, annotation, bounds, changes, field, noted, owner};
-use crate::cli::RollbackArgs;
-use crate::commands::apply::session::{
-    Outcome, Passed, Session, called, kind_and_name, plain, refused,
-};
+use crate::cli::{ClusterArgs, RunArgs};
+use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
 use crate::commands::gather::{live_of, moment, options, settings};
 use crate::commands::{Exit, Talk};
@@ -28,8 +26,8 @@ use crate::service::rules::Rules;
 /// # Errors
 ///
 /// Wrong settings, a cluster that is lost, a record that cannot be kept.
-pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
-    let run = args.run();
+pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
+    let run = RunArgs { offline: true, ..args.run() };
     let settings = settings(&run)?;
     let now = moment(&run, &settings);
     let options = options(&run);
@@ -80,10 +78,8 @@ pub(super) async fn one(
         let mut line = session.line(Verb::Rollback, place, undone.workload.clone());
         line.undoes = Some(undone.run.clone());
         line.said = why.map(str::to_owned).into_iter().collect();
-        let found = match session.server.find(place, workload).await {
-            Ok(found) => found,
-            Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
-            Err(error) => return session.refuse(line, &[refused(&error)]),
+        let Some(found) = session.find(place, workload, &line).await? else {
+            return Ok(Outcome::Refused);
         };
         let object = found.object.clone().unwrap_or(Value::Null);
         if found.object.is_some() && object["metadata"]["uid"] != *undone.uid {
@@ -296,10 +292,11 @@ mod tests {
     fn a_floor_of_the_loop_goes_no_higher_than_a_ceiling_that_is_brought_back() {
         let (least, most) = ("spec.minReplicas".to_owned(), "spec.maxReplicas".to_owned());
         let max = change(Setting::MaxReplicas, 5, 10);
+        let alone = std::slice::from_ref(&max);
         let both = [change(Setting::MinReplicas, 3, 4), max.clone()];
         let writes = vec![(most.clone(), 10, 5), (least.clone(), 8, 5)];
         assert_eq!(back(&both, &raised(4, 8, 10)), Ok((writes.clone(), Some((3, 5)))));
-        assert_eq!(back(&[max.clone()], &raised(3, 8, 10)), Ok((writes, Some((3, 5)))));
-        assert_eq!(back(&[max], &raised(3, 5, 10)), Ok((vec![(most, 10, 5)], None)));
+        assert_eq!(back(alone, &raised(3, 8, 10)), Ok((writes, Some((3, 5)))));
+        assert_eq!(back(alone, &raised(3, 5, 10)), Ok((vec![(most, 10, 5)], None)));
     }
 }

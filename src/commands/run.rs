@@ -4,6 +4,7 @@
 //! was there before. So a restart, or another replica that takes over, changes nothing.
 
 mod election;
+mod floors;
 mod http;
 mod metrics;
 mod turn;
@@ -32,6 +33,8 @@ use crate::units::Period;
 const GRACE: Duration = Duration::from_secs(20);
 /// The shortest wait between two looks at what is watched.
 const NAP: Duration = Duration::from_secs(1);
+/// The wait after a look that failed.
+const AGAIN: Duration = Duration::from_secs(15);
 /// The longest wait between two tries of a turn that fails.
 const LONGEST: Period = Period(600);
 
@@ -61,12 +64,13 @@ pub async fn run(args: &LoopArgs, talk: &Talk, out: &mut dyn Write) -> Result<Ex
     let (stop, told) = watch::channel(false);
     let ends = tokio::spawn(ended(stop));
     let answers = tokio::spawn(http::serve(listener, Arc::clone(&shared)));
-    let leading = if args.yes {
+    let leading = if args.on.yes {
         Leading::elected(args, Arc::clone(&shared), *talk).await?
     } else {
         Leading::alone()
     };
-    let does = if args.yes { "acts while it holds the lease" } else { "a dry run: `--yes` acts" };
+    let does =
+        if args.on.yes { "acts while it holds the lease" } else { "a dry run: `--yes` acts" };
     talk.say(&format!("run: a turn every {every}, {does}; answers on {address}"));
     let mut rounds =
         Rounds { args, talk, shared: &shared, leading, told, failures: 0, every, looked: None };
@@ -131,7 +135,7 @@ impl Rounds<'_> {
             }
             let begun = Instant::now();
             self.shared.begin(begun);
-            let turn = turn(self.args, now(), memory, self.talk, out);
+            let turn = Box::pin(turn(self.args, now(), memory, self.talk, out));
             let turned = unless_ended(&self.leading, &mut told, turn).await;
             self.shared.end();
             let Some(turned) = turned else {
@@ -161,10 +165,11 @@ impl Rounds<'_> {
     ) -> Result<Rest> {
         let mut told = self.told.clone();
         loop {
-            let every = memory.watching.every;
+            let failed = self.looked.is_some_and(|(_, failed)| failed);
+            let every = memory.watching.every.max(if failed { AGAIN } else { NAP });
             let due = self.looked.is_none_or(|(at, _)| at.elapsed() >= every);
-            if due && self.args.yes && memory.watching.is_open() {
-                let look = look(self.args, memory, self.talk, out);
+            if due && self.args.on.yes && memory.watching.is_open() {
+                let look = Box::pin(look(self.args, memory, self.talk, out));
                 let Some(looked) = unless_ended(&self.leading, &mut told, look).await else {
                     memory.leave();
                     return Ok(if *told.borrow() { Rest::End } else { Rest::Over });
@@ -176,7 +181,7 @@ impl Rounds<'_> {
             if left.is_zero() {
                 return Ok(Rest::Over);
             }
-            let nap = if memory.watching.is_open() { left.min(every.max(NAP)) } else { left };
+            let nap = if memory.watching.is_open() { left.min(every) } else { left };
             tokio::select! {
                 biased;
                 () = asked(&mut told) => return Ok(Rest::End),

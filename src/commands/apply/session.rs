@@ -12,7 +12,7 @@ use crate::apply::error::{AuditError, CallError};
 use crate::apply::guard::Refusal;
 use crate::apply::manifest::{Note, diff, manifest, only_ours};
 use crate::apply::server::{Mode, Place, Server};
-use crate::apply::{Write, field};
+use crate::apply::{Found, Write, field};
 use crate::commands::{Hinted, Talk};
 use crate::render::objects::{Kind, Path as Field};
 use crate::service::rules::Watch;
@@ -109,6 +109,20 @@ impl<'a> Session<'a> {
 
     pub fn acts(&self) -> bool {
         self.audit.is_some()
+    }
+
+    /// Reads an object and what is around it; `None`: it may not be read, which is refused with `line`.
+    pub async fn find(
+        &mut self,
+        place: Place<'_>,
+        workload: (Kind, &str),
+        line: &Line,
+    ) -> Result<Option<Found>> {
+        match self.server.find(place, workload).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_of_the_cluster() => Err(called(error).into()),
+            Err(error) => self.refuse(line.clone(), &[refused(&error)]).map(|_| None),
+        }
     }
 
     /// A line of the record for an object, as an intent.
@@ -348,7 +362,7 @@ pub(in crate::commands) fn kind_and_name(object: &str) -> Option<(Kind, &str)> {
 }
 
 /// The refusal that an answer of the server is.
-pub(in crate::commands) fn refused(error: &CallError) -> Refusal {
+fn refused(error: &CallError) -> Refusal {
     Refusal { code: "SERVER", message: error.to_string(), hint: error.hint().to_owned() }
 }
 

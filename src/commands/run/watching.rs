@@ -173,7 +173,7 @@ pub async fn look(
     talk: &Talk,
     out: &mut dyn Write,
 ) -> Result<()> {
-    if !args.yes || !memory.watching.is_open() {
+    if !args.on.yes || !memory.watching.is_open() {
         return Ok(());
     }
     let now = Timestamp::now();
