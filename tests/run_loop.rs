@@ -12,9 +12,12 @@ mod fake;
 mod harbour;
 #[path = "support/kubelet.rs"]
 mod kubelet;
+#[path = "support/wire.rs"]
+mod wire;
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,6 +32,7 @@ use plimsoll::commands::Talk;
 use plimsoll::commands::run::{Memory, Turned, turn};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wire::Wire;
 
 const HPA: &str = "hpa/front-scaler";
 const API: &str = "deployment/jarvis-api";
@@ -651,10 +655,13 @@ run: {every: 10s, apply: true}
     }
 
     fn start(&self, desk: &Desk) -> Replica {
-        let kubeconfig = self.cluster.path("admin.kubeconfig");
+        self.start_by(desk, &self.cluster.path("admin.kubeconfig"))
+    }
+
+    fn start_by(&self, desk: &Desk, kubeconfig: &Path) -> Replica {
         let lease = format!("{}/plimsoll", self.namespace);
         let args = ["run", "--yes", "--listen", "127.0.0.1:0", "--lease", &lease];
-        Replica::start(desk.command("admin", &kubeconfig, &args))
+        Replica::start(desk.command("admin", kubeconfig, &args))
     }
 
     fn workers(&self) -> Value {
@@ -844,4 +851,29 @@ fn a_floor_whose_note_is_of_a_time_to_come_is_taken_back_after_the_hold_time() {
     berth.write_file(later, 9.0);
     turns.take(&args, later).unwrap();
     assert_eq!(berth.floor(), BASE, "{}", turns.said);
+}
+
+#[test]
+fn who_loses_the_lease_while_it_watches_goes_on_once_it_has_it_again() {
+    if !controllers_available("who_loses_the_lease_while_it_watches_goes_on") {
+        return;
+    }
+    let followed = Followed::at("follow-lost");
+    let wire = Wire::to(followed.cluster.port());
+    let kubeconfig = wire.kubeconfig(&followed.cluster, followed.desk.path("wire.kubeconfig"));
+    let replica = followed.start_by(&followed.desk, &kubeconfig);
+    replica.until("it is watched", |one| one.metric("watched_objects") == 1.0);
+    wire.cut();
+    replica.until("it acts no more", |one| one.metric("leader") == 0.0);
+    replica.until("it watches no more", |one| one.metric("watched_objects") == 0.0);
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "jarvis-worker");
+    // what fails now is not its to take back
+    std::thread::sleep(Duration::from_secs(15));
+    assert_eq!((followed.workers(), lines(&followed.desk, "Rollback", "Intent")), (json!(4), 0));
+    wire.mend();
+    replica.until("it is taken back", |one| one.metric("rolled_back_total") == 1.0);
+    drop(kubelet);
+    assert_eq!(followed.workers(), 3);
+    let count = |happened| lines(&followed.desk, "Apply", happened);
+    assert_eq!((count("Done"), count("Watching"), count("Watched")), (1, 1, 1));
 }

@@ -14,14 +14,13 @@ mod kubelet;
 #[path = "support/real.rs"]
 #[allow(dead_code)]
 mod real;
+#[path = "support/wire.rs"]
+mod wire;
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use cluster::{Cluster, available, controllers_available};
 use fake::Fake;
@@ -31,6 +30,7 @@ use kubelet::{Kubelet, controlled};
 use plimsoll::history::Signal;
 use real::Prometheus;
 use serde_json::{Value, json};
+use wire::Wire;
 
 const HPA: &str = "hpa/front-scaler";
 const API: &str = "deployment/jarvis-api";
@@ -395,46 +395,6 @@ fn a_watch_that_is_stopped_leaves_what_is_applied_and_one_that_is_killed_is_seen
     }
 }
 
-/// A way to the API server that is slow, and can be cut.
-struct Wire {
-    port: u16,
-    cut: Arc<AtomicBool>,
-}
-
-impl Wire {
-    fn to(server: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let cut = Arc::new(AtomicBool::new(false));
-        let is_cut = Arc::clone(&cut);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Ok(here), Ok(there)) = (stream, TcpStream::connect(("127.0.0.1", server)))
-                else {
-                    continue;
-                };
-                let (back, forth) = (here.try_clone().unwrap(), there.try_clone().unwrap());
-                for (mut from, mut to) in [(here, there), (forth, back)] {
-                    let cut = Arc::clone(&is_cut);
-                    std::thread::spawn(move || {
-                        let mut bytes = [0; 1 << 14];
-                        while let Ok(count @ 1..) = from.read(&mut bytes) {
-                            std::thread::sleep(Duration::from_millis(40));
-                            if cut.load(Ordering::SeqCst) || to.write_all(&bytes[..count]).is_err()
-                            {
-                                break;
-                            }
-                        }
-                        let _ = from.shutdown(Shutdown::Both);
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
-                }
-            }
-        });
-        Self { port, cut }
-    }
-}
-
 #[test]
 fn a_cluster_that_is_lost_while_a_change_is_taken_back_leaves_the_watch_to_the_next_run() {
     if !available("a_cluster_that_is_lost_while_a_change_is_taken_back") {
@@ -443,10 +403,7 @@ fn a_cluster_that_is_lost_while_a_change_is_taken_back_leaves_the_watch_to_the_n
     let berth = Berth::by_hand("lost-back");
     berth.plan(&[("worker", "replicas")]);
     let wire = Wire::to(berth.cluster.port());
-    let kubeconfig = std::fs::read_to_string(berth.cluster.path("admin.kubeconfig")).unwrap();
-    let [direct, slow] = [berth.cluster.port(), wire.port].map(|port| format!("127.0.0.1:{port}"));
-    let file = berth.desk.path("slow.kubeconfig");
-    std::fs::write(&file, kubeconfig.replace(&direct, &slow)).unwrap();
+    let file = wire.kubeconfig(&berth.cluster, berth.desk.path("slow.kubeconfig"));
     let mut command = berth.desk.command("admin", &file, &[&YES[..], &["2m"]].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     berth.cluster.wait("a watch", || berth.count("Apply", "Watching") == 1);
@@ -456,7 +413,7 @@ fn a_cluster_that_is_lost_while_a_change_is_taken_back_leaves_the_watch_to_the_n
     berth.kubectl(&["patch", WORKER, "--subresource=status", "--type=merge", "-p", &late]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("ROLLOUT_FAILED")));
-    wire.cut.store(true, Ordering::SeqCst);
+    wire.cut();
     let ended = told(child.wait_with_output().unwrap());
     ended.says(1, &["error: the cluster cannot be reached"]);
     assert_eq!(

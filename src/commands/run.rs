@@ -139,7 +139,7 @@ impl Rounds<'_> {
             let turned = unless_ended(&self.leading, &mut told, turn).await;
             self.shared.end();
             let Some(turned) = turned else {
-                memory.leave();
+                self.leave(memory);
                 self.talk
                     .say("run: the turn was left off; what it had begun is looked at next time");
                 if *told.borrow() {
@@ -171,7 +171,7 @@ impl Rounds<'_> {
             if due && self.args.on.yes && memory.watching.is_open() {
                 let look = Box::pin(look(self.args, memory, self.talk, out));
                 let Some(looked) = unless_ended(&self.leading, &mut told, look).await else {
-                    memory.leave();
+                    self.leave(memory);
                     return Ok(if *told.borrow() { Rest::End } else { Rest::Over });
                 };
                 self.seen(looked, &memory.watching.watches)?;
@@ -186,12 +186,18 @@ impl Rounds<'_> {
                 biased;
                 () = asked(&mut told) => return Ok(Rest::End),
                 () = self.leading.lost() => {
-                    memory.leave();
+                    self.leave(memory);
                     return Ok(Rest::Over);
                 }
                 () = tokio::time::sleep(nap) => {}
             }
         }
+    }
+
+    /// Others act now, or nobody.
+    fn leave(&self, memory: &mut Memory) {
+        memory.leave();
+        self.shared.watched(0, memory.watching.watches.taken_back);
     }
 
     /// Says once that what is watched cannot be looked at.

@@ -22,7 +22,7 @@ use crate::commands::apply::session::{Session, called, kind_and_name};
 use crate::commands::apply::watch::{Watches, every};
 use crate::commands::gather::{live_of, options, settings};
 use crate::config::Settings;
-use crate::render::objects::Path;
+use crate::render::objects::{Kind, Path};
 use crate::service::Service;
 use crate::service::live::Live;
 
@@ -115,22 +115,31 @@ async fn still_watched(
     let mut components = service.components.iter();
     // an autoscaler's workload is told by what it scales
     let target = components.find(|component| component.target.to_string() == object);
-    let found = session.server.find(place, (kind, name)).await.map_err(called)?;
-    let Some(object) = &found.object else { return Ok(None) };
+    let Some(object) = read(session, place, (kind, name)).await?.object else { return Ok(None) };
     let scaled = || {
         let of = &object["spec"]["scaleTargetRef"];
         let kind = of["kind"].as_str().unwrap_or("Deployment");
         format!("{kind}/{}", of["name"].as_str().unwrap_or_default())
     };
     let workload = target.map_or_else(scaled, |component| component.target.to_string());
-    let Some((line, until)) = noted_line(session, place, object, workload) else { return Ok(None) };
+    let Some((line, until)) = noted_line(session, place, &object, workload) else {
+        return Ok(None);
+    };
     let Some(behind) = kind_and_name(&line.workload) else { return Ok(None) };
-    let found = session.server.find(place, behind).await.map_err(called)?;
+    let found = read(session, place, behind).await?;
     let made = line.run.parse::<Timestamp>().unwrap_or(Timestamp::MAX);
     let pods = found.pods.map(|pods| pods.into_iter().filter(|pod| is_older(pod, made)).collect());
     // whether an autoscaler could act before is not known any more, and no reason
     let before = Found { pods, ..Found::default() };
     Ok(Some((Act { service: service.name.clone(), line, before }, until)))
+}
+
+/// What is found at a place; nothing where it may not be read: the loop has not changed it then.
+async fn read(session: &Session<'_>, place: Place<'_>, workload: (Kind, &str)) -> Result<Found> {
+    match session.server.find(place, workload).await {
+        Err(error) if error.is_of_the_cluster() => Err(called(error).into()),
+        found => Ok(found.unwrap_or_default()),
+    }
 }
 
 /// What an object says that the loop changed and watches, where nobody else wrote that.
