@@ -229,7 +229,7 @@ fn apply_changes_what_is_advised_and_nothing_else_and_twice_is_once() {
     assert_eq!(lines[1]["changes"][0]["to"], 10);
     assert_eq!(lines[1]["changes"][0]["tookOver"], json!(["kubectl-client-side-apply"]));
     assert!(lines[1]["who"].as_str().unwrap().starts_with("admin"));
-    assert_eq!(lines[1]["guards"].as_array().unwrap().len(), 19);
+    assert_eq!(lines[1]["guards"].as_array().unwrap().len(), 20);
     let events = berth.kubectl(&["get", "events", "-o", "json"]);
     let events: Value = serde_json::from_str(&events).unwrap();
     assert_eq!(events["items"].as_array().unwrap().len(), 4);
@@ -942,6 +942,41 @@ fn rollback_brings_back_what_was_there_once_and_overwrites_nobody() {
     // and the next apply does not undo it at once
     berth.at_rest();
     berth.refuses(&[], &["COOLDOWN"]);
+}
+
+#[test]
+fn rollback_under_a_floor_that_the_loop_raised_brings_all_else_back_and_the_base() {
+    if !available("rollback_under_a_floor_that_the_loop_raised") {
+        return;
+    }
+    let berth = Berth::at("back-floor");
+    let specs = || OBJECTS.map(|one| berth.spec(one));
+    let before = specs();
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    // the loop: what we own already, the floor, and its note
+    let mut notes = berth.get(HPA)["metadata"]["annotations"].clone();
+    let note = json!({"base": 5, "set": 8, "at": Timestamp::now()}).to_string();
+    notes["plimsoll.dev/floor"] = json!(note);
+    notes.as_object_mut().unwrap().retain(|key, _| key.starts_with("plimsoll.dev/"));
+    // `kubectl` gives a manager also what it applied itself: the whole of it is said
+    let mut raised = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "front-scaler", "annotations": notes}, "spec": berth.spec(HPA),
+    });
+    raised["spec"]["minReplicas"] = json!(8);
+    berth.cluster.apply_as(berth.namespace, "plimsoll", &raised.to_string());
+    assert_eq!(berth.spec(HPA)["minReplicas"], 8);
+    let told = berth.run(&["rollback", "--yes"]);
+    // eight do not fit under the old maximum of five
+    told.says(0, &["its base is 3 again", "4 objects brought back"]);
+    let mut expected = before;
+    let hpa = OBJECTS.iter().position(|one| *one == HPA).unwrap();
+    expected[hpa]["minReplicas"] = json!(5);
+    assert_eq!(specs(), expected);
+    let note = berth.get(HPA)["metadata"]["annotations"]["plimsoll.dev/floor"].clone();
+    let note: Value = serde_json::from_str(note.as_str().unwrap()).unwrap();
+    assert_eq!((&note["base"], &note["set"]), (&json!(3), &json!(5)));
+    berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
 }
 
 #[test]

@@ -298,6 +298,28 @@ fn case_25_the_loop_takes_no_floor_back_while_pods_are_silent() {
 }
 
 #[test]
+fn case_25_the_loop_takes_no_floor_back_on_a_small_part_of_the_usual_load() {
+    let settings = settings();
+    let api = &settings.services[0].components[0];
+    let doubt = |observed: &plimsoll::history::Observed| {
+        floor(&assessed(&settings, observed), api, Period(1_800)).unwrap().doubt
+    };
+    for (part, refused) in [(0.001, true), (0.01, true), (0.3, false)] {
+        let mut observed = World::Quiet.observed();
+        // nobody counts who reports it
+        observed.remove(&SeriesKey::service(Signal::Reporting));
+        let load = samples(&mut observed, &SeriesKey::service(Signal::Load));
+        let at = load.at.partition_point(|at| *at <= NOW - 3_600);
+        load.value[at..].iter_mut().for_each(|value| *value *= part);
+        let doubt = doubt(&observed);
+        assert_eq!(doubt.is_some(), refused, "{part} {doubt:?}");
+        let said =
+            doubt.is_none_or(|why| why.message.contains("in the same hours of its quietest"));
+        assert!(said, "{part}");
+    }
+}
+
+#[test]
 fn case_25_a_request_is_not_raised_past_a_limit_that_fell_silent() {
     let request = |plan: &plimsoll::advise::plan::ServicePlan| {
         let one = plan

@@ -10,22 +10,29 @@ mod cluster;
 mod fake;
 #[path = "support/harbour.rs"]
 mod harbour;
+#[path = "support/kubelet.rs"]
+mod kubelet;
+#[path = "support/wire.rs"]
+mod wire;
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, available, available_with, program};
+use cluster::{Cluster, available, available_with, controllers_available, program};
 use fake::Fake;
-use harbour::JARVIS;
+use harbour::{Desk, JARVIS};
 use jiff::{SignedDuration, Timestamp};
-use plimsoll::cli::LoopArgs;
+use kubelet::{Kubelet, at_rest, controlled};
+use plimsoll::cli::{ClusterArgs, LoopArgs};
 use plimsoll::commands::Talk;
 use plimsoll::commands::run::{Memory, Turned, turn};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wire::Wire;
 
 const HPA: &str = "hpa/front-scaler";
 const API: &str = "deployment/jarvis-api";
@@ -117,12 +124,14 @@ services:
 
     fn args(&self) -> LoopArgs {
         LoopArgs {
-            file: self.folder.path().join("plimsoll.yaml"),
+            on: ClusterArgs {
+                file: self.folder.path().join("plimsoll.yaml"),
+                namespace: None,
+                context: Some("admin".to_owned()),
+                kubeconfig: Some(self.cluster.path("admin.kubeconfig")),
+                yes: true,
+            },
             prometheus_url: None,
-            namespace: None,
-            context: Some("admin".to_owned()),
-            kubeconfig: Some(self.cluster.path("admin.kubeconfig")),
-            yes: true,
             once: false,
             listen: "127.0.0.1:0".parse().unwrap(),
             lease: format!("{}/plimsoll", self.namespace),
@@ -179,7 +188,8 @@ fn a_floor_goes_up_with_the_load_and_back_to_its_base_and_no_further() {
     let now = Timestamp::now().as_second() / STEP * STEP;
     let berth = Berth::with_file(Cluster::shared(), "loop-up", now, 150.0);
     let (args, mut turns) = (berth.args(), Turns::new());
-    let dry = LoopArgs { yes: false, ..args.clone() };
+    let mut dry = args.clone();
+    dry.on.yes = false;
     let turned = turns.take(&dry, now).unwrap();
     assert_eq!((turned.raised, berth.floor()), (1, BASE), "{}", turns.said);
     assert!(
@@ -506,7 +516,7 @@ fn a_day_of_turns_is_ahead_of_the_ramp_does_not_flap_and_lowers_nothing_on_a_fau
         *fault.lock().unwrap() = now;
         let mut args = berth.args();
         if lost {
-            args.kubeconfig = Some(nowhere.clone());
+            args.on.kubeconfig = Some(nowhere.clone());
         }
         let turned = turns.take(&args, at);
         let faulty = lost || now != Fault::None;
@@ -561,7 +571,11 @@ impl Replica {
         });
         let mut replica = Self { child, said, port: 0 };
         let answers = "answers on 127.0.0.1:";
-        replica.until("it says where it answers", |one| one.said().contains(answers));
+        while !replica.said().contains(answers) {
+            let ended = replica.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?} {}", replica.said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let said = replica.said();
         let port = said.split(answers).nth(1).unwrap();
         replica.port = port.split_whitespace().next().unwrap().parse().unwrap();
@@ -707,4 +721,260 @@ fn a_source_that_is_away_is_said_once_and_tried_again_ever_later() {
     #[allow(clippy::cast_precision_loss)]
     let age = now.as_secs() as f64 - replica.metric("last_success_timestamp_seconds");
     assert!(age < 180.0);
+}
+
+/// JARVIS at rest under controllers, and a loop that follows the plan for its workers alone: all else is paused.
+struct Followed {
+    cluster: Arc<Cluster>,
+    namespace: &'static str,
+    desk: Desk,
+}
+
+impl Followed {
+    fn at(namespace: &'static str) -> Self {
+        let cluster = controlled();
+        cluster.namespace(namespace);
+        at_rest(&cluster, namespace);
+        for object in ["deployment/jarvis-api", "statefulset/jarvis-redis-master"] {
+            let pause = "plimsoll.dev/pause=true";
+            let paused = cluster.kubectl(&["-n", namespace, "annotate", object, pause]);
+            assert!(paused.status.success());
+        }
+        let desk = Self::desk(namespace);
+        Self { cluster, namespace, desk }
+    }
+
+    /// A folder of its own, as a pod of the loop has it.
+    fn desk(namespace: &'static str) -> Desk {
+        let now = Timestamp::now().as_second() / STEP * STEP;
+        let desk = Desk::with(&[namespace], Timestamp::from_second(now).unwrap(), |_, value| value);
+        let more = "apply: {takeOver: [kubectl-client-side-apply], watch: 2m}
+run: {every: 10s, apply: true}
+";
+        desk.edit("version: 1\n", &format!("version: 1\n{more}"));
+        desk
+    }
+
+    fn start(&self, desk: &Desk) -> Replica {
+        self.start_by(desk, &self.cluster.path("admin.kubeconfig"))
+    }
+
+    fn start_by(&self, desk: &Desk, kubeconfig: &Path) -> Replica {
+        let lease = format!("{}/plimsoll", self.namespace);
+        let args = ["run", "--yes", "--listen", "127.0.0.1:0", "--lease", &lease];
+        Replica::start(desk.command("admin", kubeconfig, &args))
+    }
+
+    fn workers(&self) -> Value {
+        let args = ["-n", self.namespace, "get", "deployment/jarvis-worker", "-o", "json"];
+        let live: Value = serde_json::from_slice(&self.cluster.kubectl(&args).stdout).unwrap();
+        live["spec"]["replicas"].clone()
+    }
+}
+
+/// How many lines of a record say this of this verb.
+fn lines(desk: &Desk, verb: &str, happened: &str) -> usize {
+    let text = std::fs::read_to_string(desk.path(".plimsoll/audit.jsonl")).unwrap_or_default();
+    let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    all.filter(|line| line["verb"] == verb && line["happened"] == happened).count()
+}
+
+fn turns(replica: &Replica) -> f64 {
+    let text = replica.get("/metrics");
+    let line = text.lines().find(|line| line.contains("turns_total{outcome=\"done\"}"));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0.0)
+}
+
+#[test]
+fn what_the_loop_applies_is_watched_until_it_is_rolled_out_and_twice_is_once() {
+    if !controllers_available("what_the_loop_applies_is_watched_until_it_is_rolled_out") {
+        return;
+    }
+    let followed = Followed::at("follow-well");
+    let replica = followed.start(&followed.desk);
+    replica.until("it is watched", |one| one.metric("watched_objects") == 1.0);
+    assert_eq!(followed.workers(), 4);
+    // while it is watched nothing else is done to it
+    let before = turns(&replica);
+    replica.until("a turn has passed", |one| turns(one) > before);
+    assert_eq!(replica.metric("watched_objects"), 1.0);
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "");
+    replica.until("its pods are ready", |one| one.metric("watched_objects") == 0.0);
+    drop(kubelet);
+    let before = turns(&replica);
+    replica.until("two turns more", |one| turns(one) > before + 1.0);
+    let count = |verb, happened| lines(&followed.desk, verb, happened);
+    assert_eq!(
+        (count("Apply", "Done"), count("Apply", "Watching"), count("Apply", "Watched")),
+        (1, 1, 1)
+    );
+    assert_eq!((replica.metric("applied_total"), replica.metric("rolled_back_total")), (1.0, 0.0));
+    assert_eq!((followed.workers(), count("Rollback", "Done")), (json!(4), 0));
+}
+
+#[test]
+fn a_rollout_that_fails_is_taken_back_by_the_loop_and_not_tried_again() {
+    if !controllers_available("a_rollout_that_fails_is_taken_back_by_the_loop") {
+        return;
+    }
+    let followed = Followed::at("follow-ill");
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "jarvis-worker");
+    let replica = followed.start(&followed.desk);
+    replica.until("it is taken back", |one| one.metric("rolled_back_total") == 1.0);
+    assert_eq!(followed.workers(), 3);
+    drop(kubelet);
+    let text = || std::fs::read_to_string(followed.desk.path(".plimsoll/audit.jsonl")).unwrap();
+    replica.until("it is refused", |_| text().contains("TAKEN_BACK"));
+    let back = text()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|line| line["verb"] == "Rollback")
+        .unwrap();
+    assert!(back["said"].to_string().contains("CrashLoopBackOff"), "{back}");
+    let before = turns(&replica);
+    replica.until("two turns more", |one| turns(one) > before + 1.0);
+    let count = |verb, happened| lines(&followed.desk, verb, happened);
+    assert_eq!(
+        (followed.workers(), count("Apply", "Done"), count("Rollback", "Done")),
+        (json!(3), 1, 1)
+    );
+    // a person waits for the cool-down, and may
+    let told = followed.desk.say(&followed.cluster, "admin", &["apply"]);
+    assert!(told.stdout.contains("COOLDOWN"), "{}{}", told.stdout, told.stderr);
+    assert!(!told.stdout.contains("TAKEN_BACK"), "{}", told.stdout);
+}
+
+#[test]
+fn who_acts_next_goes_on_with_what_is_watched_and_takes_back_what_fails() {
+    if !controllers_available("who_acts_next_goes_on_with_what_is_watched") {
+        return;
+    }
+    let followed = Followed::at("follow-on");
+    let first = followed.start(&followed.desk);
+    first.until("it is watched", |one| one.metric("watched_objects") == 1.0);
+    // told to end, it leaves the watch open, and says so
+    first.signal("-TERM");
+    first.until("it ends", |one| one.said().contains("run: ended as it was told"));
+    assert!(first.said().contains("is watched on by whoever acts next, until"), "{}", first.said());
+    assert_eq!(lines(&followed.desk, "Apply", "Watched"), 0);
+
+    // the next has a folder of its own, knows nothing of it but what the object says, and is killed
+    let (desk, other) = (Followed::desk(followed.namespace), Followed::desk(followed.namespace));
+    let second = followed.start(&desk);
+    let on = "watching Deployment/jarvis-worker in follow-on on, until";
+    second.until("it goes on", |one| one.said().contains(on));
+    second.until("the record has it", |_| lines(&desk, "Apply", "Watching") == 1);
+    assert_eq!(lines(&desk, "Apply", "Done"), 0);
+    second.signal("-KILL");
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "jarvis-worker");
+    let third = followed.start(&other);
+    third.until("it is taken back", |one| one.metric("rolled_back_total") == 1.0);
+    drop(kubelet);
+    assert_eq!((followed.workers(), lines(&other, "Rollback", "Done")), (json!(3), 1));
+    third.until("nothing is watched", |one| one.metric("watched_objects") == 0.0);
+}
+
+#[test]
+fn clients_that_say_nothing_keep_no_probe_waiting() {
+    if !available("clients_that_say_nothing_keep_no_probe_waiting") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-slow", now, 9.0);
+    let replica = Replica::start(berth.command(&[]));
+    // two hundred that never say a whole word, over and over
+    let mut idle = Vec::new();
+    for round in 0..5 {
+        for _ in 0..200 {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", replica.port)).unwrap();
+            let _ = stream.write_all(b"GET /healthz HT");
+            idle.push(stream);
+        }
+        let begun = Instant::now();
+        let said = replica.get("/healthz");
+        assert!(said.starts_with("HTTP/1.1 200"), "{round}: {said}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{round}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_record_with_a_line_of_somebody_else_s_is_named_and_lowers_nothing() {
+    if !available("a_record_with_a_line_of_somebody_else_s_is_named") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-garbage", now, 150.0);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    turns.take(&args, now).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    let record = berth.folder.path().join(".plimsoll/audit.jsonl");
+    let whole = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, format!("{whole}{{\"not\": \"ours\"}}\n")).unwrap();
+    // up as ever, and said once
+    turns.take(&args, now).unwrap();
+    let high = berth.floor();
+    assert!(high > 6, "{}", turns.said);
+    let line = format!("line {}, is no line of the record", whole.lines().count() + 1);
+    assert!(turns.said.contains(&line) && turns.said.contains("hint: "), "{}", turns.said);
+    turns.take(&args, now).unwrap();
+    assert!(turns.said.starts_with("held"), "{}", turns.said);
+    turns.take(&args, now).unwrap();
+    assert_eq!(turns.said, "");
+    // and not down
+    let later = now + 4 * HOUR;
+    berth.write_file(later, 9.0);
+    let turned = turns.take(&args, later).unwrap();
+    assert_eq!((berth.floor(), turned.taken_back), (high, 0), "{}", turns.said);
+    std::fs::write(&record, whole).unwrap();
+    turns.take(&args, later).unwrap();
+    assert!(berth.floor() < high, "{}", turns.said);
+}
+
+#[test]
+fn a_floor_whose_note_is_of_a_time_to_come_is_taken_back_after_the_hold_time() {
+    if !available("a_floor_whose_note_is_of_a_time_to_come_is_taken_back") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-ahead", now, 150.0);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    // a replica whose clock is a month ahead
+    let ahead = now + 30 * DAY;
+    berth.write_file(ahead, 150.0);
+    turns.take(&args, ahead).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    std::fs::remove_dir_all(berth.folder.path().join("history")).ok();
+    // by the others' clock it was raised just now, and is held
+    berth.write_file(now + 60, 9.0);
+    turns.take(&args, now + 60).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    let later = now + 2 * HOUR;
+    berth.write_file(later, 9.0);
+    turns.take(&args, later).unwrap();
+    assert_eq!(berth.floor(), BASE, "{}", turns.said);
+}
+
+#[test]
+fn who_loses_the_lease_while_it_watches_goes_on_once_it_has_it_again() {
+    if !controllers_available("who_loses_the_lease_while_it_watches_goes_on") {
+        return;
+    }
+    let followed = Followed::at("follow-lost");
+    let wire = Wire::to(followed.cluster.port());
+    let kubeconfig = wire.kubeconfig(&followed.cluster, followed.desk.path("wire.kubeconfig"));
+    let replica = followed.start_by(&followed.desk, &kubeconfig);
+    replica.until("it is watched", |one| one.metric("watched_objects") == 1.0);
+    wire.cut();
+    replica.until("it acts no more", |one| one.metric("leader") == 0.0);
+    replica.until("it watches no more", |one| one.metric("watched_objects") == 0.0);
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "jarvis-worker");
+    // what fails now is not its to take back
+    std::thread::sleep(Duration::from_secs(15));
+    assert_eq!((followed.workers(), lines(&followed.desk, "Rollback", "Intent")), (json!(4), 0));
+    wire.mend();
+    replica.until("it is taken back", |one| one.metric("rolled_back_total") == 1.0);
+    drop(kubelet);
+    assert_eq!(followed.workers(), 3);
+    let count = |happened| lines(&followed.desk, "Apply", happened);
+    assert_eq!((count("Done"), count("Watching"), count("Watched")), (1, 1, 1));
 }

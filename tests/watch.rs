@@ -9,23 +9,28 @@ mod cluster;
 mod fake;
 #[path = "support/harbour.rs"]
 mod harbour;
+#[path = "support/kubelet.rs"]
+mod kubelet;
 #[path = "support/real.rs"]
 #[allow(dead_code)]
 mod real;
+#[path = "support/wire.rs"]
+mod wire;
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use cluster::{Cluster, available, controllers_available};
 use fake::Fake;
 use harbour::{Desk, JARVIS, Told, told};
 use jiff::{SignedDuration, Timestamp};
+use kubelet::{Kubelet, controlled};
 use plimsoll::history::Signal;
 use real::Prometheus;
 use serde_json::{Value, json};
+use wire::Wire;
 
 const HPA: &str = "hpa/front-scaler";
 const API: &str = "deployment/jarvis-api";
@@ -39,23 +44,6 @@ struct Berth {
     desk: Desk,
 }
 
-/// Does to pods what nothing else here does: it runs them, or has those of a name crash.
-struct Kubelet {
-    stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-/// The cluster with controllers that the tests share while one of them runs.
-fn controlled() -> Arc<Cluster> {
-    static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap();
-    shared.upgrade().unwrap_or_else(|| {
-        let cluster = Arc::new(Cluster::with_controllers());
-        *shared = Arc::downgrade(&cluster);
-        cluster
-    })
-}
-
 fn now() -> Timestamp {
     let now = Timestamp::now().as_second();
     Timestamp::from_second(now - now % 300).unwrap()
@@ -63,60 +51,6 @@ fn now() -> Timestamp {
 
 fn as_it_was(_: Signal, value: f64) -> f64 {
     value
-}
-
-impl Kubelet {
-    fn of(berth: &Berth, crashes: &'static str) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (cluster, namespace, ended) =
-            (Arc::clone(&berth.cluster), berth.namespace, Arc::clone(&stop));
-        let thread = std::thread::spawn(move || {
-            while !ended.load(Ordering::Relaxed) {
-                tend(&cluster, namespace, crashes);
-                std::thread::sleep(Duration::from_millis(300));
-            }
-        });
-        Self { stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Kubelet {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let _ = self.thread.take().unwrap().join();
-    }
-}
-
-/// Gives every pod that has no state yet its state.
-fn tend(cluster: &Cluster, namespace: &str, crashes: &str) {
-    let listed = cluster.kubectl(&["get", "pods", "-n", namespace, "-o", "json"]);
-    let Ok(pods) = serde_json::from_slice::<Value>(&listed.stdout) else { return };
-    for pod in pods["items"].as_array().into_iter().flatten() {
-        let name = pod["metadata"]["name"].as_str().unwrap();
-        if !pod["status"]["containerStatuses"].is_null() || pod["status"]["phase"] == "Running" {
-            continue;
-        }
-        let container = &pod["spec"]["containers"][0]["name"];
-        let status = if !crashes.is_empty() && name.starts_with(crashes) {
-            json!({"containerStatuses": [{"name": container, "image": "i", "imageID": "", "ready": false,
-                "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]})
-        } else {
-            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
-        };
-        let patch = json!({"status": status}).to_string();
-        // one that ends meanwhile is nobody's loss
-        cluster.kubectl(&[
-            "patch",
-            "pod",
-            name,
-            "-n",
-            namespace,
-            "--subresource=status",
-            "--type=merge",
-            "-p",
-            &patch,
-        ]);
-    }
 }
 
 impl Berth {
@@ -134,22 +68,7 @@ impl Berth {
     /// With controllers, and all pods ready.
     fn run_by_controllers(namespace: &'static str, made: impl Fn(Signal, f64) -> f64) -> Self {
         let berth = Self::of(controlled(), namespace, made);
-        berth.cluster.wait("an account for pods", || {
-            berth.cluster.kubectl(&["get", "sa/default", "-n", namespace]).status.success()
-        });
-        berth.cluster.apply(namespace, JARVIS);
-        let kubelet = Kubelet::of(&berth, "");
-        berth.cluster.wait("controllers at rest", || {
-            [API, WORKER, REDIS].iter().all(|object| {
-                let live = berth.get(object);
-                let (spec, status) = (&live["spec"], &live["status"]);
-                status["observedGeneration"] == live["metadata"]["generation"]
-                    && status["updatedReplicas"] == spec["replicas"]
-                    && status["readyReplicas"] == spec["replicas"]
-                    && status["replicas"] == spec["replicas"]
-            })
-        });
-        drop(kubelet);
+        kubelet::at_rest(&berth.cluster, namespace);
         berth
     }
 
@@ -294,7 +213,7 @@ fn a_rollout_that_crashes_is_taken_back_with_all_of_its_component_and_nothing_el
     let api = ["minReplicas", "maxReplicas", "memoryRequest"].map(|setting| ("api", setting));
     berth.plan(&[&api[..], &[("worker", "replicas")]].concat());
     let before = berth.asked();
-    let kubelet = Kubelet::of(&berth, "jarvis-api");
+    let kubelet = Kubelet::of(&berth.cluster, berth.namespace, "jarvis-api");
     let told = apply(&berth, "5m");
     drop(kubelet);
     told.says(
@@ -328,7 +247,7 @@ fn a_rollout_that_comes_up_is_watched_and_stays() {
     }
     let berth = Berth::run_by_controllers("sound", as_it_was);
     berth.plan(&[("api", "memoryRequest"), ("worker", "replicas")]);
-    let kubelet = Kubelet::of(&berth, "");
+    let kubelet = Kubelet::of(&berth.cluster, berth.namespace, "");
     let told = apply(&berth, "10m");
     drop(kubelet);
     told.says(0, &["2 objects changed", "watched Deployment/jarvis-api in sound: rolled out"]);
@@ -348,7 +267,7 @@ fn in_a_severity_2_what_was_raised_stays_and_is_said() {
     metrics.of(&berth);
     metrics.wait(&berth.cluster, true);
     berth.plan(&[("api", "minReplicas"), ("api", "maxReplicas"), ("worker", "replicas")]);
-    let kubelet = Kubelet::of(&berth, "");
+    let kubelet = Kubelet::of(&berth.cluster, berth.namespace, "");
     let told = apply(&berth, "30s");
     drop(kubelet);
     told.says(
@@ -404,7 +323,7 @@ fn in_a_severity_2_what_was_lowered_is_raised_again() {
     metrics.of(&berth);
     metrics.wait(&berth.cluster, true);
     berth.plan(&[("worker", "replicas")]);
-    let kubelet = Kubelet::of(&berth, "");
+    let kubelet = Kubelet::of(&berth.cluster, berth.namespace, "");
     let told = apply(&berth, "30s");
     drop(kubelet);
     told.says(
@@ -434,7 +353,7 @@ fn objectives_that_are_not_told_are_said_and_are_no_severity_2() {
     *metrics.tells.lock().unwrap() = None;
     metrics.wait(&berth.cluster, false);
     berth.plan(&[("worker", "replicas")]);
-    let kubelet = Kubelet::of(&berth, "");
+    let kubelet = Kubelet::of(&berth.cluster, berth.namespace, "");
     let told = apply(&berth, "1m");
     drop(kubelet);
     told.says(0, &["the error rate is not known: no samples, P99 is not known: no samples"]);
@@ -474,4 +393,37 @@ fn a_watch_that_is_stopped_leaves_what_is_applied_and_one_that_is_killed_is_seen
         }
         assert_eq!(berth.count("Apply", "Watched"), 1);
     }
+}
+
+#[test]
+fn a_cluster_that_is_lost_while_a_change_is_taken_back_leaves_the_watch_to_the_next_run() {
+    if !available("a_cluster_that_is_lost_while_a_change_is_taken_back") {
+        return;
+    }
+    let berth = Berth::by_hand("lost-back");
+    berth.plan(&[("worker", "replicas")]);
+    let wire = Wire::to(berth.cluster.port());
+    let file = wire.kubeconfig(&berth.cluster, berth.desk.path("slow.kubeconfig"));
+    let mut command = berth.desk.command("admin", &file, &[&YES[..], &["2m"]].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    berth.cluster.wait("a watch", || berth.count("Apply", "Watching") == 1);
+    let late = json!({"status": {"conditions": [{"type": "Progressing", "status": "False",
+        "reason": "ProgressDeadlineExceeded", "message": "late"}]}});
+    let late = late.to_string();
+    berth.kubectl(&["patch", WORKER, "--subresource=status", "--type=merge", "-p", &late]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("ROLLOUT_FAILED")));
+    wire.cut();
+    let ended = told(child.wait_with_output().unwrap());
+    ended.says(1, &["error: the cluster cannot be reached"]);
+    assert_eq!(
+        (berth.spec(WORKER)["replicas"].clone(), berth.count("Rollback", "Done")),
+        (json!(4), 0)
+    );
+    assert_eq!(berth.count("Apply", "Watched"), 0);
+
+    let next = berth.run(&["rollback", "--yes"]);
+    next.says(0, &["ended while it watched Deployment/jarvis-worker", "1 object brought back"]);
+    assert_eq!(berth.spec(WORKER)["replicas"], 3);
+    assert_eq!(berth.count("Apply", "Watched"), 1);
 }

@@ -76,6 +76,9 @@ pub struct Line {
     pub workload: String,
     /// What from, what to, and why.
     pub changes: Vec<Changed>,
+    /// Until when the loop watches it, whichever of its replicas acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// The moment and the settings of the plan.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub plan: String,
@@ -147,6 +150,16 @@ impl Audit {
     ///
     /// Where another run has it, or it cannot be written or read.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
+        let (audit, damage) = Self::open_around(path)?;
+        damage.map_or(Ok(audit), Err)
+    }
+
+    /// The same around lines that are none of ours, and the first of those.
+    ///
+    /// # Errors
+    ///
+    /// Where another run has it, or it cannot be written or read.
+    pub fn open_around(path: &Path) -> Result<(Self, Option<AuditError>), AuditError> {
         let failed = |source| AuditError::File { path: path.to_owned(), source };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
@@ -165,18 +178,20 @@ impl Audit {
             // a line that was cut off stays as it is, and the next one is whole
             file.write_all(b"\n").map_err(failed)?;
         }
-        Ok(Self { lines: parse(path, &text)?, path: path.to_owned(), file })
+        let (lines, damage) = parse(path, &text);
+        Ok((Self { lines, path: path.to_owned(), file }, damage))
     }
 
-    /// What the record holds, without keeping anybody out; empty where there is none.
+    /// What the record holds, without keeping anybody out, and its first line that is none of ours; empty where there
+    /// is no record.
     ///
     /// # Errors
     ///
     /// Where it cannot be read.
-    pub fn read(path: &Path) -> Result<Vec<Line>, AuditError> {
+    pub fn read(path: &Path) -> Result<(Vec<Line>, Option<AuditError>), AuditError> {
         match File::open(path).and_then(|mut file| text(&mut file)) {
-            Ok(text) => parse(path, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Ok(text) => Ok(parse(path, &text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((Vec::new(), None)),
             Err(source) => Err(AuditError::File { path: path.to_owned(), source }),
         }
     }
@@ -203,20 +218,21 @@ fn text(file: &mut File) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The lines of a record. One that is no whole JSON was cut off by the end of its run, which sent nothing for it.
-fn parse(path: &Path, text: &str) -> Result<Vec<Line>, AuditError> {
-    let mut lines = Vec::new();
+/// The lines of a record, and the first that is none. One that is no whole JSON was cut off by the end of its run, which
+/// sent nothing for it.
+fn parse(path: &Path, text: &str) -> (Vec<Line>, Option<AuditError>) {
+    let (mut lines, mut damage) = (Vec::new(), None);
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         match serde_json::from_str(line) {
             Ok(line) => lines.push(line),
             Err(error) if error.is_eof() => {}
             Err(error) => {
-                let why = error.to_string();
-                return Err(AuditError::Line { path: path.to_owned(), line: number + 1, why });
+                let (path, why) = (path.to_owned(), error.to_string());
+                damage = damage.or(Some(AuditError::Line { path, line: number + 1, why }));
             }
         }
     }
-    Ok(lines)
+    (lines, damage)
 }
 
 /// The intents of which no outcome is known, oldest first.
@@ -233,7 +249,9 @@ pub fn pending(lines: &[Line]) -> Vec<Line> {
     open
 }
 
-fn same(one: &Line, other: &Line) -> bool {
+/// Whether two lines are of the same run and object.
+#[must_use]
+pub fn same(one: &Line, other: &Line) -> bool {
     (&one.run, &one.namespace, &one.object) == (&other.run, &other.namespace, &other.object)
 }
 
@@ -251,11 +269,13 @@ pub fn unwatched(lines: &[Line]) -> Vec<Line> {
     open
 }
 
-/// When an object was last changed by us, as far as the record knows.
+/// When an object was last changed by us, as far as the record knows. What the loop moves is no reason for others to wait:
+/// it has a hold time of its own.
 #[must_use]
 pub fn last_change(lines: &[Line], namespace: &str, object: &str) -> Option<Timestamp> {
     let of_it = lines.iter().filter(|line| line.namespace == namespace && line.object == object);
-    of_it.filter(|line| line.happened == Happened::Done).map(|line| line.at).max()
+    let of_people = of_it.filter(|line| line.verb != Verb::Floor);
+    of_people.filter(|line| line.happened == Happened::Done).map(|line| line.at).max()
 }
 
 /// What the last run that changed anything changed, and was not undone yet.
@@ -309,6 +329,7 @@ mod tests {
             uid: String::new(),
             workload: object.to_owned(),
             changes: vec![changed("spec.replicas")],
+            until: None,
             plan: String::new(),
             guards: Vec::new(),
             said: Vec::new(),
@@ -375,9 +396,13 @@ mod tests {
         assert_eq!(audit.lines.len(), 1);
         audit.write(line(Happened::Done, Verb::Apply, "1", "a")).unwrap();
         drop(audit);
-        assert_eq!(Audit::read(&path).unwrap().len(), 2);
-        // what somebody else wrote there is not read over
-        std::fs::write(&path, "{\"at\": 3}\n").unwrap();
-        assert!(matches!(Audit::read(&path), Err(AuditError::Line { line: 1, .. })));
+        assert_eq!(Audit::read(&path).unwrap().0.len(), 2);
+        // what somebody else wrote there is not read over, and hides nothing from who reads around it
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{{\"at\": 3}}\n{text}")).unwrap();
+        assert!(matches!(Audit::open(&path), Err(AuditError::Line { line: 1, .. })));
+        let (audit, damage) = Audit::open_around(&path).unwrap();
+        assert_eq!(audit.lines.len(), 2);
+        assert!(matches!(damage, Some(AuditError::Line { line: 1, .. })));
     }
 }

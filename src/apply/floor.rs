@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::apply::annotation;
+use crate::apply::{annotation, owner};
+use crate::render::objects::Path;
 
 /// A floor that the loop raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,18 @@ impl Raised {
         let note: Self = serde_json::from_str(text)
             .map_err(|_| format!("`{}: {text}` is no note of ours", annotation::FLOOR))?;
         Ok((note.set == now && (1..=now).contains(&note.base)).then_some(note))
+    }
+
+    /// The same where both the floor at `path` and the note are ours alone: what somebody else set is theirs, whatever
+    /// its value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Raised::of`].
+    pub fn ours(object: &Value, path: &Path, now: u32) -> Result<Option<Self>, String> {
+        let note = Path::keys(&["metadata", "annotations", annotation::FLOOR]);
+        let theirs = [path, &note].iter().any(|path| !owner::others(object, path).is_empty());
+        if theirs { Ok(None) } else { Self::of(object, now) }
     }
 
     /// As the annotation holds it.

@@ -2,22 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::advise::plan::Setting;
 use crate::apply::audit::Changed;
 use crate::apply::floor::Raised;
-use crate::apply::{Write, annotation, field, owner};
+use crate::apply::{Write, annotation, changes, field, owner};
 use crate::render::objects::{Kind, Path};
 
 /// What the annotations say after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note<'a> {
-    /// We change something; the run's name, which is its time.
-    Applied(&'a str),
-    /// We undo what we changed.
-    RolledBack(&'a str),
+    /// We change something; the run's name, which is its time, and until when the loop watches it.
+    Applied(&'a str, Option<Timestamp>),
+    /// We undo what we changed; the floor of the loop that stays above what is brought back.
+    RolledBack(&'a str, &'a [Changed], Option<Raised>),
     /// The loop moves a floor; `None`: it is back at its base.
     Floor(Option<Raised>),
 }
@@ -53,13 +54,19 @@ pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) ->
             Note::Floor(Some(raised)) => {
                 annotations.insert(annotation::FLOOR.to_owned(), json!(raised.text()));
             }
-            Note::Applied(run) => {
+            Note::Applied(run, until) => {
+                let replaced: Vec<Changed> = writes.iter().map(Changed::of).collect();
                 annotations.insert(annotation::APPLIED_AT.to_owned(), json!(run));
-                annotations.insert(annotation::PREVIOUS.to_owned(), json!(previous(writes)));
+                annotations.insert(annotation::PREVIOUS.to_owned(), json!(bare(&replaced)));
+                let until = until.map(|until| json!(format!("{until:.0}")));
+                annotations.extend(until.map(|at| (annotation::WATCHED_UNTIL.to_owned(), at)));
             }
-            Note::RolledBack(run) => {
+            Note::RolledBack(run, undone, floor) => {
                 annotations.insert(annotation::ROLLED_BACK_AT.to_owned(), json!(run));
+                annotations.insert(annotation::TAKEN_BACK.to_owned(), json!(bare(undone)));
                 annotations.extend(left);
+                let floor = floor.map(|raised| json!(raised.text()));
+                annotations.extend(floor.map(|floor| (annotation::FLOOR.to_owned(), floor)));
             }
         }
     }
@@ -69,9 +76,7 @@ pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) ->
 /// The note of what our last change replaced, without the fields that are written now; none where nothing is left.
 fn left_of_last(kind: Kind, object: &Value, writes: &[Write]) -> Vec<(String, Value)> {
     let notes = &object["metadata"]["annotations"];
-    let previous = notes[annotation::PREVIOUS].as_str();
-    let mut left: Vec<Changed> =
-        previous.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut left = changes(object, annotation::PREVIOUS);
     left.retain(|one| {
         let path = Path::read(&one.field);
         let is = field::amount(object, kind, one.setting, &path);
@@ -86,15 +91,13 @@ fn left_of_last(kind: Kind, object: &Value, writes: &[Write]) -> Vec<(String, Va
     vec![kept(annotation::APPLIED_AT, at), kept(annotation::PREVIOUS, json!(text))]
 }
 
-/// What a change replaces, as the annotation holds it.
-fn previous(writes: &[Write]) -> String {
-    let of = |write: &Write| {
-        json!({
-            "setting": write.setting.name(), "field": write.path.to_string(),
-            "from": field::json(write.from), "to": field::json(write.to),
-        })
+/// Changes as an annotation holds them.
+fn bare(changes: &[Changed]) -> String {
+    let of = |one: &Changed| {
+        let Changed { setting, field, from, to, .. } = one;
+        json!({"setting": setting.name(), "field": field, "from": from, "to": to})
     };
-    Value::Array(writes.iter().map(of).collect()).to_string()
+    Value::Array(changes.iter().map(of).collect()).to_string()
 }
 
 /// Whether `after` differs from `before` in the fields to write and in our own annotations, has the values that were
@@ -225,7 +228,8 @@ mod tests {
 
     #[test]
     fn what_we_own_stays_in_what_we_send() {
-        let sent = manifest(Kind::HorizontalPodAutoscaler, &hpa(), &[write()], Note::Applied("t1"));
+        let sent =
+            manifest(Kind::HorizontalPodAutoscaler, &hpa(), &[write()], Note::Applied("t1", None));
         // left out, `minReplicas` would fall to 1
         assert_eq!(sent["spec"], json!({"minReplicas": 3, "maxReplicas": 8}));
         assert_eq!(
@@ -234,9 +238,16 @@ mod tests {
                 "plimsoll.dev/applied-at": "t1",
                 "plimsoll.dev/previous": r#"[{"field":"spec.maxReplicas","from":5,"setting":"maxReplicas","to":8}]"#}})
         );
-        let back =
-            manifest(Kind::HorizontalPodAutoscaler, &hpa(), &[write()], Note::RolledBack("t2"));
-        assert_eq!(back["metadata"]["annotations"], json!({"plimsoll.dev/rolled-back-at": "t2"}));
+        let back = manifest(
+            Kind::HorizontalPodAutoscaler,
+            &hpa(),
+            &[write()],
+            Note::RolledBack("t2", &[], None),
+        );
+        assert_eq!(
+            back["metadata"]["annotations"],
+            json!({"plimsoll.dev/rolled-back-at": "t2", "plimsoll.dev/taken-back": "[]"})
+        );
     }
 
     #[test]
@@ -256,9 +267,12 @@ mod tests {
             path: Path::keys(&["spec", "minReplicas"]),
             ..write()
         }];
-        assert_eq!(notes(&[write()], Note::Applied("t1"))[annotation::FLOOR], raised.text());
-        assert_eq!(notes(&floor, Note::Applied("t1"))[annotation::FLOOR], Value::Null);
-        assert_eq!(notes(&floor, Note::RolledBack("t1"))[annotation::FLOOR], Value::Null);
+        assert_eq!(notes(&[write()], Note::Applied("t1", None))[annotation::FLOOR], raised.text());
+        assert_eq!(notes(&floor, Note::Applied("t1", None))[annotation::FLOOR], Value::Null);
+        assert_eq!(
+            notes(&floor, Note::RolledBack("t1", &[], None))[annotation::FLOOR],
+            Value::Null
+        );
         // and the loop leaves what `rollback` goes by
         let higher = Raised { set: 8, ..raised };
         let of_the_loop = notes(&floor, Note::Floor(Some(higher)));

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::advise::plan::{Amount, Setting};
-use crate::render::objects::{ObjectChange, Path};
+use crate::render::objects::{Kind, ObjectChange, Path};
 
 /// The field manager under which everything is written.
 pub const MANAGER: &str = "plimsoll";
@@ -34,10 +34,15 @@ pub mod annotation {
     pub const PREVIOUS: &str = "plimsoll.dev/previous";
     /// The floor that the loop raised, and what was there before, as JSON.
     pub const FLOOR: &str = "plimsoll.dev/floor";
+    /// Until when the loop watches what it changed: whoever acts then goes on with it.
+    pub const WATCHED_UNTIL: &str = "plimsoll.dev/watched-until";
     /// When we undid our last change.
     pub const ROLLED_BACK_AT: &str = "plimsoll.dev/rolled-back-at";
+    /// The change that we undid last, as JSON: the loop does not make it again.
+    pub const TAKEN_BACK: &str = "plimsoll.dev/taken-back";
     /// All that we note.
-    pub const NOTES: [&str; 4] = [APPLIED_AT, PREVIOUS, FLOOR, ROLLED_BACK_AT];
+    pub const NOTES: [&str; 6] =
+        [APPLIED_AT, PREVIOUS, FLOOR, WATCHED_UNTIL, ROLLED_BACK_AT, TAKEN_BACK];
 }
 
 /// An object as it was just read, and what is around it.
@@ -85,6 +90,23 @@ pub fn writes(change: &ObjectChange, object: &Value) -> Vec<Write> {
         took_over: owner::others(object, &field.path),
     };
     change.fields.iter().filter(differs).map(write).collect()
+}
+
+/// Where an autoscaler of a kind holds the fewest and the most pods.
+#[must_use]
+pub fn bounds(kind: Kind) -> [Path; 2] {
+    match kind {
+        Kind::ScaledObject => ["minReplicaCount", "maxReplicaCount"],
+        _ => ["minReplicas", "maxReplicas"],
+    }
+    .map(|key| Path::keys(&["spec", key]))
+}
+
+/// The changes that an annotation of the object holds; none where it holds none that we wrote.
+#[must_use]
+pub fn changes(object: &Value, key: &str) -> Vec<audit::Changed> {
+    let text = object["metadata"]["annotations"][key].as_str();
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// The moment that an annotation of the object holds.

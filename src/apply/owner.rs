@@ -1,5 +1,6 @@
 //! Whose a field is, by `metadata.managedFields` (Kubernetes, "Server-Side Apply": the `FieldsV1` format).
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::apply::MANAGER;
@@ -23,6 +24,12 @@ pub fn others(object: &Value, path: &Path) -> Vec<String> {
 pub fn applied(object: &Value) -> Value {
     let ours = entries(object).find(|entry| is_ours(entry));
     ours.map_or_else(|| json!({}), |entry| project(&entry["fieldsV1"], object))
+}
+
+/// When we changed the object last, by the server's own clock; `None`: not told.
+#[must_use]
+pub fn written(object: &Value) -> Option<Timestamp> {
+    entries(object).find(|entry| is_ours(entry))?["time"].as_str()?.parse().ok()
 }
 
 fn entries(object: &Value) -> impl Iterator<Item = &Value> {

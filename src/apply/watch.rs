@@ -245,6 +245,7 @@ mod tests {
             uid: "u".to_owned(),
             workload: "Deployment/a".to_owned(),
             changes,
+            until: None,
             plan: String::new(),
             guards: Vec::new(),
             said: Vec::new(),

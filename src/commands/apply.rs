@@ -1,15 +1,16 @@
 //! `apply`: what the plan says, on the cluster, where every guard lets it pass. A dry run unless `--yes`.
 
 pub(super) mod session;
-mod watch;
+pub(super) mod watch;
 
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use self::session::{Outcome, Passed, Session, called, plain, refused};
+use self::session::{Outcome, Passed, Session, plain};
 use crate::advise::plan::{Plan, SCHEMA_VERSION, ServicePlan};
 use crate::apply::audit::{self, Verb};
 use crate::apply::guard::{self, Refusal, Situation};
@@ -119,20 +120,16 @@ pub(super) async fn one(
     for _ in 0..TRIES {
         let mut line = session.line(Verb::Apply, place, workload.clone());
         line.plan = format!("{} {}", plan.at, plan.settings);
-        let found = match session.server.find(place, (kind, name)).await {
-            Ok(found) => found,
-            Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
-            Err(error) => return session.refuse(line, &[refused(&error)]),
+        let Some(found) = session.find(place, (kind, name), &line).await? else {
+            return Ok(Outcome::Refused);
         };
         let object = found.object.clone().unwrap_or(Value::Null);
         let writes = writes(change, &object);
         if found.object.is_some() && writes.is_empty() {
-            writeln!(
-                session.out,
-                "same     {} in {} is as advised",
-                plain(&line.object),
-                line.namespace
-            )?;
+            if session.unattended.is_none() {
+                let object = plain(&line.object);
+                writeln!(session.out, "same     {object} in {} is as advised", line.namespace)?;
+            }
             return Ok(Outcome::Same);
         }
         let (passed, refusals) = guard::judge(&Situation {
@@ -144,7 +141,10 @@ pub(super) async fn one(
         }
         line.guards = passed.into_iter().map(str::to_owned).collect();
         let stamp = session.run.clone();
-        let note = Note::Applied(&stamp);
+        let length = session.unattended.and_then(|watch| watch.0);
+        let until = length.map(|length| Timestamp::now() + SignedDuration::from_secs(length.0));
+        line.until = until;
+        let note = Note::Applied(&stamp, until);
         let passed = Passed { place, object: &object, writes: &writes, note, line };
         match session.deliver(passed).await? {
             Outcome::Again => {}
@@ -189,6 +189,7 @@ pub(super) fn situation<'a>(
         live: &run.live,
         last_change: audit::last_change(&session.lines, &change.namespace, &object),
         floor: None,
+        unattended: session.unattended.is_some(),
     }
 }
 

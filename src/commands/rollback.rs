@@ -5,28 +5,29 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::Value;
 
+use crate::advise::plan::{Amount, Setting};
 use crate::apply::audit::{self, Changed, Happened, Line, Verb};
+use crate::apply::floor::Raised;
 use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Write as FieldWrite, annotation, field, noted, owner};
-use crate::cli::RollbackArgs;
-use crate::commands::apply::session::{
-    Outcome, Passed, Session, called, kind_and_name, plain, refused,
-};
+use crate::apply::{Write as FieldWrite, annotation, bounds, changes, field, noted, owner};
+use crate::cli::{ClusterArgs, RunArgs};
+use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
 use crate::commands::gather::{live_of, moment, options, settings};
 use crate::commands::{Exit, Talk};
 use crate::config::Settings;
 use crate::render::objects::{Kind, Path};
+use crate::service::rules::Rules;
 
 /// Shows what would be brought back, and with `--yes` brings it back.
 ///
 /// # Errors
 ///
 /// Wrong settings, a cluster that is lost, a record that cannot be kept.
-pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
-    let run = args.run();
+pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
+    let run = RunArgs { offline: true, ..args.run() };
     let settings = settings(&run)?;
     let now = moment(&run, &settings);
     let options = options(&run);
@@ -43,7 +44,7 @@ pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Resul
     lines.retain(mine);
     let mut ended = Ended::default();
     for line in &lines {
-        ended.count(one(&mut session, line, &settings, ("ROLLBACK", None)).await?);
+        ended.count(one(&mut session, line, &settings.rules, ("ROLLBACK", None)).await?);
     }
     let objects =
         |count| if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
@@ -67,7 +68,7 @@ pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Resul
 pub(super) async fn one(
     session: &mut Session<'_>,
     undone: &Line,
-    settings: &Settings,
+    rules: &Rules,
     (code, why): (&str, Option<&str>),
 ) -> Result<Outcome> {
     let Some((kind, name)) = kind_and_name(&undone.object) else { return Ok(Outcome::Same) };
@@ -77,24 +78,20 @@ pub(super) async fn one(
         let mut line = session.line(Verb::Rollback, place, undone.workload.clone());
         line.undoes = Some(undone.run.clone());
         line.said = why.map(str::to_owned).into_iter().collect();
-        let found = match session.server.find(place, workload).await {
-            Ok(found) => found,
-            Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
-            Err(error) => return session.refuse(line, &[refused(&error)]),
+        let Some(found) = session.find(place, workload, &line).await? else {
+            return Ok(Outcome::Refused);
         };
         let object = found.object.clone().unwrap_or(Value::Null);
         if found.object.is_some() && object["metadata"]["uid"] != *undone.uid {
             let message = "it was made again since, or is of another cluster".to_owned();
             return session.refuse(line, &[changed_since(message)]);
         }
-        let writes = match backwards(kind, &undone.changes, |write| {
-            field::amount(&object, kind, write.setting, &write.path)
-        }) {
-            Ok(writes) => writes,
+        let (writes, floor) = match backwards(kind, &undone.changes, &object) {
+            Ok(back) => back,
             Err(message) if found.object.is_some() => {
                 return session.refuse(line, &[changed_since(message)]);
             }
-            Err(_) => Vec::new(),
+            Err(_) => (Vec::new(), None),
         };
         if found.object.is_some() && writes.is_empty() {
             writeln!(
@@ -113,12 +110,19 @@ pub(super) async fn one(
                 ..write
             })
             .collect();
-        if let Err(refusal) = guard::rollback(&found, &writes, &settings.rules) {
+        if let Err(refusal) = guard::rollback(&found, &writes, rules) {
             return session.refuse(line, &[refusal]);
+        }
+        if let Some(Raised { base, set, .. }) = floor {
+            let words =
+                format!("{} in {}: the loop keeps {set} of its pods", line.object, line.namespace);
+            let words = format!("{words} while the load asks for them; its base is {base} again");
+            writeln!(session.out, "floor    {}", plain(&words))?;
+            line.said.push(format!("base {base}"));
         }
         line.guards = ["GONE", "PAUSED", "LIVE_CHANGED", "OWNED"].map(str::to_owned).to_vec();
         let stamp = session.run.clone();
-        let note = Note::RolledBack(&stamp);
+        let note = Note::RolledBack(&stamp, &undone.changes, floor);
         let passed = Passed { place, object: &object, writes: &writes, note, line };
         match session.deliver(passed).await? {
             Outcome::Again => {}
@@ -137,7 +141,8 @@ fn changed_since(message: String) -> Refusal {
     }
 }
 
-/// The writes that bring the old values back; what is back already is left out.
+/// The writes that bring the old values back, without what is back already, and the floor of the loop that then stands
+/// above its base.
 ///
 /// # Errors
 ///
@@ -145,8 +150,14 @@ fn changed_since(message: String) -> Refusal {
 fn backwards(
     kind: Kind,
     changes: &[Changed],
-    now: impl Fn(&FieldWrite) -> Option<crate::advise::plan::Amount>,
-) -> Result<Vec<FieldWrite>, String> {
+    object: &Value,
+) -> Result<(Vec<FieldWrite>, Option<Raised>), String> {
+    let [least, most] = bounds(kind);
+    let raised = match field::amount(object, kind, Setting::MinReplicas, &least) {
+        Some(Amount::Count(now)) => Raised::ours(object, &least, now)?,
+        _ => None,
+    };
+    let mut base = raised.map(|raised| raised.base);
     let mut writes = Vec::new();
     for change in changes {
         let (before, applied) = change.amounts()?;
@@ -168,8 +179,14 @@ fn backwards(
         if before.figure() == 0 && kind != Kind::ScaledObject {
             return Err(format!("`{}` would be nothing at all", change.field));
         }
-        match now(&write) {
+        let is_floor = raised.is_some() && write.setting == Setting::MinReplicas;
+        let now = match base.filter(|_| is_floor) {
+            Some(base) => Some(Amount::Count(base)),
+            None => field::amount(object, kind, write.setting, &write.path),
+        };
+        match now {
             Some(value) if value == before => {}
+            Some(value) if value == applied && is_floor => base = count(before),
             Some(value) if value == applied => writes.push(write),
             value => {
                 let value = value.map_or_else(|| "not set".to_owned(), |value| value.to_string());
@@ -177,7 +194,26 @@ fn backwards(
             }
         }
     }
-    Ok(writes)
+    let Some((raised, base)) = raised.zip(base) else { return Ok((writes, None)) };
+    let ceiling = writes.iter().find(|write| write.setting == Setting::MaxReplicas);
+    let ceiling =
+        ceiling.map(|write| write.to).or(field::amount(object, kind, Setting::MaxReplicas, &most));
+    let set = raised.set.min(ceiling.and_then(count).unwrap_or(u32::MAX)).max(base);
+    if (base, set) == (raised.base, raised.set) {
+        return Ok((writes, None));
+    }
+    // what the load asks for stays: only what it goes back to, and a ceiling below it, are brought back
+    let (from, to) = (Amount::Count(raised.set), Amount::Count(set));
+    let (setting, reasons, took_over) = (Setting::MinReplicas, Vec::new(), Vec::new());
+    writes.push(FieldWrite { setting, path: least, from, to, reasons, took_over });
+    Ok((writes, (set > base).then_some(Raised { base, set, ..raised })))
+}
+
+fn count(amount: Amount) -> Option<u32> {
+    match amount {
+        Amount::Count(count) => Some(count),
+        _ => None,
+    }
 }
 
 /// What the objects say that the last run replaced: those with the newest note of ours.
@@ -194,11 +230,9 @@ async fn of_annotations(
             let found = session.server.find(place, (kind, name)).await.map_err(called)?;
             let Some(object) = found.object else { continue };
             let Ok(Some(_)) = noted(&object, annotation::APPLIED_AT) else { continue };
-            let text = |key: &str| object["metadata"]["annotations"][key].as_str();
-            let changes = text(annotation::PREVIOUS).map(serde_json::from_str::<Vec<Changed>>);
-            let (Some(run), Some(Ok(changes))) = (text(annotation::APPLIED_AT), changes) else {
-                continue;
-            };
+            let run = object["metadata"]["annotations"][annotation::APPLIED_AT].as_str();
+            let changes = changes(&object, annotation::PREVIOUS);
+            let Some(run) = run.filter(|_| !changes.is_empty()) else { continue };
             let made = session.line(Verb::Apply, place, seen.object.clone());
             told.push(Line { run: run.to_owned(), uid: seen.uid.clone(), changes, ..made });
         }
@@ -206,4 +240,63 @@ async fn of_annotations(
     let newest = told.iter().map(|one| one.run.clone()).max();
     told.retain(|one| Some(&one.run) == newest.as_ref());
     Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    const HPA: Kind = Kind::HorizontalPodAutoscaler;
+
+    fn change(setting: Setting, from: u32, to: u32) -> Changed {
+        let field = format!("spec.{}", setting.name());
+        let (from, to) = (Value::from(from), Value::from(to));
+        Changed { setting, field, from, to, reasons: Vec::new(), took_over: Vec::new() }
+    }
+
+    /// An autoscaler of ours alone, whose floor the loop raised from `base`.
+    fn raised(base: u32, floor: u32, most: u32) -> Value {
+        let at = "2026-11-23T01:00:00Z".parse().unwrap();
+        let note = Raised { base, set: floor, at }.text();
+        json!({"metadata": {"annotations": {annotation::FLOOR: note}},
+            "spec": {"minReplicas": floor, "maxReplicas": most}})
+    }
+
+    /// Fields with what they hold and get, and base and floor of the note.
+    type Back = (Vec<(String, u64, u64)>, Option<(u32, u32)>);
+
+    fn back(changes: &[Changed], object: &Value) -> Result<Back, String> {
+        let (writes, floor) = backwards(HPA, changes, object)?;
+        let of = |one: &FieldWrite| (one.path.to_string(), one.from.figure(), one.to.figure());
+        Ok((writes.iter().map(of).collect(), floor.map(|floor| (floor.base, floor.set))))
+    }
+
+    #[test]
+    fn under_a_floor_of_the_loop_its_base_is_brought_back_and_the_floor_stays() {
+        let least = || "spec.minReplicas".to_owned();
+        let min = [change(Setting::MinReplicas, 3, 5)];
+        assert_eq!(back(&min, &raised(5, 8, 10)), Ok((vec![(least(), 8, 8)], Some((3, 8)))));
+        // once more is nothing
+        assert_eq!(back(&min, &raised(3, 8, 10)), Ok((Vec::new(), None)));
+        // a base that was lowered comes back above the floor
+        let lowered = [change(Setting::MinReplicas, 9, 5)];
+        assert_eq!(back(&lowered, &raised(5, 8, 10)), Ok((vec![(least(), 8, 9)], None)));
+        // a base of somebody else is theirs
+        assert!(back(&min, &raised(4, 8, 10)).is_err());
+    }
+
+    #[test]
+    fn a_floor_of_the_loop_goes_no_higher_than_a_ceiling_that_is_brought_back() {
+        let (least, most) = ("spec.minReplicas".to_owned(), "spec.maxReplicas".to_owned());
+        let max = change(Setting::MaxReplicas, 5, 10);
+        let alone = std::slice::from_ref(&max);
+        let both = [change(Setting::MinReplicas, 3, 4), max.clone()];
+        let writes = vec![(most.clone(), 10, 5), (least.clone(), 8, 5)];
+        assert_eq!(back(&both, &raised(4, 8, 10)), Ok((writes.clone(), Some((3, 5)))));
+        assert_eq!(back(alone, &raised(3, 8, 10)), Ok((writes, Some((3, 5)))));
+        assert_eq!(back(alone, &raised(3, 5, 10)), Ok((vec![(most, 10, 5)], None)));
+    }
 }

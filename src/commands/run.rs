@@ -4,9 +4,11 @@
 //! was there before. So a restart, or another replica that takes over, changes nothing.
 
 mod election;
+mod floors;
 mod http;
 mod metrics;
 mod turn;
+mod watching;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -21,12 +23,18 @@ use self::election::Leading;
 pub use self::metrics::Metrics;
 use self::metrics::Shared;
 pub use self::turn::{Memory, Seen, Turned, turn};
+pub use self::watching::look;
 use crate::cli::LoopArgs;
+use crate::commands::apply::watch::Watches;
 use crate::commands::{Exit, Hinted, Talk, failure, gather};
 use crate::units::Period;
 
 /// How long a turn that is under way when the end is asked for may take to get there.
 const GRACE: Duration = Duration::from_secs(20);
+/// The shortest wait between two looks at what is watched.
+const NAP: Duration = Duration::from_secs(1);
+/// The wait after a look that failed.
+const AGAIN: Duration = Duration::from_secs(15);
 /// The longest wait between two tries of a turn that fails.
 const LONGEST: Period = Period(600);
 
@@ -56,18 +64,24 @@ pub async fn run(args: &LoopArgs, talk: &Talk, out: &mut dyn Write) -> Result<Ex
     let (stop, told) = watch::channel(false);
     let ends = tokio::spawn(ended(stop));
     let answers = tokio::spawn(http::serve(listener, Arc::clone(&shared)));
-    let leading = if args.yes {
+    let leading = if args.on.yes {
         Leading::elected(args, Arc::clone(&shared), *talk).await?
     } else {
         Leading::alone()
     };
-    let does = if args.yes { "acts while it holds the lease" } else { "a dry run: `--yes` acts" };
+    let does =
+        if args.on.yes { "acts while it holds the lease" } else { "a dry run: `--yes` acts" };
     talk.say(&format!("run: a turn every {every}, {does}; answers on {address}"));
-    let mut rounds = Rounds { args, talk, shared: &shared, leading, told, failures: 0, every };
+    let mut rounds =
+        Rounds { args, talk, shared: &shared, leading, told, failures: 0, every, looked: None };
     let ended = rounds.turns(&mut memory, out).await;
     rounds.leading.end().await;
     answers.abort();
     ends.abort();
+    if let Some(until) = memory.watching.watches.until() {
+        let what = "what was applied is watched on by whoever acts next";
+        talk.say(&format!("run: {what}, until {until:.0}"));
+    }
     talk.say("run: ended as it was told");
     ended.map(|()| Exit::Done)
 }
@@ -97,6 +111,17 @@ struct Rounds<'a> {
     told: watch::Receiver<bool>,
     failures: u32,
     every: Period,
+    /// When was last looked at what is watched, and whether that failed.
+    looked: Option<(Instant, bool)>,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// The next turn is due, or others act.
+    Over,
+    /// The end was asked for.
+    End,
 }
 
 impl Rounds<'_> {
@@ -110,9 +135,11 @@ impl Rounds<'_> {
             }
             let begun = Instant::now();
             self.shared.begin(begun);
-            let turned = self.one(memory, out).await;
+            let turn = Box::pin(turn(self.args, now(), memory, self.talk, out));
+            let turned = unless_ended(&self.leading, &mut told, turn).await;
             self.shared.end();
             let Some(turned) = turned else {
+                self.leave(memory);
                 self.talk
                     .say("run: the turn was left off; what it had begun is looked at next time");
                 if *told.borrow() {
@@ -122,32 +149,71 @@ impl Rounds<'_> {
             };
             self.take(turned, begun)?;
             out.flush()?;
-            let wait = wait(self.every, self.failures).saturating_sub(begun.elapsed());
-            tokio::select! {
-                biased;
-                () = asked(&mut told) => return Ok(()),
-                () = self.leading.lost() => {}
-                () = tokio::time::sleep(wait) => {}
+            let next = begun + wait(self.every, self.failures);
+            if self.rest(next, memory, out).await? == Rest::End {
+                return Ok(());
             }
         }
     }
 
-    /// One turn; `None`: it was left off, for others act now, or the end has waited long enough.
-    async fn one(&mut self, memory: &mut Memory, out: &mut dyn Write) -> Option<Result<Turned>> {
-        let Self { args, talk, leading, told, .. } = self;
-        let turn = turn(args, now(), memory, talk, out);
-        tokio::pin!(turn);
-        tokio::select! {
-            biased;
-            () = leading.lost() => None,
-            turned = &mut turn => Some(turned),
-            () = asked(told) => tokio::select! {
+    /// Waits for the next turn, and looks meanwhile at what is watched.
+    async fn rest(
+        &mut self,
+        next: Instant,
+        memory: &mut Memory,
+        out: &mut dyn Write,
+    ) -> Result<Rest> {
+        let mut told = self.told.clone();
+        loop {
+            let failed = self.looked.is_some_and(|(_, failed)| failed);
+            let every = memory.watching.every.max(if failed { AGAIN } else { NAP });
+            let due = self.looked.is_none_or(|(at, _)| at.elapsed() >= every);
+            if due && self.args.on.yes && memory.watching.is_open() {
+                let look = Box::pin(look(self.args, memory, self.talk, out));
+                let Some(looked) = unless_ended(&self.leading, &mut told, look).await else {
+                    self.leave(memory);
+                    return Ok(if *told.borrow() { Rest::End } else { Rest::Over });
+                };
+                self.seen(looked, &memory.watching.watches)?;
+                out.flush()?;
+            }
+            let left = next.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Rest::Over);
+            }
+            let nap = if memory.watching.is_open() { left.min(every) } else { left };
+            tokio::select! {
                 biased;
-                () = leading.lost() => None,
-                turned = &mut turn => Some(turned),
-                () = tokio::time::sleep(GRACE) => None,
-            },
+                () = asked(&mut told) => return Ok(Rest::End),
+                () = self.leading.lost() => {
+                    self.leave(memory);
+                    return Ok(Rest::Over);
+                }
+                () = tokio::time::sleep(nap) => {}
+            }
         }
+    }
+
+    /// Others act now, or nobody.
+    fn leave(&self, memory: &mut Memory) {
+        memory.leave();
+        self.shared.watched(0, memory.watching.watches.taken_back);
+    }
+
+    /// Says once that what is watched cannot be looked at.
+    fn seen(&mut self, looked: Result<()>, watches: &Watches) -> Result<()> {
+        let failed = self.looked.is_some_and(|(_, failed)| failed);
+        self.looked = Some((Instant::now(), looked.is_err()));
+        self.shared.watched(watches.len(), watches.taken_back);
+        match looked {
+            Err(error) if error.downcast_ref::<std::io::Error>().is_some() => return Err(error),
+            Err(error) if !failed => {
+                let text = failure(&error);
+                self.talk.say(&format!("{}\nrun: the watch goes on when it can", text.trim_end()));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Says how a turn ended where that is news: a failure once, and that it is over.
@@ -176,6 +242,26 @@ impl Rounds<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Some work; `None`: it was left off, for others act now, or the end has waited long enough.
+async fn unless_ended<T>(
+    leading: &Leading,
+    told: &mut watch::Receiver<bool>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        () = leading.lost() => None,
+        done = &mut work => Some(done),
+        () = asked(told) => tokio::select! {
+            biased;
+            () = leading.lost() => None,
+            done = &mut work => Some(done),
+            () = tokio::time::sleep(GRACE) => None,
+        },
     }
 }
 

@@ -112,15 +112,16 @@ impl Reader<'_> {
     /// The address without its trailing slash; nothing secret in it, and nothing that a path would be joined to wrongly.
     pub(super) fn url(&mut self, path: &str, raw: &Text) -> Option<String> {
         let text = self.literal(path, raw)?;
+        let shown = without_secrets(text);
         let has_scheme = text.starts_with("http://") || text.starts_with("https://");
         if !has_scheme {
-            let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-            let message = format!("`{path}`: `{text}` has no `http://` or `https://`");
+            let rest = shown.split_once("://").map_or(shown.as_str(), |(_, rest)| rest);
+            let message = format!("`{path}`: `{shown}` has no `http://` or `https://`");
             self.problem(raw.line, message, format!("write `http://{rest}`"));
             return None;
         }
         let Ok(url) = reqwest::Url::parse(text) else {
-            let message = format!("`{path}`: `{text}` is not a URL");
+            let message = format!("`{path}`: `{shown}` is not a URL");
             self.problem(raw.line, message, "write it as `http://prometheus.monitoring:9090`");
             return None;
         };
@@ -131,7 +132,7 @@ impl Reader<'_> {
             return None;
         }
         if url.query().is_some() || url.fragment().is_some() || text.contains(char::is_whitespace) {
-            let message = format!("`{path}`: `{text}` is not a base address");
+            let message = format!("`{path}`: `{shown}` is not a base address");
             let hint = "leave out everything from `?` or `#` on, and blanks";
             self.problem(raw.line, message, hint);
             return None;
@@ -161,8 +162,41 @@ impl Reader<'_> {
     }
 }
 
+/// An address as it may be shown: what stands before an `@` may be a login, and what follows a `?` or `#` a token, also
+/// where it is no address at all.
+fn without_secrets(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
+    let (login, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("…@", rest));
+    let end = rest.find(['?', '#']).map(|at| at + 1);
+    let more = if end.is_some_and(|end| end < rest.len()) { "…" } else { "" };
+    format!("{scheme}{login}{}{more}", &rest[..end.unwrap_or(rest.len())])
+}
+
 /// A token of RFC 9110, section 5.6.2.
 fn is_header_name(name: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !name.is_empty() && name.bytes().all(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown_of_an_address() {
+        for (text, shown) in [
+            ("http://prometheus:9090", "http://prometheus:9090"),
+            ("prometheus:9090", "prometheus:9090"),
+            ("https://ann:s3cret@forge/api", "https://…@forge/api"),
+            ("https://ann:s3/c#r?e@t@forge:x", "https://…@forge:x"),
+            ("ann:s3cret@forge", "…@forge"),
+            ("ftp://:s3cret@", "ftp://…@"),
+            ("https://s3cret:@x y", "https://…@x y"),
+            ("https://forge/?token=s3cret", "https://forge/?…"),
+            ("https://forge/#", "https://forge/#"),
+        ] {
+            assert_eq!(without_secrets(text), shown);
+        }
+    }
 }

@@ -19,6 +19,10 @@ use crate::units::{Period, Ratio};
 
 /// How far back the load is gone through: the nowcast remembers seven days, and needs one before to grade itself.
 const MEMORY: Period = Period(8 * Period::DAY.0);
+/// The days of which the same hours are looked at: all weekdays once.
+const DAYS: usize = 7;
+/// Less of the quietest of them than this is unlike all of them: the quietest hours of a service differ by less.
+const UNLIKE: f64 = 0.1;
 /// Steps that the newest sample may be old where a floor is taken back; raising goes by `policy.maxAge`.
 const FRESH_STEPS: i64 = 2;
 
@@ -118,6 +122,9 @@ pub(super) fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), 
         );
         return Err(Reason { code: Code::Coverage, message });
     }
+    if let Some(message) = unlike_all_days(load, hold) {
+        return Err(Reason { code: Code::Coverage, message });
+    }
     let spans = Spans { recent: hold, whole: Period(Period::DAY.0.max(2 * hold.0)) };
     if let Some(message) = fewer(&a.service, &a.history, spans, a.policy.min_coverage) {
         return Err(Reason { code: Code::Coverage, message });
@@ -141,6 +148,25 @@ pub(super) fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// The sentence that the load is a small part of what it was on every day in the same hours: most of it may not be
+/// counted any more. Where it is true it is one of the usual days tomorrow.
+fn unlike_all_days(load: &History, hold: Period) -> Option<String> {
+    let now = history::peak(load.last(hold))?;
+    let (steps, day) = (hold.steps(load.step).max(1), Period::DAY.steps(load.step));
+    let before = (1..=DAYS).filter_map(|days| {
+        let end = load.values.len().checked_sub(days * day)?;
+        history::peak(&load.values[end.saturating_sub(steps)..end])
+    });
+    // a day on which it stopped is none to go by
+    let before = before.filter(|peak| *peak > 0.0);
+    let least = before.min_by(f64::total_cmp)?;
+    (now < UNLIKE * least).then(|| {
+        format!(
+            "`load` is {now:.3} rps at most in the last {hold}, and was {least:.1} in the same hours of its quietest of {DAYS} days: a metric that is counted in part looks the same"
+        )
+    })
 }
 
 /// Whether a series is fresh, and whole over the hold time and over the last day.

@@ -240,6 +240,13 @@ impl Cluster {
         assert!(status.unwrap().success());
     }
 
+    /// Lets it go on.
+    #[allow(dead_code)]
+    pub fn thaw_server(&self) {
+        let status = Command::new("kill").args(["-CONT", &self.server.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Waits until `ready`; where that does not come, the test ends with what the servers said last.
     pub fn wait(&self, what: &str, ready: impl Fn() -> bool) {
         let started = Instant::now();

@@ -13,7 +13,8 @@ pub struct Prometheus {
     process: Child,
     pub url: String,
     port: u16,
-    _data: TempDir,
+    more: Vec<String>,
+    data: TempDir,
 }
 
 /// Samples in the text format that `promtool` reads.
@@ -80,10 +81,7 @@ impl Prometheus {
     }
 
     fn ready(self) -> Self {
-        self.wait(|port| {
-            let answer = crate::fake::get(port, "/-/ready");
-            answer.is_some_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
-        });
+        self.wait(is_ready);
         self
     }
 
@@ -101,12 +99,31 @@ impl Prometheus {
     }
 
     fn start(data: TempDir, settings: &str, more: &[&str]) -> Self {
-        let config = data.path().join("prometheus.yml");
-        std::fs::write(&config, settings).unwrap();
+        std::fs::write(data.path().join("prometheus.yml"), settings).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()))
+        let more: Vec<String> = more.iter().map(|one| (*one).to_owned()).collect();
+        let process = Self::process(data.path(), port, &more);
+        Self { process, url: format!("http://127.0.0.1:{port}"), port, more, data }
+    }
+
+    /// Ends it as a node that is lost would.
+    #[allow(dead_code)]
+    pub fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it where it was, with what it had.
+    #[allow(dead_code)]
+    pub fn start_again(&mut self) {
+        self.process = Self::process(self.data.path(), self.port, &self.more);
+        self.wait(is_ready);
+    }
+
+    fn process(data: &Path, port: u16, more: &[String]) -> Child {
+        Command::new("prometheus")
+            .arg(format!("--config.file={}", data.join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", data.join("tsdb").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             // blocks of the past stay, and an instant query does not see the sample of a step ago
             .args([
@@ -118,8 +135,7 @@ impl Prometheus {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
-        Self { process, url: format!("http://127.0.0.1:{port}"), port, _data: data }
+            .unwrap()
     }
 
     fn wait(&self, ready: impl Fn(u16) -> bool) {
@@ -134,10 +150,14 @@ impl Prometheus {
     }
 }
 
+fn is_ready(port: u16) -> bool {
+    let answer = crate::fake::get(port, "/-/ready");
+    answer.is_some_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
+}
+
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.stop();
     }
 }
 

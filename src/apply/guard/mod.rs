@@ -51,6 +51,8 @@ pub struct Situation<'a> {
     pub last_change: Option<Timestamp>,
     /// Where the loop moves a floor: what it goes by.
     pub floor: Option<&'a Moved>,
+    /// Whether nobody looks on: the loop follows the plan by itself.
+    pub unattended: bool,
 }
 
 /// A refusal: what speaks against it, and what to do.
@@ -86,11 +88,12 @@ const fn guard(
 }
 
 /// Every guard, in the order in which they are asked.
-pub const GUARDS: [Guard; 19] = [
+pub const GUARDS: [Guard; 20] = [
     guard("PLAN_AGE", "the plan is not older than `policy.maxPlanAge`", timing::plan_age),
     guard("SETTINGS", "the plan was made with these settings", timing::settings),
     guard("FREEZE", "no window of `policy.freeze` is open", timing::freeze),
     guard("COOLDOWN", "our last change is longer ago than `policy.cooldown`", timing::cooldown),
+    guard("TAKEN_BACK", "the loop does not do again what was taken back", timing::taken_back),
     guard("GONE", "the object is there", object::gone),
     guard("PAUSED", "no kill switch is set", object::paused),
     guard("LIVE_CHANGED", "the object is what the plan saw", object::live_changed),

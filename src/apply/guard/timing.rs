@@ -1,8 +1,10 @@
 //! Guards of time: the plan's age, its settings, freezes, the cool-down.
 
+use jiff::Timestamp;
+
 use super::{Checked, Situation, no};
 use crate::apply::floor::Moved;
-use crate::apply::{annotation, noted};
+use crate::apply::{Write, annotation, changes, noted, owner};
 use crate::units::Period;
 
 /// How far the clock of who made the plan may be ahead of ours.
@@ -46,6 +48,7 @@ fn held(s: &Situation<'_>, floor: &Moved) -> Checked {
     let Some(last) = floor.last else {
         return no("the loop did not raise this floor", "set it by hand");
     };
+    let last = past(s, last);
     if s.now.duration_since(last).as_secs() >= floor.hold.0 {
         return Ok(());
     }
@@ -53,6 +56,39 @@ fn held(s: &Situation<'_>, floor: &Moved) -> Checked {
         format!("the loop moved it at {last}, and keeps it for {}", floor.hold),
         "wait, or set `run.hold`",
     )
+}
+
+/// A time of ours that is yet to come was written by a clock that was wrong, and would hold an object for as long: then
+/// the server's word counts on when we wrote it last, and where there is none, now.
+fn past(s: &Situation<'_>, at: Timestamp) -> Timestamp {
+    if at <= s.now {
+        return at;
+    }
+    s.object().and_then(owner::written).map_or(s.now, |written| written.min(s.now))
+}
+
+/// What failed once, or a person undid, the loop leaves to people: it would go on for ever otherwise.
+pub(super) fn taken_back(s: &Situation<'_>) -> Checked {
+    let Some(object) = s.object().filter(|_| s.unattended && s.floor.is_none()) else {
+        return Ok(());
+    };
+    for one in changes(object, annotation::TAKEN_BACK) {
+        let Ok((from, to)) = one.amounts() else { continue };
+        let (from, to) = (from.figure(), to.figure());
+        let as_far = |now: u64| if to > from { now >= to } else { now <= to };
+        let again = |write: &&Write| write.path.to_string() == one.field;
+        if s.writes.iter().find(again).is_some_and(|write| as_far(write.to.figure())) {
+            let at = &object["metadata"]["annotations"][annotation::ROLLED_BACK_AT];
+            return no(
+                format!("`{}` was {} and taken back at {at}", one.field, one.to),
+                format!(
+                    "`plimsoll apply --yes` does it by your word; or remove the annotation `{}`",
+                    annotation::TAKEN_BACK
+                ),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// A count may be raised within it during a Severity 2: then waiting is what harms.
@@ -72,7 +108,7 @@ pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
     {
         held(s, floor)?;
     }
-    let Some(last) = last else { return Ok(()) };
+    let Some(last) = last.map(|last| past(s, last)) else { return Ok(()) };
     let (age, alone) = (s.now.duration_since(last).as_secs(), s.rules.cooldown);
     if age >= alone.0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What `apply` and `rollback` share: the connection, the record, and the way of one object from rehearsal to outcome.
+//! What `apply`, `rollback` and `run` share: the connection, the record, and the way of one object from rehearsal to outcome.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,13 +12,14 @@ use crate::apply::error::{AuditError, CallError};
 use crate::apply::guard::Refusal;
 use crate::apply::manifest::{Note, diff, manifest, only_ours};
 use crate::apply::server::{Mode, Place, Server};
-use crate::apply::{Write, field};
+use crate::apply::{Found, Write, field};
 use crate::commands::{Hinted, Talk};
 use crate::render::objects::{Kind, Path as Field};
+use crate::service::rules::Watch;
 use crate::source::kubernetes::{self, ClusterOptions};
 use crate::units::acts;
 
-/// One run of `apply` or `rollback`.
+/// One run of `apply` or `rollback`, or one turn of the loop.
 pub(in crate::commands) struct Session<'a> {
     pub server: Server,
     /// The record, held; `None` in a dry run.
@@ -27,8 +28,12 @@ pub(in crate::commands) struct Session<'a> {
     pub lines: Vec<Line>,
     who: String,
     pub now: Timestamp,
+    /// What speaks against trusting the record as a whole.
+    pub damage: Option<AuditError>,
     /// The codes that each object was refused with before, for who comes again and again; empty at first.
     pub refused: BTreeMap<String, String>,
+    /// Where nobody looks on: how long what is changed is watched by the loop, and what is as it should be is not said.
+    pub unattended: Option<Watch>,
     /// The run's name: its time.
     pub run: String,
     pub talk: &'a Talk,
@@ -58,8 +63,20 @@ pub(in crate::commands) struct Passed<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Connects, and with `yes` opens the record, which keeps other runs out.
+    /// Connects, and with `yes` opens the record, which keeps other runs out; a damaged one ends it.
     pub async fn open(
+        options: &ClusterOptions,
+        record: &Path,
+        moment: (Timestamp, bool),
+        talk: &'a Talk,
+        out: &'a mut dyn std::io::Write,
+    ) -> Result<Self> {
+        let mut session = Self::open_around(options, record, moment, talk, out).await?;
+        session.damage.take().map_or(Ok(session), |damage| Err(unrecorded(damage).into()))
+    }
+
+    /// The same around lines of the record that are none of ours.
+    pub async fn open_around(
         options: &ClusterOptions,
         record: &Path,
         (now, yes): (Timestamp, bool),
@@ -69,10 +86,12 @@ impl<'a> Session<'a> {
         let client = kubernetes::connect(options).await;
         let client = client.map_err(|error| Hinted::because(&error, &error.hint()))?;
         let server = Server::new(client);
-        let audit = if yes { Some(Audit::open(record).map_err(unrecorded)?) } else { None };
-        let lines = match &audit {
-            Some(audit) => audit.lines.clone(),
-            None => Audit::read(record).map_err(unrecorded)?,
+        let (lines, audit, damage) = if yes {
+            let (audit, damage) = Audit::open_around(record).map_err(unrecorded)?;
+            (audit.lines.clone(), Some(audit), damage)
+        } else {
+            let (lines, damage) = Audit::read(record).map_err(unrecorded)?;
+            (lines, None, damage)
         };
         let user = server.who().await.map_err(called)?;
         let local = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
@@ -84,12 +103,26 @@ impl<'a> Session<'a> {
         // to the millisecond: no two runs that hold the record begin in the same
         let clock = if yes { Timestamp::now() } else { now };
         let run = format!("{clock:.3}");
-        let refused = BTreeMap::new();
-        Ok(Self { server, audit, lines, who, now, refused, run, talk, out })
+        let (refused, unattended) = (BTreeMap::new(), None);
+        Ok(Self { server, audit, lines, who, now, damage, refused, unattended, run, talk, out })
     }
 
     pub fn acts(&self) -> bool {
         self.audit.is_some()
+    }
+
+    /// Reads an object and what is around it; `None`: it may not be read, which is refused with `line`.
+    pub async fn find(
+        &mut self,
+        place: Place<'_>,
+        workload: (Kind, &str),
+        line: &Line,
+    ) -> Result<Option<Found>> {
+        match self.server.find(place, workload).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_of_the_cluster() => Err(called(error).into()),
+            Err(error) => self.refuse(line.clone(), &[refused(&error)]).map(|_| None),
+        }
     }
 
     /// A line of the record for an object, as an intent.
@@ -106,6 +139,7 @@ impl<'a> Session<'a> {
             uid: String::new(),
             workload,
             changes: Vec::new(),
+            until: None,
             plan: String::new(),
             guards: Vec::new(),
             said: Vec::new(),
@@ -245,8 +279,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Looks at what a run left open that ended between its intent and its outcome, and says what became of it.
+    /// Looks at what runs left open that ended without a word, and says what became of it.
     pub async fn settle(&mut self) -> Result<()> {
+        self.settle_changes().await?;
+        self.settle_watches()
+    }
+
+    /// What a run left open that ended between its intent and its outcome.
+    pub async fn settle_changes(&mut self) -> Result<()> {
         for line in audit::pending(&self.lines) {
             let Some((kind, name)) = kind_and_name(&line.object) else { continue };
             let place = Place { namespace: &line.namespace, kind, name };
@@ -270,7 +310,17 @@ impl<'a> Session<'a> {
             let said = vec![format!("found by the run of {}: {what}", self.run)];
             self.record(Line { said, ..line }, happened)?;
         }
-        for line in audit::unwatched(&self.lines) {
+        if let Some(audit) = &self.audit {
+            self.lines.clone_from(&audit.lines);
+        }
+        Ok(())
+    }
+
+    /// What a run left unwatched that ended before its watch. The loop's own goes on, whichever of its replicas acts.
+    pub fn settle_watches(&mut self) -> Result<()> {
+        let now = Timestamp::now();
+        let over = |line: &Line| line.until.is_none_or(|until| until < now);
+        for line in audit::unwatched(&self.lines).into_iter().filter(over) {
             let what = format!(
                 "the run of {} ended while it watched {} in {}: how that went is not known",
                 line.run, line.object, line.namespace
@@ -278,9 +328,6 @@ impl<'a> Session<'a> {
             self.talk.say(&format!("{what}; `plimsoll rollback` takes it back"));
             let said = vec![format!("found by the run of {}", self.run)];
             self.record(Line { said, ..line }, Happened::Watched)?;
-        }
-        if let Some(audit) = &self.audit {
-            self.lines.clone_from(&audit.lines);
         }
         Ok(())
     }
@@ -315,7 +362,7 @@ pub(in crate::commands) fn kind_and_name(object: &str) -> Option<(Kind, &str)> {
 }
 
 /// The refusal that an answer of the server is.
-pub(in crate::commands) fn refused(error: &CallError) -> Refusal {
+fn refused(error: &CallError) -> Refusal {
     Refusal { code: "SERVER", message: error.to_string(), hint: error.hint().to_owned() }
 }
 

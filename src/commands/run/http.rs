@@ -1,37 +1,40 @@
 //! `/healthz`, `/readyz` and `/metrics` over HTTP/1.1, and nothing else: one request a connection, `GET` only, bounded in
-//! size, time and number.
+//! size, time and number. Who comes is never kept waiting by who is there: of too many the oldest is let go.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::metrics::Shared;
 
 /// The longest head of a request, in bytes.
 const HEAD_MAX: usize = 8 << 10;
-/// The most connections at once; more wait.
+/// The most connections at once. A probe asks at once and is answered within milliseconds: the oldest is no probe.
 const CONNECTIONS: usize = 32;
 /// What one connection may take.
 const TIME: Duration = Duration::from_secs(5);
 
 /// Answers until it is aborted.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             // out of descriptors, most likely: some will be given back
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
+        open.retain(|one| !one.is_finished());
+        if open.len() >= CONNECTIONS {
+            open.pop_front().inspect(AbortHandle::abort);
+        }
         let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(TIME, answer(stream, &shared)).await;
-            drop(permit);
-        });
+        let answered =
+            async move { drop(tokio::time::timeout(TIME, answer(stream, &shared)).await) };
+        open.push_back(tokio::spawn(answered).abort_handle());
     }
 }
 

@@ -48,6 +48,10 @@ pub struct Metrics {
     pub refused: u64,
     /// Objects that the plan changed, where the settings let it.
     pub applied: u64,
+    /// Objects of those that are watched now.
+    pub watched: u64,
+    /// Objects of those that were taken back.
+    pub rolled_back: u64,
 }
 
 impl Shared {
@@ -81,6 +85,12 @@ impl Shared {
         metrics.refused += turned.refused;
         metrics.applied += turned.applied;
         metrics.floors = turned.floors;
+    }
+
+    pub(super) fn watched(&self, now: usize, rolled_back: u64) {
+        let metrics = &mut self.state().metrics;
+        metrics.watched = now as u64;
+        metrics.rolled_back = rolled_back;
     }
 
     pub(super) fn failed(&self, took: Duration, wait: Duration) {
@@ -178,6 +188,8 @@ impl Metrics {
             "Floors moved, by direction.",
             "Objects that a guard refused, counted each turn.",
             "Objects changed as advised, where the settings say `run: {apply: true}`.",
+            "Objects of those that are watched now.",
+            "Objects of those that were taken back, since they failed.",
         ];
         let moves = by("direction", ["up", "down"], self.moves);
         vec![
@@ -187,6 +199,8 @@ impl Metrics {
             ("floor_moves_total", "counter", help[3], moves),
             ("refusals_total", "counter", help[4], plain(self.refused)),
             ("applied_total", "counter", help[5], plain(self.applied)),
+            ("watched_objects", "gauge", help[6], plain(self.watched)),
+            ("rolled_back_total", "counter", help[7], plain(self.rolled_back)),
         ]
     }
 }

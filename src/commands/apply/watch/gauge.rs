@@ -1,17 +1,16 @@
 //! The objectives of a service, read from the Prometheus of the settings again and again.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::apply::watch::Streak;
+use crate::commands::apply::session::plain;
 use crate::commands::pull::{self, CHOICE};
-use crate::commands::{Talk, apply::session::plain};
-use crate::config::Settings;
+use crate::config::{PrometheusSettings, Settings};
 use crate::history::{SeriesKey, Signal};
 use crate::service::{LoadSource, Service};
-use crate::source::prometheus::{Choice, Client, queries};
+use crate::source::prometheus::{Choice, Client, PrometheusError, queries};
 use crate::units::Ratio;
 
 /// The longest that an answer is waited for: the next question comes soon.
@@ -49,30 +48,15 @@ struct Needle {
     reading: Result<f64, String>,
 }
 
-/// A gauge for each of the services; none where there is no Prometheus to ask, which is said.
-pub(super) async fn gauges(
+/// A gauge for a service.
+pub(super) async fn gauge(
     settings: &Settings,
-    services: &BTreeSet<String>,
-    offline: bool,
-    talk: Talk,
-) -> Vec<Gauge> {
-    let Some(prometheus) = settings.history.prometheus.as_ref().filter(|_| !offline) else {
-        talk.say("no Prometheus is asked, so nothing tells how the service fares: only the rollout is watched");
-        return Vec::new();
-    };
+    prometheus: &PrometheusSettings,
+    service: &Service,
+) -> Result<Gauge, PrometheusError> {
     let mut access = pull::access(prometheus);
     access.timeout = access.timeout.min(PATIENCE);
-    let mut gauges = Vec::new();
-    for service in settings.services.iter().filter(|one| services.contains(&one.name)) {
-        match Client::new(&access) {
-            Ok(client) => gauges.push(gauge(settings, service, client).await),
-            Err(error) => talk.say(&format!("the objectives cannot be watched: {error}")),
-        }
-    }
-    gauges
-}
-
-async fn gauge(settings: &Settings, service: &Service, client: Client) -> Gauge {
+    let client = Client::new(&access)?;
     let choice = chosen(settings, service, &client).await;
     let asked = queries(service, settings.history.step, choice.as_ref()).unwrap_or_default();
     let objectives = &service.objectives;
@@ -81,17 +65,12 @@ async fn gauge(settings: &Settings, service: &Service, client: Client) -> Gauge 
         let promql = asked.iter().find(|query| query.key == key).map(|query| query.promql.clone());
         Needle { signal, limit, promql, reading: Err("not asked yet".to_owned()) }
     };
-    Gauge {
-        service: service.name.clone(),
-        needles: vec![
-            needle(Signal::ErrorRate, objectives.severity2_error_rate.0),
-            needle(Signal::P99, objectives.severity2_p99_s),
-        ],
-        client,
-        severe: Streak::default(),
-        handled: false,
-        last: None,
-    }
+    let needles = vec![
+        needle(Signal::ErrorRate, objectives.severity2_error_rate.0),
+        needle(Signal::P99, objectives.severity2_p99_s),
+    ];
+    let (service, severe) = (service.name.clone(), Streak::default());
+    Ok(Gauge { service, client, needles, severe, handled: false, last: None })
 }
 
 /// How its requests are counted, as the last pull found out, or as can be found out now.
@@ -110,6 +89,11 @@ async fn chosen(settings: &Settings, service: &Service, client: &Client) -> Opti
 }
 
 impl Gauge {
+    /// Whether there is anything to ask for.
+    pub(super) fn asks(&self) -> bool {
+        self.needles.iter().any(|needle| needle.promql.is_some())
+    }
+
     /// One reading; what there is to say where it is another kind than the last.
     pub(super) async fn read(&mut self) -> Option<String> {
         let at = Timestamp::now();

@@ -1,0 +1,236 @@
+//! One floor: read, decided, judged, rehearsed, moved.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::turn::{Memory, Seen, Turned};
+use crate::Assessment;
+use crate::advise::plan::{Amount, Reason, Setting};
+use crate::apply::audit::Verb;
+use crate::apply::floor::{Moved, Raised};
+use crate::apply::guard::{self, Situation};
+use crate::apply::manifest::Note;
+use crate::apply::server::Place;
+use crate::apply::{Found, Write as FieldWrite, bounds as places, field, owner};
+use crate::commands::apply::session::{Outcome, Passed, Session};
+use crate::commands::apply::{TRIES, restless, situation};
+use crate::commands::gather::Run;
+use crate::past::floor::{self, Bounds, Floor};
+use crate::render::objects::{FieldChange, Kind, ObjectChange, Path};
+use crate::service::Component;
+use crate::service::live::Scaler;
+
+/// An autoscaler, and what the next minutes ask of it.
+pub(super) struct Wanted {
+    pub change: ObjectChange,
+    pub asked: Result<Floor, Reason>,
+}
+
+/// The autoscaler of a component, as something that changes; its fields come later.
+pub(super) fn scaler(
+    run: &Run,
+    a: &Assessment,
+    component: &Component,
+) -> Result<ObjectChange, String> {
+    let workload = run.live.workload(&a.service.name, &component.name);
+    let (kind, name) = match workload.and_then(|workload| workload.scaler.as_ref()) {
+        None => return Err("who scales it is not known".to_owned()),
+        Some(Scaler::Nobody) => return Err("no autoscaler has a floor to be raised".to_owned()),
+        Some(Scaler::Hpa(hpa)) => (Kind::HorizontalPodAutoscaler, &hpa.name),
+        Some(Scaler::Keda(keda)) if keda.min.unwrap_or(0) == 0 => {
+            return Err(format!(
+                "`ScaledObject/{}` may scale to nothing, and is let sleep",
+                keda.name
+            ));
+        }
+        Some(Scaler::Keda(keda)) => (Kind::ScaledObject, &keda.name),
+    };
+    let target = Kind::of(&component.target.kind).ok_or("it is of no kind that is scaled")?;
+    Ok(ObjectChange {
+        service: a.service.name.clone(),
+        component: component.name.clone(),
+        namespace: a.service.namespace.clone(),
+        kind,
+        name: name.clone(),
+        workload: (target, component.target.name.clone()),
+        fields: Vec::new(),
+    })
+}
+
+/// One floor: read, decided, judged, rehearsed, moved. One that changes meanwhile is read and decided again.
+pub(super) async fn one_floor(
+    session: &mut Session<'_>,
+    run: &Run,
+    wanted: &Wanted,
+    memory: &mut Memory,
+    turned: &mut Turned,
+) -> Result<()> {
+    let change = &wanted.change;
+    let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
+    let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
+    for _ in 0..TRIES {
+        let line = session.line(Verb::Floor, place, workload.clone());
+        let behind = (change.workload.0, change.workload.1.as_str());
+        let Some(found) = session.find(place, behind, &line).await? else {
+            turned.refused += 1;
+            return Ok(());
+        };
+        match stepped(session, run, wanted, &found, memory).await? {
+            (Outcome::Again, _) => {}
+            (outcome, seen) => {
+                turned.count(outcome, seen.as_ref());
+                turned.floors.extend(seen.map(|(seen, _)| seen));
+                return Ok(());
+            }
+        }
+    }
+    let line = session.line(Verb::Floor, place, workload);
+    session.refuse(line, &[restless()])?;
+    turned.refused += 1;
+    Ok(())
+}
+
+impl Turned {
+    fn count(&mut self, outcome: Outcome, seen: Option<&(Seen, bool)>) {
+        match (outcome, seen) {
+            (Outcome::Changed, Some((_, true))) => self.raised += 1,
+            (Outcome::Changed, _) => self.taken_back += 1,
+            (Outcome::Refused, _) => self.refused += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Decides one floor of what was found, and moves it. What is seen then, and whether it went up.
+async fn stepped(
+    session: &mut Session<'_>,
+    run: &Run,
+    wanted: &Wanted,
+    found: &Found,
+    memory: &mut Memory,
+) -> Result<(Outcome, Option<(Seen, bool)>)> {
+    let change = &wanted.change;
+    let subject = format!("{} in {}", change.object(), change.namespace);
+    let (bounds, raised) = match found.object.as_ref().map(|object| bounds(change.kind, object)) {
+        Some(Ok(known)) => known,
+        Some(Err(why)) => {
+            memory.say(session.out, &subject, &why, &format!("left     {subject}: {why}"))?;
+            return Ok((Outcome::Refused, None));
+        }
+        None => (Bounds { base: 0, floor: 0, ceiling: 0 }, None),
+    };
+    let mut seen = Seen {
+        namespace: change.namespace.clone(),
+        object: change.object(),
+        base: bounds.base,
+        floor: bounds.floor,
+        asked: wanted.asked.as_ref().ok().map(|floor| floor.asked),
+    };
+    let (to, doubt) = match &wanted.asked {
+        Ok(floor) => {
+            (floor::next(floor, bounds, run.settings.policy.max_step), floor.doubt.as_ref())
+        }
+        Err(why) => (bounds.floor, Some(why)),
+    };
+    if to == bounds.floor && found.object.is_some() {
+        held(session, memory, &subject, bounds, (seen.asked, doubt))?;
+        return Ok((Outcome::Same, Some((seen, false))));
+    }
+    let why = format!("{} -> {to}, base {}", bounds.floor, bounds.base);
+    if !session.acts() && memory.said.get(&subject) == Some(&why) {
+        return Ok((Outcome::Changed, Some((seen, to > bounds.floor))));
+    }
+    let outcome = delivered(session, run, wanted, found, (bounds, raised, to)).await?;
+    if outcome == Outcome::Changed {
+        let would = if session.acts() { "floor   " } else { "would   " };
+        memory.say(session.out, &subject, &why, &format!("{would} {subject}: {why}"))?;
+        if session.acts() {
+            seen.floor = to;
+        }
+    }
+    Ok((outcome, Some((seen, to > bounds.floor))))
+}
+
+/// Says once why a floor is not raised further or not taken back, or why nothing can be said of one.
+fn held(
+    session: &mut Session<'_>,
+    memory: &mut Memory,
+    subject: &str,
+    bounds: Bounds,
+    (asked, doubt): (Option<u32>, Option<&Reason>),
+) -> Result<()> {
+    if asked.is_some_and(|asked| asked > bounds.ceiling) {
+        let (asked, ceiling) = (asked.unwrap_or_default(), bounds.ceiling);
+        let line = format!("held     {subject} at its maximum of {ceiling}: {asked} are asked for");
+        return memory.say(session.out, subject, "its maximum", &line);
+    }
+    if let Some(doubt) = doubt {
+        let Bounds { base, floor, .. } = bounds;
+        let line = format!("held     {subject} at {floor}, base {base}: {}", doubt.message);
+        return memory.say(session.out, subject, &doubt.code.name(), &line);
+    }
+    memory.said.remove(subject);
+    Ok(())
+}
+
+/// The bounds that stand in an object, and our note on it.
+fn bounds(kind: Kind, object: &Value) -> Result<(Bounds, Option<Raised>), String> {
+    let count = |setting, path: &Path| match field::amount(object, kind, setting, path) {
+        Some(Amount::Count(count)) => Ok(count),
+        _ => Err(format!("`{path}` cannot be read")),
+    };
+    let [least, most] = places(kind);
+    let floor = count(Setting::MinReplicas, &least)?;
+    let ceiling = count(Setting::MaxReplicas, &most)?;
+    let raised = Raised::ours(object, &least, floor)?;
+    let base = raised.map_or(floor, |raised| raised.base);
+    Ok((Bounds { base, floor, ceiling }, raised))
+}
+
+/// Asks the guards, and moves the floor where all let it pass.
+async fn delivered(
+    session: &mut Session<'_>,
+    run: &Run,
+    wanted: &Wanted,
+    found: &Found,
+    (bounds, raised, to): (Bounds, Option<Raised>, u32),
+) -> Result<Outcome> {
+    let object = found.object.clone().unwrap_or(Value::Null);
+    let [path, _] = places(wanted.change.kind);
+    let (from, to_amount) = (Amount::Count(bounds.floor), Amount::Count(to));
+    let setting = Setting::MinReplicas;
+    let field =
+        FieldChange { setting, path: path.clone(), from, to: to_amount, reasons: Vec::new() };
+    let change = ObjectChange { fields: vec![field], ..wanted.change.clone() };
+    let code = if to > bounds.floor { "NOWCAST" } else { "NOWCAST_OVER" };
+    let took_over = owner::others(&object, &path);
+    let reasons = vec![code.to_owned()];
+    let writes = [FieldWrite { setting, path, from, to: to_amount, reasons, took_over }];
+    let doubt = match &wanted.asked {
+        Ok(floor) => floor.doubt.as_ref(),
+        Err(why) => Some(why),
+    };
+    let floor = Moved {
+        base: bounds.base,
+        last: raised.map(|raised| raised.at),
+        hold: run.settings.rounds.hold,
+        doubt: doubt.map(|doubt| doubt.message.clone()),
+    };
+    let (passed, refusals) = guard::judge(&Situation {
+        writes: &writes,
+        floor: Some(&floor),
+        ..situation(session, run, &run.plan, &change, found)
+    });
+    let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
+    let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
+    let mut line = session.line(Verb::Floor, place, workload);
+    line.plan = format!("{} {}", run.plan.at, run.plan.settings);
+    if !refusals.is_empty() {
+        return session.refuse(line, &refusals);
+    }
+    line.guards = passed.into_iter().map(str::to_owned).collect();
+    line.said = vec![format!("base {}", bounds.base)];
+    let base = bounds.base;
+    let note = Note::Floor((to > base).then_some(Raised { base, set: to, at: session.now }));
+    session.deliver(Passed { place, object: &object, writes: &writes, note, line }).await
+}
