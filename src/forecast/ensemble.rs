@@ -133,7 +133,11 @@ fn origins(n: usize, seasons: Seasons) -> Vec<usize> {
     let half_day = (seasons.day / 2).max(1);
     let warm = (2 * seasons.day).min(n / 2).max(1);
     let near = (1..=ORIGINS_BY_HALF_DAYS).map(|i| i * half_day);
-    let far = (1..=ORIGINS_BY_DAYS).map(|i| ORIGINS_BY_HALF_DAYS * half_day + i * seasons.day);
+    // a week must have been seen before those, or their errors are of a forecast that knew no weekend
+    let oldest = n.saturating_sub(seasons.week());
+    let far = (1..=ORIGINS_BY_DAYS)
+        .map(|i| ORIGINS_BY_HALF_DAYS * half_day + i * seasons.day)
+        .take_while(|&back| back <= oldest);
     let mut origins: Vec<usize> = near
         .chain(far)
         .map_while(|back| n.checked_sub(back))
@@ -265,5 +269,8 @@ mod tests {
         assert_eq!(back[..3], [12, 24, 36]);
         assert_eq!(back[27..30], [336, 360, 384]);
         assert_eq!(back[55], 42 * 24);
+        // four weeks: all of the last two, and back to where one week had been seen
+        let origins = super::origins(28 * 24, Seasons::new(24));
+        assert_eq!((origins.len(), origins.first()), (35, Some(&(7 * 24))));
     }
 }

@@ -20,6 +20,8 @@ const RISE_D: usize = 2;
 const FALL_D: usize = 5;
 /// Oldest shift that is looked for, in days; by then the trials at past origins have seen it.
 const OLDEST_D: usize = 14;
+/// Weeks before the shift that its steps are held against: against older ones steady growth would look like a shift.
+const WEEKS_BEFORE: usize = 2;
 /// Days needed before the shift, to know the level it left.
 const BEFORE_D: usize = 7;
 
@@ -60,7 +62,7 @@ fn lasting_ratio(seen: &[f64], at: usize, seasons: Seasons) -> Option<f64> {
     one_sided(ratios(seen, at..seen.len(), at, seasons))
 }
 
-/// Each step of a span over the median of its hour of the week before `at`, or of its hour of day.
+/// Each step of a span over the median of its hour of the two weeks before `at`, or of its hour of day.
 fn ratios(
     seen: &[f64],
     span: std::ops::Range<usize>,
@@ -69,7 +71,7 @@ fn ratios(
 ) -> Vec<(f64, f64)> {
     let mut before = Vec::with_capacity(8);
     span.filter_map(|t| {
-        let mut usual = |season: usize| {
+        let mut usual = |season: usize, most: usize| {
             before.clear();
             let older = (1..).map_while(|n| t.checked_sub(n * season));
             before.extend(
@@ -77,11 +79,11 @@ fn ratios(
                     .filter(|&older| older < at)
                     .map(|older| seen[older])
                     .filter(|y| !y.is_nan())
-                    .take(8),
+                    .take(most),
             );
             (before.len() >= 2).then(|| median(&mut before)).flatten()
         };
-        let usual = usual(seasons.week()).or_else(|| usual(seasons.day))?;
+        let usual = usual(seasons.week(), WEEKS_BEFORE).or_else(|| usual(seasons.day, BEFORE_D))?;
         let ratio = seen[t] / usual;
         ratio.is_finite().then_some((ratio, 1.0))
     })
@@ -124,6 +126,17 @@ mod tests {
             assert!((by - ratio).abs() < 0.05 * ratio, "{by} for {ratio}");
         }
         assert_eq!(found(&shifted(4, 0.5)), None, "a long holiday");
+    }
+
+    #[test]
+    fn steady_growth_is_no_shift() {
+        let growing = |per_day: f64| -> Vec<f64> {
+            let values = shifted(0, 1.0).into_iter().cycle().take(56 * 24).enumerate();
+            values.map(|(t, load)| load * (per_day * count(t) / 24.0).exp()).collect()
+        };
+        assert_eq!(found(&growing(0.01)), None);
+        assert_eq!(found(&growing(0.015)), None);
+        assert_eq!(found(&growing(-0.015)), None);
     }
 
     #[test]
