@@ -26,9 +26,11 @@ const POWER: i32 = 10;
 /// Members with more than this many times the best member's error have no say.
 const TRIM: f64 = 1.6;
 /// Share of the weights of later days that is not earned by trials but given to [`PRIOR`]: the trials of the last weeks
-/// overlap, and whoever followed them into a busy or a quiet month would go on alone, where most loads come back. It
-/// costs 3 % of the level, too low, where load does grow by 1 % a day.
+/// overlap, and whoever followed them into a busy or a quiet month would go on alone, where most loads come back.
 const PRIOR_SHARE: f64 = 0.3;
+/// Growth or decline per day up to which that is given in full, and from which not at all: a tenth a month comes and
+/// goes with the season, a third a month is a new service, and there the median of eight weeks lies a third off.
+const PRIOR_GROWTH: [f64; 2] = [0.005, 0.01];
 /// The members that are right in the long run: the median week, each hour alone and with its neighbours.
 const PRIOR: [&str; 2] = ["weekly-median", "weekly-median-smooth"];
 /// What the first day's errors count in the weights of later days, which have fewer trials.
@@ -80,7 +82,7 @@ pub(super) struct Fit {
 
 impl Fit {
     /// Walks `learnt` once; every member speaks at each past origin, and at the end for `steps` ahead.
-    pub(super) fn new(learnt: &[f64], grid: &Grid, steps: usize) -> Self {
+    pub(super) fn new(learnt: &[f64], grid: &Grid, steps: usize, growth: Growth) -> Self {
         let (seasons, n) = (grid.seasons, learnt.len());
         let origins = origins(n, seasons);
         let mut next = origins.iter().copied().peekable();
@@ -97,7 +99,7 @@ impl Fit {
             }
             memory.see(grid.phase + t, value);
         }
-        let weights = Weights::new(&trials, &grid.seen, seasons);
+        let weights = Weights::new(&trials, &grid.seen, seasons, prior(growth));
         Self { trials, rows: memory.expect(grid.phase + n, steps), weights }
     }
 
@@ -148,7 +150,7 @@ fn origins(n: usize, seasons: Seasons) -> Vec<usize> {
 }
 
 impl Weights {
-    fn new(trials: &[Trial], actual: &[f64], seasons: Seasons) -> Self {
+    fn new(trials: &[Trial], actual: &[f64], seasons: Seasons, prior: f64) -> Self {
         let (mut near, mut far) = ([0.0; COUNT], [0.0; COUNT]);
         for trial in trials {
             let steps = trial.rows.first().map_or(0, Vec::len);
@@ -159,7 +161,7 @@ impl Weights {
         for (far, near) in far.iter_mut().zip(near) {
             *far += NEAR_IN_FAR * near;
         }
-        Self { near: shares(near), far: shrunk(shares(far)) }
+        Self { near: shares(near), far: shrunk(shares(far), prior) }
     }
 
     /// Half the weighted mean, half the weighted median of the members at each step.
@@ -208,12 +210,18 @@ fn add_errors(sums: &mut [f64; COUNT], trial: &Trial, span: Range<usize>, actual
     }
 }
 
-/// Shares of which [`PRIOR_SHARE`] went to [`PRIOR`].
-fn shrunk(earned: [f64; COUNT]) -> [f64; COUNT] {
-    let each = PRIOR_SHARE / count(PRIOR.len());
+/// What is given to [`PRIOR`] where a load grows as it does.
+fn prior(growth: Growth) -> f64 {
+    let [full, none] = PRIOR_GROWTH;
+    PRIOR_SHARE * ((none - growth.per_day.abs()) / (none - full)).clamp(0.0, 1.0)
+}
+
+/// Shares of which `prior` went to [`PRIOR`].
+fn shrunk(earned: [f64; COUNT], prior: f64) -> [f64; COUNT] {
+    let each = prior / count(PRIOR.len());
     std::array::from_fn(|i| {
         let given = if PRIOR.contains(&MEMBERS[i].0) { each } else { 0.0 };
-        (1.0 - PRIOR_SHARE) * earned[i] + given
+        (1.0 - prior) * earned[i] + given
     })
 }
 
@@ -246,7 +254,7 @@ mod tests {
         let seasons = Seasons::new(24);
         let rows = (0..COUNT).map(|i| vec![if i == right { 10.0 } else { 20.0 }; 168]).collect();
         let trial = Trial { origin: 0, age_d: 7.0, declined: 1.0, rows };
-        Weights::new(&[trial], &[10.5; 168], seasons)
+        Weights::new(&[trial], &[10.5; 168], seasons, prior(Growth { per_day: 0.004 }))
     }
 
     #[test]
@@ -258,6 +266,14 @@ mod tests {
         for (i, (name, _)) in MEMBERS.iter().enumerate().filter(|(i, _)| *i != last_day) {
             let expected = if PRIOR.contains(name) { 0.15 } else { 0.0 };
             assert!((far[i] - expected).abs() < 1e-12, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_grows_fast_does_not_come_back() {
+        let shares = [0.0, -0.005, 0.0075, 0.01, -0.07].map(|per_day| prior(Growth { per_day }));
+        for (share, expected) in shares.into_iter().zip([0.3, 0.3, 0.15, 0.0, 0.0]) {
+            assert!((share - expected).abs() < 1e-12, "{share} for {expected}");
         }
     }
 

@@ -71,7 +71,7 @@ impl Learnt {
         let learnt = clean::clip(&uncensored(&grid), grid.seasons);
         let growth = Growth::new(&learnt, grid.seasons);
         let weeks = Weeks::new(&learnt, grid.seasons);
-        let mut fit = Fit::new(&learnt, &grid, grid.reach());
+        let mut fit = Fit::new(&learnt, &grid, grid.reach(), growth);
         for trial in &mut fit.trials {
             trial.declined =
                 weeks.declined((learnt.len() - trial.origin) / grid.seasons.day, growth);

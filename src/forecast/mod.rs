@@ -71,7 +71,7 @@ pub struct MemberWeight {
     pub weight: f64,
 }
 
-/// Backtest figures of the combination, over rolling origins inside the history.
+/// Backtest figures of the combination, up to a week ahead of rolling origins inside the history.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     /// Number of origins.

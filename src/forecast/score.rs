@@ -1,4 +1,4 @@
-//! How a forecast did on its own past, from the trials that shaped it.
+//! How a forecast did on its own past, from the trials that shaped it, up to a week ahead.
 
 use super::Score;
 use super::ensemble::{Fit, Trial};
@@ -17,7 +17,9 @@ pub(super) fn of(fit: &Fit, said: &[Vec<f64>], grid: &Grid, naive: f64) -> Score
     let (mut n, mut absolute, mut error, mut level) = (0, 0.0, 0.0, 0.0);
     let (mut tested, mut inside80, mut inside95) = (0, 0, 0);
     for (i, (trial, said)) in fit.trials.iter().zip(said).enumerate() {
-        for (h, (&mean, &actual)) in said.iter().zip(&grid.seen[trial.origin..]).enumerate() {
+        // further ahead "last week again" is no fair measure
+        let week = said.iter().zip(&grid.seen[trial.origin..]).take(grid.seasons.week());
+        for (h, (&mean, &actual)) in week.enumerate() {
             if actual.is_nan() {
                 continue;
             }
