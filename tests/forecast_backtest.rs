@@ -123,7 +123,7 @@ fn what_cannot_be_read_is_an_error_that_names_the_line() {
         (
             "values.csv",
             "series,timestamp,value\na,yesterday,1\n",
-            "line 2: `yesterday` is not a time",
+            "line 2: `yesterday` is not a time such as",
         ),
         (
             "values.csv",
@@ -132,12 +132,55 @@ fn what_cannot_be_read_is_an_error_that_names_the_line() {
         ),
         (
             "values.csv",
-            "series,timestamp,value\na,2026-01-05T00:00:00Z\n",
-            "line 2 has 2 cells, the header 3",
+            "series,timestamp,value\na,2026-01-05T00:00:00Z,1,2\n",
+            "a row has more cells than the header",
+        ),
+        ("values.csv", "series,timestamp,value\n", "has a header and no rows"),
+        ("values.csv", "timestamp,value\n2026-01-05T00:00:00Z,1\n", "has no column `series`"),
+        (
+            "values.csv",
+            "series,timestamp,value\na,2026-01-05T00:00:00Z,1\na,2026-01-05T00:00:00Z,2\n",
+            "series `a` has two values at 2026-01-05T00:00:00Z",
         ),
     ];
     for (name, text, expected) in cases {
         let seen = fails(name, text);
         assert!(seen.contains(expected), "{seen}\nlacks {expected}");
+    }
+}
+
+#[test]
+fn a_wrong_year_is_named_and_not_filled_with_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let series = std::fs::read_to_string(series_file(dir.path(), HOURS)).unwrap();
+    for year in ["1970", "2062", "9000"] {
+        let wrong =
+            write(dir.path(), "wrong.csv", &format!("{series}web,shop,{year}-01-01T00:00:00Z,3\n"));
+        let error = format!("{:#}", run(&wrong, None, None, &TimeZone::UTC).unwrap_err());
+        assert!(
+            error.contains("series `shop` has nothing from ") && error.contains(year),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_trace_may_be_written_as_a_history_file_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = std::fs::read_to_string(series_file(dir.path(), HOURS)).unwrap();
+    let quoted = |line: &str| format!("\"{}\"\r\n", line.replace(',', "\",\""));
+    let spreadsheet: String = plain.lines().map(quoted).collect();
+    let in_seconds = |line: &str| -> String {
+        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+        if let Ok(at) = cells[2].parse::<Timestamp>() {
+            cells[2] = at.as_second().to_string();
+        }
+        cells.join(",") + "\n"
+    };
+    let expected = run(&write(dir.path(), "a.csv", &plain), None, None, &TimeZone::UTC).unwrap();
+    assert!(expected.text.contains("ensemble"));
+    for text in [format!("\u{feff}{spreadsheet}"), plain.lines().map(in_seconds).collect()] {
+        let same = run(&write(dir.path(), "b.csv", &text), None, None, &TimeZone::UTC).unwrap();
+        assert_eq!(same.text, expected.text);
     }
 }

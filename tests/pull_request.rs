@@ -327,6 +327,24 @@ fn case_82_a_protected_branch_is_left_with_the_words_of_the_remote() {
 }
 
 #[test]
+fn a_proposal_for_another_file_is_not_dropped() {
+    let (forge, _) = github();
+    let desk = Desk::with(&forge);
+    desk.pr(&[]).says(0, &["opened"]);
+    let tip = desk.tip(BRANCH);
+    for more in [&["--dry-run"][..], &[]] {
+        let args = [&["--out", "other.yaml"], more].concat();
+        let expected = ["proposes `values-capacity.yaml`", "`other.yaml`", "`pullRequest.branch`"];
+        desk.pr(&args).says(1, &expected);
+    }
+    assert_eq!(desk.tip(BRANCH), tip);
+    desk.edit("tokenFile: token", "branch: plimsoll/other, tokenFile: token");
+    desk.pr(&["--out", "other.yaml"]).says(0, &["pushed"]);
+    assert_eq!(desk.tip(BRANCH), tip);
+    assert!(!desk.file("plimsoll/other", "other.yaml").is_empty());
+}
+
+#[test]
 fn case_82_somebody_else_s_commit_on_the_branch_is_never_overwritten() {
     let (forge, _) = github();
     let desk = Desk::with(&forge);

@@ -54,7 +54,12 @@ pub struct ReplayArgs {
     #[command(flatten)]
     pub run: RunArgs,
     /// Replay this series alone; --file is then a CSV with `series,timestamp,value`, in rps
-    #[arg(long, value_name = "NAME")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "file",
+        conflicts_with_all = ["at", "prometheus_url", "offline", "namespace", "context", "kubeconfig", "no_cluster", "component"]
+    )]
     pub series: Option<String>,
     /// Replay this component [default: all that have replicas and a measured capacity]
     #[arg(long, value_name = "NAME")]

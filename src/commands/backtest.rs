@@ -19,6 +19,7 @@ use crate::files;
 use crate::forecast::{Backtest, Forecast, ModelScore, backtest, forecast};
 use crate::history::{self, History, SeriesKey, Signal, Window};
 use crate::service::Calendar;
+use crate::source::file::{FileError, read_traces};
 use crate::units::Period;
 
 /// The most history a forecast is given.
@@ -319,48 +320,64 @@ fn text_of(path: &Path, hint: &str) -> Result<String> {
 /// Every series on its own regular grid; a step without a line, or with an empty value, is a gap. `hint` says what to
 /// do where there is no such file.
 pub(super) fn read_series(path: &Path, hint: &str) -> Result<BTreeMap<String, History>> {
-    let text = text_of(path, hint)?;
-    let mut samples: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
-    for (line, [series, timestamp, value]) in cells(&text, path, ["series", "timestamp", "value"])?
-    {
-        let at: Timestamp = timestamp.parse().with_context(|| {
-            format!("`{}` line {line}: `{timestamp}` is not a time", path.display())
-        })?;
-        let value = match value {
-            "" => f64::NAN,
-            value => value.parse().with_context(|| {
-                format!("`{}` line {line}: `{value}` is not a number", path.display())
-            })?,
-        };
-        samples.entry(series.to_owned()).or_default().push((at.as_second(), value));
+    let traces = read_traces(path).map_err(|error| {
+        let hint = if matches!(error, FileError::Io { .. }) { hint } else { error.hint() };
+        Hinted::because(&error, hint)
+    })?;
+    if traces.is_empty() {
+        let message = format!("`{}` has a header and no rows", path.display());
+        return Err(Hinted {
+            message,
+            hint: "give it rows of `series,timestamp,value`".to_owned(),
+        }
+        .into());
     }
-    samples
-        .into_iter()
-        .map(|(name, samples)| {
-            Ok((name.clone(), regular(samples).with_context(|| format!("series `{name}`"))?))
-        })
-        .collect()
+    let laid_out = |(name, samples)| {
+        let laid_out = regular(samples).map_err(|why| Hinted {
+            message: format!("`{}`: series `{name}` {why}", path.display()),
+            hint: "correct that row, or take it out".to_owned(),
+        });
+        Ok((name, laid_out?))
+    };
+    traces.into_iter().map(laid_out).collect()
 }
 
-/// Lays samples out at their smallest distance.
-fn regular(mut samples: Vec<(i64, f64)>) -> Result<History> {
+/// Most steps without a sample for each that has one: more are a wrong year, and would fill the memory.
+const GAPS_PER_SAMPLE: i64 = 20;
+
+/// Lays samples out at their smallest distance; or says what is wrong with them.
+fn regular(mut samples: Vec<(i64, f64)>) -> Result<History, String> {
     samples.sort_unstable_by_key(|sample| sample.0);
-    let step = samples.windows(2).map(|pair| pair[1].0 - pair[0].0).min().unwrap_or(Period::HOUR.0);
-    if step <= 0 {
-        bail!("two values at the same time");
+    let apart = |pair: &[(i64, f64)]| pair[1].0 - pair[0].0;
+    let time = |second: i64| Timestamp::from_second(second).map_err(|error| error.to_string());
+    if let Some(pair) = samples.windows(2).find(|pair| apart(pair) == 0) {
+        return Err(format!("has two values at {}", time(pair[0].0)?));
     }
-    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { bail!("no values") };
+    let step = samples.windows(2).map(apart).min().unwrap_or(Period::HOUR.0);
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+        return Err("has no values".to_owned());
+    };
+    let seen = i64::try_from(samples.len()).unwrap_or(i64::MAX);
+    if (last.0 - first.0) / step > seen.saturating_mul(GAPS_PER_SAMPLE) {
+        let widest = samples.windows(2).max_by_key(|pair| apart(pair));
+        let [before, after] = widest.map_or([first.0, last.0], |pair| [pair[0].0, pair[1].0]);
+        let (before, after) = (time(before)?, time(after)?);
+        return Err(format!(
+            "has nothing from {before} to {after}, and a value every {} elsewhere",
+            Period(step)
+        ));
+    }
     let place = |at: i64| usize::try_from((at - first.0) / step).unwrap_or(0);
     let mut values = vec![f64::NAN; place(last.0) + 1];
     for &(at, value) in &samples {
-        values[place(at)] = if value.is_finite() { value } else { f64::NAN };
+        values[place(at)] = value;
     }
     Ok(History {
-        start: Timestamp::from_second(first.0)?,
+        start: time(first.0)?,
         step: Period(step),
         values,
         marks: Vec::new(),
-        newest: Timestamp::from_second(last.0)?,
+        newest: time(last.0)?,
     })
 }
 

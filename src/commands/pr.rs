@@ -117,7 +117,7 @@ impl Site {
     /// Holds our branch against the file as it is to be.
     fn standing(&self, tips: &Tips, wanted: &NewFile) -> Result<Standing, GitError> {
         let Some(tip) = &tips.branch else { return Ok(Standing::Rewrite) };
-        let fork = self.repository.ours(&tips.base, tip, &self.branch)?;
+        let fork = self.repository.ours(&tips.base, tip, &self.branch, &self.path)?;
         let [old, base, ours] =
             [&fork, &tips.base, tip].map(|commit| self.repository.blob(commit, &self.path));
         let (old, base, ours) = (old?, base?, ours?);
@@ -142,7 +142,8 @@ impl Site {
         let Some(tip) = tips.branch.as_ref().filter(|tip| **tip != tips.base) else {
             return Ok(());
         };
-        let Ok(fork) = self.repository.ours(&tips.base, tip, &self.branch) else { return Ok(()) };
+        let ours = self.repository.ours(&tips.base, tip, &self.branch, &self.path);
+        let Ok(fork) = ours else { return Ok(()) };
         let [ours, old] = [tip, &fork].map(|commit| self.repository.blob(commit, &self.path));
         let (ours, old) = (ours?, old?);
         let id = |blob: Option<&Blob>| blob.map(|blob| blob.id.clone());

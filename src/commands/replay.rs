@@ -21,6 +21,10 @@ use crate::units::Period;
 
 /// Start-up of a bare trace's pods where no flag says it.
 const START_UP: Period = Period(120);
+/// Longest start-up: a pod that takes a day to serve is no matter of scaling.
+const START_UP_MAX: Period = Period::DAY;
+/// What a pod may serve, in rps: beyond it the counts of pods are no counts.
+const CAPACITY: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
 /// The longest step in which a load can be taken to stand still: an autoscaler acts within minutes.
 const STEP_MAX: Period = Period(3_600);
 
@@ -70,6 +74,18 @@ fn plausible(args: &ReplayArgs) -> Result<(), Hinted> {
         _ => Ok(()),
     };
     positive("--capacity", args.capacity, "50")?;
+    if let Some(capacity) = args.capacity.filter(|capacity| !CAPACITY.contains(capacity)) {
+        return Err(Hinted {
+            message: format!("`--capacity {capacity:e}` is no rps that a pod serves"),
+            hint: "give it between 0.001 and 1000000, in rps per pod at 100 %".to_owned(),
+        });
+    }
+    if let Some(start_up) = args.start_up.filter(|start_up| *start_up > START_UP_MAX) {
+        return Err(Hinted {
+            message: format!("`--start-up {start_up}` is longer than a pod takes"),
+            hint: format!("give it up to {START_UP_MAX}"),
+        });
+    }
     positive("--price", args.price, "0.04")
 }
 
@@ -87,7 +103,7 @@ fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
         }
         .into());
     };
-    let mut all = backtest::read_series(&args.run.file, COLUMNS).map_err(unread)?;
+    let mut all = backtest::read_series(&args.run.file, COLUMNS)?;
     let Some(load) = all.remove(series) else {
         let names: Vec<&str> = all.keys().map(String::as_str).collect();
         return Err(unknown_series(series, &args.run.file, &names).into());
@@ -108,23 +124,12 @@ fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
 const COLUMNS: &str =
     "with `--series`, `--file` is a CSV with the columns `series,timestamp,value`";
 
-/// The error, which says what a trace has to look like where it did not say so itself.
-fn unread(error: anyhow::Error) -> anyhow::Error {
-    if error.downcast_ref::<Hinted>().is_some() {
-        return error;
-    }
-    Hinted { message: format!("{error:#}"), hint: COLUMNS.to_owned() }.into()
-}
-
 fn unknown_series(series: &str, file: &Path, names: &[&str]) -> Hinted {
     /// Names listed at most: a file may hold thousands.
     const LISTED: usize = 8;
     let listed: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
     let more = if names.len() > LISTED { ", …" } else { "" };
-    let hint = match listed.as_slice() {
-        [] => "the file has a header and no rows: give it some".to_owned(),
-        _ => format!("`--series` is one of {}{more}", listed.join(", ")),
-    };
+    let hint = format!("`--series` is one of {}{more}", listed.join(", "));
     Hinted { message: format!("`{}` has no series `{series}`", file.display()), hint }
 }
 

@@ -63,6 +63,16 @@ pub enum GitError {
         /// Abbreviated, with its author.
         commit: String,
     },
+    /// The branch holds our proposal for another file.
+    #[error("`{branch}` proposes `{other}`, which making it anew for `{path}` would drop")]
+    Another {
+        /// The branch.
+        branch: String,
+        /// The file that is to be proposed.
+        path: String,
+        /// The file that stands there.
+        other: String,
+    },
     /// History is cut off before the point that is needed.
     #[error("this clone is shallow: where `{branch}` left its base cannot be seen")]
     Shallow {
@@ -113,6 +123,9 @@ impl GitError {
             Self::Dirty { .. } => "commit or stash them, then run it again",
             Self::Foreign { .. } => {
                 "merge that work, or move it away and delete the branch; or name another with `pullRequest.branch`"
+            }
+            Self::Another { .. } => {
+                "let `pullRequest.branch` name a branch of its own for each file; or merge or close that proposal and delete the branch"
             }
             Self::Shallow { .. } => {
                 "fetch the whole history: `git fetch --unshallow`, or `fetch-depth: 0` in CI"

@@ -228,12 +228,18 @@ impl Repository {
         Ok(Some(Blob { mode: (*mode).to_owned(), id: (*id).to_owned(), content }))
     }
 
-    /// Where our branch left its base, if every commit on it holds what ours put there.
+    /// Where our branch left its base, if every commit on it holds what ours put there, and `path` alone.
     ///
     /// # Errors
     ///
-    /// Where somebody else has work on it, or where that cannot be seen.
-    pub fn ours(&self, base: &str, tip: &str, branch: &str) -> Result<String, GitError> {
+    /// Where somebody else has work on it, another file of ours is proposed on it, or that cannot be seen.
+    pub fn ours(
+        &self,
+        base: &str,
+        tip: &str,
+        branch: &str,
+        path: &str,
+    ) -> Result<String, GitError> {
         let fork = self.git(&["merge-base", base, tip])?;
         if !fork.ok {
             let shallow = self.ask(&["rev-parse", "--is-shallow-repository"])? == "true";
@@ -259,6 +265,10 @@ impl Repository {
             commits.first().map(|commit| self.entries(&[commit])).transpose()?.unwrap_or_default();
         if whole != newest {
             return Err(self.foreign(tip, branch.to_owned())?);
+        }
+        if let Some((_, other)) = whole.iter().find(|(_, changed)| changed != path) {
+            let (branch, path, other) = (branch.to_owned(), path.to_owned(), plain(other));
+            return Err(GitError::Another { branch, path, other });
         }
         Ok(fork)
     }

@@ -131,6 +131,33 @@ pub fn read(path: &Path, services: &[Service]) -> Result<BTreeMap<String, Observ
     Ok(observed)
 }
 
+/// The samples of every series of a file, whatever its name, in the order of the rows; NaN where a cell is empty or holds
+/// no load: one below zero, or not a number.
+///
+/// # Errors
+///
+/// A file that cannot be read, lacks one of the columns `series`, `timestamp` and `value`, or has a row that is not understood.
+pub fn read_traces(path: &Path) -> Result<BTreeMap<String, Vec<(i64, f64)>>, FileError> {
+    let table = Table::read(path)?;
+    if table.series.is_none() {
+        return Err(table.missing("series"));
+    }
+    let mut traces: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
+    for row in table.rows() {
+        let (at, value) = (table.time(&row)?, table.value(&row)?);
+        let value = if (0.0..VALUE_MAX).contains(&value) { value } else { f64::NAN };
+        let name = row.series.unwrap_or_default();
+        match traces.get_mut(name) {
+            Some(samples) => samples.push((at, value)),
+            None => drop(traces.insert(name.to_owned(), vec![(at, value)])),
+        }
+    }
+    Ok(traces)
+}
+
+/// No service has this load: what is above is a mistake, and sums of it overflow.
+const VALUE_MAX: f64 = 1e15;
+
 /// Samples by time; of two at one time the larger.
 fn in_order(mut samples: Vec<(i64, f64)>) -> Vec<(i64, f64)> {
     samples.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
@@ -147,6 +174,8 @@ struct Table {
     value: StringChunked,
     series: Option<StringChunked>,
     service: Option<StringChunked>,
+    /// The names of all columns, in backticks.
+    columns: String,
 }
 
 /// One row; `None` where a cell is empty or its column is not there.
@@ -178,11 +207,10 @@ impl Table {
                 frame.columns().iter().find(|column| names.contains(&column.name().trim()));
             column.map(as_text).transpose().map_err(|error| unreadable(in_our_words(&error)))
         };
-        let missing = |column| {
-            let found: Vec<_> =
-                frame.get_column_names().iter().map(|name| format!("`{name}`")).collect();
-            FileError::Column { path: path.to_owned(), column, found: found.join(", ") }
-        };
+        let names: Vec<_> =
+            frame.get_column_names().iter().map(|name| format!("`{name}`")).collect();
+        let columns = names.join(", ");
+        let missing = |column| without(path, column, &columns);
         Ok(Self {
             path: path.to_owned(),
             lines_before: usize::from(!parquet),
@@ -190,7 +218,12 @@ impl Table {
             value: text(["value", "value"])?.ok_or_else(|| missing("value"))?,
             series: text(["series", "signal"])?,
             service: text(["service", "service"])?,
+            columns,
         })
+    }
+
+    fn missing(&self, column: &'static str) -> FileError {
+        without(&self.path, column, &self.columns)
     }
 
     fn rows(&self) -> impl Iterator<Item = Row<'_>> {
@@ -275,6 +308,10 @@ impl Table {
             )
         })
     }
+}
+
+fn without(path: &Path, column: &'static str, columns: &str) -> FileError {
+    FileError::Column { path: path.to_owned(), column, found: columns.to_owned() }
 }
 
 /// What the column `value` holds.
