@@ -92,6 +92,11 @@ pub(super) fn taken_back(s: &Situation<'_>) -> Checked {
 }
 
 /// A count may be raised within it during a Severity 2: then waiting is what harms.
+/// For people, who do not read nanoseconds.
+fn to_the_second(at: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
     if s.in_severity2() && s.only_raises_counts() {
         return Ok(());
@@ -114,6 +119,7 @@ pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
         return Ok(());
     }
     let until = last + jiff::SignedDuration::from_secs(alone.0);
+    let [last, until] = [last, until].map(to_the_second);
     no(
         format!("it was changed by us at {last}, and is left alone for {alone}"),
         format!("run it again after {until}, or set `policy.cooldown`"),
