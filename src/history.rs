@@ -24,7 +24,7 @@ const THROTTLED_SHARE: f64 = 0.25;
 
 /// The largest value that can be a measurement: no volume holds more bytes than Kubernetes can write (2^63),
 /// and every other signal stays far below. Past it a sum of squares would leave the range of `f64`.
-const MEASURABLE_MAX: f64 = 9.3e18;
+pub const MEASURABLE_MAX: f64 = 9.3e18;
 
 /// A measured quantity of a service, one of its components, or one of its volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,7 @@ mod liar;
 #[path = "support/real.rs"]
 mod real;
 
-use plimsoll::advise::plan::{Action, Setting};
+use plimsoll::advise::plan::{Action, Setting, Severity};
 use plimsoll::history::{Evidence, MarkKind, Samples, SeriesKey, Signal};
 use plimsoll::past::floor::floor;
 use plimsoll::source::prometheus::{Access, Client, Range, queries};
@@ -276,6 +276,23 @@ fn case_25_pods_that_fell_silent_do_not_look_like_less_load() {
     let lowers = |fault| lowered(&plan(World::Quiet, fault).plan().unwrap());
     assert!(lowers(Fault::Rewrites(&["reporting"], two)) > 0);
     assert_eq!(lowers(Fault::Rewrites(&["reporting"], one)), 0);
+}
+
+#[test]
+fn case_25_a_plan_that_lowers_says_where_nobody_counts_who_reports() {
+    let counted = World::Quiet.observed();
+    let mut uncounted = World::Quiet.observed();
+    uncounted.remove(&SeriesKey::service(Signal::Reporting));
+    let words = "`reporting` was never asked for";
+    let advised = advice(&uncounted);
+    assert!(lowered(&advised) > 0, "or this proves nothing");
+    let one = finding(&advised, words).unwrap();
+    assert_eq!(one.severity, Severity::Warning);
+    assert!(one.remedy.contains("`reporting`, the number of targets"), "{one:#?}");
+    assert!(finding(&advice(&counted), words).is_none());
+    let mut busy = World::Busy.observed();
+    busy.remove(&SeriesKey::service(Signal::Reporting));
+    assert!(finding(&advice(&busy), words).is_none(), "nothing is lowered there");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::advise::plan::{Code, Finding, Recommendation, Severity};
+use crate::advise::plan::{Action, Code, Finding, Recommendation, Severity};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, coupled, reporting, series};
 use crate::history::{MarkKind, SeriesKey, Signal};
 use crate::service::Like;
@@ -29,6 +29,7 @@ pub fn all(
     findings.extend(missing(known));
     findings.extend(coverage(known));
     findings.extend(silent(known));
+    findings.extend(uncounted(known, recommendations));
     findings.extend(begins_late(known));
     findings.extend(censored(known));
     findings.extend(outlier(known));
@@ -148,6 +149,18 @@ fn silent(known: &Known<'_>) -> Option<Finding> {
     let message = reporting::lately(known)?;
     let remedy = "load and errors may be higher than what is seen: `up` in Prometheus tells which targets are not scraped";
     Some(finding(Severity::Warning, Code::Coverage, message, remedy))
+}
+
+/// Something is lowered, and nobody counts who reports: files and queries of one's own have no count by themselves.
+fn uncounted(known: &Known<'_>, recommendations: &[Recommendation]) -> Option<Finding> {
+    let key = SeriesKey::service(Signal::Reporting);
+    let lowered = recommendations.iter().any(|one| one.action == Action::Lower);
+    let message = format!(
+        "`{key}` was never asked for: targets that fell silent would look like less load, and something is lowered"
+    );
+    let remedy = "give a series `reporting`, the number of targets behind `load`; or look at them before you lower";
+    (lowered && !known.history.contains_key(&key))
+        .then(|| finding(Severity::Warning, Code::NoSeries, message, remedy))
 }
 
 /// The load's history begins later than it was asked for: a source that keeps less says nothing of it.

@@ -14,7 +14,7 @@ use polars::prelude::{
     SerReader, StringChunked, TimeUnit,
 };
 
-use crate::history::{Evidence, Observed, Samples, SeriesKey, Signal};
+use crate::history::{Evidence, MEASURABLE_MAX, Observed, Samples, SeriesKey, Signal};
 use crate::service::Service;
 
 /// Why a file gives no history.
@@ -145,7 +145,7 @@ pub fn read_traces(path: &Path) -> Result<BTreeMap<String, Vec<(i64, f64)>>, Fil
     let mut traces: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
     for row in table.rows() {
         let (at, value) = (table.time(&row)?, table.value(&row)?);
-        let value = if (0.0..VALUE_MAX).contains(&value) { value } else { f64::NAN };
+        let value = if (0.0..MEASURABLE_MAX).contains(&value) { value } else { f64::NAN };
         let name = row.series.unwrap_or_default();
         match traces.get_mut(name) {
             Some(samples) => samples.push((at, value)),
@@ -154,9 +154,6 @@ pub fn read_traces(path: &Path) -> Result<BTreeMap<String, Vec<(i64, f64)>>, Fil
     }
     Ok(traces)
 }
-
-/// No service has this load: what is above is a mistake, and sums of it overflow.
-const VALUE_MAX: f64 = 1e15;
 
 /// Samples by time; of two at one time the larger.
 fn in_order(mut samples: Vec<(i64, f64)>) -> Vec<(i64, f64)> {
