@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{Hinted, Talk, gather, pull};
@@ -19,7 +18,7 @@ use crate::files;
 use crate::forecast::{Backtest, Forecast, ModelScore, backtest, forecast};
 use crate::history::{self, History, SeriesKey, Signal, Window};
 use crate::service::Calendar;
-use crate::source::file::{FileError, read_traces};
+use crate::source::trace;
 use crate::units::Period;
 
 /// The most history a forecast is given.
@@ -111,7 +110,7 @@ pub fn run(
     emit: Option<&Path>,
     zone: &TimeZone,
 ) -> Result<Outcome> {
-    let series = read_series(file, NAME_FILES)?;
+    let series = series(file, NAME_FILES)?;
     let calendar = Calendar { zone: zone.clone(), events: Vec::new() };
     let Some(folds) = folds else {
         if emit.is_some() {
@@ -309,76 +308,20 @@ fn cells<'a, const N: usize>(
 const NAME_FILES: &str =
     "name a CSV with `--file` and `--folds`, or settings (`.yaml`) with `--file`";
 
+/// The series of a trace file; `hint` says what to do where there is no such file.
+pub(super) fn series(path: &Path, hint: &str) -> Result<BTreeMap<String, History>, Hinted> {
+    trace::read(path).map_err(|error| {
+        let hint = if error.is_unreadable() { hint } else { error.hint() };
+        Hinted::because(&error, hint)
+    })
+}
+
 fn text_of(path: &Path, hint: &str) -> Result<String> {
     let named = |error: std::io::Error| Hinted {
         message: format!("cannot read `{}`: {error}", path.display()),
         hint: hint.to_owned(),
     };
     Ok(std::fs::read_to_string(path).map_err(named)?)
-}
-
-/// Every series on its own regular grid; a step without a line, or with an empty value, is a gap. `hint` says what to
-/// do where there is no such file.
-pub(super) fn read_series(path: &Path, hint: &str) -> Result<BTreeMap<String, History>> {
-    let traces = read_traces(path).map_err(|error| {
-        let hint = if matches!(error, FileError::Io { .. }) { hint } else { error.hint() };
-        Hinted::because(&error, hint)
-    })?;
-    if traces.is_empty() {
-        let message = format!("`{}` has a header and no rows", path.display());
-        return Err(Hinted {
-            message,
-            hint: "give it rows of `series,timestamp,value`".to_owned(),
-        }
-        .into());
-    }
-    let laid_out = |(name, samples)| {
-        let laid_out = regular(samples).map_err(|why| Hinted {
-            message: format!("`{}`: series `{name}` {why}", path.display()),
-            hint: "correct that row, or take it out".to_owned(),
-        });
-        Ok((name, laid_out?))
-    };
-    traces.into_iter().map(laid_out).collect()
-}
-
-/// Most steps without a sample for each that has one: more are a wrong year, and would fill the memory.
-const GAPS_PER_SAMPLE: i64 = 20;
-
-/// Lays samples out at their smallest distance; or says what is wrong with them.
-fn regular(mut samples: Vec<(i64, f64)>) -> Result<History, String> {
-    samples.sort_unstable_by_key(|sample| sample.0);
-    let apart = |pair: &[(i64, f64)]| pair[1].0 - pair[0].0;
-    let time = |second: i64| Timestamp::from_second(second).map_err(|error| error.to_string());
-    if let Some(pair) = samples.windows(2).find(|pair| apart(pair) == 0) {
-        return Err(format!("has two values at {}", time(pair[0].0)?));
-    }
-    let step = samples.windows(2).map(apart).min().unwrap_or(Period::HOUR.0);
-    let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
-        return Err("has no values".to_owned());
-    };
-    let seen = i64::try_from(samples.len()).unwrap_or(i64::MAX);
-    if (last.0 - first.0) / step > seen.saturating_mul(GAPS_PER_SAMPLE) {
-        let widest = samples.windows(2).max_by_key(|pair| apart(pair));
-        let [before, after] = widest.map_or([first.0, last.0], |pair| [pair[0].0, pair[1].0]);
-        let (before, after) = (time(before)?, time(after)?);
-        return Err(format!(
-            "has nothing from {before} to {after}, and a value every {} elsewhere",
-            Period(step)
-        ));
-    }
-    let place = |at: i64| usize::try_from((at - first.0) / step).unwrap_or(0);
-    let mut values = vec![f64::NAN; place(last.0) + 1];
-    for &(at, value) in &samples {
-        values[place(at)] = value;
-    }
-    Ok(History {
-        start: time(first.0)?,
-        step: Period(step),
-        values,
-        marks: Vec::new(),
-        newest: time(last.0)?,
-    })
 }
 
 fn read_folds(path: &Path, series: &BTreeMap<String, History>) -> Result<Vec<Fold>> {

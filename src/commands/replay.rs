@@ -103,7 +103,7 @@ fn of_trace(args: &ReplayArgs, series: &str, talk: Talk) -> Result<Replay> {
         }
         .into());
     };
-    let mut all = backtest::read_series(&args.run.file, COLUMNS)?;
+    let mut all = backtest::series(&args.run.file, COLUMNS)?;
     let Some(load) = all.remove(series) else {
         let names: Vec<&str> = all.keys().map(String::as_str).collect();
         return Err(unknown_series(series, &args.run.file, &names).into());

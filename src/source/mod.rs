@@ -4,3 +4,4 @@ pub mod demo;
 pub mod file;
 pub mod kubernetes;
 pub mod prometheus;
+pub mod trace;
