@@ -247,7 +247,7 @@ fn a_load_that_shrinks_by_a_share_each_day_is_not_promised_the_peaks_of_its_star
         let top = (n - 168..n).map(shrunk).fold(0.0, f64::max);
         for week in 0..4 {
             let stated = forecast.peak(week * 168..(week + 1) * 168).quantile(0.99);
-            assert!(stated <= 3.5 * top, "{per_day}: {stated}, the last week had {top}");
+            assert!(stated <= 3.6 * top, "{per_day}: {stated}, the last week had {top}");
         }
     }
 }

@@ -31,8 +31,8 @@ const PRIOR_SHARE: f64 = 0.3;
 /// Growth or decline per day up to which that is given in full, and from which not at all: a tenth a month comes and
 /// goes with the season, a third a month is a new service, and there the median of eight weeks lies a third off.
 const PRIOR_GROWTH: [f64; 2] = [0.005, 0.01];
-/// The members that are right in the long run: the median week, each hour alone and with its neighbours.
-const PRIOR: [&str; 2] = ["weekly-median", "weekly-median-smooth"];
+/// The member that is right in the long run. Each hour stands alone in it: smoothed, it would wash out what comes by the clock.
+const PRIOR: &str = "weekly-median";
 /// What the first day's errors count in the weights of later days, which have fewer trials.
 const NEAR_IN_FAR: f64 = 0.3;
 /// A trial is at least this share as hard for the best member as for the mean of all.
@@ -218,9 +218,8 @@ fn prior(growth: Growth) -> f64 {
 
 /// Shares of which `prior` went to [`PRIOR`].
 fn shrunk(earned: [f64; COUNT], prior: f64) -> [f64; COUNT] {
-    let each = prior / count(PRIOR.len());
     std::array::from_fn(|i| {
-        let given = if PRIOR.contains(&MEMBERS[i].0) { each } else { 0.0 };
+        let given = if MEMBERS[i].0 == PRIOR { prior } else { 0.0 };
         (1.0 - prior) * earned[i] + given
     })
 }
@@ -264,7 +263,7 @@ mod tests {
         assert!((near[last_day] - 1.0).abs() < 1e-12, "the first day is earned");
         assert!((far[last_day] - 0.7).abs() < 1e-12);
         for (i, (name, _)) in MEMBERS.iter().enumerate().filter(|(i, _)| *i != last_day) {
-            let expected = if PRIOR.contains(name) { 0.15 } else { 0.0 };
+            let expected = if *name == PRIOR { 0.3 } else { 0.0 };
             assert!((far[i] - expected).abs() < 1e-12, "{name}");
         }
     }

@@ -17,7 +17,7 @@ use super::stats::{count, weighted_quantiles};
 
 /// After this many days an error has half its say: longer than in the weights, since how wrong a forecast can be is
 /// learnt from rare days, and whose forecast is right from the newest.
-const HALF_LIFE_D: f64 = 28.0;
+const HALF_LIFE_D: f64 = 21.0;
 /// Share of the hour of day in the scale; the rest is overall.
 const SLOT_SHARE: f64 = 0.5;
 /// Levels below this share of the mean do not shrink the noise any further.
