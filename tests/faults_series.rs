@@ -287,7 +287,7 @@ fn case_25_a_plan_that_lowers_says_where_nobody_counts_who_reports() {
     let advised = advice(&uncounted);
     assert!(lowered(&advised) > 0, "or this proves nothing");
     let one = finding(&advised, words).unwrap();
-    assert_eq!(one.severity, Severity::Info);
+    assert_eq!(one.severity, Severity::Warning);
     assert!(one.remedy.contains("`reporting`, the number of targets"), "{one:#?}");
     assert!(finding(&advice(&counted), words).is_none());
     let mut busy = World::Busy.observed();

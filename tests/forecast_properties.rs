@@ -238,6 +238,18 @@ fn steady_decline_never_goes_below_zero() {
 }
 
 #[test]
+fn steady_growth_and_decline_are_followed() {
+    for (per_day, allowed) in [(0.01_f64, 0.06), (0.02, 0.04), (0.03, 0.04), (-0.03, 0.08)] {
+        let load = |hour: usize| office(hour) * (per_day * hour as f64 / 24.0).exp();
+        let n = 8 * 7 * DAY;
+        let said: f64 = ahead((0..n).map(load).collect(), 168).mean.iter().sum();
+        let came: f64 = (n..n + 168).map(load).sum();
+        let off = said / came - 1.0;
+        assert!(off.abs() < allowed, "{per_day} a day: {off:+.3}");
+    }
+}
+
+#[test]
 fn a_load_that_shrinks_by_a_share_each_day_is_not_promised_the_peaks_of_its_start() {
     // errors and peaks of the first weeks are ten to ten thousand times what is left
     for (per_day, weeks) in [(0.85_f64, 4), (0.85, 8), (0.93, 8)] {
@@ -247,7 +259,7 @@ fn a_load_that_shrinks_by_a_share_each_day_is_not_promised_the_peaks_of_its_star
         let top = (n - 168..n).map(shrunk).fold(0.0, f64::max);
         for week in 0..4 {
             let stated = forecast.peak(week * 168..(week + 1) * 168).quantile(0.99);
-            assert!(stated <= 3.6 * top, "{per_day}: {stated}, the last week had {top}");
+            assert!(stated <= 3.5 * top, "{per_day}: {stated}, the last week had {top}");
         }
     }
 }

@@ -263,16 +263,14 @@ fn a_kustomize_component_changes_what_was_advised_in_a_base_and_nothing_else() {
     desk.run(&cluster, "admin", &["patch", "--form", "kustomize"])
         .says(1, &["error: `--form kustomize` makes folders", "hint: ", "`--out DIR`"]);
     desk.run(&cluster, "admin", &["patch", "--form", "kustomize", "--out", "plimsoll"]);
-    let write = |path: &str, text: &str| {
-        let path = desk.path(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
-    write("base/all.yaml", &manifests());
-    write("base/kustomization.yaml", "resources: [all.yaml]\n");
+    desk.write("base/all.yaml", &manifests());
+    desk.write("base/kustomization.yaml", "resources: [all.yaml]\n");
     let overlay = "namespace: overlaid\nresources: [../base]\n";
-    write("plain/kustomization.yaml", overlay);
-    write("overlay/kustomization.yaml", &format!("{overlay}components: [../plimsoll/overlaid]\n"));
+    desk.write("plain/kustomization.yaml", overlay);
+    desk.write(
+        "overlay/kustomization.yaml",
+        &format!("{overlay}components: [../plimsoll/overlaid]\n"),
+    );
     let built = |folder: &str| {
         let output = cluster.kubectl(&["kustomize", desk.path(folder).to_str().unwrap()]);
         taken(&output, folder);
@@ -345,15 +343,10 @@ fn cron_windows_raise_the_floor_by_day_within_the_bounds_and_keep_the_triggers_o
     assert_eq!(triggers(&cluster, "windows"), (cron.clone(), others.clone()));
     // a component of Kustomize adds them to the list of the base
     desk.run(&cluster, "admin", &["patch", "--form", "kustomize", "--out", "plimsoll"]);
-    let write = |path: &str, text: &str| {
-        let path = desk.path(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
-    write("base/all.yaml", &manifests());
-    write("base/kustomization.yaml", "resources: [all.yaml]\n");
+    desk.write("base/all.yaml", &manifests());
+    desk.write("base/kustomization.yaml", "resources: [all.yaml]\n");
     let overlay = "namespace: windows\nresources: [../base]\ncomponents: [../plimsoll/windows]\n";
-    write("overlay/kustomization.yaml", overlay);
+    desk.write("overlay/kustomization.yaml", overlay);
     let built = cluster.kubectl(&["kustomize", desk.path("overlay").to_str().unwrap()]);
     taken(&built, "kustomize");
     cluster.send(&["apply", "--dry-run=server"], std::str::from_utf8(&built.stdout).unwrap());

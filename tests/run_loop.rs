@@ -5,6 +5,8 @@
 
 #[path = "support/cluster.rs"]
 mod cluster;
+#[path = "support/day.rs"]
+mod day;
 #[path = "support/fake.rs"]
 #[allow(dead_code)]
 mod fake;
@@ -23,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, available, available_with, controllers_available, program};
+use day::load;
 use fake::Fake;
 use harbour::{Desk, JARVIS};
 use jiff::{SignedDuration, Timestamp};
@@ -385,30 +388,6 @@ fn a_floor_that_a_guard_forbids_stays_and_is_named_once() {
     assert!(turns.said.contains("PAUSED"), "{}", turns.said);
     assert_eq!(turns.take(&args, now).unwrap().refused, 1);
     assert_eq!((turns.said.as_str(), berth.floor(), berth.audit().len()), ("", BASE, 1));
-}
-
-/// The load of the day of the soak test, in rps: a morning, a dip at noon, an afternoon.
-fn load(at: i64) -> f64 {
-    let points = [
-        (0.0, 8.0),
-        (8.0, 8.0),
-        (10.0, 100.0),
-        (12.0, 100.0),
-        (12.5, 15.0),
-        (15.0, 15.0),
-        (15.5, 100.0),
-        (18.0, 100.0),
-        (20.0, 8.0),
-        (24.0, 8.0),
-    ];
-    #[allow(clippy::cast_precision_loss)]
-    let hour = at.rem_euclid(DAY) as f64 / HOUR as f64;
-    let next = points.iter().position(|(from, _)| *from > hour).unwrap();
-    let ((a, low), (b, high)) = (points[next - 1], points[next]);
-    // a wobble that is the same every time, so that no two days are alike
-    #[allow(clippy::cast_precision_loss)]
-    let wobble = (at / STEP * 7_919 % 101) as f64 / 101.0 - 0.5;
-    (low + (high - low) * (hour - a) / (b - a)) * (1.0 + 0.06 * wobble)
 }
 
 /// What is wrong with the Prometheus.

@@ -6,6 +6,8 @@
 #[path = "support/cluster.rs"]
 #[allow(dead_code)]
 mod cluster;
+#[path = "support/day.rs"]
+mod day;
 #[path = "support/fake.rs"]
 #[allow(dead_code)]
 mod fake;
@@ -20,6 +22,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cluster::{Cluster, available};
+use day::load;
 use jiff::Timestamp;
 use plimsoll::cli::{ClusterArgs, LoopArgs};
 use plimsoll::commands::Talk;
@@ -49,28 +52,6 @@ const GROWTH_MAX: u64 = 4 << 10;
 
 fn within(at: i64, (from, to): (i64, i64)) -> bool {
     (MIDNIGHT + from..MIDNIGHT + to).contains(&at)
-}
-
-/// The load, in rps: a morning, a dip at noon, an afternoon, and a wobble that is no two days the same.
-#[allow(clippy::cast_precision_loss)]
-fn load(at: i64) -> f64 {
-    let points = [
-        (0.0, 8.0),
-        (8.0, 8.0),
-        (10.0, 100.0),
-        (12.0, 100.0),
-        (12.5, 15.0),
-        (15.0, 15.0),
-        (15.5, 100.0),
-        (18.0, 100.0),
-        (20.0, 8.0),
-        (24.0, 8.0),
-    ];
-    let hour = at.rem_euclid(DAY) as f64 / HOUR as f64;
-    let next = points.iter().position(|(from, _)| *from > hour).unwrap();
-    let ((a, low), (b, high)) = (points[next - 1], points[next]);
-    let wobble = (at / 300 * 7_919 % 101) as f64 / 101.0 - 0.5;
-    (low + (high - low) * (hour - a) / (b - a)) * (1.0 + 0.06 * wobble)
 }
 
 /// Two targets that share the load, as counters and a histogram; the second is not scraped for an hour and begins anew.

@@ -160,7 +160,7 @@ fn uncounted(known: &Known<'_>, recommendations: &[Recommendation]) -> Option<Fi
     );
     let remedy = "give a series `reporting`, the number of targets behind `load`; or look at them before you lower";
     (lowered && !known.history.contains_key(&key))
-        .then(|| finding(Severity::Info, Code::NoSeries, message, remedy))
+        .then(|| finding(Severity::Warning, Code::Coverage, message, remedy))
 }
 
 /// The load's history begins later than it was asked for: a source that keeps less says nothing of it.

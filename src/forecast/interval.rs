@@ -28,7 +28,7 @@ const SHRINK_D: f64 = 3.0;
 const NORMAL_SHARE: f64 = 0.2;
 /// Mean absolute value of a standard normal variable: sqrt(2 / pi).
 const NORMAL_MAE: f64 = 0.797_884_560_802_865_4;
-/// Share of the origins that are a day apart and so see different errors on their first day.
+/// Share of the origins whose errors are new: of two half a day apart one sees the day of the other, and all share a level.
 const INDEPENDENT_SHARE: f64 = 0.5;
 /// Fewest degrees of freedom: at 2 the 97.5 % quantile is already twice the normal one.
 const FREEDOM_MIN: f64 = 2.0;

@@ -6,7 +6,7 @@
 //! the longest public holidays look like one, and believing it too early would leave too little capacity.
 
 use super::members::Seasons;
-use super::stats::{median, weighted_quantiles};
+use super::stats::{count, median, weighted_quantiles};
 
 /// Smallest change that is a shift: by a quarter up, or the same down.
 const RATIO_MIN: f64 = 1.25;
@@ -53,35 +53,53 @@ impl Shift {
     }
 }
 
-/// The median ratio of the steps from `at` on to those before, where nearly all agree on its side.
+/// The median ratio of the steps from `at` on to those before, where nearly all agree on its side; also against what the
+/// weeks before were on the way to: growth and decline that go on are no shift.
 fn lasting_ratio(seen: &[f64], at: usize, seasons: Seasons) -> Option<f64> {
-    let first_day = at..at + seasons.day;
-    // the first day and the last decide quickly in the usual case that there is no shift
-    one_sided(ratios(seen, first_day, at, seasons))?;
-    one_sided(ratios(seen, seen.len() - seasons.day..seen.len(), at, seasons))?;
-    one_sided(ratios(seen, at..seen.len(), at, seasons))
+    let lasting = |trend: f64| {
+        let ratio = |span| one_sided(ratios(seen, span, at, seasons, trend));
+        // the first day and the last decide quickly in the usual case that there is no shift
+        ratio(at..at + seasons.day)?;
+        ratio(seen.len() - seasons.day..seen.len())?;
+        ratio(at..seen.len())
+    };
+    let plain = lasting(1.0)?;
+    let beyond = lasting(trend(seen, at, seasons))?;
+    ((plain > 1.0) == (beyond > 1.0)).then_some(plain)
 }
 
-/// Each step of a span over the median of its hour of the two weeks before `at`, or of its hour of day.
+/// The week before `at` over the one before that, as the median of its steps; 1 where there is no such week.
+fn trend(seen: &[f64], at: usize, seasons: Seasons) -> f64 {
+    let week = seasons.week();
+    let Some(first) = at.checked_sub(2 * week) else { return 1.0 };
+    let steps = first..first + week;
+    let ratios = steps.map(|t| seen[t + week] / seen[t]);
+    let mut ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
+    median(&mut ratios).unwrap_or(1.0)
+}
+
+/// Each step of a span over the median of its hour of the two weeks before `at`, or of its hour of day; carried on by
+/// `trend` a week.
 fn ratios(
     seen: &[f64],
     span: std::ops::Range<usize>,
     at: usize,
     seasons: Seasons,
+    trend: f64,
 ) -> Vec<(f64, f64)> {
-    let mut before = Vec::with_capacity(8);
+    let mut before = Vec::with_capacity(BEFORE_D);
     span.filter_map(|t| {
         let mut usual = |season: usize, most: usize| {
             before.clear();
+            let mut lags = 0;
             let older = (1..).map_while(|n| t.checked_sub(n * season));
-            before.extend(
-                older
-                    .filter(|&older| older < at)
-                    .map(|older| seen[older])
-                    .filter(|y| !y.is_nan())
-                    .take(most),
-            );
-            (before.len() >= 2).then(|| median(&mut before)).flatten()
+            for older in older.filter(|&older| older < at && !seen[older].is_nan()).take(most) {
+                before.push(seen[older]);
+                lags += t - older;
+            }
+            let weeks = count(lags) / count(before.len() * seasons.week());
+            let usual = (before.len() >= 2).then(|| median(&mut before)).flatten()?;
+            Some(usual * trend.powf(weeks))
         };
         let usual = usual(seasons.week(), WEEKS_BEFORE).or_else(|| usual(seasons.day, BEFORE_D))?;
         let ratio = seen[t] / usual;
@@ -103,7 +121,6 @@ fn one_sided(mut ratios: Vec<(f64, f64)>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stats::count;
     use super::*;
 
     /// Four weeks of hours between 88 and 112, the last `days` of them times `ratio`.
@@ -136,7 +153,9 @@ mod tests {
         };
         assert_eq!(found(&growing(0.01)), None);
         assert_eq!(found(&growing(0.015)), None);
-        assert_eq!(found(&growing(-0.015)), None);
+        for per_day in [-0.015, 0.03, -0.07] {
+            assert_eq!(found(&growing(per_day)), None, "{per_day}");
+        }
     }
 
     #[test]

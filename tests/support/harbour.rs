@@ -72,6 +72,13 @@ impl Desk {
         self.0.path().join(name)
     }
 
+    /// A file with all the folders above it.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
     pub fn edit(&self, old: &str, new: &str) {
         let text = std::fs::read_to_string(self.path("plimsoll.yaml")).unwrap();
         assert!(text.contains(old), "{old}");

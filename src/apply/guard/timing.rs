@@ -78,7 +78,8 @@ pub(super) fn taken_back(s: &Situation<'_>) -> Checked {
         let as_far = |now: u64| if to > from { now >= to } else { now <= to };
         let again = |write: &&Write| write.path.to_string() == one.field;
         if s.writes.iter().find(again).is_some_and(|write| as_far(write.to.figure())) {
-            let at = &object["metadata"]["annotations"][annotation::ROLLED_BACK_AT];
+            let at = object["metadata"]["annotations"][annotation::ROLLED_BACK_AT].as_str();
+            let at = at.unwrap_or("some time");
             return no(
                 format!("`{}` was {} and taken back at {at}", one.field, one.to),
                 format!(
@@ -92,11 +93,6 @@ pub(super) fn taken_back(s: &Situation<'_>) -> Checked {
 }
 
 /// A count may be raised within it during a Severity 2: then waiting is what harms.
-/// For people, who do not read nanoseconds.
-fn to_the_second(at: jiff::Timestamp) -> jiff::Timestamp {
-    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
 pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
     if s.in_severity2() && s.only_raises_counts() {
         return Ok(());
@@ -119,9 +115,8 @@ pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
         return Ok(());
     }
     let until = last + jiff::SignedDuration::from_secs(alone.0);
-    let [last, until] = [last, until].map(to_the_second);
     no(
-        format!("it was changed by us at {last}, and is left alone for {alone}"),
-        format!("run it again after {until}, or set `policy.cooldown`"),
+        format!("it was changed by us at {last:.0}, and is left alone for {alone}"),
+        format!("run it again after {until:.0}, or set `policy.cooldown`"),
     )
 }

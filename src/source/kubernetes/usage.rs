@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 use kube::api::DynamicObject;
 
 use super::cluster::{Cluster, Operator};
@@ -73,7 +72,7 @@ async fn read(
 fn used(pods: &[DynamicObject], component: &Component, since: Timestamp) -> Option<Use> {
     let fresh = |pod: &&DynamicObject| {
         let at = pod.data["timestamp"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-        at.is_some_and(|at| at >= since) && !pod.name_any().is_empty()
+        at.is_some_and(|at| at >= since)
     };
     let each =
         pods.iter().filter(fresh).filter_map(|pod| of_pod(pod, component.container.as_deref()));
