@@ -139,6 +139,10 @@ fn long_enough(series: &str, load: &History) -> Result<(), Hinted> {
         let message = format!("`{series}` has a value every {}", load.step);
         return refused(message, "give a series with a value every hour or finer");
     }
+    if load.values.iter().all(|value| value.is_nan()) {
+        let message = format!("`{series}` has no value that is a load");
+        return refused(message, "give it numbers of zero or more, in rps");
+    }
     let length = Period(load.end().duration_since(load.start).as_secs());
     if length.0 < 2 * Period::DAY.0 {
         let message = format!("`{series}` is {length} long");
@@ -242,6 +246,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::replay::{Course, Row, Scores};
+
+    #[test]
+    fn a_trace_without_a_load_is_no_quiet_service() {
+        let start: jiff::Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+        let of = |value: f64| {
+            let values = vec![value; 3 * 288];
+            History { start, step: Period(300), values, marks: Vec::new(), newest: start }
+        };
+        assert!(long_enough("web", &of(0.0)).is_ok());
+        let refused = long_enough("web", &of(f64::NAN)).unwrap_err();
+        assert_eq!(refused.message, "`web` has no value that is a load");
+    }
 
     #[test]
     fn a_course_is_written_a_line_a_step_and_a_gap_as_nothing() {
