@@ -20,13 +20,30 @@ pub struct Decision {
 /// A bare figure as people write it.
 pub type Show = fn(u64) -> String;
 
+/// What a lowered setting must still do for.
+#[derive(Debug, Clone, Copy)]
+pub struct Enough<'a> {
+    /// The bare figure, at least what is wanted.
+    pub figure: u64,
+    /// Why no less would be, after "less would do by the forecast, but".
+    pub why: &'a str,
+}
+
+impl Enough<'static> {
+    /// By the load that was observed and that may still come.
+    #[must_use]
+    pub fn by_load(figure: u64) -> Self {
+        Self { figure, why: "observed load was too near" }
+    }
+}
+
 /// Raise, keep or lower `current`, given what the planning load asks for (`wanted`) and what would still
 /// do for the load that lowering must leave room for (`enough`, at least `wanted`).
 #[must_use]
 pub fn decide(
     current: u64,
     wanted: u64,
-    enough: u64,
+    enough: Enough<'_>,
     lowering: &Lowering,
     max_step: f64,
     show: Show,
@@ -46,11 +63,12 @@ pub fn decide(
         return Decision { action: Action::Raise, target, reason };
     }
     let keep = |reason| Decision { action: Action::Keep, target: current, reason };
-    let enough = enough.max(wanted);
+    let why = enough.why;
+    let enough = enough.figure.max(wanted);
     if enough >= current {
         let reason = (wanted < current).then(|| Reason {
             code: Code::NotLowered,
-            message: "less would do by the forecast, but observed load was too near".to_owned(),
+            message: format!("less would do by the forecast, but {why}"),
         });
         return keep(reason);
     }
@@ -65,6 +83,15 @@ pub fn decide(
 
 fn lowered(current: u64, enough: u64, max_step: f64, show: Show) -> Decision {
     let target = enough.max(unstepped(current, max_step));
+    if target == current {
+        let message = format!(
+            "observed load allows {}; a step that small cannot leave {} (`policy.maxStep`)",
+            show(enough),
+            show(current)
+        );
+        let reason = Some(Reason { code: Code::StepLimit, message });
+        return Decision { action: Action::Keep, target, reason };
+    }
     let message = if target > enough {
         format!(
             "observed load allows {}; one step goes from {} to {} at most (`policy.maxStep`)",
@@ -125,7 +152,8 @@ mod tests {
     }
 
     fn target(current: u64, wanted: u64, enough: u64, lowering: &Lowering) -> (Action, u64) {
-        let decision = decide(current, wanted, enough, lowering, 2.0, |n| n.to_string());
+        let decision =
+            decide(current, wanted, Enough::by_load(enough), lowering, 2.0, |n| n.to_string());
         (decision.action, decision.target)
     }
 
@@ -152,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn a_step_too_small_to_leave_a_count_keeps_it_and_says_so() {
+        // four over 1.2 is still four whole pods
+        let decision = decide(4, 2, Enough::by_load(3), &FREE, 1.2, |n| n.to_string());
+        assert_eq!((decision.action, decision.target), (Action::Keep, 4));
+        assert_eq!(decision.reason.map(|reason| reason.code), Some(Code::StepLimit));
+    }
+
+    #[test]
     fn what_forbids_lowering_never_forbids_raising() {
         assert_eq!(target(8, 3, 5, &forbidden()), (Action::Keep, 8));
         assert_eq!(target(3, 5, 5, &forbidden()), (Action::Raise, 5));
@@ -160,8 +196,8 @@ mod tests {
     #[test]
     fn deciding_again_after_the_change_changes_nothing() {
         for (current, wanted, enough) in [(3, 5, 6), (8, 3, 5), (5, 5, 5), (6, 4, 9)] {
-            let once = decide(current, wanted, enough, &FREE, 2.0, |n| n.to_string()).target;
-            assert_eq!(decide(once, wanted, enough, &FREE, 2.0, |n| n.to_string()).target, once);
+            let once = target(current, wanted, enough, &FREE).1;
+            assert_eq!(target(once, wanted, enough, &FREE).1, once);
         }
     }
 }

@@ -139,12 +139,34 @@ pub fn whole<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reas
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = seen as f64 / steps.max(1) as f64;
     if share >= min_coverage.0 {
-        return Ok(history);
+        return hours_seen(history, key, *dwell).map(|()| history);
     }
     let share = Ratio((share * 1000.0).floor() / 1000.0);
     let message =
         format!("lowering needs {min_coverage} of the last {dwell} of `{key}`, {share} is there");
     Err(Reason { code: Code::Coverage, message })
+}
+
+/// Whether every hour of the day was seen on half of the days or more: a daily gap may hide the daily peak.
+fn hours_seen(history: &History, key: &SeriesKey, dwell: Period) -> Result<(), Reason> {
+    let steps = history.last(dwell);
+    let first = history.values.len() - steps.len();
+    let mut hours = [(0, 0); 24];
+    for (i, value) in steps.iter().enumerate() {
+        let second = history.time(first + i).as_second().rem_euclid(Period::DAY.0);
+        let hour = usize::try_from(second / Period::HOUR.0).unwrap_or_default();
+        hours[hour].0 += 1;
+        hours[hour].1 += usize::from(value.is_finite());
+    }
+    match hours.iter().position(|(all, seen)| 2 * seen < *all) {
+        None => Ok(()),
+        Some(hour) => {
+            let message = format!(
+                "lowering needs every hour of the day, and `{key}` is mostly missing at {hour:02}:00 UTC in the last {dwell}"
+            );
+            Err(Reason { code: Code::Coverage, message })
+        }
+    }
 }
 
 /// Whether a component's setting is known to have stood still over the dwell time: a time in which somebody moved it,
@@ -221,13 +243,19 @@ pub fn not_killed(known: &Known<'_>, name: &str) -> Result<(), Reason> {
     if killed { Err(Reason { code: Code::OomKilled, message }) } else { Ok(()) }
 }
 
-/// Whether the load was watched for long enough: a retention of two weeks has forgotten the peak of the month.
+/// Whether the load was watched for long enough: a retention of two weeks has forgotten the peak of the month, and a
+/// sample of long ago does not fill it.
 fn seen_long_enough(known: &Known<'_>, history: &History) -> Result<(), Reason> {
     let least = known.policy.min_history;
-    let seen = history.end().duration_since(history.start).as_secs();
-    if seen >= least.0 {
+    let span = history.end().duration_since(history.start).as_secs();
+    let samples = history.values.iter().filter(|value| value.is_finite()).count();
+    let seen = Period(i64::try_from(samples).unwrap_or(i64::MAX).saturating_mul(history.step.0));
+    #[expect(clippy::cast_precision_loss, reason = "seconds of years")]
+    let enough = seen.0 as f64 >= known.policy.min_coverage.0 * least.0 as f64;
+    if span >= least.0 && enough {
         return Ok(());
     }
+    let seen = seen.0.min(span);
     let days = Period((seen / Period::DAY.0).max(1) * Period::DAY.0);
     let message =
         format!("lowering needs {least} of history, {days} is there (`policy.minHistory`)");

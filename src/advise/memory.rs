@@ -5,7 +5,7 @@
 //! the container's limit: the rest is for the copy-on-write of a fork, buffers and fragmentation
 //! (Redis documentation, "Memory optimization" and "Persistence").
 
-use crate::advise::decide::{Decision, decide};
+use crate::advise::decide::{Decision, Enough, decide};
 use crate::advise::lowering::{long_and_whole, not_killed, settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::Sizing;
@@ -60,7 +60,7 @@ pub fn of_component(
     outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Vec<Recommendation> {
     let mut limit = of_table(known, component, current, outlook);
-    let mut request = requests::memory_request(known, component, current);
+    let mut request = requests::memory_request(known, component, current, outlook);
     let asked = known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
     if asked || request.current.is_some() {
         coupled::request_within_limit(&mut request, &mut limit);
@@ -110,7 +110,12 @@ fn of_table(
     // Redis keeps no more than `maxmemory` lets it: what holds that is not taken from under it
     let held = series(known, &SeriesKey::of(name, Signal::RedisMax)).ok();
     let held = held.and_then(History::newest_value).unwrap_or(0.0) / MAXMEMORY_SHARE;
-    let enough = at(outlook.lowering.load).max(Bytes::at_least(held, STEP));
+    let (by_load, held) = (at(outlook.lowering.load), Bytes::at_least(held, STEP));
+    let enough = if held > by_load {
+        Enough { figure: held.0, why: "Redis holds it by `maxmemory`: lower that first" }
+    } else {
+        Enough::by_load(by_load.0)
+    };
     // where the use is not known it may be anything
     let in_use = used.as_ref().map(|_| ()).map_err(Clone::clone);
     let lowering = outlook.lowering.clone().and(in_use).and(watched(known, name)).and(settled(
@@ -121,7 +126,7 @@ fn of_table(
     let decision = decide(
         limit.0,
         at(outlook.planning).0,
-        enough.0,
+        enough,
         &lowering,
         known.policy.max_step,
         |bytes| Bytes(bytes).to_string(),

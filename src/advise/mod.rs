@@ -132,7 +132,7 @@ fn of_component(
         return memory::of_component(known, component, current, outlook);
     }
     let mut all = replicas::of_table(known, component, current, outlook);
-    all.extend(requests::of_usage(known, component, current));
+    all.extend(requests::of_usage(known, component, current, outlook));
     all
 }
 

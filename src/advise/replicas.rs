@@ -1,6 +1,6 @@
 //! Replica counts: min and max beside an HPA, the count itself where there is none.
 
-use crate::advise::decide::{Decision, decide};
+use crate::advise::decide::{Decision, Enough, decide};
 use crate::advise::lowering::{settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::{Asked, Sizing};
@@ -70,7 +70,9 @@ fn one(
     let decision = decide(
         u64::from(current),
         u64::from(want(&asked)),
-        u64::from(sizing.replicas(outlook.lowering.load).map_or(u32::MAX, |asked| enough(&asked))),
+        Enough::by_load(u64::from(
+            sizing.replicas(outlook.lowering.load).map_or(u32::MAX, |asked| enough(&asked)),
+        )),
         &outlook.lowering.clone().and(settled(known, name, setting)).and(above_what_ran(
             known,
             name,

@@ -4,13 +4,16 @@
 //! The margins are those of the Kubernetes VPA recommender (`pkg/recommender/logic`), as is the idea of
 //! leaving alone what is near: between half and all of the request nothing is changed, because every
 //! change of a request restarts pods and shifts an HPA's percentages.
+//!
+//! A lowered request must also hold the busiest day of the dwell time, carried to the load that lowering must leave room
+//! for as if every pod's use grew with it: what eight weeks show says little of a level that is days old.
 
 use crate::advise::coupled;
-use crate::advise::decide::{Show, decide};
+use crate::advise::decide::{Enough, Show, decide};
 use crate::advise::lowering::{Lowering, long_and_whole, not_killed, settled};
 use crate::advise::memory::limit_under;
 use crate::advise::plan::{Amount, Code, Reason, Recommendation, Setting};
-use crate::advise::{Known, seen_enough, series, skipped};
+use crate::advise::{Known, Outlook, seen_enough, series, skipped};
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
 use crate::service::{Component, Current};
 use crate::units::{Bytes, Millicores, Period};
@@ -28,8 +31,18 @@ const MEMORY_STEP: Bytes = Bytes(32 << 20);
 /// What a kill adds to the limit: it shows that the need is higher, not how much (VPA: OOM bump-up ratio 1.2).
 const OOM_MARGIN: f64 = 1.2;
 
+/// Use of memory below which no process runs, in bytes, and of CPU below which none serves, in cores: a metric that
+/// stopped, or one in another unit.
+const NO_USE: (f64, f64) = (262_144.0, 0.000_5);
+
 /// The requests and the memory limit of one component; none where neither the settings nor the metrics speak of any.
-pub fn of_usage(known: &Known<'_>, component: &Component, current: Current) -> Vec<Recommendation> {
+pub fn of_usage(
+    known: &Known<'_>,
+    component: &Component,
+    current: Current,
+    outlook: Result<&Outlook<'_>, &Reason>,
+) -> Vec<Recommendation> {
+    let case = Case { known, component, outlook };
     let watched = |signal| known.history.contains_key(&SeriesKey::of(&component.name, signal));
     let mut all = Vec::new();
     if current.cpu_request.is_some() || watched(Signal::CpuMax) {
@@ -37,19 +50,19 @@ pub fn of_usage(known: &Known<'_>, component: &Component, current: Current) -> V
         let in_force = current.cpu_request.map(Amount::Cpu);
         // throttling is looked for before anything is lowered
         let setting = (Setting::CpuRequest, [Signal::CpuMax].as_slice());
-        let mut request = one(known, component, setting, in_force, need);
+        let mut request = case.one(setting, in_force, need);
         coupled::cpu_within_limit(known, &mut request);
         all.push(request);
     }
     let spoken_of = [Signal::Memory, Signal::MemoryLimit, Signal::MemoryRequest].map(watched);
     if spoken_of.contains(&true) || current.memory_limit.or(current.memory_request).is_some() {
-        let mut request = memory_request(known, component, current);
+        let mut request = memory_request(known, component, current, outlook);
         if has_memory_limit(known, component, current) {
             let need = limit_need(known, &component.name, current);
             let in_force = current.memory_limit.map(Amount::Bytes);
             let evidence = [Signal::Memory, Signal::OomKills];
             let setting = (Setting::MemoryLimit, evidence.as_slice());
-            let mut limit = one(known, component, setting, in_force, need);
+            let mut limit = case.one(setting, in_force, need);
             coupled::request_within_limit(&mut request, &mut limit);
             all.push(limit);
         }
@@ -63,6 +76,7 @@ pub fn memory_request(
     known: &Known<'_>,
     component: &Component,
     current: Current,
+    outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Recommendation {
     // what the kubelet evicts by; where a Redis has no such series, its own word
     let container = SeriesKey::of(&component.name, Signal::Memory);
@@ -71,7 +85,8 @@ pub fn memory_request(
     let need = memory_need(known, &component.name, used);
     let in_force = current.memory_request.map(Amount::Bytes);
     let evidence = [Signal::Memory, Signal::OomKills];
-    one(known, component, (Setting::MemoryRequest, &evidence), in_force, need)
+    let case = Case { known, component, outlook };
+    case.one((Setting::MemoryRequest, &evidence), in_force, need)
 }
 
 /// Whether a container has a limit of its memory: none is only known where its object is.
@@ -88,79 +103,117 @@ struct Need {
     figure: u64,
     /// The use itself.
     used: u64,
+    /// The figure by the busiest day of the dwell time, before it is carried to any load.
+    lately: f64,
     /// What kills or throttling ask for whatever the use says; 0 for nothing.
     forced: u64,
     reasons: Vec<Reason>,
 }
 
-/// One setting; `evidence` is the use that it is sized by and what would show that it is too small.
-fn one(
-    known: &Known<'_>,
-    component: &Component,
-    (setting, evidence): (Setting, &[Signal]),
-    current: Option<Amount>,
-    need: Result<Need, Reason>,
-) -> Recommendation {
-    let skip = |reason| Recommendation {
-        current,
-        ..skipped(&component.name, component.target.to_string(), setting, reason)
-    };
-    let need = match need {
-        Ok(need) => need,
-        Err(reason) => return skip(reason),
-    };
-    let amount = |figure: u64| match setting {
-        Setting::CpuRequest => Amount::Cpu(Millicores(figure)),
-        _ => Amount::Bytes(Bytes(figure)),
-    };
-    let Some(in_force) = current.map(Amount::figure) else {
-        let message = format!("{} by use; what is in force is not known", amount(need.figure));
-        let reason = Reason { code: Code::CurrentUnknown, message };
-        return Recommendation { uncapped_target: Some(amount(need.figure)), ..skip(reason) };
-    };
-    // inside the dead band today's value is right: it holds the use, and is not twice as large
-    let right = need.used <= in_force && need.figure > scaled(in_force, IDLE);
-    let wanted = if right { in_force.max(need.forced) } else { need.figure };
-    let show: Show = match setting {
-        Setting::CpuRequest => |figure| Millicores(figure).to_string(),
-        _ => |figure| Bytes(figure).to_string(),
-    };
-    let may =
-        lowering(known, &component.name, evidence).and(settled(known, &component.name, setting));
-    let decision = decide(in_force, wanted, wanted, &may, known.policy.max_step, show);
-    let mut reasons = need.reasons;
-    reasons.extend(decision.reason);
-    Recommendation {
-        target: Some(amount(decision.target)),
-        uncapped_target: Some(amount(wanted)),
-        lower_bound: Some(amount(setting_step(setting, need.used).min(decision.target))),
-        upper_bound: Some(amount(need.figure.max(decision.target))),
-        action: decision.action,
-        reasons,
-        ..skip(Reason { code: Code::Usage, message: String::new() })
+/// A component whose settings follow its use.
+struct Case<'a> {
+    known: &'a Known<'a>,
+    component: &'a Component,
+    outlook: Result<&'a Outlook<'a>, &'a Reason>,
+}
+
+impl Case<'_> {
+    /// One setting; `evidence` is the use that it is sized by and what would show that it is too small.
+    fn one(
+        &self,
+        (setting, evidence): (Setting, &[Signal]),
+        current: Option<Amount>,
+        need: Result<Need, Reason>,
+    ) -> Recommendation {
+        let Self { known, component, .. } = *self;
+        let skip = |reason| Recommendation {
+            current,
+            ..skipped(&component.name, component.target.to_string(), setting, reason)
+        };
+        let need = match need {
+            Ok(need) => need,
+            Err(reason) => return skip(reason),
+        };
+        let amount = |figure: u64| match setting {
+            Setting::CpuRequest => Amount::Cpu(Millicores(figure)),
+            _ => Amount::Bytes(Bytes(figure)),
+        };
+        let Some(in_force) = current.map(Amount::figure) else {
+            let message = format!("{} by use; what is in force is not known", amount(need.figure));
+            let reason = Reason { code: Code::CurrentUnknown, message };
+            return Recommendation { uncapped_target: Some(amount(need.figure)), ..skip(reason) };
+        };
+        // inside the dead band today's value is right: it holds the use, and is not twice as large
+        let right = need.used <= in_force && need.figure > scaled(in_force, IDLE);
+        let wanted = if right { in_force.max(need.forced) } else { need.figure };
+        let show: Show = match setting {
+            Setting::CpuRequest => |figure| Millicores(figure).to_string(),
+            _ => |figure| Bytes(figure).to_string(),
+        };
+        let may = self.lowering(evidence).and(settled(known, &component.name, setting));
+        let enough = self.enough(setting, &need, in_force);
+        let step = known.policy.max_step;
+        let decision = decide(in_force, wanted, enough, &may, step, show);
+        let mut reasons = need.reasons;
+        reasons.extend(decision.reason);
+        Recommendation {
+            target: Some(amount(decision.target)),
+            uncapped_target: Some(amount(wanted)),
+            lower_bound: Some(amount(setting_step(setting, need.used).min(decision.target))),
+            upper_bound: Some(amount(need.figure.max(decision.target))),
+            action: decision.action,
+            reasons,
+            ..skip(Reason { code: Code::Usage, message: String::new() })
+        }
+    }
+
+    /// What a lowered setting must still do for.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive; a float above u64 saturates"
+    )]
+    fn enough(&self, setting: Setting, need: &Need, in_force: u64) -> Enough<'static> {
+        let load = super::load(self.known).ok();
+        let seen = load.and_then(|load| history::peak(load.last(self.known.policy.dwell)));
+        let growth = match (self.outlook, seen) {
+            (Ok(outlook), Some(seen)) if seen > 0.0 => (outlook.lowering.load / seen).max(1.0),
+            // nothing is lowered then
+            _ => 1.0,
+        };
+        let figure = setting_step(setting, (need.lately * growth).ceil() as u64);
+        let why = if setting_step(setting, need.lately.ceil() as u64) >= in_force {
+            "the busiest of the last days used too much"
+        } else {
+            "more may be used at the load that may come"
+        };
+        Enough { figure, why }
+    }
+
+    /// Lowering a request needs the same complete, healthy, uncensored week as lowering anything else, and the
+    /// whole week of its own evidence.
+    fn lowering(&self, evidence: &[Signal]) -> Lowering {
+        let (known, name) = (self.known, self.component.name.as_str());
+        let forbidden = |reason| Lowering { load: f64::INFINITY, forbidden: Some(reason) };
+        let load = self.outlook.map_err(Clone::clone).and_then(|_| super::load(known));
+        let lowering = load.map_or_else(forbidden, |load| Lowering::from(known, load, 0.0));
+        let seen =
+            |signal: &Signal| long_and_whole(known, &SeriesKey::of(name, *signal)).map(|_| ());
+        lowering.and(evidence.iter().try_for_each(seen)).and(not_killed(known, name))
     }
 }
 
 /// A bare figure rounded up to the step in which its setting is advised.
 fn setting_step(setting: Setting, figure: u64) -> u64 {
     let step = if setting == Setting::CpuRequest { CPU_STEP } else { MEMORY_STEP.0 };
-    figure.div_ceil(step) * step
-}
-
-/// Lowering a request needs the same complete, healthy, uncensored week as lowering anything else, and the
-/// whole week of its own evidence.
-fn lowering(known: &Known<'_>, name: &str, evidence: &[Signal]) -> Lowering {
-    let load = super::load(known);
-    let forbidden = |reason| Lowering { load: f64::INFINITY, forbidden: Some(reason) };
-    let lowering = load.map_or_else(forbidden, |load| Lowering::from(known, load, 0.0));
-    let seen = |signal: &Signal| long_and_whole(known, &SeriesKey::of(name, *signal)).map(|_| ());
-    lowering.and(evidence.iter().try_for_each(seen)).and(not_killed(known, name))
+    figure.div_ceil(step).saturating_mul(step)
 }
 
 fn cpu_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
     let key = SeriesKey::of(name, Signal::CpuMax);
     let history = series(known, &key)?;
     let used = quantile(known, &key, CPU_LEVEL)?;
+    let lately = 1000.0 * MARGIN * busiest_day(known, history, CPU_LEVEL);
     let millicores = |cores: f64| Bytes::at_least(cores * 1000.0, Bytes(1)).0;
     let request = |cores: f64| millicores(cores * MARGIN).div_ceil(CPU_STEP) * CPU_STEP;
     let message = format!("{}m is the 95th percentile of the busiest pod", millicores(used));
@@ -171,7 +224,7 @@ fn cpu_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
         let message = "CPU was throttled: use is a lower bound of need".to_owned();
         reasons.push(Reason { code: Code::Throttled, message });
     }
-    Ok(Need { figure: request(used).max(forced), used: millicores(used), forced, reasons })
+    Ok(Need { figure: request(used).max(forced), used: millicores(used), lately, forced, reasons })
 }
 
 /// Whether more than a quarter of the CFS periods were throttled at any time in the last week.
@@ -184,11 +237,13 @@ fn throttled(evidence: &Evidence<History>) -> bool {
 
 /// The peak of the largest pod, which the request must hold, with its margin.
 fn memory_need(known: &Known<'_>, name: &str, used: Signal) -> Result<Need, Reason> {
-    let peak = quantile(known, &SeriesKey::of(name, used), 1.0)?;
+    let key = SeriesKey::of(name, used);
+    let peak = quantile(known, &key, 1.0)?;
     let message = format!("{:.0}Mi is the peak of the largest pod", peak / 1_048_576.0);
     Ok(Need {
         figure: Bytes::at_least(peak * MARGIN, MEMORY_STEP).0,
         used: Bytes::at_least(peak, Bytes(1)).0,
+        lately: MARGIN * busiest_day(known, series(known, &key)?, 1.0),
         forced: 0,
         reasons: vec![Reason { code: Code::Usage, message }],
     })
@@ -210,14 +265,31 @@ fn limit_need(known: &Known<'_>, name: &str, current: Current) -> Result<Need, R
     Ok(need)
 }
 
-/// A quantile of the plain part of a history; abstains under the dwell time of it, or where much of its last week is
-/// missing: peaks would be too.
+/// The highest of the quantiles of each day of the dwell time; 0 without a sample.
+fn busiest_day(known: &Known<'_>, history: &History, level: f64) -> f64 {
+    let day = Period::DAY.steps(history.step).max(1);
+    let of_day = |day: &[f64]| {
+        let mut seen: Vec<f64> = day.iter().copied().filter(|value| value.is_finite()).collect();
+        seen.sort_by(f64::total_cmp);
+        at_level(&seen, level)
+    };
+    history.last(known.policy.dwell).chunks(day).filter_map(of_day).fold(0.0, f64::max)
+}
+
+/// The least of sorted values at or below which a share `level` of them lies.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a rank"
 )]
+fn at_level(sorted: &[f64], level: f64) -> Option<f64> {
+    sorted.get((sorted.len().checked_sub(1)? as f64 * level).ceil() as usize).copied()
+}
+
+/// A quantile of the plain part of a history; abstains under the dwell time of it, or where much of its last week is
+/// missing: peaks would be too.
+#[expect(clippy::cast_precision_loss, reason = "a count of samples")]
 fn quantile(known: &Known<'_>, key: &SeriesKey, level: f64) -> Result<f64, Reason> {
     let history = series(known, key)?;
     let dwell = known.policy.dwell;
@@ -235,13 +307,14 @@ fn quantile(known: &Known<'_>, key: &SeriesKey, level: f64) -> Result<f64, Reaso
     }
     seen_enough(history, &key.to_string())?;
     seen.sort_by(f64::total_cmp);
-    if history::peak(history.last(dwell)) <= Some(0.0) {
+    let none = if key.signal == Signal::CpuMax { NO_USE.1 } else { NO_USE.0 };
+    if history::peak(history.last(dwell)) <= Some(none) {
         let message = format!(
-            "`{key}` was 0 throughout the last {dwell}: a metric that stopped looks the same"
+            "`{key}` was next to 0 throughout the last {dwell}: a metric that stopped, or one in another unit, looks the same"
         );
         return Err(Reason { code: Code::Coverage, message });
     }
-    Ok(seen[((seen.len() - 1) as f64 * level).ceil() as usize])
+    Ok(at_level(&seen, level).unwrap_or_default())
 }
 
 #[expect(

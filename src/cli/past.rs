@@ -79,7 +79,8 @@ pub struct ReplayArgs {
     /// What an hour of a pod costs, in any money
     #[arg(long, value_name = "MONEY")]
     pub price: Option<f64>,
-    /// Write one CSV per policy here (`timestamp,load,desired,ready`), and the chart
+    /// Write one CSV per policy here (`timestamp,load,desired,ready`: the pods at the beginning of each step, where the
+    /// scores count every 15 s), and the chart
     #[arg(long, value_name = "DIR")]
     pub emit: Option<PathBuf>,
     /// The form of the result
