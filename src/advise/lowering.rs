@@ -106,13 +106,26 @@ fn limits_were_watched(known: &Known<'_>, component: &Component) -> Result<(), R
     let name = &component.name;
     let of = |signal| SeriesKey::of(name, signal);
     if !has_no_hpa(known, component) {
-        whole(known, &of(Signal::HpaMax))?;
+        whole(known, &of(Signal::HpaMax)).map_err(|reason| no_hpa(known, component, reason))?;
         whole(known, &of(Signal::Replicas))?;
     }
     // what has no limit is not throttled; that there is none is only known where its object is known
     let no_limit = known.history.get(&of(Signal::CpuLimit)) == Some(&Evidence::NoSeries)
         && series(known, &of(Signal::SpecReplicas)).is_ok();
     if no_limit { Ok(()) } else { whole(known, &of(Signal::Throttled)).map(|_| ()) }
+}
+
+/// What is missing of an HPA that nobody asked for, with how to say that there is none.
+fn no_hpa(known: &Known<'_>, component: &Component, reason: Reason) -> Reason {
+    let name = &component.name;
+    if known.history.contains_key(&SeriesKey::of(name, Signal::HpaMax)) {
+        return reason;
+    }
+    let message = format!(
+        "{}; where no HPA scales `{name}`, `components.{name}.current.replicas` says so",
+        reason.message
+    );
+    Reason { message, ..reason }
 }
 
 /// Whether no HPA scales a component: by the metrics, or by the settings where those say a count.
