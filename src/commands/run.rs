@@ -148,6 +148,9 @@ impl Rounds<'_> {
                 continue;
             };
             self.take(turned, begun)?;
+            // a turn looks back on what nobody saw, and may take it back
+            let watches = &memory.watching.watches;
+            self.shared.watched(watches.len(), watches.taken_back);
             out.flush()?;
             let next = begun + wait(self.every, self.failures);
             if self.rest(next, memory, out).await? == Rest::End {

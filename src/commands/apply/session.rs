@@ -310,14 +310,20 @@ impl<'a> Session<'a> {
             let said = vec![format!("found by the run of {}: {what}", self.run)];
             self.record(Line { said, ..line }, happened)?;
         }
+        self.reread();
+        Ok(())
+    }
+
+    /// What this run wrote is part of the record too.
+    fn reread(&mut self) {
         if let Some(audit) = &self.audit {
             self.lines.clone_from(&audit.lines);
         }
-        Ok(())
     }
 
     /// What a run left unwatched that ended before its watch. The loop's own goes on, whichever of its replicas acts.
     pub fn settle_watches(&mut self) -> Result<()> {
+        self.reread();
         let now = Timestamp::now();
         let over = |line: &Line| line.until.is_none_or(|until| until < now);
         for line in audit::unwatched(&self.lines).into_iter().filter(over) {
