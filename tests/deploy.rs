@@ -622,6 +622,23 @@ fn the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then() {
     };
     let annotations = &rule["spec"]["groups"][0]["rules"][0]["annotations"];
     let expected = json!({"severity": "warning"});
+    let back = |pod: &str, values: &str| {
+        let name = format!(r#"plimsoll_rolled_back_total{{{labels},pod="{pod}"}}"#);
+        json!({"series": name, "values": values})
+    };
+    let rolled_back = |input: Value, asked: &[(&str, &[&str])]| {
+        let annotations = &rule["spec"]["groups"][0]["rules"][1]["annotations"];
+        let alerts = asked.iter().map(|(at, pods)| {
+            let of = |pod: &&str| {
+                let labels = json!({"severity": "warning", "namespace": "plimsoll",
+                    "service": "plimsoll-loop", "pod": pod});
+                json!({"exp_labels": labels, "exp_annotations": annotations})
+            };
+            json!({"eval_time": at, "alertname": "PlimsollLoopRolledBack",
+                   "exp_alerts": pods.iter().map(of).collect::<Vec<_>>()})
+        });
+        json!({"interval": "1m", "input_series": input, "alert_rule_test": alerts.collect::<Vec<_>>()})
+    };
     let case = |input: Value, asked: &[(&str, bool)]| {
         let alerts = asked.iter().map(|(at, fires)| {
             let speaks = json!([{"exp_labels": expected, "exp_annotations": annotations}]);
@@ -636,6 +653,10 @@ fn the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then() {
         // killed, and the other goes on
         case(json!([series("a", "0+60x60 _x60"), series("b", "0x60 3660+60x60")]), &[("110m", false)]),
         case(json!([]), &[("10m", true)]),
+        // one of two takes something back after half an hour, and is quiet again an hour later
+        rolled_back(json!([back("a", "0x30 1x120"), back("b", "0x150")]), &[("29m", &[]), ("32m", &["a"]), ("95m", &[])]),
+        // one that has done so by the first scrape after its start
+        rolled_back(json!([back("a", "0x150"), back("c", "_x60 1x90")]), &[("59m", &[]), ("63m", &["c"]), ("125m", &[])]),
     ]});
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rules.yaml"), rule["spec"].to_string()).unwrap();
@@ -664,6 +685,9 @@ fn the_dashboard_asks_in_promql_and_for_documented_metrics_only() {
     let asked: Vec<String> =
         targets.map(|target| target["expr"].as_str().unwrap().replace("$object", ".*")).collect();
     assert!(asked.len() >= panels.len() && panels.len() >= 8, "{asked:?}");
+    for shown in ["plimsoll_watched_objects", "plimsoll_rolled_back_total"] {
+        assert!(asked.iter().any(|one| one.contains(shown)), "{shown}");
+    }
     let readme = std::fs::read_to_string("README.md").unwrap();
     for word in asked.iter().flat_map(|one| one.split(|c: char| !c.is_alphanumeric() && c != '_')) {
         assert!(!word.starts_with("plimsoll_") || readme.contains(&format!("`{word}")), "{word}");
