@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use cluster::{Cluster, available, controllers_available};
+use cluster::{Cluster, available, controllers_available, operators_available};
 use harbour::{Desk, JARVIS, Told};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::history::Signal;
@@ -512,15 +512,13 @@ fn case_66_an_autoscaler_that_sleeps_or_belongs_to_somebody_is_left_and_a_count_
 
 #[test]
 fn case_66_a_scaled_object_is_bounded_on_its_own_and_a_vpa_keeps_its_sizes() {
-    if !available("case_66_a_scaled_object_is_bounded_on_its_own_and_a_vpa_keeps_its_sizes") {
+    let test = "case_66_a_scaled_object_is_bounded_on_its_own_and_a_vpa_keeps_its_sizes";
+    if !operators_available(test, &[]) {
         return;
     }
     let cluster = Arc::new(Cluster::start());
-    cluster.apply("keda", include_str!("manifests/operators.yaml"));
-    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io";
-    cluster.wait("custom resources", || {
-        cluster.kubectl(&["get", kinds, "-n", "keda"]).status.success()
-    });
+    cluster.operators();
+    cluster.namespace("keda");
     cluster.apply("keda", include_str!("manifests/scaled.yaml"));
     let berth = Berth::of(cluster, "keda", |_, value| value);
     berth.take_over("kubectl-client-side-apply, kubectl-patch");

@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chart::{CHART, EVERYTHING, objects, only, only_of, rendered, strings};
-use cluster::{Cluster, available_with, program, there};
+use cluster::{Cluster, available_with, operators_available, program, there};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::config;
 use pod::{ACCOUNT, KEPT, Pod, token, way_in};
@@ -27,7 +27,6 @@ use tempfile::TempDir;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const JARVIS: &str = include_str!("manifests/jarvis.yaml");
 const AROUND: &str = include_str!("manifests/around.yaml");
-const OPERATORS: &str = include_str!("manifests/operators.yaml");
 const METRICS: &str = include_str!("manifests/metrics.yaml");
 const PROMETHEUS_RULE: &str = include_str!("manifests/prometheus-rule.yaml");
 
@@ -53,7 +52,7 @@ fn inhabited(release: &str) -> Arc<Cluster> {
     let cluster = Cluster::shared();
     cluster.apply("my-service", JARVIS);
     cluster.apply("my-service", AROUND);
-    cluster.apply("my-service", OPERATORS);
+    cluster.operators();
     cluster.apply("my-service", METRICS);
     cluster.apply("my-service", PROMETHEUS_RULE);
     cluster.namespace("second");
@@ -186,7 +185,7 @@ fn the_settings_of_the_chart_are_settings() {
 
 #[test]
 fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
-    if !available_with("the_api_server_takes_everything", &["helm"]) {
+    if !operators_available("the_api_server_takes_everything", &["helm"]) {
         return;
     }
     let cluster = inhabited("taken");
@@ -295,7 +294,10 @@ fn rights(manifests: &str, names: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
-    if !available_with("the_role_of_the_advice_is_exactly_what_the_program_asks_for", &["helm"]) {
+    if !operators_available(
+        "the_role_of_the_advice_is_exactly_what_the_program_asks_for",
+        &["helm"],
+    ) {
         return;
     }
     let cluster = inhabited("asked");
@@ -350,7 +352,7 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
 
 /// A release with [`SETTINGS`], and a pod of it; `None` where that cannot be, which is said loudly and fails in CI.
 fn installed(test: &str, release: &str) -> Option<(Arc<Cluster>, Pod)> {
-    if !available_with(test, &["helm", "env", "ldd", way_in()]) {
+    if !operators_available(test, &["helm", "env", "ldd", way_in()]) {
         return None;
     }
     let cluster = inhabited(release);
@@ -472,7 +474,7 @@ fn what_a_pod_is_told_when_its_account_is_of_no_use() {
 #[test]
 fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
     let test = "the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else";
-    if !available_with(test, &["helm"]) {
+    if !operators_available(test, &["helm"]) {
         return;
     }
     let cluster = inhabited("advice");
@@ -506,7 +508,7 @@ fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
 #[test]
 fn the_account_that_applies_is_another_and_changes_only_where_it_is_told() {
     let test = "the_account_that_applies_is_another_and_changes_only_where_it_is_told";
-    if !available_with(test, &["helm"]) {
+    if !operators_available(test, &["helm"]) {
         return;
     }
     let cluster = inhabited("applied");
@@ -569,7 +571,7 @@ fn the_loop_needs_the_account_of_apply_and_is_not_there_unless_asked_for() {
 #[test]
 fn the_account_of_the_loop_holds_the_lease_and_reads_all_that_a_turn_reads() {
     let test = "the_account_of_the_loop_holds_the_lease_and_reads_all_that_a_turn_reads";
-    if !available_with(test, &["helm"]) {
+    if !operators_available(test, &["helm"]) {
         return;
     }
     let cluster = inhabited("looped");

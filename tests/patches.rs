@@ -9,17 +9,15 @@ mod harbour;
 
 use std::fmt::Write as _;
 use std::process::Output;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use plimsoll::history::{Evidence, SeriesKey, Signal};
 use plimsoll::source::demo;
 use serde_json::{Value, json};
 
-use cluster::{Cluster, available};
+use cluster::{Cluster, operators_available};
 use harbour::{Desk, JARVIS};
-
-const OPERATORS: &str = include_str!("manifests/operators-typed.yaml");
 
 /// What KEDA and a VPA hold beside JARVIS: the worker's count, and the requests of the API.
 const OWNERS: &str = "
@@ -58,15 +56,8 @@ fn manifests() -> String {
 }
 
 fn berth(namespace: &str) -> (Arc<Cluster>, Desk) {
-    static FIRST: Mutex<()> = Mutex::new(());
     let cluster = Cluster::shared();
-    {
-        let _one_after_the_other = FIRST.lock();
-        cluster.apply(namespace, OPERATORS);
-        cluster.wait("custom resources", || {
-            cluster.kubectl(&["get", KINDS, "-n", namespace]).status.success()
-        });
-    }
+    cluster.operators();
     cluster.apply(namespace, &manifests());
     let desk = Desk::of(&[namespace]);
     measured(&desk, namespace);
@@ -167,7 +158,7 @@ fn is_advised(after: &[(String, Value)], plan: &Value) {
 
 #[test]
 fn the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches_that_go_and_come_back() {
-    if !available("the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches") {
+    if !operators_available("the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches", &[]) {
         return;
     }
     let (cluster, desk) = berth("strategic");
@@ -196,7 +187,7 @@ fn the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches_that_go_and_come_bac
 
 #[test]
 fn a_target_that_is_not_the_only_metric_is_left_alone_and_named() {
-    if !available("a_target_that_is_not_the_only_metric_is_left_alone_and_named") {
+    if !operators_available("a_target_that_is_not_the_only_metric_is_left_alone_and_named", &[]) {
         return;
     }
     let (cluster, desk) = berth("two-wishes");
@@ -217,7 +208,7 @@ fn a_target_that_is_not_the_only_metric_is_left_alone_and_named() {
 
 #[test]
 fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
-    if !available("a_manifest_for_server_side_apply_holds_our_fields") {
+    if !operators_available("a_manifest_for_server_side_apply_holds_our_fields", &[]) {
         return;
     }
     let (cluster, desk) = berth("manifests");
@@ -255,7 +246,7 @@ fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
 
 #[test]
 fn a_kustomize_component_changes_what_was_advised_in_a_base_and_nothing_else() {
-    if !available("a_kustomize_component_changes_what_was_advised") {
+    if !operators_available("a_kustomize_component_changes_what_was_advised", &[]) {
         return;
     }
     let (cluster, desk) = berth("overlaid");
@@ -310,7 +301,7 @@ fn triggers(cluster: &Cluster, namespace: &str) -> (Vec<Value>, Vec<Value>) {
 
 #[test]
 fn cron_windows_raise_the_floor_by_day_within_the_bounds_and_keep_the_triggers_of_others() {
-    if !available("cron_windows_raise_the_floor_by_day") {
+    if !operators_available("cron_windows_raise_the_floor_by_day", &[]) {
         return;
     }
     let (cluster, desk) = berth("windows");
@@ -368,7 +359,7 @@ fn cron_windows_raise_the_floor_by_day_within_the_bounds_and_keep_the_triggers_o
 
 #[test]
 fn an_object_that_sleeps_gets_no_windows_and_is_named() {
-    if !available("an_object_that_sleeps_gets_no_windows_and_is_named") {
+    if !operators_available("an_object_that_sleeps_gets_no_windows_and_is_named", &[]) {
         return;
     }
     let (cluster, desk) = berth("asleep");

@@ -29,7 +29,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, available, available_with, controllers_available, program};
+use cluster::{
+    Cluster, available, available_with, controllers_available, operators_available, program,
+};
 use day::load;
 use fake::Fake;
 use harbour::{Desk, JARVIS, quiet};
@@ -285,10 +287,7 @@ fn a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs() {
 /// KEDA's object on the API in the place of its HPA, and the HPA that KEDA makes of it.
 fn keda(berth: &Berth) {
     let (cluster, namespace) = (&berth.cluster, berth.namespace);
-    cluster.apply(namespace, include_str!("manifests/operators-typed.yaml"));
-    cluster.wait("KEDA's objects", || {
-        cluster.kubectl(&["get", "scaledobjects", "-n", namespace]).status.success()
-    });
+    cluster.operators();
     berth.kubectl(&["delete", HPA]);
     let scaled = "
 apiVersion: keda.sh/v1alpha1
@@ -316,7 +315,7 @@ spec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: jarvis-ap
 
 #[test]
 fn the_floor_of_a_scaled_object_goes_up_and_back_and_what_keda_made_of_it_is_left() {
-    if !available("the_floor_of_a_scaled_object_goes_up_and_back") {
+    if !operators_available("the_floor_of_a_scaled_object_goes_up_and_back", &[]) {
         return;
     }
     let now = Timestamp::now().as_second() / STEP * STEP;
@@ -364,7 +363,7 @@ fn the_floor_of_a_scaled_object_goes_up_and_back_and_what_keda_made_of_it_is_lef
 
 #[test]
 fn a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named() {
-    if !available("a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named") {
+    if !operators_available("a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named", &[]) {
         return;
     }
     let now = Timestamp::now().as_second() / STEP * STEP;

@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn what_lasted_is_seen_afterwards_and_what_came_and_went_is_not() {
         let read = |is_so: &[bool]| -> Vec<(Timestamp, bool)> {
-            let at = |i| Timestamp::from_second(1_000 + 15 * i).unwrap();
+            let at = |i: i64| Timestamp::from_second(1_000 + 15 * i).unwrap();
             (0..).zip(is_so).map(|(i, is_so)| (at(i), *is_so)).collect()
         };
         let hold = Period(30);
