@@ -1065,6 +1065,46 @@ fn case_76_a_run_that_is_killed_is_taken_up_and_what_somebody_changed_since_is_t
 }
 
 #[test]
+fn case_76_a_torn_line_of_the_record_is_named_and_all_others_count() {
+    if !available("case_76_a_torn_line_of_the_record_is_named_and_all_others_count") {
+        return;
+    }
+    let berth = Berth::at("torn");
+    let before = berth.asked();
+    assert_ne!(berth.run(&["apply", "--yes"]).code, Some(1));
+    let after = berth.asked();
+    assert_ne!(before, after);
+    // the last outcome was half written when its run ended, and a block of the disk is gone before it
+    let record = berth.desk.path(".plimsoll/audit.jsonl");
+    let whole = std::fs::read_to_string(&record).unwrap();
+    let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+    let last = lines.iter().rposition(|line| line.contains("\"Done\"")).unwrap();
+    lines[last].truncate(60);
+    lines.insert(last, "\0\0\0\0".to_owned());
+    lines.truncate(last + 2);
+    std::fs::write(&record, lines.join("\n")).unwrap();
+    let garbage = format!("line {}, is no JSON", last + 1);
+    let cut = format!("line {}, is cut short", last + 2);
+    let hint = "hint: all other lines count";
+    // both say so, and nobody refuses
+    let told = berth.run(&["apply"]);
+    assert_ne!(told.code, Some(1), "{}", told.stderr);
+    for word in ["warning: `.plimsoll/audit.jsonl`", &garbage, &cut, hint, "ended while it changed"]
+    {
+        assert!(told.stderr.contains(word), "{word}\n{}", told.stderr);
+    }
+    let told = berth.run(&["rollback", "--yes"]);
+    told.says(0, &[&garbage, &cut, hint, "brought back"]);
+    assert_eq!(berth.asked(), before, "{}{}", told.stdout, told.stderr);
+    // what is no line of ours, but says something, is still not written after
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, format!("{text}{{\"not\": \"ours\"}}\n")).unwrap();
+    for verb in ["apply", "rollback"] {
+        berth.run(&[verb]).says(1, &["is no line of the record", "hint: move the file away"]);
+    }
+}
+
+#[test]
 fn case_76_an_api_server_that_stops_in_the_middle_of_an_apply_is_asked_again_by_the_next_run() {
     if !available("case_76_an_api_server_that_stops_in_the_middle_of_an_apply") {
         return;

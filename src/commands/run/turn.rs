@@ -131,7 +131,8 @@ pub async fn turn(
 
 /// A record with lines that are none of ours may hide a change of ours: once it is said, counts are raised and nothing else.
 fn damaged(session: &mut Session<'_>, memory: &mut Memory) -> Result<Option<Reason>> {
-    let Some(damage) = &session.damage else {
+    // what is cut short was never sent
+    let Some(damage) = session.damage.iter().find(|one| !one.is_cut()) else {
         memory.said.remove("the record");
         return Ok(None);
     };
