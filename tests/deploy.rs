@@ -764,6 +764,17 @@ fn the_image_is_given_all_that_the_build_reads() {
     let let_in: Vec<&str> = let_in.lines().filter_map(|line| line.strip_prefix('!')).collect();
     assert_eq!(copied, let_in);
     assert!(copied.iter().all(|name| Path::new(ROOT).join(name).exists()), "{copied:?}");
+    // git is in the one image that is asked for by name, and no image is root's
+    let stages: Vec<&str> = dockerfile.split("\nFROM ").skip(1).collect();
+    let [_, with_git, last] = stages[..] else { panic!("{stages:?}") };
+    assert!(
+        with_git.lines().next().unwrap().ends_with(" AS with-git") && with_git.contains(" git ")
+    );
+    assert!(last.starts_with("gcr.io/distroless/") && !last.contains("RUN"), "{last}");
+    for stage in [with_git, last] {
+        assert!(stage.contains("\nUSER 65532:65532\n"), "{stage}");
+        assert!(stage.contains("\nENTRYPOINT [\"/usr/local/bin/plimsoll\"]\n"), "{stage}");
+    }
     // what is compiled into the program lies in them
     let mut folders = vec![Path::new(ROOT).join("src")];
     let mut compiled_in = 0;
