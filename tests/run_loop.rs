@@ -250,6 +250,32 @@ fn a_floor_goes_up_with_the_load_and_back_to_its_base_and_no_further() {
 }
 
 #[test]
+fn one_turn_says_in_the_end_what_would_move_or_that_nothing_would() {
+    if !available("one_turn_says_in_the_end_what_would_move") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-once", now, 150.0);
+    let once = || {
+        let said = berth.command(&["--once"]).output().unwrap();
+        let [out, err] = [said.stdout, said.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(err, "");
+        out
+    };
+    let end = "; a dry run: without `--once`, `--yes` acts\n";
+    let up = once();
+    assert!(
+        up.contains("would    HorizontalPodAutoscaler/front-scaler in loop-once: 3 -> 6"),
+        "{up}"
+    );
+    assert!(up.ends_with(&format!("1 floor would go up{end}")), "{up}");
+    berth.patch(HPA, &json!({"spec": {"minReplicas": 12}}));
+    let still = once();
+    assert!(still.ends_with(&format!("no floor would move{end}")), "{still}");
+    assert_eq!(berth.floor(), 12);
+}
+
+#[test]
 fn a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs() {
     if !available("a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs") {
         return;

@@ -48,6 +48,7 @@ pub async fn run(args: &LoopArgs, talk: &Talk, out: &mut dyn Write) -> Result<Ex
     let mut memory = Memory::default();
     if args.once {
         let turned = turn(args, now(), &mut memory, talk, out).await?;
+        writeln!(out, "{}", turned.words())?;
         return Ok(if turned.refused == 0 && turned.left == 0 {
             Exit::Done
         } else {
