@@ -911,8 +911,8 @@ fn who_acts_next_goes_on_with_what_is_watched_and_takes_back_what_fails() {
 /// What the loop took back by itself, as its record has it.
 fn back(desk: &Desk) -> Value {
     let text = std::fs::read_to_string(desk.path(".plimsoll/audit.jsonl")).unwrap();
-    let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    all.filter(|line| line["verb"] == "Rollback" && line["happened"] == "Done").last().unwrap()
+    let mut all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    all.rfind(|line| line["verb"] == "Rollback" && line["happened"] == "Done").unwrap()
 }
 
 #[test]
@@ -1006,8 +1006,8 @@ fn a_watch_that_no_replica_saw_and_nothing_tells_of_is_said_loudly_and_stays() {
     assert!(second.said().contains("hint: look at it"), "{}", second.said());
     let count = |verb, happened| lines(&desk, verb, happened);
     assert_eq!((followed.workers(), count("Rollback", "Intent")), (json!(2), 0));
-    let text = std::fs::read_to_string(desk.path(".plimsoll/audit.jsonl")).unwrap();
-    let watched = text.lines().find(|line| line.contains("\"Watched\"")).unwrap();
+    let record = std::fs::read_to_string(desk.path(".plimsoll/audit.jsonl")).unwrap();
+    let watched = record.lines().find(|line| line.contains("\"Watched\"")).unwrap();
     assert!(watched.contains("looked back on 0 of"), "{watched}");
 }
 
