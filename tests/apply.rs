@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use cluster::{Cluster, available, controllers_available};
+use cluster::{Cluster, available, controllers_available, operators_available};
 use harbour::{Desk, JARVIS, Told};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::history::Signal;
@@ -512,15 +512,13 @@ fn case_66_an_autoscaler_that_sleeps_or_belongs_to_somebody_is_left_and_a_count_
 
 #[test]
 fn case_66_a_scaled_object_is_bounded_on_its_own_and_a_vpa_keeps_its_sizes() {
-    if !available("case_66_a_scaled_object_is_bounded_on_its_own_and_a_vpa_keeps_its_sizes") {
+    let test = "case_66_a_scaled_object_is_bounded_on_its_own_and_a_vpa_keeps_its_sizes";
+    if !operators_available(test, &[]) {
         return;
     }
     let cluster = Arc::new(Cluster::start());
-    cluster.apply("keda", include_str!("manifests/operators.yaml"));
-    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io";
-    cluster.wait("custom resources", || {
-        cluster.kubectl(&["get", kinds, "-n", "keda"]).status.success()
-    });
+    cluster.operators();
+    cluster.namespace("keda");
     cluster.apply("keda", include_str!("manifests/scaled.yaml"));
     let berth = Berth::of(cluster, "keda", |_, value| value);
     berth.take_over("kubectl-client-side-apply, kubectl-patch");
@@ -1064,6 +1062,46 @@ fn case_76_a_run_that_is_killed_is_taken_up_and_what_somebody_changed_since_is_t
     berth.patch(HPA, &json!({"spec": {"minReplicas": 4}}));
     berth.take_over_also("kubectl-patch");
     berth.run(&["apply"]).says(3, &["somebody changed it since, and it is left to them"]);
+}
+
+#[test]
+fn case_76_a_torn_line_of_the_record_is_named_and_all_others_count() {
+    if !available("case_76_a_torn_line_of_the_record_is_named_and_all_others_count") {
+        return;
+    }
+    let berth = Berth::at("torn");
+    let before = berth.asked();
+    assert_ne!(berth.run(&["apply", "--yes"]).code, Some(1));
+    let after = berth.asked();
+    assert_ne!(before, after);
+    // the last outcome was half written when its run ended, and a block of the disk is gone before it
+    let record = berth.desk.path(".plimsoll/audit.jsonl");
+    let whole = std::fs::read_to_string(&record).unwrap();
+    let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+    let last = lines.iter().rposition(|line| line.contains("\"Done\"")).unwrap();
+    lines[last].truncate(60);
+    lines.insert(last, "\0\0\0\0".to_owned());
+    lines.truncate(last + 2);
+    std::fs::write(&record, lines.join("\n")).unwrap();
+    let garbage = format!("line {}, is no JSON", last + 1);
+    let cut = format!("line {}, is cut short", last + 2);
+    let hint = "hint: all other lines count";
+    // both say so, and nobody refuses
+    let told = berth.run(&["apply"]);
+    assert_ne!(told.code, Some(1), "{}", told.stderr);
+    for word in ["warning: `.plimsoll/audit.jsonl`", &garbage, &cut, hint, "ended while it changed"]
+    {
+        assert!(told.stderr.contains(word), "{word}\n{}", told.stderr);
+    }
+    let told = berth.run(&["rollback", "--yes"]);
+    told.says(0, &[&garbage, &cut, hint, "brought back"]);
+    assert_eq!(berth.asked(), before, "{}{}", told.stdout, told.stderr);
+    // what is no line of ours, but says something, is still not written after
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, format!("{text}{{\"not\": \"ours\"}}\n")).unwrap();
+    for verb in ["apply", "rollback"] {
+        berth.run(&[verb]).says(1, &["is no line of the record", "hint: move the file away"]);
+    }
 }
 
 #[test]

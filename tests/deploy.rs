@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chart::{CHART, EVERYTHING, objects, only, only_of, rendered, strings};
-use cluster::{Cluster, available_with, program, there};
+use cluster::{Cluster, available_with, operators_available, program, there};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::config;
 use pod::{ACCOUNT, KEPT, Pod, token, way_in};
@@ -27,7 +27,6 @@ use tempfile::TempDir;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const JARVIS: &str = include_str!("manifests/jarvis.yaml");
 const AROUND: &str = include_str!("manifests/around.yaml");
-const OPERATORS: &str = include_str!("manifests/operators.yaml");
 const METRICS: &str = include_str!("manifests/metrics.yaml");
 const PROMETHEUS_RULE: &str = include_str!("manifests/prometheus-rule.yaml");
 
@@ -53,7 +52,7 @@ fn inhabited(release: &str) -> Arc<Cluster> {
     let cluster = Cluster::shared();
     cluster.apply("my-service", JARVIS);
     cluster.apply("my-service", AROUND);
-    cluster.apply("my-service", OPERATORS);
+    cluster.operators();
     cluster.apply("my-service", METRICS);
     cluster.apply("my-service", PROMETHEUS_RULE);
     cluster.namespace("second");
@@ -186,7 +185,7 @@ fn the_settings_of_the_chart_are_settings() {
 
 #[test]
 fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
-    if !available_with("the_api_server_takes_everything", &["helm"]) {
+    if !operators_available("the_api_server_takes_everything", &["helm"]) {
         return;
     }
     let cluster = inhabited("taken");
@@ -295,7 +294,10 @@ fn rights(manifests: &str, names: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
-    if !available_with("the_role_of_the_advice_is_exactly_what_the_program_asks_for", &["helm"]) {
+    if !operators_available(
+        "the_role_of_the_advice_is_exactly_what_the_program_asks_for",
+        &["helm"],
+    ) {
         return;
     }
     let cluster = inhabited("asked");
@@ -350,7 +352,7 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
 
 /// A release with [`SETTINGS`], and a pod of it; `None` where that cannot be, which is said loudly and fails in CI.
 fn installed(test: &str, release: &str) -> Option<(Arc<Cluster>, Pod)> {
-    if !available_with(test, &["helm", "env", "ldd", way_in()]) {
+    if !operators_available(test, &["helm", "env", "ldd", way_in()]) {
         return None;
     }
     let cluster = inhabited(release);
@@ -472,7 +474,7 @@ fn what_a_pod_is_told_when_its_account_is_of_no_use() {
 #[test]
 fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
     let test = "the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else";
-    if !available_with(test, &["helm"]) {
+    if !operators_available(test, &["helm"]) {
         return;
     }
     let cluster = inhabited("advice");
@@ -506,7 +508,7 @@ fn the_account_of_the_advice_lists_in_its_namespaces_and_does_nothing_else() {
 #[test]
 fn the_account_that_applies_is_another_and_changes_only_where_it_is_told() {
     let test = "the_account_that_applies_is_another_and_changes_only_where_it_is_told";
-    if !available_with(test, &["helm"]) {
+    if !operators_available(test, &["helm"]) {
         return;
     }
     let cluster = inhabited("applied");
@@ -569,7 +571,7 @@ fn the_loop_needs_the_account_of_apply_and_is_not_there_unless_asked_for() {
 #[test]
 fn the_account_of_the_loop_holds_the_lease_and_reads_all_that_a_turn_reads() {
     let test = "the_account_of_the_loop_holds_the_lease_and_reads_all_that_a_turn_reads";
-    if !available_with(test, &["helm"]) {
+    if !operators_available(test, &["helm"]) {
         return;
     }
     let cluster = inhabited("looped");
@@ -622,6 +624,23 @@ fn the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then() {
     };
     let annotations = &rule["spec"]["groups"][0]["rules"][0]["annotations"];
     let expected = json!({"severity": "warning"});
+    let back = |pod: &str, values: &str| {
+        let name = format!(r#"plimsoll_rolled_back_total{{{labels},pod="{pod}"}}"#);
+        json!({"series": name, "values": values})
+    };
+    let rolled_back = |input: Value, asked: &[(&str, &[&str])]| {
+        let annotations = &rule["spec"]["groups"][0]["rules"][1]["annotations"];
+        let alerts = asked.iter().map(|(at, pods)| {
+            let of = |pod: &&str| {
+                let labels = json!({"severity": "warning", "namespace": "plimsoll",
+                    "service": "plimsoll-loop", "pod": pod});
+                json!({"exp_labels": labels, "exp_annotations": annotations})
+            };
+            json!({"eval_time": at, "alertname": "PlimsollLoopRolledBack",
+                   "exp_alerts": pods.iter().map(of).collect::<Vec<_>>()})
+        });
+        json!({"interval": "1m", "input_series": input, "alert_rule_test": alerts.collect::<Vec<_>>()})
+    };
     let case = |input: Value, asked: &[(&str, bool)]| {
         let alerts = asked.iter().map(|(at, fires)| {
             let speaks = json!([{"exp_labels": expected, "exp_annotations": annotations}]);
@@ -636,6 +655,10 @@ fn the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then() {
         // killed, and the other goes on
         case(json!([series("a", "0+60x60 _x60"), series("b", "0x60 3660+60x60")]), &[("110m", false)]),
         case(json!([]), &[("10m", true)]),
+        // one of two takes something back after half an hour, and is quiet again an hour later
+        rolled_back(json!([back("a", "0x30 1x120"), back("b", "0x150")]), &[("29m", &[]), ("32m", &["a"]), ("95m", &[])]),
+        // one that has done so by the first scrape after its start
+        rolled_back(json!([back("a", "0x150"), back("c", "_x60 1x90")]), &[("59m", &[]), ("63m", &["c"]), ("125m", &[])]),
     ]});
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rules.yaml"), rule["spec"].to_string()).unwrap();
@@ -664,6 +687,9 @@ fn the_dashboard_asks_in_promql_and_for_documented_metrics_only() {
     let asked: Vec<String> =
         targets.map(|target| target["expr"].as_str().unwrap().replace("$object", ".*")).collect();
     assert!(asked.len() >= panels.len() && panels.len() >= 8, "{asked:?}");
+    for shown in ["plimsoll_watched_objects", "plimsoll_rolled_back_total"] {
+        assert!(asked.iter().any(|one| one.contains(shown)), "{shown}");
+    }
     let readme = std::fs::read_to_string("README.md").unwrap();
     for word in asked.iter().flat_map(|one| one.split(|c: char| !c.is_alphanumeric() && c != '_')) {
         assert!(!word.starts_with("plimsoll_") || readme.contains(&format!("`{word}")), "{word}");
@@ -738,6 +764,17 @@ fn the_image_is_given_all_that_the_build_reads() {
     let let_in: Vec<&str> = let_in.lines().filter_map(|line| line.strip_prefix('!')).collect();
     assert_eq!(copied, let_in);
     assert!(copied.iter().all(|name| Path::new(ROOT).join(name).exists()), "{copied:?}");
+    // git is in the one image that is asked for by name, and no image is root's
+    let stages: Vec<&str> = dockerfile.split("\nFROM ").skip(1).collect();
+    let [_, with_git, last] = stages[..] else { panic!("{stages:?}") };
+    assert!(
+        with_git.lines().next().unwrap().ends_with(" AS with-git") && with_git.contains(" git ")
+    );
+    assert!(last.starts_with("gcr.io/distroless/") && !last.contains("RUN"), "{last}");
+    for stage in [with_git, last] {
+        assert!(stage.contains("\nUSER 65532:65532\n"), "{stage}");
+        assert!(stage.contains("\nENTRYPOINT [\"/usr/local/bin/plimsoll\"]\n"), "{stage}");
+    }
     // what is compiled into the program lies in them
     let mut folders = vec![Path::new(ROOT).join("src")];
     let mut compiled_in = 0;

@@ -13,7 +13,7 @@ mod harbour;
 
 use std::path::Path;
 
-use cluster::{Cluster, available, controllers_available};
+use cluster::{Cluster, available, controllers_available, operators_available};
 use fake::Fake;
 use harbour::{Desk, JARVIS, allow, settings};
 use jiff::{SignedDuration, Timestamp};
@@ -188,14 +188,11 @@ fn case_65_an_object_that_was_deleted_or_renamed_is_named_and_nothing_is_advised
     assert!(told.stdout.contains("front-scaler"), "{}", told.stdout);
 }
 
-/// The two custom resources that matter here, with any content: their operators do not run.
-const OPERATORS: &str = include_str!("manifests/operators.yaml");
-
 const SCALED: &str = include_str!("manifests/scaled.yaml");
 
 #[test]
 fn case_66_a_count_that_keda_owns_is_keda_s_and_an_hpa_on_other_metrics_has_no_cpu_target() {
-    if !available("case_66_a_count_that_keda_owns_is_keda_s") {
+    if !operators_available("case_66_a_count_that_keda_owns_is_keda_s", &[]) {
         return;
     }
     // of its own: what it serves is asked of the whole cluster
@@ -207,11 +204,7 @@ fn case_66_a_count_that_keda_owns_is_keda_s_and_an_hpa_on_other_metrics_has_no_c
         read(&cluster, "keda").workload("keda", "worker").unwrap().scaler,
         Some(Scaler::Nobody)
     );
-    cluster.apply("keda", OPERATORS);
-    let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io";
-    cluster.wait("custom resources", || {
-        cluster.kubectl(&["get", kinds, "-n", "keda"]).status.success()
-    });
+    cluster.operators();
     cluster.apply("keda", SCALED);
     let live = read(&cluster, "keda");
     assert_eq!(live.gaps, []);

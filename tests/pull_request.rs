@@ -738,6 +738,20 @@ fn what_cannot_be_proposed_is_refused_before_anything_is_asked() {
 }
 
 #[test]
+fn nothing_but_the_clone_is_written_to() {
+    let (forge, _) = github();
+    let desk = Desk::with(&forge);
+    let told = desk.pr_with(&[], |command| {
+        command.env("TMPDIR", "/nonexistent").env("HOME", "/nonexistent");
+    });
+    told.says(0, &[]);
+    assert!(desk.branches().contains("refs/heads/plimsoll"), "{}", desk.branches());
+    let left = fs::read_dir(desk.path("clone/.git")).unwrap();
+    let left = left.map(|one| one.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.starts_with("plimsoll-")).count(), 0);
+}
+
+#[test]
 fn a_shallow_clone_makes_a_branch_and_says_when_it_cannot_judge_one() {
     let desk = Desk::new();
     for n in 0..3 {

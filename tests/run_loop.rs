@@ -14,6 +14,11 @@ mod fake;
 mod harbour;
 #[path = "support/kubelet.rs"]
 mod kubelet;
+#[path = "support/metrics.rs"]
+mod metrics;
+#[path = "support/real.rs"]
+#[allow(dead_code)]
+mod real;
 #[path = "support/wire.rs"]
 mod wire;
 
@@ -24,15 +29,19 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, available, available_with, controllers_available, program};
+use cluster::{
+    Cluster, available, available_with, controllers_available, operators_available, program,
+};
 use day::load;
 use fake::Fake;
-use harbour::{Desk, JARVIS};
+use harbour::{Desk, JARVIS, quiet};
 use jiff::{SignedDuration, Timestamp};
 use kubelet::{Kubelet, at_rest, controlled};
+use metrics::Metrics;
 use plimsoll::cli::{ClusterArgs, LoopArgs};
 use plimsoll::commands::Talk;
 use plimsoll::commands::run::{Memory, Turned, turn};
+use plimsoll::history::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wire::Wire;
@@ -241,6 +250,32 @@ fn a_floor_goes_up_with_the_load_and_back_to_its_base_and_no_further() {
 }
 
 #[test]
+fn one_turn_says_in_the_end_what_would_move_or_that_nothing_would() {
+    if !available("one_turn_says_in_the_end_what_would_move") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-once", now, 150.0);
+    let once = || {
+        let said = berth.command(&["--once"]).output().unwrap();
+        let [out, err] = [said.stdout, said.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(err, "");
+        out
+    };
+    let end = "; a dry run: without `--once`, `--yes` acts\n";
+    let up = once();
+    assert!(
+        up.contains("would    HorizontalPodAutoscaler/front-scaler in loop-once: 3 -> 6"),
+        "{up}"
+    );
+    assert!(up.ends_with(&format!("1 floor would go up{end}")), "{up}");
+    berth.patch(HPA, &json!({"spec": {"minReplicas": 12}}));
+    let still = once();
+    assert!(still.ends_with(&format!("no floor would move{end}")), "{still}");
+    assert_eq!(berth.floor(), 12);
+}
+
+#[test]
 fn a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs() {
     if !available("a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs") {
         return;
@@ -278,10 +313,7 @@ fn a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs() {
 /// KEDA's object on the API in the place of its HPA, and the HPA that KEDA makes of it.
 fn keda(berth: &Berth) {
     let (cluster, namespace) = (&berth.cluster, berth.namespace);
-    cluster.apply(namespace, include_str!("manifests/operators-typed.yaml"));
-    cluster.wait("KEDA's objects", || {
-        cluster.kubectl(&["get", "scaledobjects", "-n", namespace]).status.success()
-    });
+    cluster.operators();
     berth.kubectl(&["delete", HPA]);
     let scaled = "
 apiVersion: keda.sh/v1alpha1
@@ -309,7 +341,7 @@ spec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: jarvis-ap
 
 #[test]
 fn the_floor_of_a_scaled_object_goes_up_and_back_and_what_keda_made_of_it_is_left() {
-    if !available("the_floor_of_a_scaled_object_goes_up_and_back") {
+    if !operators_available("the_floor_of_a_scaled_object_goes_up_and_back", &[]) {
         return;
     }
     let now = Timestamp::now().as_second() / STEP * STEP;
@@ -357,7 +389,7 @@ fn the_floor_of_a_scaled_object_goes_up_and_back_and_what_keda_made_of_it_is_lef
 
 #[test]
 fn a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named() {
-    if !available("a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named") {
+    if !operators_available("a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named", &[]) {
         return;
     }
     let now = Timestamp::now().as_second() / STEP * STEP;
@@ -723,10 +755,33 @@ impl Followed {
         Self { cluster, namespace, desk }
     }
 
+    /// The same with a quiet month behind it, after which there is one worker too many, and a Prometheus that tells the
+    /// objectives.
+    fn quiet(namespace: &'static str) -> (Self, Metrics) {
+        let followed = Self::at(namespace);
+        let metrics = Metrics::telling([0.001, 0.3]);
+        metrics.wait(&followed.cluster, true);
+        let desk = Self::quiet_desk(namespace, &metrics);
+        (Self { desk, ..followed }, metrics)
+    }
+
+    fn quiet_desk(namespace: &'static str, metrics: &Metrics) -> Desk {
+        let desk = Self::desk_with(namespace, quiet);
+        let now = Timestamp::now().as_second() / STEP * STEP;
+        desk.has_a_worker_too_many(namespace, Timestamp::from_second(now).unwrap());
+        desk.edit("watch: 2m", "watch: 1m");
+        metrics.of(&desk);
+        desk
+    }
+
     /// A folder of its own, as a pod of the loop has it.
     fn desk(namespace: &'static str) -> Desk {
+        Self::desk_with(namespace, |_, value| value)
+    }
+
+    fn desk_with(namespace: &'static str, made: impl Fn(Signal, f64) -> f64) -> Desk {
         let now = Timestamp::now().as_second() / STEP * STEP;
-        let desk = Desk::with(&[namespace], Timestamp::from_second(now).unwrap(), |_, value| value);
+        let desk = Desk::with(&[namespace], Timestamp::from_second(now).unwrap(), made);
         let more = "apply: {takeOver: [kubectl-client-side-apply], watch: 2m}
 run: {every: 10s, apply: true}
 ";
@@ -851,6 +906,109 @@ fn who_acts_next_goes_on_with_what_is_watched_and_takes_back_what_fails() {
     drop(kubelet);
     assert_eq!((followed.workers(), lines(&other, "Rollback", "Done")), (json!(3), 1));
     third.until("nothing is watched", |one| one.metric("watched_objects") == 0.0);
+}
+
+/// What the loop took back by itself, as its record has it.
+fn back(desk: &Desk) -> Value {
+    let text = std::fs::read_to_string(desk.path(".plimsoll/audit.jsonl")).unwrap();
+    let mut all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    all.rfind(|line| line["verb"] == "Rollback" && line["happened"] == "Done").unwrap()
+}
+
+#[test]
+fn what_the_loop_lowered_is_raised_again_in_a_severity_2() {
+    let test = "what_the_loop_lowered_is_raised_again_in_a_severity_2";
+    if !controllers_available(test) || !real::available(test) {
+        return;
+    }
+    let (followed, metrics) = Followed::quiet("follow-burning");
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "");
+    let replica = followed.start(&followed.desk);
+    replica.until("it is watched", |one| one.metric("watched_objects") == 1.0);
+    assert_eq!(followed.workers(), 2);
+    *metrics.tells.lock().unwrap() = Some([0.001, 6.0]);
+    replica.until("it is taken back", |one| one.metric("rolled_back_total") == 1.0);
+    drop(kubelet);
+    assert_eq!(followed.workers(), 3, "{}", replica.said());
+    let back = back(&followed.desk);
+    assert_eq!(back["changes"][0]["reasons"], json!(["SEVERITY2"]), "{back}");
+    assert!(back["said"].to_string().contains("P99 is 6.00 s"), "{back}");
+    // and not lowered again
+    let before = turns(&replica);
+    replica.until("two turns more", |one| turns(one) > before + 1.0);
+    assert_eq!((followed.workers(), lines(&followed.desk, "Apply", "Done")), (json!(3), 1));
+}
+
+/// Lowers the workers, and is killed as soon as it watches them. When the watch ends.
+fn left_alone(followed: &Followed) -> Timestamp {
+    let first = followed.start(&followed.desk);
+    first.until("it is watched", |one| one.metric("watched_objects") == 1.0);
+    assert_eq!(followed.workers(), 2);
+    first.signal("-KILL");
+    let args = ["-n", followed.namespace, "get", "deployment/jarvis-worker", "-o", "json"];
+    let live: Value = serde_json::from_slice(&followed.cluster.kubectl(&args).stdout).unwrap();
+    let until = &live["metadata"]["annotations"]["plimsoll.dev/watched-until"];
+    until.as_str().unwrap().parse().unwrap()
+}
+
+fn sleep_until(at: Timestamp) {
+    let left = at.duration_since(Timestamp::now()).as_secs() + 1;
+    std::thread::sleep(Duration::from_secs(left.max(0).unsigned_abs()));
+}
+
+#[test]
+fn a_severity_2_that_no_replica_saw_is_found_by_the_next_that_acts() {
+    let test = "a_severity_2_that_no_replica_saw_is_found_by_the_next_that_acts";
+    if !controllers_available(test) || !real::available(test) {
+        return;
+    }
+    let (followed, metrics) = Followed::quiet("follow-alone");
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "");
+    let until = left_alone(&followed);
+    *metrics.tells.lock().unwrap() = Some([0.3, 0.3]);
+    sleep_until(until);
+    // it is over when somebody acts again, in a pod that has no record of it
+    *metrics.tells.lock().unwrap() = Some([0.001, 0.3]);
+    std::thread::sleep(Duration::from_secs(3));
+    let desk = Followed::quiet_desk(followed.namespace, &metrics);
+    let second = followed.start(&desk);
+    second.until("it is taken back", |one| one.metric("rolled_back_total") == 1.0);
+    drop(kubelet);
+    let said = second.said();
+    assert!(said.contains("ended") && said.contains("before this replica acted"), "{said}");
+    assert_eq!(followed.workers(), 3, "{said}");
+    let back = back(&desk);
+    assert_eq!(back["changes"][0]["reasons"], json!(["SEVERITY2"]), "{back}");
+    let why = back["said"].to_string();
+    assert!(why.contains("while nobody watched") && why.contains("30% of requests fail"), "{why}");
+    assert_eq!(second.metric("watched_objects"), 0.0);
+    assert_eq!(lines(&desk, "Apply", "Watched"), 1);
+}
+
+#[test]
+fn a_watch_that_no_replica_saw_and_nothing_tells_of_is_said_loudly_and_stays() {
+    let test = "a_watch_that_no_replica_saw_and_nothing_tells_of_is_said_loudly";
+    if !controllers_available(test) || !real::available(test) {
+        return;
+    }
+    let (followed, metrics) = Followed::quiet("follow-blind");
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "");
+    let until = left_alone(&followed);
+    sleep_until(until);
+    // the Prometheus that is there now has nothing of that time
+    let other = Metrics::telling([0.001, 0.3]);
+    other.wait(&followed.cluster, true);
+    let desk = Followed::quiet_desk(followed.namespace, &other);
+    let second = followed.start(&desk);
+    second.until("it is said", |one| one.said().contains("fared well is not known"));
+    second.until("nothing is watched", |one| one.metric("watched_objects") == 0.0);
+    drop((kubelet, metrics));
+    assert!(second.said().contains("hint: look at it"), "{}", second.said());
+    let count = |verb, happened| lines(&desk, verb, happened);
+    assert_eq!((followed.workers(), count("Rollback", "Intent")), (json!(2), 0));
+    let record = std::fs::read_to_string(desk.path(".plimsoll/audit.jsonl")).unwrap();
+    let watched = record.lines().find(|line| line.contains("\"Watched\"")).unwrap();
+    assert!(watched.contains("looked back on 0 of"), "{watched}");
 }
 
 #[test]

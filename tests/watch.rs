@@ -11,24 +11,24 @@ mod fake;
 mod harbour;
 #[path = "support/kubelet.rs"]
 mod kubelet;
+#[path = "support/metrics.rs"]
+mod metrics;
 #[path = "support/real.rs"]
 #[allow(dead_code)]
 mod real;
 #[path = "support/wire.rs"]
 mod wire;
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use cluster::{Cluster, available, controllers_available};
-use fake::Fake;
-use harbour::{Desk, JARVIS, Told, told};
-use jiff::{SignedDuration, Timestamp};
+use harbour::{Desk, JARVIS, Told, quiet, told};
+use jiff::Timestamp;
 use kubelet::{Kubelet, controlled};
+use metrics::Metrics;
 use plimsoll::history::Signal;
-use real::Prometheus;
 use serde_json::{Value, json};
 use wire::Wire;
 
@@ -156,48 +156,6 @@ impl Berth {
     }
 }
 
-/// An exporter, and the Prometheus that scrapes it every second.
-struct Metrics {
-    /// Error rate and P99; `None`: it answers with an error.
-    tells: Arc<Mutex<Option<[f64; 2]>>>,
-    prometheus: Prometheus,
-}
-
-impl Metrics {
-    fn telling(first: [f64; 2]) -> Self {
-        let tells = Arc::new(Mutex::new(Some(first)));
-        let told = Arc::clone(&tells);
-        let exporter = Fake::serve(move |_, _| match *told.lock().unwrap() {
-            Some([errors, p99]) => fake::answer(
-                "200 OK",
-                &["Content-Type: text/plain; version=0.0.4"],
-                &format!("error_rate {errors}\np99 {p99}\n"),
-            ),
-            None => fake::answer("500 Internal Server Error", &[], ""),
-        });
-        let prometheus = Prometheus::scraping(exporter.url.trim_start_matches("http://"));
-        Self { tells, prometheus }
-    }
-
-    /// The desk asks it for its objectives, and its files for all else.
-    fn of(&self, berth: &Berth) {
-        let files = "history: {files: [history.csv]";
-        berth.desk.edit(files, &format!("{files}, prometheus: {{url: '{}'}}", self.prometheus.url));
-        let asked =
-            "    load: {query: load}\n    queries: {errorRate: error_rate, p99: p99}\n    tiers:\n";
-        berth.desk.edit("    tiers:\n", asked);
-    }
-
-    fn wait(&self, cluster: &Cluster, has: bool) {
-        let port = self.prometheus.url.rsplit(':').next().unwrap().parse().unwrap();
-        cluster.wait("a scrape", || {
-            let answer = fake::get(port, "/api/v1/query?query=p99").unwrap_or_default();
-            let answer = String::from_utf8_lossy(&answer).into_owned();
-            answer.contains("\"success\"") && answer.contains("\"value\"") == has
-        });
-    }
-}
-
 const YES: [&str; 5] = ["apply", "--yes", "--plan", "plan.json", "--watch"];
 
 fn apply(berth: &Berth, watch: &str) -> Told {
@@ -264,7 +222,7 @@ fn in_a_severity_2_what_was_raised_stays_and_is_said() {
     }
     let berth = Berth::run_by_controllers("burning", as_it_was);
     let metrics = Metrics::telling([0.2, 0.3]);
-    metrics.of(&berth);
+    metrics.of(&berth.desk);
     metrics.wait(&berth.cluster, true);
     berth.plan(&[("api", "minReplicas"), ("api", "maxReplicas"), ("worker", "replicas")]);
     let kubelet = Kubelet::of(&berth.cluster, berth.namespace, "");
@@ -291,36 +249,10 @@ fn in_a_severity_2_what_was_lowered_is_raised_again() {
     {
         return;
     }
-    let quiet = |signal, value| match signal {
-        Signal::Load => value * 0.05,
-        Signal::ErrorRate => 0.001,
-        Signal::P99 => 0.3,
-        _ => value,
-    };
     let berth = Berth::run_by_controllers("lowered", quiet);
-    let path = berth.desk.path("history.csv");
-    let mut history = std::fs::read_to_string(&path).unwrap();
-    let watched = [
-        ("api.replicas", 3.0),
-        ("api.specReplicas", 3.0),
-        ("api.hpaMax", 5.0),
-        ("api.hpaMin", 3.0),
-        ("api.throttled", 0.0),
-        ("worker.replicas", 3.0),
-        ("worker.specReplicas", 3.0),
-        ("worker.throttled", 0.0),
-    ];
-    for (series, value) in watched {
-        for step in 0..8 * 7 * 24 * 12 {
-            let at = now() - SignedDuration::from_mins(5 * step);
-            writeln!(history, "{at},lowered,{series},{value}").unwrap();
-        }
-    }
-    std::fs::write(&path, history).unwrap();
-    let target = "Deployment/jarvis-worker}";
-    berth.desk.edit(target, "Deployment/jarvis-worker, current: {replicas: 3}}");
+    berth.desk.has_a_worker_too_many("lowered", now());
     let metrics = Metrics::telling([0.001, 6.0]);
-    metrics.of(&berth);
+    metrics.of(&berth.desk);
     metrics.wait(&berth.cluster, true);
     berth.plan(&[("worker", "replicas")]);
     let kubelet = Kubelet::of(&berth.cluster, berth.namespace, "");
@@ -348,7 +280,7 @@ fn objectives_that_are_not_told_are_said_and_are_no_severity_2() {
     let berth = Berth::run_by_controllers("blind", as_it_was);
     // it was slow when it was last seen
     let metrics = Metrics::telling([0.3, 9.0]);
-    metrics.of(&berth);
+    metrics.of(&berth.desk);
     metrics.wait(&berth.cluster, true);
     *metrics.tells.lock().unwrap() = None;
     metrics.wait(&berth.cluster, false);

@@ -1,7 +1,7 @@
 //! The record of what was changed: JSON lines, appended and on the disk before anything is sent.
 //!
 //! An `Intent` goes before every change and an outcome after it, so that a run which ended in between is seen by the
-//! next one. A last line that was cut off is no line: nothing was sent for it.
+//! next one. A line that was cut off is named and is no line: nothing was sent for it.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write as _};
@@ -151,15 +151,15 @@ impl Audit {
     /// Where another run has it, or it cannot be written or read.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
         let (audit, damage) = Self::open_around(path)?;
-        damage.map_or(Ok(audit), Err)
+        damage.into_iter().find(|one| !one.is_torn()).map_or(Ok(audit), Err)
     }
 
-    /// The same around lines that are none of ours, and the first of those.
+    /// The same around lines that are none of ours or torn, and those.
     ///
     /// # Errors
     ///
     /// Where another run has it, or it cannot be written or read.
-    pub fn open_around(path: &Path) -> Result<(Self, Option<AuditError>), AuditError> {
+    pub fn open_around(path: &Path) -> Result<(Self, Vec<AuditError>), AuditError> {
         let failed = |source| AuditError::File { path: path.to_owned(), source };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
@@ -182,16 +182,18 @@ impl Audit {
         Ok((Self { lines, path: path.to_owned(), file }, damage))
     }
 
-    /// What the record holds, without keeping anybody out, and its first line that is none of ours; empty where there
-    /// is no record.
+    /// What the record holds, without keeping anybody out, and its lines that are none of ours or torn; empty where
+    /// there is no record.
     ///
     /// # Errors
     ///
     /// Where it cannot be read.
-    pub fn read(path: &Path) -> Result<(Vec<Line>, Option<AuditError>), AuditError> {
+    pub fn read(path: &Path) -> Result<(Vec<Line>, Vec<AuditError>), AuditError> {
         match File::open(path).and_then(|mut file| text(&mut file)) {
             Ok(text) => Ok(parse(path, &text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((Vec::new(), None)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok((Vec::new(), Vec::new()))
+            }
             Err(source) => Err(AuditError::File { path: path.to_owned(), source }),
         }
     }
@@ -218,17 +220,19 @@ fn text(file: &mut File) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The lines of a record, and the first that is none. One that is no whole JSON was cut off by the end of its run, which
-/// sent nothing for it.
-fn parse(path: &Path, text: &str) -> (Vec<Line>, Option<AuditError>) {
-    let (mut lines, mut damage) = (Vec::new(), None);
+/// The lines of a record, and those that are none. One that is cut short came before its run could send anything for it.
+fn parse(path: &Path, text: &str) -> (Vec<Line>, Vec<AuditError>) {
+    let (mut lines, mut damage) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         match serde_json::from_str(line) {
             Ok(line) => lines.push(line),
-            Err(error) if error.is_eof() => {}
             Err(error) => {
-                let (path, why) = (path.to_owned(), error.to_string());
-                damage = damage.or(Some(AuditError::Line { path, line: number + 1, why }));
+                let (path, line) = (path.to_owned(), number + 1);
+                damage.push(if error.is_data() {
+                    AuditError::Line { path, line, why: error.to_string() }
+                } else {
+                    AuditError::Torn { path, line, cut: error.is_eof() }
+                });
             }
         }
     }
@@ -403,6 +407,9 @@ mod tests {
         assert!(matches!(Audit::open(&path), Err(AuditError::Line { line: 1, .. })));
         let (audit, damage) = Audit::open_around(&path).unwrap();
         assert_eq!(audit.lines.len(), 2);
-        assert!(matches!(damage, Some(AuditError::Line { line: 1, .. })));
+        let shown: Vec<String> = damage.iter().map(ToString::to_string).collect();
+        assert!(shown[0].contains("line 1, is no line of the record"), "{shown:?}");
+        assert!(shown[1].ends_with("line 3, is cut short"), "{shown:?}");
+        assert_eq!(shown.len(), 2);
     }
 }

@@ -125,9 +125,31 @@ pub enum AuditError {
         /// Why.
         why: String,
     },
+    /// A line is no whole JSON: the end of its run, or of the disk, came in between.
+    #[error("`{}`, line {line}, is {}", path.display(), if *cut { "cut short" } else { "no JSON" })]
+    Torn {
+        /// The record.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// Whether its end is missing; else it is no JSON from somewhere on.
+        cut: bool,
+    },
 }
 
 impl AuditError {
+    /// Whether it is a line that began and did not end: nothing was sent for it, since a line comes first.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        matches!(self, Self::Torn { cut: true, .. })
+    }
+
+    /// Whether it is a line that nobody can read, and not one that says something else.
+    #[must_use]
+    pub fn is_torn(&self) -> bool {
+        matches!(self, Self::Torn { .. })
+    }
+
     /// What to change.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -136,6 +158,9 @@ impl AuditError {
                 "nothing is changed that cannot be recorded: name another place with `apply: {audit: FILE}`"
             }
             Self::InUse { .. } => "wait until it is done, and run it again",
+            Self::Torn { .. } => {
+                "all other lines count; what this one said stands on its object (`plimsoll.dev/previous`): look there, then delete the line"
+            }
             Self::Line { .. } => "move the file away: objects hold what their last change replaced",
         }
     }

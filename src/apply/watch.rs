@@ -180,6 +180,16 @@ impl Streak {
     }
 }
 
+/// Whether, at some moment of readings in their order, every one for at least `hold` had said it.
+#[must_use]
+pub fn lasted(readings: impl IntoIterator<Item = (Timestamp, bool)>, hold: Period) -> bool {
+    let mut streak = Streak::default();
+    readings.into_iter().any(|(at, is_so)| {
+        streak.take(is_so, at);
+        streak.lasts(at, hold)
+    })
+}
+
 /// Why something is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -333,6 +343,18 @@ mod tests {
         streak.take(false, at(75));
         streak.take(true, at(90));
         assert!(!streak.lasts(at(90), Period(0)));
+    }
+
+    #[test]
+    fn what_lasted_is_seen_afterwards_and_what_came_and_went_is_not() {
+        let read = |is_so: &[bool]| -> Vec<(Timestamp, bool)> {
+            let at = |i: i64| Timestamp::from_second(1_000 + 15 * i).unwrap();
+            (0..).zip(is_so).map(|(i, is_so)| (at(i), *is_so)).collect()
+        };
+        let hold = Period(30);
+        assert!(lasted(read(&[false, true, true, true, false, false]), hold));
+        assert!(!lasted(read(&[true, true, false, true, true, false]), hold));
+        assert!(!lasted(read(&[]), hold));
     }
 
     #[test]

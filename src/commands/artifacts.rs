@@ -55,18 +55,27 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     }
     let exit = if whole.refused.is_empty() { run.exit(false) } else { Exit::Skipped };
     if let Some(folder) = &args.out {
-        for file in &whole.files {
-            files::write_whole(&folder.join(&file.file_name), file.content.as_bytes())?;
-        }
-        for (path, text) in whole::kustomizations(&run.plan, &whole.files) {
-            files::write_whole(&folder.join(path), text.as_bytes())?;
-        }
+        write(folder, &run, &whole, *talk)?;
         return Ok(exit);
     }
     let forward = whole.files.iter().filter(|patch| patch.way == patch::Way::Forward);
     let documents: Vec<&str> = forward.map(|patch| patch.content.as_str()).collect();
     out.write_all(documents.join("---\n").as_bytes())?;
     Ok(exit)
+}
+
+/// Writes every file, and says which.
+fn write(folder: &Path, run: &Run, whole: &Whole, talk: Talk) -> Result<()> {
+    let patches = whole.files.iter().map(|file| (file.file_name.clone(), file.content.clone()));
+    let mut lines = format!("wrote {}", folder.display());
+    for (name, text) in patches.chain(whole::kustomizations(&run.plan, &whole.files)) {
+        files::write_whole(&folder.join(&name), text.as_bytes())?;
+        lines += &format!("\n  {name}");
+    }
+    if !whole.files.is_empty() {
+        talk.say(&lines);
+    }
+    Ok(())
 }
 
 fn written(form: PatchForm, run: &Run, clocks: &Clocks) -> Whole {

@@ -48,6 +48,7 @@ pub async fn run(args: &LoopArgs, talk: &Talk, out: &mut dyn Write) -> Result<Ex
     let mut memory = Memory::default();
     if args.once {
         let turned = turn(args, now(), &mut memory, talk, out).await?;
+        writeln!(out, "{}", turned.words())?;
         return Ok(if turned.refused == 0 && turned.left == 0 {
             Exit::Done
         } else {
@@ -148,6 +149,9 @@ impl Rounds<'_> {
                 continue;
             };
             self.take(turned, begun)?;
+            // a turn looks back on what nobody saw, and may take it back
+            let watches = &memory.watching.watches;
+            self.shared.watched(watches.len(), watches.taken_back);
             out.flush()?;
             let next = begun + wait(self.every, self.failures);
             if self.rest(next, memory, out).await? == Rest::End {

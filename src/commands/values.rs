@@ -32,7 +32,10 @@ pub async fn run(args: &ValuesArgs, talk: &Talk, out: &mut dyn Write) -> Result<
         talk.say(&format!("warning: not in the overlay: {change}"));
     }
     match &args.out {
-        Some(path) => files::write_whole(path, overlay.as_bytes())?,
+        Some(path) => {
+            files::write_whole(path, overlay.as_bytes())?;
+            talk.say(&format!("wrote {}", path.display()));
+        }
         None => out.write_all(overlay.as_bytes())?,
     }
     Ok(run.exit(args.exit_code))

@@ -110,7 +110,9 @@ impl GitError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoGit { .. } => "install git, or let `PATH` name its folder",
+            Self::NoGit { .. } => {
+                "install git, or let `PATH` name its folder; the image has it where it is built with `--target with-git`"
+            }
             Self::NoRepository { .. } => {
                 "run it in a clone of the repository that holds the values, or name one with `--repo`"
             }

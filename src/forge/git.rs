@@ -319,8 +319,10 @@ impl Repository {
             verb: "commit-tree".to_owned(),
             words: error.to_string(),
         };
-        // an index of its own, which ends with this function
-        let folder = tempfile::tempdir().map_err(failed)?;
+        // an index of its own, which ends with this function; beside the objects, since nothing else need be writable
+        let own = self.must(&["rev-parse", "--absolute-git-dir"], None, &[])?.text();
+        let folder = tempfile::Builder::new().prefix("plimsoll-").tempdir_in(own);
+        let folder = folder.map_err(failed)?;
         let index = folder.path().join("index");
         let own = [("GIT_INDEX_FILE", index.to_string_lossy().into_owned())];
         self.must(&["read-tree", base], None, &own)?;

@@ -295,11 +295,16 @@ impl File<'_> {
                 self.patch_type
             )],
             Form::Manifest => vec![
-                format!("kubectl apply --server-side --field-manager=plimsoll -f {file_name}"),
+                format!(
+                    "kubectl apply --server-side --field-manager={} -f {file_name}",
+                    whole::MANAGER
+                ),
                 "a conflict names who holds a field; `--force-conflicts` takes it away from them"
                     .to_owned(),
-                "not where `plimsoll apply` acts: what that noted on the object would be given up"
-                    .to_owned(),
+                format!(
+                    "`plimsoll apply` then leaves these fields to you, or takes them by `takeOver: [{}]`",
+                    whole::MANAGER
+                ),
             ],
         }
     }

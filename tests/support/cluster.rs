@@ -56,6 +56,25 @@ pub fn there(test: &str, programs: &[&str]) -> bool {
     missing.is_empty()
 }
 
+/// The same with KEDA's and the VPA's own definitions: what then is accepted, their whole schema accepts.
+#[allow(dead_code)]
+pub fn operators_available(test: &str, more: &[&str]) -> bool {
+    let crds = crds();
+    let crds: Vec<&str> = crds.iter().map(String::as_str).collect();
+    available_with(test, &[&crds[..], more].concat())
+}
+
+/// The files that `tests/envtest/crds` names, as `tests/run` calls them.
+fn crds() -> Vec<String> {
+    let named = include_str!("../envtest/crds").lines().filter(|line| !line.starts_with('#'));
+    let name = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let (version, path) = (words.next().unwrap(), words.next().unwrap());
+        format!("{version}_{}", path.rsplit('/').next().unwrap())
+    };
+    named.map(name).collect()
+}
+
 /// A program of `KUBEBUILDER_ASSETS`, else of the path.
 pub fn found(name: &str) -> Option<PathBuf> {
     let own = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
@@ -189,6 +208,22 @@ impl Cluster {
     pub fn apply(&self, namespace: &str, manifests: &str) {
         self.namespace(namespace);
         self.send(&["apply", "-n", namespace], manifests);
+    }
+
+    /// Makes KEDA's and the VPA's kinds, where they are [`operators_available`]; their operators do not run.
+    #[allow(dead_code)]
+    pub fn operators(&self) {
+        // two at once would see each other's half
+        static MAKING: Mutex<()> = Mutex::new(());
+        let _making = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for file in crds() {
+            let crd = std::fs::read_to_string(found(&file).unwrap()).unwrap();
+            self.send(&["apply", "--server-side"], &crd);
+        }
+        let kinds = "scaledobjects.keda.sh,verticalpodautoscalers.autoscaling.k8s.io";
+        self.wait("custom resources", || {
+            self.kubectl(&["get", kinds, "-n", "default"]).status.success()
+        });
     }
 
     /// Sends manifests, as the administrator: what `kubectl` says of each, and what it warns of.

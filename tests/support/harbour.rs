@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use plimsoll::history::{Evidence, Signal};
 use plimsoll::source::demo;
 use serde_json::Value;
@@ -85,6 +85,30 @@ impl Desk {
         std::fs::write(self.path("plimsoll.yaml"), text.replace(old, new)).unwrap();
     }
 
+    /// Where the load is [`quiet`]: all that may forbid to lower the workers was watched, and there is one too many.
+    pub fn has_a_worker_too_many(&self, service: &str, end: Timestamp) {
+        let mut history = std::fs::read_to_string(self.path("history.csv")).unwrap();
+        let watched = [
+            ("api.replicas", 3.0),
+            ("api.specReplicas", 3.0),
+            ("api.hpaMax", 5.0),
+            ("api.hpaMin", 3.0),
+            ("api.throttled", 0.0),
+            ("worker.replicas", 3.0),
+            ("worker.specReplicas", 3.0),
+            ("worker.throttled", 0.0),
+        ];
+        for (series, value) in watched {
+            for step in 0..8 * 7 * 24 * 12 {
+                let at = end - SignedDuration::from_mins(5 * step);
+                writeln!(history, "{at},{service},{series},{value}").unwrap();
+            }
+        }
+        std::fs::write(self.path("history.csv"), history).unwrap();
+        let target = "Deployment/jarvis-worker}";
+        self.edit(target, "Deployment/jarvis-worker, current: {replicas: 3}}");
+    }
+
     /// What the binary says for [`AT`], as this user of the cluster.
     pub fn run(&self, cluster: &Cluster, user: &str, args: &[&str]) -> Told {
         self.say(cluster, user, &[args, &["--at", AT]].concat())
@@ -137,6 +161,16 @@ impl Told {
             assert!(said.contains(&flat(word)), "`{word}` is not in\n{text}");
         }
         assert!(!text.contains("panicked"), "{text}");
+    }
+}
+
+/// A history of a healthy service with little to do.
+pub fn quiet(signal: Signal, value: f64) -> f64 {
+    match signal {
+        Signal::Load => value * 0.05,
+        Signal::ErrorRate => 0.001,
+        Signal::P99 => 0.3,
+        _ => value,
     }
 }
 

@@ -28,8 +28,8 @@ pub(in crate::commands) struct Session<'a> {
     pub lines: Vec<Line>,
     who: String,
     pub now: Timestamp,
-    /// What speaks against trusting the record as a whole.
-    pub damage: Option<AuditError>,
+    /// The lines of the record that are none of ours, or torn.
+    pub damage: Vec<AuditError>,
     /// The codes that each object was refused with before, for who comes again and again; empty at first.
     pub refused: BTreeMap<String, String>,
     /// Where nobody looks on: how long what is changed is watched by the loop, and what is as it should be is not said.
@@ -63,7 +63,8 @@ pub(in crate::commands) struct Passed<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Connects, and with `yes` opens the record, which keeps other runs out; a damaged one ends it.
+    /// Connects, and with `yes` opens the record, which keeps other runs out; one with a line of somebody else's ends it,
+    /// and a torn line is named.
     pub async fn open(
         options: &ClusterOptions,
         record: &Path,
@@ -72,10 +73,16 @@ impl<'a> Session<'a> {
         out: &'a mut dyn std::io::Write,
     ) -> Result<Self> {
         let mut session = Self::open_around(options, record, moment, talk, out).await?;
-        session.damage.take().map_or(Ok(session), |damage| Err(unrecorded(damage).into()))
+        for damage in std::mem::take(&mut session.damage) {
+            if !damage.is_torn() {
+                return Err(unrecorded(damage).into());
+            }
+            talk.say(&format!("warning: {damage}\nhint: {}", damage.hint()));
+        }
+        Ok(session)
     }
 
-    /// The same around lines of the record that are none of ours.
+    /// The same around lines of the record that are none of ours, or torn.
     pub async fn open_around(
         options: &ClusterOptions,
         record: &Path,
@@ -310,14 +317,20 @@ impl<'a> Session<'a> {
             let said = vec![format!("found by the run of {}: {what}", self.run)];
             self.record(Line { said, ..line }, happened)?;
         }
+        self.reread();
+        Ok(())
+    }
+
+    /// What this run wrote is part of the record too.
+    fn reread(&mut self) {
         if let Some(audit) = &self.audit {
             self.lines.clone_from(&audit.lines);
         }
-        Ok(())
     }
 
     /// What a run left unwatched that ended before its watch. The loop's own goes on, whichever of its replicas acts.
     pub fn settle_watches(&mut self) -> Result<()> {
+        self.reread();
         let now = Timestamp::now();
         let over = |line: &Line| line.until.is_none_or(|until| until < now);
         for line in audit::unwatched(&self.lines).into_iter().filter(over) {

@@ -1,6 +1,7 @@
 //! After the act: `apply` stays while what it changed is watched. What is applied stays if it is stopped.
 
 mod gauge;
+mod look_back;
 mod watches;
 
 use std::time::Duration;

@@ -60,6 +60,28 @@ pub struct Seen {
     pub asked: Option<u32>,
 }
 
+impl Turned {
+    /// What a turn that may not act would do, in a line: each floor has said so itself.
+    pub(super) fn words(&self) -> String {
+        let floors =
+            |count| if count == 1 { "1 floor".to_owned() } else { format!("{count} floors") };
+        let mut line = match (self.raised, self.taken_back) {
+            (0, 0) => "no floor would move".to_owned(),
+            (up, 0) => format!("{} would go up", floors(up)),
+            (0, down) => format!("{} would go down", floors(down)),
+            (up, down) => format!("{} would go up and {down} down", floors(up)),
+        };
+        for (count, what) in
+            [(self.applied, "changed as advised"), (self.refused, "refused"), (self.left, "left")]
+        {
+            if count > 0 {
+                line += &format!(", {count} {what}");
+            }
+        }
+        line + "; a dry run: without `--once`, `--yes` acts"
+    }
+}
+
 impl Seen {
     pub(super) fn labels(&self) -> String {
         format!("namespace=\"{}\",object=\"{}\"", self.namespace, self.object)
@@ -131,7 +153,8 @@ pub async fn turn(
 
 /// A record with lines that are none of ours may hide a change of ours: once it is said, counts are raised and nothing else.
 fn damaged(session: &mut Session<'_>, memory: &mut Memory) -> Result<Option<Reason>> {
-    let Some(damage) = &session.damage else {
+    // what is cut short was never sent
+    let Some(damage) = session.damage.iter().find(|one| !one.is_cut()) else {
         memory.said.remove("the record");
         return Ok(None);
     };

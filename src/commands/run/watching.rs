@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::Memory;
-use crate::apply::audit::{Line, Verb};
+use crate::apply::audit::{self, Happened, Line, Verb};
 use crate::apply::server::Place;
 use crate::apply::watch::Act;
 use crate::apply::{Found, annotation, changes, noted, owner};
@@ -25,6 +25,9 @@ use crate::config::Settings;
 use crate::render::objects::{Kind, Path};
 use crate::service::Service;
 use crate::service::live::Live;
+
+/// How long after its end a watch is looked back on by who did not see it to its end: no object says who did.
+const LOOKS_BACK: SignedDuration = SignedDuration::from_hours(24);
 
 /// What of the watch is kept from one look to the next.
 pub(super) struct Watching {
@@ -74,7 +77,8 @@ impl Watching {
         self.watches.add(session, length, acts.into_iter())
     }
 
-    /// Goes on with what the objects say is watched still, and names what the record says was left unwatched.
+    /// Goes on with what the objects say is watched still, looks back on the time in which nobody may have watched, and
+    /// names what the record says was left unwatched.
     pub async fn resume(
         &mut self,
         session: &mut Session<'_>,
@@ -84,21 +88,35 @@ impl Watching {
         if self.known {
             return Ok(());
         }
-        session.settle_watches()?;
         let mut open = Vec::new();
         for service in &settings.services {
             for seen in live.objects(service) {
                 let Some(act) = still_watched(session, service, &seen.object).await? else {
                     continue;
                 };
-                if !self.watches.has(&act.0.line) {
-                    let object = format!("{} in {}", act.0.line.object, act.0.line.namespace);
-                    session.talk.say(&format!("watching {object} on, until {:.0}", act.1));
-                    open.push(act);
+                let closed = |line: &Line| {
+                    line.happened == Happened::Watched && audit::same(line, &act.0.line)
+                };
+                if self.watches.has(&act.0.line) || session.lines.iter().any(closed) {
+                    continue;
                 }
+                let object = format!("{} in {}", act.0.line.object, act.0.line.namespace);
+                let what = if act.1 > Timestamp::now() {
+                    format!("watching {object} on, until {:.0}", act.1)
+                } else {
+                    format!("the watch of {object} ended {:.0}, before this replica acted", act.1)
+                };
+                session.talk.say(&what);
+                open.push(act);
             }
         }
-        self.take(session, settings, open)?;
+        let lines: Vec<Line> = open.iter().map(|(act, _)| act.line.clone()).collect();
+        if !lines.is_empty() {
+            self.take(session, settings, open)?;
+            self.watches.see(settings, false, *session.talk).await;
+            self.watches.look_back(session, &settings.rules, &lines).await?;
+        }
+        session.settle_watches()?;
         self.known = true;
         Ok(())
     }
@@ -154,7 +172,7 @@ fn noted_line(
     let ours = |key: &str| {
         owner::others(object, &Path::keys(&["metadata", "annotations", key])).is_empty()
     };
-    if until <= Timestamp::now() || !notes.into_iter().all(ours) {
+    if until.duration_since(Timestamp::now()) < -LOOKS_BACK || !notes.into_iter().all(ours) {
         return None;
     }
     let run = object["metadata"]["annotations"][annotation::APPLIED_AT].as_str()?.to_owned();

@@ -1,12 +1,12 @@
 //! Cron triggers of KEDA: the floor of a `ScaledObject` by the clock, laid down ahead of each ramp of the week.
 //!
 //! KEDA gives the largest count of all triggers, within the bounds of the object, so a window can only raise. Triggers are
-//! one list that a merge patch replaces. The patch is therefore one of JSON (RFC 6902): it begins with a test that the
-//! list is still what the cluster told, and is refused where it is not. A component of Kustomize appends to the list of
+//! one list that a merge patch replaces. The patch is therefore one of JSON (RFC 6902): it begins with tests that the
+//! list is still as long as the cluster told, with the same types and names, and ours as they were; it is refused where
+//! that is not so, and touches none but ours. A component of Kustomize appends to the list of
 //! the base, whatever that holds. A trigger of ours is known by its name, [`PREFIX`] and a number; all others are kept.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde_json::{Value, json};
 
@@ -151,7 +151,7 @@ impl<'a> Triggers<'a> {
                 shell(self.name),
                 shell(self.namespace)
             ));
-            notes.push("refused where the triggers are others than these: those of others are kept as the cluster told".to_owned());
+            notes.push("refused where there are other triggers than the cluster told; those of others are not touched".to_owned());
         }
         if way == Way::Forward {
             notes.push(format!(
@@ -166,24 +166,29 @@ impl<'a> Triggers<'a> {
         notes
     }
 
+    /// From one list to the other: what stands there is tested, ours go, and the new ones come to their places. Of those
+    /// of others nothing is written but what tells them apart: their metadata may hold what is nobody's business.
     fn replaced(&self, from: &[Value], to: &[Value]) -> String {
-        let seen = ascii(&Value::from(from.to_vec()).to_string());
-        let mut text = format!("- op: test\n  path: /spec/triggers\n  value: {seen}\n");
-        text += "- op: replace\n  path: /spec/triggers\n";
-        text += if to.is_empty() { "  value: []\n" } else { "  value:\n" };
-        let mut said = self.said.iter();
-        for trigger in to {
-            let words = if is_ours(trigger) && std::ptr::eq(to, self.after.as_slice()) {
-                said.next().map(|words| format!("    {}", comment(words)))
-            } else {
-                None
-            };
-            let _ = writeln!(
-                text,
-                "{}    - {}",
-                words.unwrap_or_default(),
-                ascii(&trigger.to_string())
-            );
+        let mut text = as_long(from.len());
+        for (place, trigger) in from.iter().enumerate() {
+            let at = format!("/spec/triggers/{place}");
+            if is_ours(trigger) {
+                text += &operation("test", &at, Some(trigger));
+                continue;
+            }
+            for key in ["type", "name"].into_iter().filter(|key| trigger[key].is_string()) {
+                text += &operation("test", &format!("{at}/{key}"), Some(&trigger[key]));
+            }
+        }
+        let gone = (0..from.len()).rev().filter(|place| is_ours(&from[*place]));
+        for place in gone {
+            text += &operation("remove", &format!("/spec/triggers/{place}"), None);
+        }
+        let forward = std::ptr::eq(to, self.after.as_slice());
+        let mut said = self.said.iter().filter(|_| forward);
+        for (place, trigger) in to.iter().enumerate().filter(|(_, trigger)| is_ours(trigger)) {
+            text += &said.next().map(|words| comment(words)).unwrap_or_default();
+            text += &operation("add", &format!("/spec/triggers/{place}"), Some(trigger));
         }
         text
     }
@@ -191,15 +196,28 @@ impl<'a> Triggers<'a> {
     fn appended(&self) -> String {
         let mut text = String::new();
         for (trigger, words) in self.ours().zip(&self.said) {
-            let trigger = ascii(&trigger.to_string());
-            let _ = write!(
-                text,
-                "{}- op: add\n  path: /spec/triggers/-\n  value: {trigger}\n",
-                comment(words)
-            );
+            text += &comment(words);
+            text += &operation("add", "/spec/triggers/-", Some(trigger));
         }
         text
     }
+}
+
+/// An operation of a JSON patch.
+fn operation(op: &str, path: &str, value: Option<&Value>) -> String {
+    let value = value.map(|value| format!("  value: {}\n", ascii(&value.to_string())));
+    format!("- op: {op}\n  path: {path}\n{}", value.unwrap_or_default())
+}
+
+/// A test that the list is so long. RFC 6902 has none for that: of a copy so many are removed, and nothing may be left.
+fn as_long(count: usize) -> String {
+    let copy = "/spec/plimsollCopy";
+    let mut text = format!("- op: copy\n  from: /spec/triggers\n  path: {copy}\n");
+    for _ in 0..count {
+        text += &operation("remove", &format!("{copy}/0"), None);
+    }
+    text += &operation("test", copy, Some(&json!([])));
+    text + &operation("remove", copy, None)
 }
 
 /// A window as KEDA's clock is told it.
@@ -338,17 +356,77 @@ mod tests {
         serde_saphyr::from_str(&patch.content).unwrap()
     }
 
-    /// A list after a patch: its first operation tests what the second one replaces.
+    /// A list after a patch; `None`: it is refused.
+    fn applied(file: &Patch, list: &Value) -> Option<Value> {
+        let mut object = json!({"spec": {"triggers": list}});
+        for one in read(file).as_array().unwrap() {
+            let path = one["path"].as_str().unwrap();
+            let (parent, key) = path.rsplit_once('/').unwrap();
+            let (op, value) = (one["op"].as_str().unwrap(), one["value"].clone());
+            let copied = one["from"].as_str().map(|from| object.pointer(from).cloned());
+            let parent = match (op, object.pointer_mut(parent)?) {
+                ("test", parent) => {
+                    let at = key.parse::<usize>().ok();
+                    let is = at.map_or_else(|| parent.get(key), |at| parent.get(at));
+                    if is != Some(&value) {
+                        return None;
+                    }
+                    continue;
+                }
+                (_, parent) => parent,
+            };
+            match (op, parent) {
+                ("copy", Value::Object(map)) => drop(map.insert(key.to_owned(), copied??)),
+                ("remove", Value::Object(map)) => drop(map.remove(key)?),
+                ("remove", Value::Array(list)) => {
+                    let at = key.parse().ok().filter(|at| *at < list.len())?;
+                    list.remove(at);
+                }
+                ("add", Value::Array(list)) => {
+                    let at = key.parse().ok().filter(|at| *at <= list.len())?;
+                    list.insert(at, value);
+                }
+                _ => panic!("{one}"),
+            }
+        }
+        let spec = object["spec"].as_object().unwrap();
+        assert_eq!(spec.len(), 1, "{spec:?}");
+        Some(object["spec"]["triggers"].clone())
+    }
+
     fn after(patch: &Patch, list: &Value) -> Value {
-        let read = read(patch);
-        assert_eq!(
-            (&read[0]["op"], &read[0]["value"]),
-            (&json!("test"), list),
-            "{}",
-            patch.content
-        );
-        assert_eq!((&read[1]["op"], read.as_array().unwrap().len()), (&json!("replace"), 2));
-        read[1]["value"].clone()
+        applied(patch, list).unwrap_or_else(|| panic!("refused: {}", patch.content))
+    }
+
+    #[test]
+    fn nothing_of_others_is_written_and_a_list_that_changed_is_refused() {
+        let theirs = |name: &str, key: &str| json!({"type": "rabbitmq", "name": name, "metadata": {"host": key}});
+        let there =
+            json!([theirs("a", "amqp://me:secret@mq"), clock(1, 9), theirs("b", "amqp://b")]);
+        let [patches, _] = written(there.clone(), laid(vec![window(6), window(8)], false));
+        let [forward, undo] = patches.try_into().unwrap();
+        for patch in [&forward, &undo] {
+            let text = &patch.content;
+            assert!(!text.contains("secret") && !text.contains("amqp"), "{text}");
+        }
+        let new = after(&forward, &there);
+        assert_eq!(new, json!([there[0], there[2], clock(1, 6), clock(2, 8)]));
+        assert_eq!(after(&undo, &new), there);
+        // what they changed inside of their own stays theirs
+        let rotated = json!([theirs("a", "amqp://me:other@mq"), there[1], there[2]]);
+        assert_eq!(after(&forward, &rotated)[0], rotated[0]);
+        // sent twice, longer, shorter, in another order, of another name, ours by another hand
+        for list in [
+            new,
+            json!([there[0], there[1], there[2], {"type": "cpu"}]),
+            json!([there[0], there[1]]),
+            json!([there[2], there[1], there[0]]),
+            json!([theirs("c", "amqp://me:secret@mq"), there[1], there[2]]),
+            json!([there[0], clock(1, 7), there[2]]),
+            json!([]),
+        ] {
+            assert_eq!(applied(&forward, &list), None, "{list}");
+        }
     }
 
     fn clock(number: u32, pods: u32) -> Value {

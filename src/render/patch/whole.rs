@@ -2,8 +2,10 @@
 //!
 //! Both are the whole word of Plimsoll on an object. What a manager of server-side apply leaves out of its manifest it
 //! gives up, and a field that nobody holds any more falls back to its default; a component of Kustomize that leaves
-//! out what last week's set falls back to the base. So a value that stays is stated again, and an object of which one
-//! is not known is refused: it would be lowered without a word.
+//! out what last week's set falls back to the base; and an object whose file is gone from a repository may be taken for
+//! one to delete. So a value that stays is stated again, also where all of an object stays, and an object of which one is
+//! not known is refused: it would be lowered without a word. The manifests have a manager of their own, [`MANAGER`]:
+//! under that of `apply` they would give up what it notes on the object.
 
 use std::fmt::Write;
 
@@ -14,6 +16,9 @@ use crate::render::yaml::{comment, quoted};
 use crate::service::Service;
 use crate::service::live::{Live, Workload};
 
+/// The field manager under which the manifests are sent.
+pub const MANAGER: &str = "plimsoll-patch";
+
 /// What was written, and what was not and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
@@ -23,7 +28,7 @@ pub struct Whole {
     pub refused: Vec<String>,
 }
 
-/// A manifest for `kubectl apply --server-side` of each object that changes: our fields and no others.
+/// A manifest for `kubectl apply --server-side` of each object that is advised: our fields and no others.
 #[must_use]
 pub fn manifests(plan: &Plan, services: &[Service], live: &Live) -> Whole {
     all(plan, services, live, Form::Manifest)
@@ -130,8 +135,7 @@ fn component_files(
     let objects = Objects::of(of, workload);
     for kind in [objects.scaler.0, kind] {
         let edits = without_doubles(edits(kind, of, workload));
-        let changed = edits.iter().any(|edit| edit.change.target != edit.current);
-        if edits.is_empty() || form == Form::Manifest && !changed {
+        if edits.is_empty() {
             continue;
         }
         let made = file(of, &objects, (kind, &edits), Way::Forward);
@@ -140,9 +144,7 @@ fn component_files(
             None => whole.files.push(made.write(plan, form)),
         }
     }
-    if let Some(bounds) = vpa::bounds(plan, of, workload, objects.container)
-        && (form == Form::Kustomize || bounds.before != bounds.after)
-    {
+    if let Some(bounds) = vpa::bounds(plan, of, workload, objects.container) {
         let made = bounds.file(of, Way::Forward, &bounds.after);
         whole.files.push(made.write(plan, form));
     }
@@ -226,7 +228,7 @@ mod tests {
         ])]);
         let services = [example::service()];
         let ssa = manifests(&plan, &services, &Live::default());
-        assert_eq!(ssa.files.len(), 1);
+        assert_eq!(ssa.files.len(), 2);
         let expected = serde_json::json!({"maxReplicas": 10, "minReplicas": 3});
         assert_eq!(read(&ssa.files[0])["spec"], expected);
         assert!(
@@ -234,9 +236,13 @@ mod tests {
             "{}",
             ssa.files[0].content
         );
-        // the component of Kustomize holds the object that stays, too
+        // both hold the object that stays, too
+        assert_eq!(read(&ssa.files[1])["spec"], serde_json::json!({"replicas": 4}));
         let all = kustomize(&plan, &services, &Live::default());
-        assert_eq!(all.files.len(), 2);
+        let objects = |whole: &Whole| -> Vec<_> {
+            whole.files.iter().map(|file| (file.kind, file.object.clone())).collect()
+        };
+        assert_eq!(objects(&all), objects(&ssa));
         assert_eq!(read(&all.files[1])["spec"], serde_json::json!({"replicas": 4}));
         let [(path, text)] = kustomizations(&plan, &all.files).try_into().unwrap();
         assert_eq!(path, "jarvis/kustomization.yaml");

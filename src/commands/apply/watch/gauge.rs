@@ -1,20 +1,24 @@
 //! The objectives of a service, read from the Prometheus of the settings again and again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::apply::watch::Streak;
+use crate::apply::watch::{Streak, lasted};
 use crate::commands::apply::session::plain;
 use crate::commands::pull::{self, CHOICE};
 use crate::config::{PrometheusSettings, Settings};
 use crate::history::{SeriesKey, Signal};
 use crate::service::{LoadSource, Service};
-use crate::source::prometheus::{Choice, Client, PrometheusError, queries};
-use crate::units::Ratio;
+use crate::source::prometheus::{Choice, Client, PrometheusError, Range, queries};
+use crate::units::{Period, Ratio};
 
 /// The longest that an answer is waited for: the next question comes soon.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why an objective is not known that nobody asks for.
+const UNCOUNTED: &str = "nothing in the settings or the metrics counts it";
 
 /// What is known of a service's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +111,33 @@ impl Gauge {
         news.then(|| format!("{}: {}", self.service, self.words()))
     }
 
+    /// What it was in a time in which nobody looked: a Severity 2 that lasted for `hold`, and the worst that was read.
+    pub(super) async fn look_back(&mut self, range: Range, hold: Period) -> (Health, String) {
+        let mut told: BTreeMap<i64, bool> = BTreeMap::new();
+        for needle in &mut self.needles {
+            let samples = needle.over(&self.client, range).await;
+            for (at, value) in samples.iter().flatten() {
+                *told.entry(*at).or_default() |= *value > needle.limit;
+            }
+            let worst =
+                |all: Vec<(i64, f64)>| all.into_iter().map(|(_, value)| value).reduce(f64::max);
+            needle.reading = samples.and_then(|all| worst(all).ok_or("no samples".to_owned()));
+        }
+        self.last = None;
+        let step = usize::try_from(range.step).unwrap_or(1).max(1);
+        let moments = (range.from..=range.to).step_by(step);
+        let severe = |at: i64| told.get(&at).copied().unwrap_or(false);
+        let readings =
+            moments.filter_map(|at| Some((Timestamp::from_second(at).ok()?, severe(at))));
+        let health = match told.len() {
+            0 => Health::Unknown,
+            _ if lasted(readings, hold) => Health::Severity2,
+            _ => Health::Below,
+        };
+        let of = format!("{} of {} readings", told.len(), range.points());
+        (health, format!("looked back on {of}, at the worst {}", self.words()))
+    }
+
     pub(super) fn health(&self) -> Health {
         let mut known =
             self.needles.iter().filter_map(|one| Some((one.limit, one.reading.as_ref().ok()?)));
@@ -127,9 +158,7 @@ impl Gauge {
 
 impl Needle {
     async fn read(&self, client: &Client, at: Timestamp) -> Result<f64, String> {
-        let Some(promql) = &self.promql else {
-            return Err("nothing in the settings or the metrics counts it".to_owned());
-        };
+        let Some(promql) = &self.promql else { return Err(UNCOUNTED.to_owned()) };
         let answer = client.look(promql, at.as_second()).await;
         let answer = answer.map_err(|error| plain(&error.to_string()))?;
         match answer.as_slice() {
@@ -138,6 +167,14 @@ impl Needle {
             [_] => Err("no number".to_owned()),
             several => Err(format!("{} series instead of one", several.len())),
         }
+    }
+
+    /// What it was at the steps of a range; steps without a sample are left out.
+    async fn over(&self, client: &Client, range: Range) -> Result<Vec<(i64, f64)>, String> {
+        let Some(promql) = &self.promql else { return Err(UNCOUNTED.to_owned()) };
+        let answer = client.range(promql, range).await;
+        let samples = answer.map_err(|error| plain(&error.to_string()))?.samples;
+        Ok(samples.at.into_iter().zip(samples.value).collect())
     }
 
     fn words(&self) -> String {

@@ -22,9 +22,9 @@ use crate::units::Period;
 const HOLD: Period = Period(300);
 
 /// A change under watch.
-struct Watched {
-    act: Act,
-    until: Timestamp,
+pub(super) struct Watched {
+    pub act: Act,
+    pub until: Timestamp,
     state: Rollout,
     /// Two readings in a row are enough.
     failed: Streak,
@@ -33,8 +33,8 @@ struct Watched {
 
 /// All changes under watch, by rollout and by objectives.
 pub(in crate::commands) struct Watches {
-    under: Vec<Watched>,
-    gauges: Vec<Gauge>,
+    pub(super) under: Vec<Watched>,
+    pub(super) gauges: Vec<Gauge>,
     hold: Period,
     /// Whether all that is over went well.
     pub well: bool,
@@ -82,7 +82,7 @@ impl Watches {
         length: Period,
         acts: impl Iterator<Item = (Act, Timestamp)>,
     ) -> Result<()> {
-        self.hold = Period(HOLD.0.min(length.0 / 2));
+        self.hold = hold(length);
         for (act, until) in acts {
             let open = audit::unwatched(&session.lines);
             if !open.iter().any(|line| audit::same(line, &act.line)) {
@@ -191,7 +191,7 @@ impl Watches {
 
     /// Takes back what may be, of those changes that are concerned, and no longer watches them. What a cluster that is
     /// lost leaves undone stays under watch.
-    async fn take_back(
+    pub(super) async fn take_back(
         &mut self,
         session: &mut Session<'_>,
         rules: &Rules,
@@ -237,10 +237,9 @@ impl Watches {
     /// Ends the watch of those changes whose time is over, or of which nothing more can come. What is not decided yet is
     /// watched until it is, and with it what the same run changed of the service.
     pub(in crate::commands) fn finish(&mut self, session: &mut Session<'_>) -> Result<()> {
-        let of = |one: &Watched| (one.act.service.clone(), one.act.line.run.clone());
-        let runs: BTreeSet<(String, String)> = self.under.iter().map(of).collect();
+        let runs: BTreeSet<(String, String)> = self.under.iter().map(run_of).collect();
         for run in runs {
-            let mine = |one: &Watched| of(one) == run;
+            let mine = |one: &Watched| run_of(one) == run;
             if !self.under.iter().filter(|one| mine(one)).all(|one| self.is_over(one)) {
                 continue;
             }
@@ -284,6 +283,16 @@ impl Watches {
     }
 }
 
+/// How long what may pass must last, in a watch of this length.
+pub(super) fn hold(length: Period) -> Period {
+    Period(HOLD.0.min(length.0 / 2))
+}
+
+/// The service and the run of a change.
+pub(super) fn run_of(one: &Watched) -> (String, String) {
+    (one.act.service.clone(), one.act.line.run.clone())
+}
+
 async fn state(session: &Session<'_>, act: &Act) -> Rollout {
     let (Some((kind, name)), Some(workload)) =
         (kind_and_name(&act.line.object), kind_and_name(&act.line.workload))
@@ -297,7 +306,7 @@ async fn state(session: &Session<'_>, act: &Act) -> Rollout {
     }
 }
 
-fn shown(line: &Line) -> String {
+pub(super) fn shown(line: &Line) -> String {
     plain(&format!("{} in {}", line.object, line.namespace))
 }
 
