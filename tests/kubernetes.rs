@@ -425,6 +425,38 @@ fn send(cluster: &Cluster, desk: &Desk, file: &str, dry: bool) {
 }
 
 #[test]
+fn check_names_what_a_plan_would_have_to_do_without_and_its_remedy() {
+    if !available("check_names_what_a_plan_would_have_to_do_without") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("checked", JARVIS);
+    let check = |desk: &Desk, user: &str| desk.say(&cluster, user, &["check"]);
+    let desk = Desk::of(&["checked"]);
+    check(&desk, "admin").says(0, &["cluster tells what is in force for 3 components"]);
+    check(&desk, "stranger").says(
+        3,
+        &[
+            "cannot list deployments in namespace `checked`",
+            "cannot list horizontalpodautoscalers in namespace `checked`",
+            "hint: denied is not taken for none; allow it with `kubectl create role",
+        ],
+    );
+    desk.edit("Deployment/jarvis-worker", "Deployment/jarvis-wroker");
+    check(&desk, "admin").says(
+        3,
+        &[
+            "`Deployment/jarvis-wroker` in namespace `checked` does not exist",
+            "hint: set `components.<name>.target`",
+        ],
+    );
+    let elsewhere = Desk::of(&["nowhere"]);
+    let told = check(&elsewhere, "admin");
+    told.says(3, &["namespace `nowhere` does not exist", "hint: correct `services[].namespace`"]);
+    assert!(!told.stdout.contains("in force for"), "{}", told.stdout);
+}
+
+#[test]
 fn who_is_not_known_or_may_nothing_is_told_so() {
     if !available("who_is_not_known_or_may_nothing_is_told_so") {
         return;
