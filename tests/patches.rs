@@ -198,7 +198,7 @@ fn the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches_that_go_and_come_bac
 fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
     // no cluster: the settings say what is in force
     let (desk, alone) = (Desk::of(&["stale", "other"]), Desk::of(&["stale"]));
-    let all = desk.path("all").display().to_string();
+    let [all, components] = ["all", "components"].map(|name| desk.path(name).display().to_string());
     let told = |now: &str| {
         let api =
             format!("Deployment/jarvis-api, current: {{minReplicas: {now}, maxReplicas: 10}}}}");
@@ -210,6 +210,9 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
             told.stderr
         };
         [&desk, &alone].map(|desk| desk.edit("Deployment/jarvis-api}", &api));
+        // both at first, and then the one alone
+        let of = if now == "3" { &desk } else { &alone };
+        run(of, &["patch", "--form", "kustomize", "--out", &components]);
         let said = [
             run(&alone, &["patch", "--out", &all, "--namespace", "stale"]),
             run(&desk, &["patch", "--out", "po"]),
@@ -230,6 +233,8 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
     let of = |name: &str| hpas.map(|end| format!("{name}.jarvis-api.{end}"));
     assert_eq!(names("po"), [of("other"), of("stale")].concat());
     assert_eq!(names("review/patches"), names("po"));
+    assert_eq!(names("components"), ["other", "stale"]);
+    desk.write("components/mine/kustomization.yaml", "kind: Component\n");
     // what is not ours by its first line, and what is another namespace's where one alone is looked at
     for foreign in ["mine.hpa.yaml", "stale.jarvis-api.hpa.md"] {
         desk.write(&format!("po/{foreign}"), "# set by hand\n");
@@ -241,6 +246,7 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
     let left = ["mine.hpa.yaml", "stale.jarvis-api.hpa.md"];
     assert_eq!(names("po"), left);
     assert_eq!(names("all"), ["other.jarvis-api.hpa.yaml"]);
+    assert_eq!(names("components"), ["mine", "stale"]);
     assert_eq!(names("review/patches"), Vec::<String>::new());
     assert!(
         said[1].contains("removed `po/stale.jarvis-api.hpa.yaml`: of an earlier run"),

@@ -102,6 +102,9 @@ pub(super) fn remove_stale(
         std::fs::remove_file(&path)
             .map_err(|source| files::WriteError { path: path.clone(), source })?;
         talk.say(&format!("removed `{}`: of an earlier run, and not advised now", path.display()));
+        // a component without a file is none; what is not empty stays
+        let emptied = path.parent().filter(|_| form == PatchForm::Kustomize);
+        let _ = emptied.map(std::fs::remove_dir);
     }
     Ok(())
 }
