@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 pub use self::error::{ConfigError, Problem, nearest};
 pub use self::pull_request::{ForgeKind, PullRequestSettings, is_git_name, is_repository};
 use self::read::Reader;
+use crate::files;
 use crate::service::rules::{Rounds, Rules};
 use crate::service::{Calendar, Policy, Service};
 use crate::units::Period;
@@ -214,14 +215,8 @@ pub(crate) fn read_text(
     let problem =
         |message: String| Problem { file: name.to_owned(), line, message, hint: hint.to_owned() };
     let shown = path.display();
-    let known = std::fs::metadata(path);
-    // a FIFO that nobody writes to would be waited for without end
-    if known.as_ref().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
-        return Err(problem(format!(
-            "cannot read `{shown}`: it is no file, but a device or a FIFO"
-        )));
-    }
-    let large = known.is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
+    files::regular(path).map_err(|error| problem(format!("cannot read `{shown}`: {error}")))?;
+    let large = std::fs::metadata(path).is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
     if large {
         return Err(problem(format!("cannot read `{shown}`: larger than 4 MiB")));
     }

@@ -64,6 +64,31 @@ pub fn write_over(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     try_over(path, content).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Opens the file at `path` to read it, and nothing that is no file: a FIFO that nobody writes to would be waited for, and
+/// a device read, without end.
+///
+/// # Errors
+///
+/// Where it cannot be opened, or is a device, a FIFO or a socket.
+pub fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    regular(path)?;
+    std::fs::File::open(path)
+}
+
+/// Whether what stands at `path` is a file or a folder, behind links too.
+///
+/// # Errors
+///
+/// Where it is a device, a FIFO or a socket; that nothing is there is said by who opens it.
+pub fn regular(path: &Path) -> std::io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(there) if !there.is_file() && !there.is_dir() => {
+            Err(std::io::Error::other("it is no file, but a device or a FIFO"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether the file at `path` can be written over, before the work that is to do it; it is not touched.
 ///
 /// # Errors

@@ -113,15 +113,28 @@ pub struct Current {
     pub memory_limit: Option<Bytes>,
     /// What the cluster was asked and did not tell, so that nobody else is believed on it.
     pub doubt: Option<Doubt>,
+    /// What the cluster told of requests and limits; `None`: it was not asked, or not told.
+    pub resources: Option<Resources>,
 }
 
 /// What a cluster leaves in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// Who sets the replica count: an HPA that may not be seen can own it.
+    /// Who sets the replica count: an HPA that may not be seen can own it, and of several none does.
     Count,
+    /// Whether it is to run at all: it is scaled to nothing, and not by KEDA, which does that by itself.
+    Idle,
     /// The object itself: it is not there.
     Object,
+}
+
+/// What a cluster tells of a container's requests and limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resources {
+    /// All of them: what is `None` beside it is not set.
+    Told,
+    /// Which container is meant: none has the name, or several might.
+    Unclear,
 }
 
 impl Current {
@@ -137,6 +150,7 @@ impl Current {
             memory_request: self.memory_request.or(other.memory_request),
             memory_limit: self.memory_limit.or(other.memory_limit),
             doubt: self.doubt.or(other.doubt),
+            resources: self.resources.or(other.resources),
         }
     }
 

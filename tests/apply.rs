@@ -1006,6 +1006,77 @@ fn rollback_finds_its_way_by_the_objects_where_the_record_is_lost() {
 }
 
 #[test]
+fn rollback_without_a_record_says_what_it_may_not_read() {
+    if !available("rollback_without_a_record_says_what_it_may_not_read") {
+        return;
+    }
+    let berth = Berth::at("lost-rights");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    std::fs::remove_dir_all(berth.desk.path(".plimsoll")).unwrap();
+    let versions = berth.versions();
+    for args in [&["rollback"][..], &["rollback", "--yes"]] {
+        berth.desk.say(&berth.cluster, "stranger", args).says(
+            1,
+            &[
+                "error: nothing could be read: cannot list",
+                "in namespace `lost-rights`",
+                "hint: denied is not taken for none",
+            ],
+        );
+    }
+    // who sees a part of them is told of the rest
+    let but_hpas = "deployments.apps,statefulsets.apps";
+    harbour::allow(&berth.cluster, "limited", "lost-rights", but_hpas);
+    let rights = ["--verb=get,patch", "--resource=deployments.apps,statefulsets.apps"];
+    let role = [&["create", "role", "reads-one", "-n", "lost-rights"][..], &rights].concat();
+    assert!(berth.cluster.kubectl(&role).status.success());
+    let bound = ["create", "rolebinding", "reads-one", "-n", "lost-rights"];
+    let bound = [&bound[..], &["--role", "reads-one", "--user", "limited"]].concat();
+    assert!(berth.cluster.kubectl(&bound).status.success());
+    let told = berth.desk.say(&berth.cluster, "limited", &["rollback"]);
+    told.says(3, &["cannot list horizontalpodautoscalers in namespace `lost-rights`"]);
+    assert_eq!(berth.versions(), versions);
+}
+
+#[test]
+fn a_change_whose_outcome_finds_no_room_in_the_record_is_said_to_be_made() {
+    if !available("a_change_whose_outcome_finds_no_room_in_the_record") {
+        return;
+    }
+    // what a line of it is long, by the same change elsewhere
+    let other = Berth::at("is-room");
+    other.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    let lines = std::fs::read_to_string(other.desk.path(".plimsoll/audit.jsonl")).unwrap();
+    let line = lines.lines().next().unwrap().len();
+    let berth = Berth::at("no-room");
+    berth.desk.write(".plimsoll/audit.jsonl", "");
+    let record = berth.desk.path(".plimsoll/audit.jsonl");
+    // room for the intent and half of its outcome: what is larger than anything else that is written
+    let blocks = 16 * 1024;
+    std::fs::write(&record, " ".repeat(blocks * 512 - line * 3 / 2 - 1) + "\n").unwrap();
+    let kubeconfig = berth.cluster.path("admin.kubeconfig");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_plimsoll"), "apply", "--yes"]);
+    command.args(["--context", "admin", "--kubeconfig"]).arg(&kubeconfig);
+    let command = command.current_dir(&berth.desk.0).env("NO_COLOR", "1");
+    let told = harbour::told(command.output().unwrap());
+    told.says(
+        1,
+        &[
+            "error: HorizontalPodAutoscaler/front-scaler in no-room was changed, and that could not be recorded",
+            "hint: make room for the record, and run it again",
+        ],
+    );
+    assert!(!told.stderr.contains("nothing is changed"), "{}", told.stderr);
+    assert_eq!(berth.spec(HPA)["minReplicas"], 5);
+    // there is room again; what was cut off is no line
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, text.trim_start()).unwrap();
+    berth.run(&["apply", "--yes"]).says(3, &["it was done, and this run goes on"]);
+}
+
+#[test]
 fn case_76_a_run_that_ended_between_two_objects_is_taken_up_again() {
     if !available("case_76_a_run_that_ended_between_two_objects_is_taken_up_again") {
         return;

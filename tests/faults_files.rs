@@ -21,6 +21,32 @@ use plimsoll::store::Store;
 
 use liar::{Desk, Fault, NOW, Source, Told, World, lowered, never_lower, settings, told};
 
+#[test]
+fn case_83_what_is_no_file_is_named_and_neither_waited_for_nor_read_without_end() {
+    let source = Source::telling(World::Quiet, Fault::None);
+    let desk = filled(&source);
+    assert!(Command::new("mkfifo").arg(desk.path("pipe")).status().unwrap().success());
+    let text = fs::read_to_string(desk.path("plimsoll.yaml")).unwrap();
+    for place in ["pipe", "/dev/zero"] {
+        let files = format!("history: {{files: [{place}], ");
+        let files = text.replacen("history: {", &files, 1).replacen(
+            "history:\n",
+            &format!("history:\n  files: [{place}]\n"),
+            1,
+        );
+        assert_ne!(files, text);
+        fs::write(desk.path("plimsoll.yaml"), files).unwrap();
+        let why = format!("{place}`: it is no file, but a device or a FIFO");
+        desk.run(&["plan", "--offline"]).says(1, &[&why, "hint: correct `history.files`"]);
+    }
+    fs::write(desk.path("plimsoll.yaml"), text).unwrap();
+    for folds in ["pipe", "/dev/zero"] {
+        let told = desk.command(&["backtest", "--file", folds]).output().unwrap();
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(said.contains("it is no file, but a device or a FIFO"), "{said}");
+    }
+}
+
 /// A desk whose store holds the whole history.
 fn filled(source: &Source) -> Desk {
     let desk = Desk::new(&source.url);

@@ -150,11 +150,120 @@ fn case_80_hpas_that_one_namespace_denies_leave_its_counts_alone_and_the_other_a
     assert_eq!(told.setting("shut", "worker", "replicas"), unknown);
     // what does not hang on the HPAs is advised there too
     assert_eq!(told.setting("shut", "redis", "memory")[2], "Raise");
+    // nor does a metric that knows the bounds make them ours: they stay as they are
+    desk.tell("shut", &[("api.hpaMin", 3), ("api.hpaMax", 4), ("api.specReplicas", 4)]);
+    let told = desk.plan(&cluster, "limited");
+    assert_eq!(told.setting("shut", "api", "replicas"), unknown);
+    let patches = desk.run(&cluster, "limited", &["patch"]).stdout;
+    assert!(!patches.contains("shut.jarvis-api.hpa.yaml"), "{patches}");
     // nor does a person's word on the count make an unseen HPA go away
     desk.edit("Deployment/jarvis-api}", "Deployment/jarvis-api, current: {replicas: 4}}");
     let told = desk.plan(&cluster, "limited");
     assert_eq!(told.setting("shut", "api", "replicas"), unknown);
     assert_eq!(told.setting("open", "api", "minReplicas")[0], 3);
+}
+
+#[test]
+fn case_65_what_the_cluster_has_not_is_not_taken_from_history() {
+    if !available("case_65_what_the_cluster_has_not_is_not_taken_from_history") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    // neither a CPU request nor a memory limit
+    let bare = JARVIS.replace(
+        "{requests: {cpu: 600m, memory: 256Mi}, limits: {memory: 512Mi}}",
+        "{requests: {memory: 256Mi}}",
+    );
+    assert_ne!(bare, JARVIS);
+    cluster.apply("bare", &bare);
+    let desk = Desk::of(&["bare"]);
+    // what was there once, and would be raised
+    desk.tell("bare", &[("api.memoryLimit", 200 << 20), ("api.cpuRequest", 1)]);
+    let told = desk.plan(&cluster, "admin");
+    told.says(3, &["NOT_IN_FORCE", "its container sets none, and none is introduced"]);
+    let left = [Value::Null, Value::Null, json!("Skipped")];
+    assert_eq!(told.setting("bare", "api", "memoryLimit"), left);
+    assert_eq!(told.setting("bare", "api", "cpuRequest"), left);
+    // the peak is 286Mi, and no limit holds the request
+    let [now, _, action] = told.setting("bare", "api", "memoryRequest");
+    assert_eq!((now, action), (json!("256Mi"), json!("Raise")));
+    for form in ["strategic", "ssa"] {
+        let told = desk.run(&cluster, "admin", &["patch", "--form", form]);
+        assert!(told.stdout.contains("front-scaler"), "{}", told.stdout);
+        let mut files = told.stdout.split("---\n");
+        let api = files.find(|file| file.contains("kind: Deployment") && file.contains("server"));
+        let api = api.unwrap_or_else(|| panic!("{}", told.stdout));
+        assert!(
+            api.contains("requests:") && !api.contains("limits") && !api.contains("cpu"),
+            "{api}"
+        );
+    }
+}
+
+#[test]
+fn case_65_a_container_that_its_pod_has_not_is_left_alone() {
+    if !available("case_65_a_container_that_its_pod_has_not_is_left_alone") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("unnamed", JARVIS);
+    let desk = Desk::of(&["unnamed"]);
+    let wrong = "Deployment/jarvis-api, container: jarvis-web}";
+    desk.edit("Deployment/jarvis-api}", wrong);
+    desk.tell("unnamed", &[("api.memoryLimit", 200 << 20), ("api.memoryRequest", 100 << 20)]);
+    let told = desk.plan(&cluster, "admin");
+    told.says(3, &["no container `jarvis-web`", "see `components.api.container`"]);
+    let left = [Value::Null, Value::Null, json!("Skipped")];
+    assert_eq!(told.setting("unnamed", "api", "memoryLimit"), left);
+    assert_eq!(told.setting("unnamed", "api", "memoryRequest"), left);
+    for form in ["strategic", "ssa"] {
+        let told = desk.run(&cluster, "admin", &["patch", "--form", form]);
+        assert!(told.stdout.contains("front-scaler"), "{}", told.stdout);
+        assert!(!told.stdout.contains("jarvis-web"), "{}", told.stdout);
+    }
+}
+
+#[test]
+fn case_66_counts_under_two_autoscalers_or_scaled_to_nothing_stay_as_they_are() {
+    if !available("case_66_counts_under_two_autoscalers_or_scaled_to_nothing_stay") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("twofold", JARVIS);
+    let hpa = |kind, name| {
+        format!(
+            "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: {name}}}\nspec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: {kind}, name: jarvis-api}}, minReplicas: 4, maxReplicas: 12}}\n"
+        )
+    };
+    cluster.apply("twofold", &hpa("Deployment", "another"));
+    let asleep = ["scale", "deployment/jarvis-worker", "-n", "twofold", "--replicas=0"];
+    assert!(cluster.kubectl(&asleep).status.success());
+    let desk = Desk::of(&["twofold"]);
+    let bounds = [("api.hpaMin", 3), ("api.hpaMax", 4), ("worker.specReplicas", 2)];
+    desk.tell("twofold", &bounds);
+    let told = desk.plan(&cluster, "admin");
+    told.says(
+        3,
+        &[
+            "is scaled by several HPAs: another, front-scaler",
+            "several are not one",
+            "NOT_IN_FORCE",
+            "it is scaled to 0, and whoever did that wakes it",
+        ],
+    );
+    let unknown = [Value::Null, Value::Null, json!("Skipped")];
+    assert_eq!(told.setting("twofold", "api", "replicas"), unknown);
+    assert_eq!(
+        told.setting("twofold", "worker", "replicas"),
+        [json!(0), Value::Null, json!("Skipped")]
+    );
+    for form in ["strategic", "ssa"] {
+        let told = desk.run(&cluster, "admin", &["patch", "--form", form]);
+        assert!(told.stdout.contains("jarvis-redis-master"), "{}", told.stdout);
+        for word in ["HorizontalPodAutoscaler", "eplicas"] {
+            assert!(!told.stdout.contains(word), "{}", told.stdout);
+        }
+    }
 }
 
 #[test]
@@ -306,6 +415,38 @@ fn send(cluster: &Cluster, desk: &Desk, file: &str, dry: bool) {
     }
     let sent = cluster.kubectl(&args);
     assert!(sent.status.success(), "{text}\n{}", String::from_utf8_lossy(&sent.stderr));
+}
+
+#[test]
+fn check_names_what_a_plan_would_have_to_do_without_and_its_remedy() {
+    if !available("check_names_what_a_plan_would_have_to_do_without") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("checked", JARVIS);
+    let check = |desk: &Desk, user: &str| desk.say(&cluster, user, &["check"]);
+    let desk = Desk::of(&["checked"]);
+    check(&desk, "admin").says(0, &["cluster tells what is in force for 3 components"]);
+    check(&desk, "stranger").says(
+        3,
+        &[
+            "cannot list deployments in namespace `checked`",
+            "cannot list horizontalpodautoscalers in namespace `checked`",
+            "hint: denied is not taken for none; allow it with `kubectl create role",
+        ],
+    );
+    desk.edit("Deployment/jarvis-worker", "Deployment/jarvis-wroker");
+    check(&desk, "admin").says(
+        3,
+        &[
+            "`Deployment/jarvis-wroker` in namespace `checked` does not exist",
+            "hint: set `components.<name>.target`",
+        ],
+    );
+    let elsewhere = Desk::of(&["nowhere"]);
+    let told = check(&elsewhere, "admin");
+    told.says(3, &["namespace `nowhere` does not exist", "hint: correct `services[].namespace`"]);
+    assert!(!told.stdout.contains("in force for"), "{}", told.stdout);
 }
 
 #[test]
@@ -498,7 +639,7 @@ fn check_holds_the_history_against_what_the_cluster_says_of_this_moment() {
     let list = ["get", "pods.metrics.k8s.io", "-n", "used"];
     cluster.wait("the metrics API", || cluster.kubectl(&list).status.success());
     let told = desk.say(&cluster, "stranger", &["check"]);
-    told.says(0, &["not compared: cannot list deployments in namespace `used`"]);
+    told.says(3, &["not compared: cannot list deployments in namespace `used`"]);
     let told = check(&[]);
     told.says(0, &["prometheus  none in the settings"]);
     assert!(!told.stdout.contains("use now"), "{}", told.stdout);
@@ -526,6 +667,7 @@ fn check_holds_the_history_against_what_the_cluster_says_of_this_moment() {
         3,
         &["api.cpuMax 250m 10m 2", "api.memory 300Mi 1Mi 2", "`api.cpuMax` is more than 4"],
     );
+    desk.edit(", container: mesh}", "}");
     // another moment, and a metrics server that fell asleep, are compared with nothing
     let week = (now - SignedDuration::from_hours(168)).to_string();
     check(&["--at", &week]).says(0, &["use now not compared: `--at` is another moment"]);

@@ -186,6 +186,72 @@ fn the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches_that_go_and_come_bac
 }
 
 #[test]
+fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
+    // no cluster: the settings say what is in force
+    let (desk, alone) = (Desk::of(&["stale", "other"]), Desk::of(&["stale"]));
+    let [all, components] = ["all", "components"].map(|name| desk.path(name).display().to_string());
+    let told = |now: &str| {
+        let api =
+            format!("Deployment/jarvis-api, current: {{minReplicas: {now}, maxReplicas: 10}}}}");
+        let run = |desk: &Desk, args: &[&str]| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+            command.args(args).args(["--at", harbour::AT]).current_dir(&desk.0);
+            let told = harbour::told(command.env("NO_COLOR", "1").output().unwrap());
+            assert!(matches!(told.code, Some(0 | 3)), "{}", told.stderr);
+            told.stderr
+        };
+        [&desk, &alone].map(|desk| desk.edit("Deployment/jarvis-api}", &api));
+        // both at first, and then the one alone
+        let of = if now == "3" { &desk } else { &alone };
+        run(of, &["patch", "--form", "kustomize", "--out", &components]);
+        let said = [
+            run(&alone, &["patch", "--out", &all, "--namespace", "stale"]),
+            run(&desk, &["patch", "--out", "po"]),
+            run(&desk, &["report", "--out", "review"]),
+        ];
+        [&desk, &alone].map(|desk| desk.edit(&api, "Deployment/jarvis-api}"));
+        said
+    };
+    let names = |folder: &str| {
+        let all = std::fs::read_dir(desk.path(folder)).unwrap();
+        let mut all: Vec<String> =
+            all.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        all.sort();
+        all
+    };
+    told("3");
+    let hpas = ["hpa.undo.yaml", "hpa.yaml"];
+    let of = |name: &str| hpas.map(|end| format!("{name}.jarvis-api.{end}"));
+    assert_eq!(names("po"), [of("other"), of("stale")].concat());
+    assert_eq!(names("review/patches"), names("po"));
+    assert_eq!(names("components"), ["other", "stale"]);
+    desk.write("components/mine/kustomization.yaml", "kind: Component\n");
+    // what is not ours by its first line, and what is another namespace's where one alone is looked at
+    for foreign in ["mine.hpa.yaml", "stale.jarvis-api.hpa.md"] {
+        desk.write(&format!("po/{foreign}"), "# set by hand\n");
+    }
+    let of_other = std::fs::read_to_string(desk.path("po/other.jarvis-api.hpa.yaml")).unwrap();
+    desk.write("all/other.jarvis-api.hpa.yaml", &of_other);
+    // nothing is advised any more
+    let said = told("5");
+    let left = ["mine.hpa.yaml", "stale.jarvis-api.hpa.md"];
+    assert_eq!(names("po"), left);
+    assert_eq!(names("all"), ["other.jarvis-api.hpa.yaml"]);
+    assert_eq!(names("components"), ["mine", "stale"]);
+    assert_eq!(names("review/patches"), Vec::<String>::new());
+    assert!(
+        said[1].contains("removed `po/stale.jarvis-api.hpa.yaml`: of an earlier run"),
+        "{}",
+        said[1]
+    );
+    assert!(
+        said[2].contains("removed `review/patches/other.jarvis-api.hpa.undo.yaml`"),
+        "{}",
+        said[2]
+    );
+}
+
+#[test]
 fn a_target_that_is_not_the_only_metric_is_left_alone_and_named() {
     if !operators_available("a_target_that_is_not_the_only_metric_is_left_alone_and_named", &[]) {
         return;

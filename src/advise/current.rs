@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::advise::plan::{Code, Reason, Recommendation, Setting};
 use crate::history::{self, Evidence, History, SeriesKey, Signal};
-use crate::service::{Component, Current, Doubt, Service};
+use crate::service::{Component, Current, Doubt, Resources, Service};
 use crate::units::{Bytes, Millicores};
 
 /// The settings in force by component, each field from the best source that knows it. A metric whose newest
@@ -22,10 +23,7 @@ pub fn in_force(
         let no_hpa = component.current.replicas.is_some() && !component.current.has_hpa();
         let others = by_metrics(&component.name, histories, oldest, no_hpa);
         let others = others.or(unseen(component, histories));
-        // a cluster that gives a count without bounds has looked for an HPA: an older word of one is no longer true
-        let alone = live.replicas.is_some() && !live.has_hpa();
-        let others = if alone { without_hpa(others) } else { others };
-        (component.name.clone(), believed(live.or(others)))
+        (component.name.clone(), believed(live.or(unasked(live, others))))
     };
     service.components.iter().map(of).collect()
 }
@@ -52,29 +50,72 @@ fn unseen(component: &Component, histories: &BTreeMap<SeriesKey, Evidence<Histor
 #[must_use]
 pub fn unknown(doubt: Option<Doubt>, key: &str) -> String {
     let why = match doubt {
-        None => {
-            return format!(
-                "what is in force is not known: set `{key}`, or let a cluster or kube-state-metrics say"
-            );
+        None => &format!("set `{key}`, or let a cluster or kube-state-metrics say"),
+        Some(Doubt::Count) => {
+            "the cluster does not tell who sets the count; denied is not none, and several are not one"
         }
-        Some(Doubt::Count) => "the cluster does not tell who sets the count; denied is not none",
+        Some(Doubt::Idle) => return "it is scaled to 0, and whoever did that wakes it".to_owned(),
         Some(Doubt::Object) => "the cluster has no such object; see the component's `target`",
     };
     format!("what is in force is not known: {why}")
 }
 
-fn without_hpa(current: Current) -> Current {
-    Current { min_replicas: None, max_replicas: None, target_utilization: None, ..current }
+/// What others are believed on: only what the cluster was not asked. It has looked for an HPA where it gives a count,
+/// and at the container where it tells of that; an older word of a bound or a limit that is not there is no longer true.
+fn unasked(live: Current, others: Current) -> Current {
+    let counted = live.replicas.is_some() || live.has_hpa();
+    let others = if counted { without_counts(others) } else { others };
+    match live.resources {
+        None => others,
+        Some(_) => {
+            Current { cpu_request: None, memory_request: None, memory_limit: None, ..others }
+        }
+    }
 }
 
-/// What is left of the settings in force where the cluster left something in doubt. A count beside an owner
-/// that may not be seen is not known, unless somebody has seen the owner.
+fn without_counts(current: Current) -> Current {
+    let none = Current::default();
+    Current {
+        replicas: none.replicas,
+        min_replicas: none.min_replicas,
+        max_replicas: none.max_replicas,
+        target_utilization: none.target_utilization,
+        ..current
+    }
+}
+
+/// What the cluster tells of a container goes before what is derived from its history: what is not set there is not
+/// introduced, and a container that is not there is left alone.
+#[must_use]
+pub fn as_told(component: &Component, current: Current, one: Recommendation) -> Recommendation {
+    use Setting::{CpuRequest, Memory, MemoryLimit, MemoryRequest};
+    let of_container = matches!(one.setting, CpuRequest | Memory | MemoryLimit | MemoryRequest);
+    let Some(told) = current.resources.filter(|_| of_container && one.current.is_none()) else {
+        return one;
+    };
+    let asked = one.uncapped_target.map(|asked| format!("{asked} asked for; ")).unwrap_or_default();
+    let reason = match told {
+        Resources::Told => Reason {
+            code: Code::NotInForce,
+            message: format!("{asked}its container sets none, and none is introduced"),
+        },
+        Resources::Unclear => Reason {
+            code: Code::CurrentUnknown,
+            message: format!(
+                "{asked}which container of its pod is meant is not known: see `components.{}.container`",
+                component.name
+            ),
+        },
+    };
+    Recommendation { reasons: vec![reason], ..one }
+}
+
+/// What is left of the settings in force where the cluster left something in doubt. Counts whose owner may not be
+/// seen, or is one of several, are not known, whoever else speaks of them: an object of that name may not be there.
 fn believed(known: Current) -> Current {
     match known.doubt {
-        None => known,
-        Some(Doubt::Count) => {
-            Current { replicas: known.replicas.filter(|_| known.has_hpa()), ..known }
-        }
+        None | Some(Doubt::Idle) => known,
+        Some(Doubt::Count) => without_counts(known),
         Some(Doubt::Object) => Current { doubt: known.doubt, ..Current::default() },
     }
 }
@@ -111,7 +152,7 @@ fn by_metrics(
         cpu_request: cpu(Signal::CpuRequest),
         memory_request: bytes(Signal::MemoryRequest),
         memory_limit: bytes(Signal::MemoryLimit),
-        doubt: None,
+        ..Current::default()
     }
 }
 
@@ -168,10 +209,35 @@ mod tests {
             Current { replicas: Some(4), memory_limit: Some(Bytes(1)), ..Current::default() };
         let owner = believed(Current { doubt: Some(Doubt::Count), ..told });
         assert_eq!((owner.replicas, owner.memory_limit), (None, Some(Bytes(1))));
-        let seen = Current { doubt: Some(Doubt::Count), max_replicas: Some(9), ..told };
-        assert_eq!(believed(seen), seen);
+        // nor a metric that knows the bounds: whose they are is not known
+        let seen = believed(Current { max_replicas: Some(9), doubt: Some(Doubt::Count), ..told });
+        assert_eq!((seen.max_replicas, seen.memory_limit), (None, Some(Bytes(1))));
         let gone = believed(Current { doubt: Some(Doubt::Object), ..told });
         assert_eq!((gone.replicas, gone.memory_limit), (None, None));
+    }
+
+    #[test]
+    fn what_the_cluster_was_asked_no_older_word_is_believed_on() {
+        let old = Current {
+            min_replicas: Some(2),
+            max_replicas: Some(9),
+            cpu_request: Some(Millicores(500)),
+            memory_limit: Some(Bytes(1)),
+            ..Current::default()
+        };
+        let set = |live: Current| live.or(unasked(live, old));
+        let told = Current {
+            replicas: Some(4),
+            memory_request: Some(Bytes(2)),
+            resources: Some(Resources::Told),
+            ..Current::default()
+        };
+        assert_eq!(set(told), told);
+        // who gives no count was not told of an HPA, and who tells of no container was not asked of it
+        assert_eq!(set(Current { replicas: None, ..told }).max_replicas, Some(9));
+        assert_eq!(set(Current { resources: None, ..told }).memory_limit, Some(Bytes(1)));
+        let unclear = Current { resources: Some(Resources::Unclear), ..Current::default() };
+        assert_eq!(set(unclear).memory_limit, None);
     }
 
     #[test]

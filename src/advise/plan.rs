@@ -393,6 +393,8 @@ pub enum Code {
     TooLittleHistory,
     /// The value in force is not known.
     CurrentUnknown,
+    /// Nothing is in force there, and advice introduces nothing: a limit that is not set, a count that somebody took to 0.
+    NotInForce,
     /// The newest sample is too old.
     Stale,
     /// Samples are missing.

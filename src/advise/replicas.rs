@@ -6,7 +6,7 @@ use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting}
 use crate::advise::sizing::{Asked, Sizing};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, current, runway, skipped};
 use crate::history::{self, SeriesKey, Signal};
-use crate::service::{Component, Current};
+use crate::service::{Component, Current, Doubt};
 
 /// The count that one setting wants of a load.
 type Want = fn(&Asked) -> u32;
@@ -59,9 +59,14 @@ fn one(
     } else {
         want(&asked)
     };
-    let Some(current) = in_force else {
-        let unknown = skip(current_unknown(known, component, &asked, outlook));
-        return Recommendation { uncapped_target: Some(Amount::Count(uncapped)), ..unknown };
+    let doubt = known.current.get(name).and_then(|current| current.doubt);
+    let Some(current) = in_force.filter(|_| doubt != Some(Doubt::Idle)) else {
+        let unknown = skip(current_unknown(known, component, doubt, &asked, outlook));
+        return Recommendation {
+            current: in_force.map(Amount::Count),
+            uncapped_target: Some(Amount::Count(uncapped)),
+            ..unknown
+        };
     };
     let at = |load: f64| sizing.replicas(load).map_or(u32::MAX, |asked| want(&asked));
     // a count is not lowered while more than the table can give may be needed
@@ -125,12 +130,12 @@ fn above_what_ran(
 fn current_unknown(
     known: &Known<'_>,
     component: &Component,
+    doubt: Option<Doubt>,
     asked: &Asked,
     outlook: &Outlook<'_>,
 ) -> Reason {
     let row = known.service.tiers.row(outlook.planning);
     let name = component.name.as_str();
-    let doubt = known.current.get(name).and_then(|current| current.doubt);
     let message = format!(
         "{:.1} rps is {} ({}): {}; {}",
         outlook.planning,
@@ -139,7 +144,8 @@ fn current_unknown(
         range(asked),
         current::unknown(doubt, &format!("components.{name}.current")),
     );
-    Reason { code: Code::CurrentUnknown, message }
+    let idle = doubt == Some(Doubt::Idle);
+    Reason { code: if idle { Code::NotInForce } else { Code::CurrentUnknown }, message }
 }
 
 fn reasons(

@@ -15,6 +15,7 @@ use crate::advise::plan::{Amount, Setting};
 use crate::apply::Write;
 use crate::apply::error::AuditError;
 use crate::apply::field;
+use crate::files;
 
 /// What a line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +165,7 @@ impl Audit {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
+        files::regular(path).map_err(failed)?;
         let mut file =
             File::options().read(true).append(true).create(true).open(path).map_err(failed)?;
         match file.try_lock() {
@@ -189,7 +191,7 @@ impl Audit {
     ///
     /// Where it cannot be read.
     pub fn read(path: &Path) -> Result<(Vec<Line>, Vec<AuditError>), AuditError> {
-        match File::open(path).and_then(|mut file| text(&mut file)) {
+        match files::open(path).and_then(|mut file| text(&mut file)) {
             Ok(text) => Ok(parse(path, &text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Ok((Vec::new(), Vec::new()))
@@ -384,6 +386,17 @@ mod tests {
             [of(Done, "a"), of(Watching, "a"), of(Done, "b"), of(Watching, "b"), of(Watched, "a")];
         assert_eq!(unwatched(&lines), lines[3..4]);
         assert_eq!(pending(&lines), []);
+    }
+
+    #[test]
+    fn a_record_that_is_no_file_is_refused_and_not_read_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("audit.jsonl");
+        std::os::unix::fs::symlink("/dev/full", &link).unwrap();
+        for refused in [Audit::read(&link).map(drop), Audit::open(&link).map(drop)] {
+            let said = refused.unwrap_err().to_string();
+            assert!(said.ends_with("it is no file, but a device or a FIFO"), "{said}");
+        }
     }
 
     #[test]

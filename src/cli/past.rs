@@ -22,7 +22,7 @@ pub struct BacktestArgs {
     /// For a CSV, the origins to forecast from: `series,fold,origin,horizon`; without it, rolling origins
     #[arg(long, value_name = "FILE")]
     pub folds: Option<PathBuf>,
-    /// Write every forecast here, as CSV
+    /// Write every forecast here, as CSV; needs `--folds`
     #[arg(long, value_name = "FILE")]
     pub emit: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! `patch`: what `kubectl` takes, printed or written.
 
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -55,7 +56,9 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     }
     let exit = if whole.refused.is_empty() { run.exit(false) } else { Exit::Skipped };
     if let Some(folder) = &args.out {
-        write(folder, &run, &whole, *talk)?;
+        let written = write(folder, &run, &whole, *talk)?;
+        let only = args.run.namespace.as_deref();
+        remove_stale(folder, (args.form, only), &written, *talk)?;
         return Ok(exit);
     }
     let forward = whole.files.iter().filter(|patch| patch.way == patch::Way::Forward);
@@ -65,17 +68,72 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
 }
 
 /// Writes every file, and says which.
-fn write(folder: &Path, run: &Run, whole: &Whole, talk: Talk) -> Result<()> {
+fn write(folder: &Path, run: &Run, whole: &Whole, talk: Talk) -> Result<BTreeSet<PathBuf>> {
     let patches = whole.files.iter().map(|file| (file.file_name.clone(), file.content.clone()));
     let mut lines = format!("wrote {}", folder.display());
+    let mut written = BTreeSet::new();
     for (name, text) in patches.chain(whole::kustomizations(&run.plan, &whole.files)) {
         files::write_whole(&folder.join(&name), text.as_bytes())?;
         lines += &format!("\n  {name}");
+        written.insert(folder.join(name));
     }
     if !whole.files.is_empty() {
         talk.say(&lines);
     }
+    Ok(written)
+}
+
+/// Removes what an earlier run left in a folder of patches and this one does not write: whoever sends the folder would
+/// send that too. Other people's files stay, and with `only` one namespace looked at, those of the others.
+pub(super) fn remove_stale(
+    folder: &Path,
+    (form, only): (PatchForm, Option<&str>),
+    written: &BTreeSet<PathBuf>,
+    talk: Talk,
+) -> Result<()> {
+    let is_of_it = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        only.is_none_or(|only| name.strip_prefix(only).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let mut stale: Vec<PathBuf> = if form == PatchForm::Kustomize {
+        // a component has a folder of its own, which its `kustomization.yaml` makes one
+        let components = ours(folder, |path| path.is_dir()).into_iter().filter(|path| {
+            begins_as_ours(&path.join("kustomization.yaml"))
+                && only.is_none_or(|only| path.ends_with(only))
+        });
+        components.flat_map(|path| ours(&path, begins_as_ours)).collect()
+    } else {
+        ours(folder, |path| is_of_it(path) && begins_as_ours(path))
+    };
+    stale.retain(|path| !written.contains(path));
+    for path in stale {
+        std::fs::remove_file(&path)
+            .map_err(|source| files::WriteError { path: path.clone(), source })?;
+        talk.say(&format!("removed `{}`: of an earlier run, and not advised now", path.display()));
+        // a component without a file is none; what is not empty stays
+        let emptied = path.parent().filter(|_| form == PatchForm::Kustomize);
+        let _ = emptied.map(std::fs::remove_dir);
+    }
     Ok(())
+}
+
+/// What a folder holds that is `wanted`, in order; nothing where there is no such folder.
+fn ours(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| wanted(path)).collect();
+    all.sort();
+    all
+}
+
+/// Whether a file, and no link to one, begins as ours do.
+fn begins_as_ours(path: &Path) -> bool {
+    let mut head = [0; 256];
+    let is_file = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
+    let read = (is_file && is_yaml).then(|| files::open(path)?.read(&mut head));
+    let Some(Ok(length)) = read else { return false };
+    patch::is_ours(&String::from_utf8_lossy(&head[..length]))
 }
 
 fn written(form: PatchForm, run: &Run, clocks: &Clocks) -> Whole {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -321,7 +322,9 @@ fn text_of(path: &Path, hint: &str) -> Result<String> {
         message: format!("cannot read `{}`: {error}", path.display()),
         hint: hint.to_owned(),
     };
-    Ok(std::fs::read_to_string(path).map_err(named)?)
+    let mut text = String::new();
+    files::open(path).and_then(|mut file| file.read_to_string(&mut text)).map_err(named)?;
+    Ok(text)
 }
 
 fn read_folds(path: &Path, series: &BTreeMap<String, History>) -> Result<Vec<Fold>> {

@@ -1,6 +1,7 @@
 //! `check`: what works, what is missing and why, and what a pull would cost. It changes nothing.
 
 mod cause;
+mod objects;
 mod present;
 
 use std::collections::BTreeMap;
@@ -80,7 +81,11 @@ pub async fn run(
         }
     };
     let files = pull::files(settings)?;
-    let (usage, troubled) = present::usage(settings, at, cluster, out).await?;
+    let (usage, mut troubled) = present::usage(settings, at, cluster, out).await?;
+    // whoever could not be reached a moment ago is not asked again
+    if let Some(cluster) = cluster.filter(|_| !troubled) {
+        troubled = objects::told(settings, cluster, out).await?;
+    }
     let mut check = Check { settings, at, store, client, files, troubled };
     let mut cost = 0;
     for service in &settings.services {

@@ -36,7 +36,13 @@ pub fn run(args: &DemoArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
         writeln!(out, "{line}")?;
     }
     writeln!(out)?;
-    let review = Review { run: &run, synthetic: true, command: command(args, at), png: args.png };
+    let review = Review {
+        run: &run,
+        synthetic: true,
+        command: command(args, at),
+        png: args.png,
+        talk: *talk,
+    };
     let written = review.write(&args.out)?;
     write!(out, "{}", output::listing(&args.out, &written))?;
     writeln!(

@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::Assessment;
-use crate::commands::artifacts;
+use crate::cli::PatchForm;
 use crate::commands::gather::Run;
+use crate::commands::{Talk, artifacts};
 use crate::files::{self, WriteError};
 use crate::past;
 use crate::render::report::{self, Page, Reviewed};
@@ -23,6 +24,8 @@ pub struct Review<'a> {
     pub command: String,
     /// Whether charts are written as PNG too.
     pub png: bool,
+    /// Who is told what was removed.
+    pub talk: Talk,
 }
 
 /// A file or folder of the review, and what it is for.
@@ -69,6 +72,9 @@ impl Review<'_> {
                 patch.content.as_bytes(),
             )?;
         }
+        let folder = out.join("patches");
+        let written = patches.iter().map(|patch| folder.join(&patch.file_name)).collect();
+        artifacts::remove_stale(&folder, (PatchForm::Strategic, None), &written, self.talk)?;
         let charts = self.write_charts(&out.join("charts"))?;
         files::write_whole(&out.join("report.md"), report::markdown(&page).as_bytes())?;
         files::write_whole(&out.join("report.html"), report::html(&page).as_bytes())?;

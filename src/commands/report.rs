@@ -24,7 +24,7 @@ pub async fn run(args: &ReportArgs, talk: &Talk, out: &mut dyn Write) -> Result<
     let folder = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("reports/{date}")));
     let command =
         format!("plimsoll report --offline --at {} -f {}", run.at, args.run.file.display());
-    let review = Review { run: &run, synthetic: false, command, png: args.png };
+    let review = Review { run: &run, synthetic: false, command, png: args.png, talk: *talk };
     let written = review.write(&folder)?;
     write!(out, "{}", output::listing(&folder, &written))?;
     Ok(match run.exit(false) {

@@ -16,9 +16,10 @@ use crate::cli::{ClusterArgs, RunArgs};
 use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
 use crate::commands::gather::{live_of, moment, options, settings};
-use crate::commands::{Exit, Talk};
+use crate::commands::{Exit, Hinted, Talk};
 use crate::config::Settings;
 use crate::render::objects::{Kind, Path};
+use crate::service::live::Live;
 use crate::service::rules::Rules;
 
 /// Shows what would be brought back, and with `--yes` brings it back.
@@ -34,8 +35,8 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
     let mut session = Session::open(&options, &settings.audit, (now, args.yes), talk, out).await?;
     session.settle().await?;
     let done = session.lines.iter().any(|line| line.happened == Happened::Done);
-    let mut lines = if done {
-        audit::to_undo(&session.lines)
+    let (mut lines, whole) = if done {
+        (audit::to_undo(&session.lines), true)
     } else {
         talk.say("the record is empty: what the objects say of themselves is taken");
         of_annotations(&session, &settings, &live_of(&settings, &options, talk).await?).await?
@@ -52,8 +53,9 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
         0 => String::new(),
         count => format!(", {count} refused"),
     };
+    let seen = if whole { "" } else { " of what could be read" };
     let text = match (args.yes, ended.changed) {
-        (_, 0) => format!("nothing to bring back{refused}"),
+        (_, 0) => format!("nothing to bring back{seen}{refused}"),
         (true, changed) => format!("{} brought back{refused}", objects(changed)),
         (false, changed) => format!(
             "{} would be brought back{refused}; a dry run: `--yes` does it",
@@ -61,7 +63,7 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
         ),
     };
     writeln!(session.out, "{text}")?;
-    Ok(if ended.refused == 0 { Exit::Done } else { Exit::Skipped })
+    Ok(if whole && ended.refused == 0 { Exit::Done } else { Exit::Skipped })
 }
 
 /// One object: it must hold what we put there, or what was there before. `why` is a code, and what was seen.
@@ -216,18 +218,36 @@ fn count(amount: Amount) -> Option<u32> {
     }
 }
 
-/// What the objects say that the last run replaced: those with the newest note of ours.
+/// What the objects say that the last run replaced, those with the newest note of ours, and whether all of them could be
+/// asked: what is hidden may hold a note too.
 async fn of_annotations(
     session: &Session<'_>,
     settings: &Settings,
-    live: &crate::service::live::Live,
-) -> Result<Vec<Line>> {
+    live: &Live,
+) -> Result<(Vec<Line>, bool)> {
     let mut told: Vec<Line> = Vec::new();
+    let (mut whole, mut read) = (!live.is_partial(), 0);
+    let mut denied = live.gaps.iter().find(|gap| gap.of_settings).map(|gap| Hinted {
+        message: format!("nothing could be read: {}", gap.message),
+        hint: gap.hint.clone(),
+    });
     for service in &settings.services {
         for seen in live.objects(service) {
             let Some((kind, name)) = kind_and_name(&seen.object) else { continue };
             let place = Place { namespace: &service.namespace, kind, name };
-            let found = session.server.find(place, (kind, name)).await.map_err(called)?;
+            let found = match session.server.find(place, (kind, name)).await {
+                Ok(found) => found,
+                Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+                Err(error) => {
+                    let Hinted { message, hint } = called(error);
+                    session.talk.say(&format!("warning: {message}\nhint: {hint}"));
+                    whole = false;
+                    let message = format!("nothing could be read: {message}");
+                    denied = denied.or(Some(Hinted { message, hint }));
+                    continue;
+                }
+            };
+            read += 1;
             let Some(object) = found.object else { continue };
             let Ok(Some(_)) = noted(&object, annotation::APPLIED_AT) else { continue };
             let run = object["metadata"]["annotations"][annotation::APPLIED_AT].as_str();
@@ -239,7 +259,10 @@ async fn of_annotations(
     }
     let newest = told.iter().map(|one| one.run.clone()).max();
     told.retain(|one| Some(&one.run) == newest.as_ref());
-    Ok(told)
+    match denied.filter(|_| read == 0) {
+        Some(denied) => Err(denied.into()),
+        None => Ok((told, whole)),
+    }
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Reader<'_> {
             memory_limit: self
                 .unit(&here("memoryLimit"), raw.memory_limit.as_ref())
                 .or(self.unit(&here("memory"), raw.memory.as_ref())),
-            doubt: None,
+            ..Current::default()
         };
         self.current_agrees(path, raw, &current);
         current

@@ -310,10 +310,23 @@ impl File<'_> {
     }
 }
 
-/// Who wrote a file, and from what.
+/// Who wrote a file, and from what: by this line [`is_ours`] knows it again.
 fn head(plan: &Plan, way: Way) -> String {
     let what = if way == Way::Undo { "undoes" } else { "set by" };
     comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings))
+}
+
+/// Whether a file that begins with this text was written here, by any version: nobody else begins one so.
+#[must_use]
+pub fn is_ours(text: &str) -> bool {
+    let said = |line: &str| {
+        let line = line.strip_prefix("# set by ").or_else(|| line.strip_prefix("# undoes "))?;
+        let (version, rest) = line.strip_prefix("plimsoll ")?.split_once(" at ")?;
+        let (at, hash) = rest.split_once(", settings ")?;
+        let plain = !version.contains(' ') && hash.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (plain && at.parse::<jiff::Timestamp>().is_ok()).then_some(())
+    };
+    text.lines().next().is_some_and(|line| said(line).is_some())
 }
 
 /// A name that the settings do not give: a wrong one is refused by the API server, and then easy to mend.
@@ -428,6 +441,10 @@ spec:
   minReplicas: 5     # was 3  TIER_ROW
 ";
         assert_eq!(patches[0].content, expected);
+        assert!(patches.iter().all(|patch| is_ours(&patch.content)));
+        for foreign in ["", "apiVersion: v1\n", "# set by plimsoll at night\n", "# set by hand\n"] {
+            assert!(!is_ours(foreign), "{foreign}");
+        }
         assert_eq!(patches[0].file_name, "jarvis.jarvis-api.hpa.yaml");
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::service::{Current, Doubt, Service};
+use crate::service::{Current, Doubt, Resources, Service};
 use crate::units::{Bytes, Millicores};
 
 /// The cluster's word; empty where no cluster was asked.
@@ -317,17 +317,11 @@ impl Workload {
         if self.exists == Some(false) {
             return Current { doubt: Some(Doubt::Object), ..Current::default() };
         }
-        let (requests, limits) = self.container.as_ref().map_or_else(
-            || (Amounts::default(), Amounts::default()),
-            |container| (container.requests, container.limits),
-        );
-        let current = Current {
-            cpu_request: requests.cpu,
-            memory_request: requests.memory,
-            memory_limit: limits.memory,
-            ..Current::default()
-        };
+        let current = self.resources();
         let replicas = self.replicas;
+        // an HPA holds still there, and a count of one's own would wake it
+        let idle = (replicas == Some(0)).then_some(Doubt::Idle);
+        let current = Current { doubt: idle, ..current };
         match &self.scaler {
             None => Current { doubt: Some(Doubt::Count), ..current },
             Some(Scaler::Nobody) => Current { replicas, ..current },
@@ -339,8 +333,26 @@ impl Workload {
                 min_replicas: *min,
                 max_replicas: *max,
                 target_utilization: *target_utilization,
+                // KEDA scales to nothing and back by itself
+                doubt: idle.filter(|_| !matches!(self.scaler, Some(Scaler::Keda(_)))),
                 ..current
             },
+        }
+    }
+
+    /// The requests and limits in force, as far as it is clear whose.
+    fn resources(&self) -> Current {
+        match &self.container {
+            Some(Container { requests, limits, .. }) => Current {
+                cpu_request: requests.cpu,
+                memory_request: requests.memory,
+                memory_limit: limits.memory,
+                resources: Some(Resources::Told),
+                ..Current::default()
+            },
+            None => {
+                Current { resources: self.exists.map(|_| Resources::Unclear), ..Current::default() }
+            }
         }
     }
 }
@@ -358,6 +370,36 @@ mod tests {
         assert_eq!(four(Some(Scaler::Nobody)).replicas, Some(4));
         assert_eq!(four(None).replicas, None);
         assert_eq!(four(None).doubt, Some(Doubt::Count));
+    }
+
+    #[test]
+    fn what_somebody_scaled_to_nothing_is_idle_unless_keda_did_it() {
+        let idle = |scaler| {
+            let none = Workload { exists: Some(true), replicas: Some(0), ..Workload::default() };
+            Workload { scaler, ..none }.current().doubt
+        };
+        assert_eq!(idle(Some(Scaler::Nobody)), Some(Doubt::Idle));
+        let (name, min, max) = ("api".to_owned(), Some(2), Some(9));
+        let hpa = Hpa {
+            name: name.clone(),
+            min,
+            max,
+            target_utilization: None,
+            memory_utilization: None,
+            only_cpu: false,
+        };
+        assert_eq!(idle(Some(Scaler::Hpa(hpa))), Some(Doubt::Idle));
+        let keda = ScaledObject {
+            name,
+            min: Some(0),
+            max,
+            paused: false,
+            target_utilization: None,
+            triggers: Value::Null,
+            composed: false,
+        };
+        assert_eq!(idle(Some(Scaler::Keda(keda))), None);
+        assert_eq!(four(Some(Scaler::Nobody)).doubt, None);
     }
 
     #[test]

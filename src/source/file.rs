@@ -14,6 +14,7 @@ use polars::prelude::{
     SerReader, StringChunked, TimeUnit,
 };
 
+use crate::files;
 use crate::history::{Evidence, MEASURABLE_MAX, Observed, Samples, SeriesKey, Signal};
 use crate::service::Service;
 
@@ -79,6 +80,9 @@ impl FileError {
             }
             Self::Row { expected, .. } if expected == NUMBER => {
                 "leave the cell empty where there is no sample"
+            }
+            Self::Row { expected, .. } if expected.contains(": no component or volume") => {
+                "name it in `components:` or `volumes:` of the service, or take its rows out"
             }
             Self::Row { expected, .. } if expected.starts_with("a series") => {
                 "of the service: `load` `errorRate` `p99`; of a component, as `api.replicas`: `hpaMin` `hpaMax` `hpaTarget` `cpuMax` `memory` `cpuRequest` `memoryLimit` `redisUsed` and others; of a volume: `volumeUsed` `volumeCapacity`"
@@ -189,7 +193,7 @@ impl Table {
         let parquet =
             path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
         let file =
-            File::open(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
+            files::open(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
         let format = if parquet { "Parquet" } else { "CSV" };
         let unreadable = |why: String| FileError::Format { path: path.to_owned(), format, why };
         // on some damaged files polars panics instead of failing
@@ -287,13 +291,20 @@ impl Table {
             service.components.iter().any(|one| one.name == subject)
                 || service.volumes.iter().any(|one| one == subject)
         };
+        if let Some((subject, _)) = text.rsplit_once('.').filter(|(subject, _)| !known(subject)) {
+            let nobody = format!(
+                "a series of `{}`: no component or volume there is called `{}`",
+                service.name,
+                shortened(subject)
+            );
+            return Err(self.wrong(row, text, nobody));
+        }
         let key = match text.rsplit_once('.') {
             None => {
                 Signal::from_name(text).filter(|signal| signal.of_service()).map(SeriesKey::service)
             }
             Some((subject, signal)) => {
-                let signal = Signal::from_name(signal)
-                    .filter(|signal| !signal.of_service() && known(subject));
+                let signal = Signal::from_name(signal).filter(|signal| !signal.of_service());
                 signal.map(|signal| SeriesKey::of(subject, signal))
             }
         };
@@ -457,6 +468,11 @@ mod tests {
         assert_eq!(line_of("timestamp,value\n0,1\n1795395600000,1\n"), 3);
         assert_eq!(line_of("series,timestamp,value\nload,0,1\napi.nonsense,0,1\n"), 3);
         assert_eq!(line_of("service,timestamp,value\nother,0,1\n"), 2);
+        let nobody = "series,timestamp,value\nredis.replicas,0,1\n";
+        let error = csv_of(nobody, &[service("shop")]).unwrap_err();
+        let why = "is not a series of `shop`: no component or volume there is called `redis`";
+        assert!(error.to_string().ends_with(why), "{error}");
+        assert!(error.hint().starts_with("name it in `components:`"), "{}", error.hint());
         let error = csv_of("time,load\n0,1\n", &[service("shop")]).unwrap_err();
         assert!(
             error.to_string().ends_with("has no column `value`; it has `time`, `load`"),

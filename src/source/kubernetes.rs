@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 
 use self::cluster::Cluster;
 pub use self::error::KubernetesError;
@@ -160,6 +161,28 @@ pub async fn discover(
         |workload: &Workload| matches!(workload.scaler, Some(Scaler::Hpa(_) | Scaler::Keda(_)));
     found.sort_by(|(a, one), (b, other)| (!scaled(one), a).cmp(&(!scaled(other), b)));
     Ok(Discovered { found, gaps: cluster.gaps() })
+}
+
+/// Those of the namespaces that the cluster has not. One that this account may not get is not among them.
+///
+/// # Errors
+///
+/// As [`live_state`].
+pub async fn missing_namespaces(
+    names: &BTreeSet<&str>,
+    options: &ClusterOptions,
+) -> Result<Vec<String>, KubernetesError> {
+    let api: Api<Namespace> = Api::all(connect(options).await?);
+    let mut missing = Vec::new();
+    for name in names {
+        match api.get_opt(name).await {
+            Ok(None) => missing.push((*name).to_owned()),
+            Ok(Some(_)) => {}
+            Err(kube::Error::Api(status)) if status.code != 401 => {}
+            Err(error) => return Err(KubernetesError::lost("its namespaces", error)),
+        }
+    }
+    Ok(missing)
 }
 
 /// A connection to the cluster that the options name.

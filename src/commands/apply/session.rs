@@ -192,7 +192,11 @@ impl<'a> Session<'a> {
     pub fn record(&mut self, line: Line, happened: Happened) -> Result<()> {
         let Some(audit) = &mut self.audit else { return Ok(()) };
         let at = Timestamp::now();
-        Ok(audit.write(Line { at, happened, ..line }).map_err(unrecorded)?)
+        let object = format!("{} in {}", line.object, line.namespace);
+        Ok(audit.write(Line { at, happened, ..line }).map_err(|error| match happened {
+            Happened::Done => changed_unrecorded(&object, &error),
+            _ => unrecorded(error),
+        })?)
     }
 
     /// Rehearses a change on the server, shows it, and with `--yes` records and makes it.
@@ -233,9 +237,9 @@ impl<'a> Session<'a> {
         self.record(line.clone(), Happened::Intent)?;
         match self.server.apply(place, &sent, Mode::Real, force).await {
             Ok(after) => {
-                self.record(line.clone(), Happened::Done)?;
+                let recorded = self.record(line.clone(), Happened::Done);
                 self.tell(place, &after, &line).await;
-                Ok(Outcome::Changed)
+                recorded.map(|()| Outcome::Changed)
             }
             Err(CallError::Conflict { .. }) => {
                 self.record(line, Happened::NotSent)?;
@@ -389,6 +393,14 @@ pub(in crate::commands) fn called(error: CallError) -> Hinted {
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn unrecorded(error: AuditError) -> Hinted {
     Hinted { message: error.to_string(), hint: error.hint().to_owned() }
+}
+
+/// The change was made and its outcome is not in the record: the intent that is there says enough to the next run.
+fn changed_unrecorded(object: &str, error: &AuditError) -> Hinted {
+    Hinted {
+        message: plain(&format!("{object} was changed, and that could not be recorded: {error}")),
+        hint: "make room for the record, and run it again: it finds what was changed, records it and goes on; `plimsoll rollback` takes it back".to_owned(),
+    }
 }
 
 /// What a cluster says must do nothing to the terminal that shows it.

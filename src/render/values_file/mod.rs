@@ -4,7 +4,7 @@
 //! Each edit is one splice of bytes, found by the parser's own places; the whole is then read again by another
 //! reader and must differ from what was there in the intended values and in nothing else, or the file is
 //! refused. What the file says itself is respected: a raise never lowers it, and a lowering neither raises it nor
-//! undoes a raise that is not in force yet.
+//! undoes a raise that is not in force yet. Nothing is written that crosses the other bound of a pair in the file.
 
 mod fault;
 mod place;
@@ -198,32 +198,31 @@ fn orders<'a>(tree: &Tree, wanted: &'a [Wanted]) -> Result<Vec<Order<'a>>, Fault
     Ok(orders)
 }
 
-/// Leaves a raise that would end above its ceiling in this file, or a lowering below its floor: the API server
-/// refuses an HPA whose `minReplicas` is above its `maxReplicas`, and a request above its limit. True where one
-/// was left, for another may then cross it.
+/// Leaves what would end on the wrong side of its other bound in the file as it will be: the API server refuses an HPA
+/// whose `minReplicas` is above its `maxReplicas`, and a request above its limit. A lowering can cross too, where the
+/// file says less than what is in force, or nothing. True where one was left, for another may then cross it.
 fn cross(tree: &Tree, orders: &mut [Order<'_>]) -> bool {
-    for at in 0..orders.len() {
-        let order = &orders[at];
-        let Some((partner, is_floor)) = partner(&order.wanted.path) else { continue };
-        if order.verdict != Verdict::Set || order.rises() != is_floor {
-            continue;
-        }
+    let crossing = |order: &Order<'_>| {
+        let (partner, is_floor) = partner(&order.wanted.path)?;
         let wanted = orders.iter().find(|other| other.wanted.path == partner);
         let like = Wanted { path: partner.clone(), current: None, target: order.wanted.target };
-        // what cannot be read there is not ours to judge
-        let bound = wanted.map_or_else(|| amount_at(tree, &like).ok().flatten(), Order::outcome);
-        let crosses = bound.is_some_and(|bound| {
-            let (mine, bound) = (order.wanted.target.figure(), bound.figure());
-            if is_floor { mine > bound } else { mine < bound }
-        });
-        if crosses {
-            let side = if is_floor { "below" } else { "above" };
-            let why = format!("`{}` is {} in the file, {side} it", dotted(&partner), said(bound));
-            orders[at].verdict = Verdict::Left(why);
-            return true;
-        }
-    }
-    false
+        let bound = match wanted.map_or_else(|| amount_at(tree, &like), |other| Ok(other.outcome()))
+        {
+            Ok(bound) => bound?,
+            // what cannot be read there may lie on either side
+            Err(fault) => return Some(format!("its other bound is not known: {fault}")),
+        };
+        let (mine, other) = (order.wanted.target.figure(), bound.figure());
+        let (crosses, side) =
+            if is_floor { (mine > other, "below") } else { (mine < other, "above") };
+        crosses.then(|| format!("`{}` is {bound} in the file, {side} it", dotted(&partner)))
+    };
+    let set = |order: &Order<'_>| order.verdict == Verdict::Set;
+    let found = orders.iter().enumerate().filter(|(_, order)| set(order));
+    let found = found.filter_map(|(at, order)| Some((at, crossing(order)?))).next();
+    let Some((at, why)) = found else { return false };
+    orders[at].verdict = Verdict::Left(why);
+    true
 }
 
 /// The key that bounds another one, and whether that other one is the floor of the two.

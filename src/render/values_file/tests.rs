@@ -454,6 +454,61 @@ fn what_the_api_server_would_refuse_is_left() {
 }
 
 #[test]
+fn a_lowering_does_not_cross_a_bound_of_the_file_either() {
+    let lowered =
+        [count("api.autoscaling.minReplicas", 5, 3), count("api.autoscaling.maxReplicas", 10, 5)];
+    // a minimum of 3 would be added above it
+    let two = "api:\n  autoscaling:\n    maxReplicas: 2\n";
+    let left = edit(two, &lowered).unwrap();
+    assert_eq!(left.text, two);
+    assert_eq!(
+        left.left,
+        [
+            "api.autoscaling.minReplicas 5 -> 3: `api.autoscaling.maxReplicas` is 2 in the file, below it",
+            "api.autoscaling.maxReplicas 10 -> 5: the file says 2, and a lowering raises nothing",
+        ]
+    );
+    let crossed = "api:\n  autoscaling:\n    minReplicas: 5\n    maxReplicas: 2\n";
+    assert_eq!(edit(crossed, &lowered).unwrap().text, crossed);
+    let limits = "api:\n  resources:\n    limits: {memory: 100Mi, cpu: 100m}\n";
+    let requests = [
+        memory("api.resources.requests.memory", 512, 256),
+        cpu("api.resources.requests.cpu", 500, 250),
+    ];
+    let left = edit(limits, &requests).unwrap();
+    assert_eq!((left.text.as_str(), left.left.len()), (limits, 2));
+    // what stands there and is no number may be anything
+    let odd = "api:\n  autoscaling:\n    maxReplicas: \"{{ .most }}\"\n";
+    let left = edit(odd, &lowered[..1]).unwrap();
+    assert_eq!(left.text, odd);
+    assert!(left.left[0].contains("its other bound is not known: `api.autoscaling.maxReplicas`"));
+}
+
+#[test]
+fn whatever_a_file_says_no_edit_leaves_its_bounds_crossed() {
+    let line = |key: &str, value: u32| match value {
+        0 => String::new(),
+        value => format!("    {key}: {value}\n"),
+    };
+    let plans = [(5, 3, 10, 5), (3, 5, 5, 10), (3, 5, 10, 6), (5, 3, 6, 10), (2, 2, 9, 4)];
+    for (min, max) in (0..12).flat_map(|min| (0..12).map(move |max| (min, max))) {
+        let bounds = line("minReplicas", min) + &line("maxReplicas", max);
+        let file = format!("api:\n  autoscaling:\n    enabled: true\n{bounds}");
+        for (min_now, min_then, max_now, max_then) in plans {
+            let wanted = [
+                count("api.autoscaling.minReplicas", min_now, min_then),
+                count("api.autoscaling.maxReplicas", max_now, max_then),
+            ];
+            let done = edit(&file, &wanted).unwrap();
+            let after = &read(&done.text)["api"]["autoscaling"];
+            let [least, most] = ["minReplicas", "maxReplicas"].map(|key| after[key].as_u64());
+            let crossed = least.zip(most).is_some_and(|(least, most)| least > most);
+            assert!(done.edits.is_empty() || !crossed, "{file}{wanted:?}\n{}", done.text);
+        }
+    }
+}
+
+#[test]
 fn the_proof_sees_whatever_went_astray() {
     let before = read("api: {replicaCount: 3, image: a}\nlist: [1, {x: 2}]\n");
     let wanted = count("api.replicaCount", 3, 5);

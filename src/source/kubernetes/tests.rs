@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::render::example::{component, service_of};
-use crate::service::{Current, Doubt};
+use crate::service::{Current, Doubt, Resources};
 use crate::units::{Bytes, Millicores};
 
 /// Path and query, status, body; what is not listed is 404, as on the API server.
@@ -135,6 +135,7 @@ async fn a_component_is_read_with_its_hpa_and_its_container() {
         memory_request: Some(Bytes(256 << 20)),
         memory_limit: Some(Bytes(1 << 30)),
         doubt: None,
+        resources: Some(Resources::Told),
     };
     assert_eq!(read(&cluster).await, (expected, vec![]));
     let live = live_state(&services(), &cluster.options()).await.unwrap();
