@@ -200,7 +200,9 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
             assert!(matches!(told.code, Some(0 | 3)), "{}", told.stderr);
             told.stderr
         };
-        [&desk, &alone].map(|desk| desk.edit("Deployment/jarvis-api}", &api));
+        for one in [&desk, &alone] {
+            one.edit("Deployment/jarvis-api}", &api);
+        }
         // both at first, and then the one alone
         let of = if now == "3" { &desk } else { &alone };
         run(of, &["patch", "--form", "kustomize", "--out", &components]);
@@ -209,7 +211,9 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
             run(&desk, &["patch", "--out", "po"]),
             run(&desk, &["report", "--out", "review"]),
         ];
-        [&desk, &alone].map(|desk| desk.edit(&api, "Deployment/jarvis-api}"));
+        for one in [&desk, &alone] {
+            one.edit(&api, "Deployment/jarvis-api}");
+        }
         said
     };
     let names = |folder: &str| {

@@ -97,7 +97,7 @@ pub(super) fn remove_stale(
     };
     let mut stale: Vec<PathBuf> = if form == PatchForm::Kustomize {
         // a component has a folder of its own, which its `kustomization.yaml` makes one
-        let components = ours(folder, |path| path.is_dir()).into_iter().filter(|path| {
+        let components = ours(folder, Path::is_dir).into_iter().filter(|path| {
             begins_as_ours(&path.join("kustomization.yaml"))
                 && only.is_none_or(|only| path.ends_with(only))
         });

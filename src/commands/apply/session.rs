@@ -194,8 +194,9 @@ impl<'a> Session<'a> {
         let at = Timestamp::now();
         let object = format!("{} in {}", line.object, line.namespace);
         Ok(audit.write(Line { at, happened, ..line }).map_err(|error| match happened {
+            Happened::Intent | Happened::Refused => unrecorded(error),
             Happened::Done => changed_unrecorded(&object, &error),
-            _ => unrecorded(error),
+            _ => Hinted { hint: UNSAID.to_owned(), ..unrecorded(error) },
         })?)
     }
 
@@ -394,6 +395,9 @@ pub(in crate::commands) fn called(error: CallError) -> Hinted {
 fn unrecorded(error: AuditError) -> Hinted {
     Hinted { message: error.to_string(), hint: error.hint().to_owned() }
 }
+
+/// Where what became of a change finds no room.
+const UNSAID: &str = "make room for the record, and run it again: what was changed is changed, and the next run says what became of it";
 
 /// The change was made and its outcome is not in the record: the intent that is there says enough to the next run.
 fn changed_unrecorded(object: &str, error: &AuditError) -> Hinted {

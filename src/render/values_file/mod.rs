@@ -218,8 +218,8 @@ fn cross(tree: &Tree, orders: &mut [Order<'_>]) -> bool {
         crosses.then(|| format!("`{}` is {bound} in the file, {side} it", dotted(&partner)))
     };
     let set = |order: &Order<'_>| order.verdict == Verdict::Set;
-    let found = orders.iter().enumerate().filter(|(_, order)| set(order));
-    let found = found.filter_map(|(at, order)| Some((at, crossing(order)?))).next();
+    let mut left = orders.iter().enumerate().filter(|(_, order)| set(order));
+    let found = left.find_map(|(at, order)| Some((at, crossing(order)?)));
     let Some((at, why)) = found else { return false };
     orders[at].verdict = Verdict::Left(why);
     true
