@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use plimsoll::advise::sizing::Sizing;
 use plimsoll::history::History;
+use plimsoll::replay::hpa::SYNC_S;
 use plimsoll::replay::verdict::at_cost;
 use plimsoll::replay::{ANY, Pods, Policy, Scenario, Scores, any_load, course, given, scored_from};
 use plimsoll::service::Calendar;
@@ -44,8 +45,6 @@ const FILES: [(&str, i64); 4] = [
     ("nab/5min.csv", 300),
 ];
 const START_UP: Period = Period(120);
-/// Seconds between two syncs of an HPA.
-const SYNC_S: i64 = 15;
 /// Pods that the 99.9 % quantile of the load needs.
 const PODS_AT_PEAK: f64 = 40.0;
 const HPA: Policy = Policy::Hpa { target: 0.7 };

@@ -138,6 +138,12 @@ pub enum Resources {
 }
 
 impl Current {
+    /// Whether a cluster told that the container has no memory limit, so that none holds its request.
+    #[must_use]
+    pub fn is_unlimited(self) -> bool {
+        self.resources == Some(Resources::Told) && self.memory_limit.is_none()
+    }
+
     /// Takes from `other` what is not known here.
     #[must_use]
     pub fn or(self, other: Self) -> Self {

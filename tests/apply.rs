@@ -8,13 +8,12 @@ mod cluster;
 #[path = "support/harbour.rs"]
 mod harbour;
 
-use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use cluster::{Cluster, available, controllers_available, operators_available};
-use harbour::{Desk, JARVIS, Told};
+use harbour::{AT_LEISURE, Desk, JARVIS, Told};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::history::Signal;
 use serde_json::{Value, json};
@@ -1366,24 +1365,7 @@ fn what_was_observed_low_for_long_is_lowered_by_one_step_and_not_by_two() {
     // nothing is lowered while its limits and its settings were not watched
     let told = berth.run(&["apply"]);
     assert!(!told.stdout.contains("Deployment/jarvis-worker"), "{}", told.stdout);
-    let path = berth.desk.path("history.csv");
-    let mut history = std::fs::read_to_string(&path).unwrap();
-    for (series, value) in [
-        ("api.replicas", 3.0),
-        ("api.specReplicas", 3.0),
-        ("api.hpaMax", 5.0),
-        ("api.hpaMin", 3.0),
-        ("api.throttled", 0.0),
-        ("worker.replicas", 3.0),
-        ("worker.specReplicas", 3.0),
-        ("worker.throttled", 0.0),
-    ] {
-        for step in 0..8 * 7 * 24 * 12 {
-            let at = now() - SignedDuration::from_mins(5 * step);
-            writeln!(history, "{at},lowering,{series},{value}").unwrap();
-        }
-    }
-    std::fs::write(&path, history).unwrap();
+    berth.desk.watched("lowering", now(), &AT_LEISURE);
     // three ran all along and four run now: a maximum of three would end one of them
     let told = berth.run(&["apply", "--yes"]);
     told.says(3, &["DISRUPTION `spec.maxReplicas` 3 would end pods that run now"]);

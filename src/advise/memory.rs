@@ -62,7 +62,7 @@ pub fn of_component(
     let mut limit = of_table(known, component, current, outlook);
     let mut request = requests::memory_request(known, component, current, outlook);
     let asked = known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
-    if asked || request.current.is_some() {
+    if !current.is_unlimited() && (asked || request.current.is_some()) {
         coupled::request_within_limit(&mut request, &mut limit);
     }
     let request = Some(request).filter(|request| request.current.is_some());

@@ -29,7 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::advise::lowering::Lowering;
 use crate::advise::plan::{
     Action, Code, Crossing, Finding, LoadFigures, Reason, Recommendation, Runway, ServicePlan,
-    Setting, Status, TierFigures,
+    Status, TierFigures,
 };
 use crate::advise::utilization::Rehearsal;
 use crate::capacity::{Capacity, RowVerdict};
@@ -128,19 +128,13 @@ fn of_component(
     outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Vec<Recommendation> {
     let current = known.current.get(&component.name).copied().unwrap_or_default();
-    let mut all = if component.memory {
+    let all = if component.memory {
         memory::of_component(known, component, current, outlook)
     } else {
         let mut all = replicas::of_table(known, component, current, outlook);
         all.extend(requests::of_usage(known, component, current, outlook));
         all
     };
-    // a limit that the cluster told to be unset holds no request
-    let unlimited = current.resources.is_some() && current.memory_limit.is_none();
-    let held = |one: &&mut Recommendation| one.setting == Setting::MemoryRequest;
-    if let Some(one) = all.iter_mut().find(held).filter(|_| unlimited) {
-        *one = requests::memory_request(known, component, current, outlook);
-    }
     all.into_iter().map(|one| current::as_told(component, current, one)).collect()
 }
 

@@ -268,6 +268,15 @@ pub struct Recommendation {
     pub lasts_until: Option<Runway>,
 }
 
+impl Recommendation {
+    /// Whether it abstains because nothing is in force to advise on, which is no gap in what is known.
+    #[must_use]
+    pub fn is_not_in_force(&self) -> bool {
+        let code = self.reasons.first().map(|reason| reason.code);
+        self.action == Action::Skipped && code == Some(Code::NotInForce)
+    }
+}
+
 impl<'de> Deserialize<'de> for Recommendation {
     /// As it is written, with each amount read as one of its setting.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

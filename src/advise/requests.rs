@@ -8,6 +8,8 @@
 //! A lowered request must also hold the busiest day of the dwell time, carried to the load that lowering must leave room
 //! for as if every pod's use grew with it: what eight weeks show says little of a level that is days old.
 
+use std::ops::Range;
+
 use crate::advise::coupled;
 use crate::advise::decide::{Enough, Show, decide};
 use crate::advise::lowering::{Lowering, long_and_whole, not_killed, settled};
@@ -63,7 +65,9 @@ pub fn of_usage(
             let evidence = [Signal::Memory, Signal::OomKills];
             let setting = (Setting::MemoryLimit, evidence.as_slice());
             let mut limit = case.one(setting, in_force, need);
-            coupled::request_within_limit(&mut request, &mut limit);
+            if !current.is_unlimited() {
+                coupled::request_within_limit(&mut request, &mut limit);
+            }
             all.push(limit);
         }
         all.push(request);
@@ -268,12 +272,21 @@ fn limit_need(known: &Known<'_>, name: &str, current: Current) -> Result<Need, R
 /// The highest of the quantiles of each day of the dwell time; 0 without a sample.
 fn busiest_day(known: &Known<'_>, history: &History, level: f64) -> f64 {
     let day = Period::DAY.steps(history.step).max(1);
-    let of_day = |day: &[f64]| {
-        let mut seen: Vec<f64> = day.iter().copied().filter(|value| value.is_finite()).collect();
-        seen.sort_by(f64::total_cmp);
-        at_level(&seen, level)
+    let (first, end) =
+        (history.values.len() - history.last(known.policy.dwell).len(), history.values.len());
+    let days = (first..end).step_by(day).map(|from| from..(from + day).min(end));
+    days.filter_map(|day| at_level(&plain(history, day), level)).fold(0.0, f64::max)
+}
+
+/// The samples of some steps that no event hides, sorted.
+fn plain(history: &History, steps: Range<usize>) -> Vec<f64> {
+    let masked = |i: usize| {
+        history.marked(MarkKind::Masked, history.time(i), history.time(i + 1)).next().is_some()
     };
-    history.last(known.policy.dwell).chunks(day).filter_map(of_day).fold(0.0, f64::max)
+    let is_plain = |i: &usize| history.values[*i].is_finite() && !masked(*i);
+    let mut seen: Vec<f64> = steps.filter(is_plain).map(|i| history.values[i]).collect();
+    seen.sort_by(f64::total_cmp);
+    seen
 }
 
 /// The least of sorted values at or below which a share `level` of them lies.
@@ -293,20 +306,13 @@ fn at_level(sorted: &[f64], level: f64) -> Option<f64> {
 fn quantile(known: &Known<'_>, key: &SeriesKey, level: f64) -> Result<f64, Reason> {
     let history = series(known, key)?;
     let dwell = known.policy.dwell;
-    let masked = |i: usize| {
-        history.marked(MarkKind::Masked, history.time(i), history.time(i + 1)).next().is_some()
-    };
-    let mut seen: Vec<f64> = (0..history.values.len())
-        .filter(|i| history.values[*i].is_finite() && !masked(*i))
-        .map(|i| history.values[i])
-        .collect();
+    let seen = plain(history, 0..history.values.len());
     let enough = dwell.steps(history.step) as f64 * known.policy.min_coverage.0;
     if (seen.len() as f64) < enough {
         let message = format!("less than {dwell} of `{key}` (`policy.dwell`)");
         return Err(Reason { code: Code::TooLittleHistory, message });
     }
     seen_enough(history, &key.to_string())?;
-    seen.sort_by(f64::total_cmp);
     let none = if key.signal == Signal::CpuMax { NO_USE.1 } else { NO_USE.0 };
     if history::peak(history.last(dwell)) <= Some(none) {
         let message = format!(

@@ -202,7 +202,10 @@ impl Run {
             .iter()
             .flat_map(|one| &one.recommendations)
             .any(|one| lowered_or_raised(one.action));
-        match self.plan.skipped {
+        // what is not set on purpose is said, and is nothing missing
+        let unset = self.plan.services.iter().flat_map(|one| &one.recommendations);
+        let unset = unset.filter(|one| one.is_not_in_force()).count();
+        match self.plan.skipped - unset {
             0 if self.live.is_partial() => Exit::Skipped,
             0 if exit_code && changed => Exit::Changes,
             0 => Exit::Done,

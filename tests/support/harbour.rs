@@ -20,6 +20,18 @@ pub const AT: &str = "2025-11-24T01:00:00Z";
 /// JARVIS, with names that nothing but the objects themselves tells: the HPA, and the container of the API.
 pub const JARVIS: &str = include_str!("../manifests/jarvis.yaml");
 
+/// What else has to be watched before anything of the API or the workers is lowered.
+pub const AT_LEISURE: [(&str, f64); 8] = [
+    ("api.replicas", 3.0),
+    ("api.specReplicas", 3.0),
+    ("api.hpaMax", 5.0),
+    ("api.hpaMin", 3.0),
+    ("api.throttled", 0.0),
+    ("worker.replicas", 3.0),
+    ("worker.specReplicas", 3.0),
+    ("worker.throttled", 0.0),
+];
+
 /// A folder with settings and eight weeks of history, none of it about what is in force.
 pub struct Desk(pub TempDir);
 
@@ -101,26 +113,21 @@ impl Desk {
 
     /// Where the load is [`quiet`]: all that may forbid to lower the workers was watched, and there is one too many.
     pub fn has_a_worker_too_many(&self, service: &str, end: Timestamp) {
+        self.watched(service, end, &AT_LEISURE);
+        let target = "Deployment/jarvis-worker}";
+        self.edit(target, "Deployment/jarvis-worker, current: {replicas: 3}}");
+    }
+
+    /// Lets its history hold a value of each series in every step.
+    pub fn watched(&self, service: &str, end: Timestamp, series: &[(&str, f64)]) {
         let mut history = std::fs::read_to_string(self.path("history.csv")).unwrap();
-        let watched = [
-            ("api.replicas", 3.0),
-            ("api.specReplicas", 3.0),
-            ("api.hpaMax", 5.0),
-            ("api.hpaMin", 3.0),
-            ("api.throttled", 0.0),
-            ("worker.replicas", 3.0),
-            ("worker.specReplicas", 3.0),
-            ("worker.throttled", 0.0),
-        ];
-        for (series, value) in watched {
+        for (series, value) in series {
             for step in 0..8 * 7 * 24 * 12 {
                 let at = end - SignedDuration::from_mins(5 * step);
                 writeln!(history, "{at},{service},{series},{value}").unwrap();
             }
         }
         std::fs::write(self.path("history.csv"), history).unwrap();
-        let target = "Deployment/jarvis-worker}";
-        self.edit(target, "Deployment/jarvis-worker, current: {replicas: 3}}");
     }
 
     /// What the binary says for [`AT`], as this user of the cluster.

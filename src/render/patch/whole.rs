@@ -10,7 +10,7 @@
 use std::fmt::Write;
 
 use super::{Edit, File, Form, Kind, Objects, Patch, Place, Way, edits, file, place, vpa};
-use crate::advise::plan::{Plan, ServicePlan};
+use crate::advise::plan::{Amount, Plan, ServicePlan, Setting};
 use crate::render::changes::{self, Change, ComponentChanges, changes};
 use crate::render::yaml::{comment, quoted};
 use crate::service::Service;
@@ -107,14 +107,16 @@ fn all(plan: &Plan, services: &[Service], live: &Live, form: Form) -> Whole {
     whole
 }
 
-/// Adds what stays as it is, after what changes: of two settings behind one key, the first stands.
+/// Adds what stays as it is, after what changes: of two settings behind one key, the first stands. A count of 0 is left to
+/// whoever put it there, and may be woken: nobody ever gets one from us.
 fn keep<'a>(advised: &'a ServicePlan, of: &mut ComponentChanges<'a>) {
     let said = changes::of(advised, of.component);
     let has_hpa = changes::has_hpa(&said, of.component);
     for one in said {
         let known = of.changes.iter().any(|change| change.setting == one.setting);
-        let beside = has_hpa && one.setting == crate::advise::plan::Setting::Replicas;
-        if let Some(current) = one.current.filter(|_| !known && !beside) {
+        let beside = has_hpa && one.setting == Setting::Replicas;
+        let asleep = one.current == Some(Amount::Count(0)) && one.setting == Setting::Replicas;
+        if let Some(current) = one.current.filter(|_| !known && !beside && !asleep) {
             let reasons = &one.reasons;
             let target = current;
             let setting = one.setting;
@@ -195,7 +197,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::advise::plan::{Amount, Code, Setting};
+    use crate::advise::plan::Code;
     use crate::render::example::{self, API, WORKER, count};
 
     fn read(patch: &Patch) -> Value {
@@ -249,6 +251,17 @@ mod tests {
         let read: Value = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(read["patches"][1]["path"], "jarvis-worker.deployment.yaml");
         assert_eq!(read["patches"][1]["target"]["group"], "apps");
+    }
+
+    #[test]
+    fn a_count_that_somebody_took_to_nothing_is_not_stated() {
+        let why = || vec![example::because(Code::NotInForce, "it is scaled to 0")];
+        let asleep = example::setting(WORKER, Setting::Replicas, count(0), count(0), why());
+        let plan = example::plan_of(vec![example::service_plan(vec![asleep])]);
+        for form in [manifests, kustomize] {
+            let whole = form(&plan, &[example::service()], &Live::default());
+            assert_eq!((whole.files, whole.refused), (vec![], vec![]));
+        }
     }
 
     #[test]
