@@ -107,6 +107,8 @@ pub struct Current {
     pub target_utilization: Option<u32>,
     /// CPU request per container.
     pub cpu_request: Option<Millicores>,
+    /// CPU limit per container: held to, and not advised.
+    pub cpu_limit: Option<Millicores>,
     /// Memory request per container.
     pub memory_request: Option<Bytes>,
     /// Memory limit per container.
@@ -153,6 +155,7 @@ impl Current {
             max_replicas: self.max_replicas.or(other.max_replicas),
             target_utilization: self.target_utilization.or(other.target_utilization),
             cpu_request: self.cpu_request.or(other.cpu_request),
+            cpu_limit: self.cpu_limit.or(other.cpu_limit),
             memory_request: self.memory_request.or(other.memory_request),
             memory_limit: self.memory_limit.or(other.memory_limit),
             doubt: self.doubt.or(other.doubt),

@@ -189,7 +189,8 @@ fn the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches_that_go_and_come_bac
 fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
     // no cluster: the settings say what is in force
     let (desk, alone) = (Desk::of(&["stale", "other"]), Desk::of(&["stale"]));
-    let [all, components] = ["all", "components"].map(|name| desk.path(name).display().to_string());
+    let [all, components, both] =
+        ["all", "components", "both"].map(|name| desk.path(name).display().to_string());
     let told = |now: &str| {
         let api =
             format!("Deployment/jarvis-api, current: {{minReplicas: {now}, maxReplicas: 10}}}}");
@@ -210,7 +211,9 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
             run(&alone, &["patch", "--out", &all, "--namespace", "stale"]),
             run(&desk, &["patch", "--out", "po"]),
             run(&desk, &["report", "--out", "review"]),
+            run(&alone, &["patch", "--out", &both]),
         ];
+        run(&desk, &["patch", "--out", &both]);
         for one in [&desk, &alone] {
             one.edit(&api, "Deployment/jarvis-api}");
         }
@@ -241,8 +244,22 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
     let left = ["mine.hpa.yaml", "stale.jarvis-api.hpa.md"];
     assert_eq!(names("po"), left);
     assert_eq!(names("all"), ["other.jarvis-api.hpa.yaml"]);
-    assert_eq!(names("components"), ["mine", "stale"]);
+    assert_eq!(
+        names("components"),
+        ["mine", "other", "stale"],
+        "settings that do not name it leave it"
+    );
     assert_eq!(names("review/patches"), Vec::<String>::new());
+    // settings that name one of two namespaces leave the other's files, and say so
+    assert_eq!(names("both"), Vec::<String>::new());
+    let left =
+        format!("left in `{both}` what is of namespaces that this run did not look at: `other`");
+    assert!(said[3].contains(&left), "{}", said[3]);
+    assert!(
+        said[3].contains(&format!("removed `{both}/stale.jarvis-api.hpa.yaml`")),
+        "{}",
+        said[3]
+    );
     assert!(
         said[1].contains("removed `po/stale.jarvis-api.hpa.yaml`: of an earlier run"),
         "{}",

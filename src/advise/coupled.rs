@@ -6,7 +6,7 @@ use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
 };
 use crate::advise::{Known, series, skipped};
-use crate::history::{History, SeriesKey, Signal};
+use crate::history::{SeriesKey, Signal};
 use crate::units::{Bytes, Millicores};
 
 /// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
@@ -67,12 +67,8 @@ fn within_unknown(request: &mut Recommendation, limit: Option<Amount>) {
 }
 
 /// Holds a CPU request at or under its limit, where one is known.
-pub fn cpu_within_limit(known: &Known<'_>, request: &mut Recommendation) {
-    let limit = series(known, &SeriesKey::of(&request.component, Signal::CpuLimit)).ok();
-    let Some(cores) = limit.and_then(History::newest_value).filter(|cores| *cores > 0.0) else {
-        return;
-    };
-    let limit = Amount::Cpu(Millicores::of(cores));
+pub fn cpu_within_limit(request: &mut Recommendation, limit: Option<Millicores>) {
+    let Some(limit) = limit.map(Amount::Cpu) else { return };
     let above = |amount: Option<Amount>| amount.is_some_and(|one| one.figure() > limit.figure());
     if above(request.target) && !above(request.current) {
         let message = format!("not above its limit of {limit}");
@@ -229,5 +225,25 @@ mod tests {
         assert_eq!(lowered, [(Some(320), Lower), (Some(320), Lower)]);
         let held = coupled(((512, 512), Keep), ((512, 320), Lower));
         assert_eq!(held, [(Some(512), Keep), (Some(512), Keep)]);
+    }
+
+    #[test]
+    fn a_cpu_request_rises_to_its_limit_at_most_and_one_above_it_is_left_alone() {
+        let held = |today, asked, limit: Option<u64>| {
+            let reason = Reason { code: Code::Usage, message: String::new() };
+            let object = "Deployment/jarvis-api".to_owned();
+            let [current, target] =
+                [today, asked].map(|cores| Some(Amount::Cpu(Millicores(cores))));
+            let bare = skipped("api", object, Setting::CpuRequest, reason);
+            let mut one = Recommendation { current, target, action: Action::Raise, ..bare };
+            cpu_within_limit(&mut one, limit.map(Millicores));
+            (one.action, one.target.map(Amount::figure), one.reasons[0].code)
+        };
+        let of = |cores: u64| Some(Amount::Cpu(Millicores(cores)).figure());
+        assert_eq!(held(500, 1200, Some(1000)), (Action::Raise, of(1000), Code::Coupled));
+        assert_eq!(held(1000, 1200, Some(1000)), (Action::Keep, of(1000), Code::Coupled));
+        assert_eq!(held(500, 1200, None), (Action::Raise, of(1200), Code::Usage));
+        // the API server took it as it is: a pod that asks for more than its limit is somebody's mistake, not ours
+        assert_eq!(held(1100, 1200, Some(1000)), (Action::Raise, of(1200), Code::Usage));
     }
 }

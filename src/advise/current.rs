@@ -39,6 +39,7 @@ fn unseen(component: &Component, histories: &BTreeMap<SeriesKey, Evidence<Histor
         max_replicas: said.max_replicas.filter(|_| never(Signal::HpaMax)),
         target_utilization: said.target_utilization.filter(|_| never(Signal::HpaTarget)),
         cpu_request: said.cpu_request.filter(|_| never(Signal::CpuRequest)),
+        cpu_limit: said.cpu_limit.filter(|_| never(Signal::CpuLimit)),
         memory_request: said.memory_request.filter(|_| never(Signal::MemoryRequest)),
         memory_limit: said.memory_limit.filter(|_| never(Signal::MemoryLimit)),
         ..said
@@ -67,9 +68,13 @@ fn unasked(live: Current, others: Current) -> Current {
     let others = if counted { without_counts(others) } else { others };
     match live.resources {
         None => others,
-        Some(_) => {
-            Current { cpu_request: None, memory_request: None, memory_limit: None, ..others }
-        }
+        Some(_) => Current {
+            cpu_request: None,
+            cpu_limit: None,
+            memory_request: None,
+            memory_limit: None,
+            ..others
+        },
     }
 }
 
@@ -150,6 +155,7 @@ fn by_metrics(
         max_replicas: count(Signal::HpaMax),
         target_utilization: count(Signal::HpaTarget),
         cpu_request: cpu(Signal::CpuRequest),
+        cpu_limit: cpu(Signal::CpuLimit),
         memory_request: bytes(Signal::MemoryRequest),
         memory_limit: bytes(Signal::MemoryLimit),
         ..Current::default()
@@ -222,6 +228,7 @@ mod tests {
             min_replicas: Some(2),
             max_replicas: Some(9),
             cpu_request: Some(Millicores(500)),
+            cpu_limit: Some(Millicores(1000)),
             memory_limit: Some(Bytes(1)),
             ..Current::default()
         };

@@ -53,7 +53,7 @@ pub fn of_usage(
         // throttling is looked for before anything is lowered
         let setting = (Setting::CpuRequest, [Signal::CpuMax].as_slice());
         let mut request = case.one(setting, in_force, need);
-        coupled::cpu_within_limit(known, &mut request);
+        coupled::cpu_within_limit(&mut request, current.cpu_limit);
         all.push(request);
     }
     let spoken_of = [Signal::Memory, Signal::MemoryLimit, Signal::MemoryRequest].map(watched);

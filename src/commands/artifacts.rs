@@ -57,8 +57,7 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     let exit = if whole.refused.is_empty() { run.exit(false) } else { Exit::Skipped };
     if let Some(folder) = &args.out {
         let written = write(folder, &run, &whole, *talk)?;
-        let only = args.run.namespace.as_deref();
-        remove_stale(folder, (args.form, only), &written, *talk)?;
+        remove_stale(folder, args.form, (&run.settings.services, &written), *talk)?;
         return Ok(exit);
     }
     let forward = whole.files.iter().filter(|patch| patch.way == patch::Way::Forward);
@@ -84,29 +83,38 @@ fn write(folder: &Path, run: &Run, whole: &Whole, talk: Talk) -> Result<BTreeSet
 }
 
 /// Removes what an earlier run left in a folder of patches and this one does not write: whoever sends the folder would
-/// send that too. Other people's files stay, and with `only` one namespace looked at, those of the others.
+/// send that too. Other people's files stay, and those of namespaces that this run did not look at: other settings may
+/// write to the same folder.
 pub(super) fn remove_stale(
     folder: &Path,
-    (form, only): (PatchForm, Option<&str>),
-    written: &BTreeSet<PathBuf>,
+    form: PatchForm,
+    (services, written): (&[Service], &BTreeSet<PathBuf>),
     talk: Talk,
 ) -> Result<()> {
-    let is_of_it = |path: &Path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        only.is_none_or(|only| name.strip_prefix(only).is_some_and(|rest| rest.starts_with('.')))
-    };
-    let mut stale: Vec<PathBuf> = if form == PatchForm::Kustomize {
-        // a component has a folder of its own, which its `kustomization.yaml` makes one
-        let components = ours(folder, Path::is_dir).into_iter().filter(|path| {
-            begins_as_ours(&path.join("kustomization.yaml"))
-                && only.is_none_or(|only| path.ends_with(only))
-        });
-        components.flat_map(|path| ours(&path, begins_as_ours)).collect()
+    // a component has a folder of its own, which its `kustomization.yaml` makes one
+    let is_folder = |path: &Path| begins_as_ours(&path.join("kustomization.yaml"));
+    let all = if form == PatchForm::Kustomize {
+        ours(folder, is_folder)
     } else {
-        ours(folder, |path| is_of_it(path) && begins_as_ours(path))
+        ours(folder, begins_as_ours)
     };
-    stale.retain(|path| !written.contains(path));
-    for path in stale {
+    let looked_at =
+        |path: &PathBuf| services.iter().any(|service| service.namespace == namespace_of(path));
+    let (mine, others): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(looked_at);
+    let others: BTreeSet<String> =
+        others.iter().map(|path| format!("`{}`", namespace_of(path))).collect();
+    if !others.is_empty() {
+        let others: Vec<String> = others.into_iter().collect();
+        talk.say(&format!(
+            "left in `{}` what is of namespaces that this run did not look at: {}",
+            folder.display(),
+            others.join(", ")
+        ));
+    }
+    let files = mine
+        .into_iter()
+        .flat_map(|path| if path.is_dir() { ours(&path, begins_as_ours) } else { vec![path] });
+    for path in files.filter(|path| !written.contains(path)) {
         std::fs::remove_file(&path)
             .map_err(|source| files::WriteError { path: path.clone(), source })?;
         talk.say(&format!("removed `{}`: of an earlier run, and not advised now", path.display()));
@@ -115,6 +123,12 @@ pub(super) fn remove_stale(
         let _ = emptied.map(std::fs::remove_dir);
     }
     Ok(())
+}
+
+/// Files are named by their namespace and what follows it, folders by it alone; it has no dot.
+fn namespace_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
 }
 
 /// What a folder holds that is `wanted`, in order; nothing where there is no such folder.

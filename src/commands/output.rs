@@ -74,7 +74,7 @@ impl Review<'_> {
         }
         let folder = out.join("patches");
         let written = patches.iter().map(|patch| folder.join(&patch.file_name)).collect();
-        artifacts::remove_stale(&folder, (PatchForm::Strategic, None), &written, self.talk)?;
+        artifacts::remove_stale(&folder, PatchForm::Strategic, (services, &written), self.talk)?;
         let charts = self.write_charts(&out.join("charts"))?;
         files::write_whole(&out.join("report.md"), report::markdown(&page).as_bytes())?;
         files::write_whole(&out.join("report.html"), report::html(&page).as_bytes())?;

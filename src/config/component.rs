@@ -99,6 +99,7 @@ impl Reader<'_> {
                 (1, 1000),
             ),
             cpu_request: self.unit(&here("cpuRequest"), raw.cpu_request.as_ref()),
+            cpu_limit: self.unit(&here("cpuLimit"), raw.cpu_limit.as_ref()),
             memory_request: self.unit(&here("memoryRequest"), raw.memory_request.as_ref()),
             memory_limit: self
                 .unit(&here("memoryLimit"), raw.memory_limit.as_ref())
@@ -129,12 +130,33 @@ impl Reader<'_> {
             let message = format!("`{path}`: `minReplicas` ({min}) is above `maxReplicas` ({max})");
             self.problem(line, message, "write what `kubectl get hpa` shows");
         }
-        if let (Some(request), Some(limit)) = (current.memory_request, current.memory_limit)
+        self.not_above(
+            path,
+            ("memoryRequest", &raw.memory_request),
+            current.memory_request,
+            current.memory_limit,
+        );
+        self.not_above(
+            path,
+            ("cpuRequest", &raw.cpu_request),
+            current.cpu_request,
+            current.cpu_limit,
+        );
+    }
+
+    /// A request is at most its limit, as the API server demands.
+    fn not_above<T: PartialOrd + std::fmt::Display>(
+        &mut self,
+        path: &str,
+        (key, raw): (&str, &Option<Text>),
+        request: Option<T>,
+        limit: Option<T>,
+    ) {
+        if let (Some(request), Some(limit)) = (request, limit)
             && request > limit
         {
-            let line = raw.memory_request.as_ref().map_or(0, |raw| raw.line);
-            let message =
-                format!("`{path}`: `memoryRequest` ({request}) is above the limit ({limit})");
+            let line = raw.as_ref().map_or(0, |raw| raw.line);
+            let message = format!("`{path}`: `{key}` ({request}) is above the limit ({limit})");
             self.problem(line, message, "write what the pod's spec shows");
         }
     }

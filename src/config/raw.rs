@@ -463,6 +463,9 @@ pub(super) struct Current {
     /// CPU request per container.
     #[schemars(with = "Option<NumberOrText>")]
     pub(super) cpu_request: Option<Text>,
+    /// CPU limit per container: no request is advised above it.
+    #[schemars(with = "Option<NumberOrText>")]
+    pub(super) cpu_limit: Option<Text>,
     /// Memory request per container.
     #[schemars(with = "Option<NumberOrText>")]
     pub(super) memory_request: Option<Text>,

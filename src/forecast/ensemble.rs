@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::grid::Grid;
 use super::learnt::Voice;
 use super::members::{COUNT, MEMBERS, Memory, Seasons};
-use super::stats::{count, weighted_median};
+use super::stats::{count, weighted_medians};
 use super::trend::Growth;
 
 /// Newest past origins at which the members are tried, half a day apart: both halves of the day are begun from.
@@ -170,18 +170,16 @@ impl Weights {
         let first_day = seasons.day.min(steps);
         let mut combined = Vec::with_capacity(steps);
         for (weights, span) in [(&self.near, 0..first_day), (&self.far, first_day..steps)] {
-            let mut speaking: Vec<(&[f64], f64)> = rows
+            let speaking: Vec<(&[f64], f64)> = rows
                 .iter()
                 .zip(weights)
                 .filter(|(_, weight)| **weight > 0.0)
-                .map(|(row, weight)| (row.as_slice(), *weight))
+                .map(|(row, weight)| (&row[span.clone()], *weight))
                 .collect();
-            combined.extend(span.map(|h| {
-                // their order hardly changes from step to step, so that sorting costs next to nothing
-                speaking.sort_by(|a, b| a.0[h].total_cmp(&b.0[h]));
-                let said = speaking.iter().map(|(row, weight)| (row[h], *weight));
-                let mean: f64 = said.clone().map(|(value, weight)| value * weight).sum();
-                (1.0 - MEDIAN_SHARE) * mean + MEDIAN_SHARE * weighted_median(said)
+            let medians = weighted_medians(&speaking, span.len());
+            combined.extend(medians.iter().enumerate().map(|(h, median)| {
+                let mean: f64 = speaking.iter().map(|(row, weight)| row[h] * weight).sum();
+                (1.0 - MEDIAN_SHARE) * mean + MEDIAN_SHARE * median
             }));
         }
         combined

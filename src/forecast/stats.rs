@@ -22,22 +22,32 @@ pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     Some(upper)
 }
 
-/// The weighted median of pairs (value, weight) sorted by value, whose weights sum to 1. NaN without pairs.
-pub(super) fn weighted_median(sorted: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let mut below = 0.0;
-    let mut lower = f64::NAN;
-    for (value, weight) in sorted {
-        // exactly half the weight lay at or below the value before
-        if below > 0.5 - 1e-12 {
-            return 0.5 * (lower + value);
+/// The weighted median at each of `steps` steps of `rows` with their weights, which sum to 1: midway between the lowest
+/// value at or below which half the weight lies and the lowest at or below which more than half does. Infinite without
+/// rows.
+///
+/// Each row is held against each, all steps at once: a dozen rows are sooner compared without a branch than sorted.
+pub(super) fn weighted_medians(rows: &[(&[f64], f64)], steps: usize) -> Vec<f64> {
+    let [mut lower, mut upper] = [(); 2].map(|()| vec![f64::INFINITY; steps]);
+    let mut at_or_below = vec![0.0; steps];
+    for &(values, _) in rows {
+        at_or_below.fill(0.0);
+        for &(others, weight) in rows {
+            for ((sum, other), value) in at_or_below.iter_mut().zip(others).zip(values) {
+                *sum += if other <= value { weight } else { 0.0 };
+            }
         }
-        below += weight;
-        lower = value;
-        if below > 0.5 + 1e-12 {
-            return value;
+        let middles = lower.iter_mut().zip(&mut upper);
+        for ((&sum, &value), (lower, upper)) in at_or_below.iter().zip(values).zip(middles) {
+            if sum > 0.5 - 1e-12 {
+                *lower = value.min(*lower);
+            }
+            if sum > 0.5 + 1e-12 {
+                *upper = value.min(*upper);
+            }
         }
     }
-    lower
+    lower.iter().zip(upper).map(|(lower, upper)| 0.5 * (lower + upper)).collect()
 }
 
 /// Quantiles at rising `levels` of pairs (value, weight) sorted by value: linear between the midpoints of
@@ -88,13 +98,15 @@ mod tests {
 
     #[test]
     fn the_weighted_median_is_where_half_the_weight_lies_below() {
-        // 0.2 | 0.5 of the weight lies at or below 2
-        assert!(
-            (weighted_median([(1.0, 0.2), (2.0, 0.3), (3.0, 0.5)].into_iter()) - 2.5).abs() < 1e-12
-        );
-        assert!(
-            (weighted_median([(1.0, 0.2), (2.0, 0.4), (3.0, 0.4)].into_iter()) - 2.0).abs() < 1e-12
-        );
+        // of 1, 2, 3: 0.2 | 0.5 of the weight lies at or below 2 where it weighs 0.3; turned round, 3 alone has half
+        let rows: [&[f64]; 3] =
+            [&[3.0, 1.0, 2.0, 5.0], &[1.0, 2.0, 2.0, 5.0], &[2.0, 3.0, 7.0, 5.0]];
+        let of = |weights: [f64; 3]| {
+            weighted_medians(&std::array::from_fn::<_, 3, _>(|i| (rows[i], weights[i])), 4)
+        };
+        assert_eq!(of([0.5, 0.2, 0.3]), [2.5, 1.5, 2.0, 5.0]);
+        assert_eq!(of([0.4, 0.2, 0.4]), [2.0, 2.0, 2.0, 5.0]);
+        assert_eq!(of([1.0, 0.0, 0.0]), rows[0]);
     }
 
     #[test]

@@ -345,6 +345,7 @@ impl Workload {
         match &self.container {
             Some(Container { requests, limits, .. }) => Current {
                 cpu_request: requests.cpu,
+                cpu_limit: limits.cpu,
                 memory_request: requests.memory,
                 memory_limit: limits.memory,
                 resources: Some(Resources::Told),

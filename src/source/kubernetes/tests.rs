@@ -82,8 +82,7 @@ const API: &str = "/apis/apps/v1/namespaces/jarvis/deployments?&limit=500";
 const HPAS: &str = "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500";
 
 fn deployments(replicas: u32) -> Value {
-    let resources =
-        json!({"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}});
+    let resources = json!({"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"cpu": "1500m", "memory": "1Gi"}});
     let pod = json!({"containers": [{"name": "sidecar"}, {"name": "jarvis-api", "resources": resources}]});
     let one = json!({"metadata": {"name": "jarvis-api"}, "spec": {
         "replicas": replicas, "selector": {"matchLabels": {"a": "b"}},
@@ -132,6 +131,7 @@ async fn a_component_is_read_with_its_hpa_and_its_container() {
         max_replicas: Some(5),
         target_utilization: Some(70),
         cpu_request: Some(Millicores(250)),
+        cpu_limit: Some(Millicores(1500)),
         memory_request: Some(Bytes(256 << 20)),
         memory_limit: Some(Bytes(1 << 30)),
         doubt: None,
