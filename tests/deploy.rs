@@ -118,22 +118,54 @@ fn helm_finds_nothing_to_say_against_the_chart() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
 
+/// The plain files: the name of each, what helm is told for it (all that is told before it, and more), and what it is for.
+const PLAIN: [(&str, &str, &str); 3] = [
+    (
+        "plimsoll.yaml",
+        "",
+        "# for who has no helm. Set the image, the settings, and the namespace of the RoleBinding, which is the service's.",
+    ),
+    (
+        "loop.yaml",
+        "--set apply.enabled=true,apply.namespaces={my-service},loop.enabled=true",
+        "# and of it what plimsoll.yaml has not: an account that may change what was advised, and the loop, which says what\n\
+         # it would do and acts with `--yes` among its `args`. Set the image and the namespaces of the RoleBindings.",
+    ),
+    (
+        "monitoring.yaml",
+        "--set apply.enabled=true,apply.namespaces={my-service},loop.enabled=true,alert.enabled=true,loop.serviceMonitor.enabled=true,loop.dashboard.enabled=true",
+        "# and of it what the other two have not: alerts for the Prometheus operator, and a dashboard for Grafana's sidecar.",
+    ),
+];
+
 #[test]
-fn the_plain_yaml_is_the_chart_with_its_defaults() {
-    if !there("the_plain_yaml_is_the_chart_with_its_defaults", &["helm"]) {
+fn the_plain_yaml_is_the_chart_step_by_step() {
+    if !there("the_plain_yaml_is_the_chart_step_by_step", &["helm"]) {
         return;
     }
-    let expected = format!(
-        "# `helm template plimsoll deploy/chart/plimsoll --namespace plimsoll`, for who has no helm. Set the image, the settings,\n\
-         # and the namespace of the RoleBinding, which is the service's.\n{}",
-        rendered("plimsoll", &[]).unwrap()
-    );
-    let path = Path::new(ROOT).join("deploy/plain/plimsoll.yaml");
-    if std::env::var_os("PLIMSOLL_BLESS").is_some() {
-        std::fs::write(&path, &expected).unwrap();
+    let mut before: Vec<String> = Vec::new();
+    for (name, set, what) in PLAIN {
+        let told: Vec<&str> = set.split_whitespace().collect();
+        let text = rendered("plimsoll", &told).unwrap();
+        let all = text.split("---\n").map(str::trim_end).filter(|one| !one.is_empty());
+        let added: Vec<String> =
+            all.map(|one| format!("---\n{one}\n")).filter(|one| !before.contains(one)).collect();
+        let expected = format!(
+            "# `helm template plimsoll deploy/chart/plimsoll --namespace plimsoll {set}`,\n{what}\n{}",
+            added.concat()
+        )
+        .replace("plimsoll `,", "plimsoll`,");
+        let path = Path::new(ROOT).join("deploy/plain").join(name);
+        if std::env::var_os("PLIMSOLL_BLESS").is_some() {
+            std::fs::write(&path, &expected).unwrap();
+        }
+        let plain = std::fs::read_to_string(path).unwrap();
+        assert!(
+            plain == expected,
+            "`PLIMSOLL_BLESS=1 cargo test --test deploy` writes {name} anew"
+        );
+        before.extend(added);
     }
-    let plain = std::fs::read_to_string(path).unwrap();
-    assert!(plain == expected, "`PLIMSOLL_BLESS=1 cargo test --test deploy` writes it anew");
 }
 
 #[test]
@@ -213,6 +245,14 @@ fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
             let pod =
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
             let (_, warned) = cluster.send(&["apply", "--dry-run=server"], &pod.to_string());
+            assert_eq!(warned, "");
+        }
+        // nor what is applied without helm
+        for (name, ..) in PLAIN {
+            let plain = std::fs::read_to_string(format!("{ROOT}/deploy/plain/{name}")).unwrap();
+            let plain = plain.replace("namespace: plimsoll\n", "namespace: taken\n");
+            let (said, warned) = cluster.send(&["apply", "--dry-run=server"], &plain);
+            assert_eq!(said.matches("(server dry run)").count(), objects(&plain).len(), "{said}");
             assert_eq!(warned, "");
         }
         // who fetches the reviews is no less restricted
