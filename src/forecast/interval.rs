@@ -44,6 +44,10 @@ const POOLS: [usize; 5] = [0, 1, 3, 7, 14];
 /// bounds check: a forecast reads some hundred thousand times.
 pub(super) type Curve = [f64; POINTS];
 
+/// The curve of who is never wrong.
+#[cfg(test)]
+pub(super) const FLAT: Curve = [0.0; POINTS];
+
 /// The distribution of errors around the combination.
 #[derive(Debug, Clone)]
 pub(super) struct Spread {

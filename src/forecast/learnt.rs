@@ -12,6 +12,7 @@ use super::score;
 use super::shift::Shift;
 use super::stats::count;
 use super::trend::{Growth, Weeks};
+use super::upper::Upper;
 use super::{Forecast, LEVELS, MemberWeight, TooLittle, clean};
 use crate::history::History;
 use crate::service::Calendar;
@@ -115,14 +116,16 @@ impl Learnt {
             })
             .collect();
         let scores = LEVELS.map(interval::score);
+        let upper = Upper::new(&fit.trials, &said, grid);
+        let row = |(step, lead): (&Ahead, &usize)| {
+            let interval = scores.map(|score| step.at(score));
+            upper.within(interval, end + lead, step).to_vec()
+        };
         Forecast {
             start: load.end(),
             step: load.step,
             levels: LEVELS.to_vec(),
-            quantiles: ahead
-                .iter()
-                .map(|step| scores.map(|score| step.at(score)).to_vec())
-                .collect(),
+            quantiles: ahead.iter().zip(&grid.ahead).map(row).collect(),
             mean: ahead.iter().map(|step| step.mean * step.factor).collect(),
             paths: paths::sample(&ahead, spread.memory, seed),
             records: Records::new(grid, *growth, weeks),

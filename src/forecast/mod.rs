@@ -2,7 +2,7 @@
 //!
 //! [`forecast`] is the whole of it: lay the series out on the local clock, put back what limits hid, cut
 //! outliers, let sixteen cheap members speak, weigh them by their own past, take the intervals from the
-//! combination's past errors, and sample futures from those. No model is fitted by search; each step is a
+//! combination's past errors, sample futures from those, and read the 95 % quantile by three rules at once. No model is fitted by search; each step is a
 //! mean, a median or a quantile that can be explained in a sentence.
 
 mod backtest;
@@ -20,6 +20,7 @@ mod shift;
 mod slots;
 mod stats;
 mod trend;
+mod upper;
 
 use jiff::Timestamp;
 

@@ -22,6 +22,20 @@ pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     Some(upper)
 }
 
+/// The quantile at `level` by Hyndman & Fan's rule 5; reorders `values`. `None` without values.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the places"
+)]
+pub(super) fn quantile(values: &mut [f64], level: f64) -> Option<f64> {
+    let last = values.len().checked_sub(1)?;
+    let place = (level * count(values.len()) - 0.5).clamp(0.0, count(last));
+    let (_, &mut below, above) = values.select_nth_unstable_by(place as usize, f64::total_cmp);
+    let next = above.iter().copied().reduce(f64::min).unwrap_or(below);
+    Some(below + place.fract() * (next - below))
+}
+
 /// The weighted median at each of `steps` steps of `rows` with their weights, which sum to 1: midway between the lowest
 /// value at or below which half the weight lies and the lowest at or below which more than half does. Infinite without
 /// rows.
@@ -118,6 +132,16 @@ mod tests {
             assert!((seen - expected).abs() < 1e-12, "{seen} for {expected}");
         }
         assert_eq!(weighted_quantiles(&[], &[0.5]), None);
+    }
+
+    #[test]
+    fn a_plain_quantile_is_that_of_the_same_rule() {
+        let mut values = [8.0, 1.0, 4.0, 2.0];
+        for (level, expected) in [(0.05, 1.0), (0.25, 1.5), (0.5, 3.0), (0.7, 5.2), (0.99, 8.0)] {
+            let seen = quantile(&mut values, level).unwrap();
+            assert!((seen - expected).abs() < 1e-12, "{seen} for {expected}");
+        }
+        assert_eq!((quantile(&mut [], 0.5), quantile(&mut [7.0], 0.5)), (None, Some(7.0)));
     }
 
     #[test]
