@@ -1,7 +1,7 @@
 //! What `plan`, `report`, `values`, `patch` and `explain` share: settings, history, live state, advice.
 
 use anyhow::Result;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::Assessment;
 use crate::advise::plan::{Action, Finding, Plan};
@@ -81,7 +81,7 @@ pub(super) async fn gather_asking(args: &RunArgs, talk: &Talk, ask: Ask) -> Resu
 ///
 /// # Errors
 ///
-/// That, with the span of the history; or a file of the store that cannot be read.
+/// That, with the span of the history.
 pub(super) fn reached(
     args: &RunArgs,
     settings: &Settings,
@@ -89,15 +89,10 @@ pub(super) fn reached(
     past: &pull::Past,
 ) -> Result<()> {
     // where a source was asked just now, that it has nothing is an answer
-    if args.at.is_none() || past.pull.is_some() {
-        return Ok(());
-    }
-    let Some((first, last)) = past.span(&settings.services)? else { return Ok(()) };
+    let typed = args.at.is_some() && past.pull.is_none();
+    let beside = if typed { past.beside_the_window(&settings.services) } else { None };
+    let Some((first, last)) = beside else { return Ok(()) };
     let lookback = settings.history.lookback;
-    let oldest = at - SignedDuration::from_secs(lookback.0);
-    if first <= at && last >= oldest {
-        return Ok(());
-    }
     Err(Hinted {
         message: format!(
             "no sample of `load` in the {lookback} before {at}: the history goes from {first} to {last}"

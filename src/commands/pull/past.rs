@@ -109,28 +109,43 @@ impl Past {
         disputes.map(disputed).collect()
     }
 
-    /// The first and the last moment of which there is a sample of the load of one of `services`, whatever the moment
-    /// that is looked at.
-    ///
-    /// # Errors
-    ///
-    /// A file of the store that cannot be read; the error names it.
-    pub fn span(&self, services: &[Service]) -> Result<Option<(Timestamp, Timestamp)>> {
-        let load = SeriesKey::service(Signal::Load);
-        let ends = |samples: &Samples| [samples.at.first().copied(), samples.at.last().copied()];
-        let mut all = Vec::new();
-        for service in services {
-            let kept = self.store.scan(&service.name, &load, EVER.0, EVER.1);
-            let kept = kept.map_err(|error| Hinted::because(&error, error.hint()))?;
-            let files = self.files.observed.get(&service.name).and_then(|known| known.get(&load));
-            for evidence in kept.iter().chain(files) {
-                if let Evidence::Series(samples) = evidence {
-                    all.extend(ends(samples).into_iter().flatten());
-                }
-            }
+    /// First and last sample of the load of all `services` together, if none of them has one in the window that is looked
+    /// at; `None` where one has, where nobody has any, or where a damaged file of the store may hold some.
+    #[must_use]
+    pub fn beside_the_window(&self, services: &[Service]) -> Option<(Timestamp, Timestamp)> {
+        let window = (self.from, self.at.as_second());
+        if self.loads(services, window).next().is_some() {
+            return None;
         }
-        let moment = |at: Option<&i64>| at.and_then(|at| Timestamp::from_second(*at).ok());
-        Ok(moment(all.iter().min()).zip(moment(all.iter().max())))
+        let mut ends = (i64::MAX, i64::MIN);
+        for load in self.loads(services, EVER) {
+            let (first, last) = load?;
+            ends = (ends.0.min(first), ends.1.max(last));
+        }
+        let moment = |at| Timestamp::from_second(at).ok();
+        moment(ends.0).zip(moment(ends.1)).filter(|(first, last)| first <= last)
+    }
+
+    /// First and last sample of each load from one second to another; a `None` where that cannot be read.
+    fn loads<'a>(
+        &'a self,
+        services: &'a [Service],
+        (from, to): (i64, i64),
+    ) -> impl Iterator<Item = Option<(i64, i64)>> + 'a {
+        let load = SeriesKey::service(Signal::Load);
+        let ends = |samples: &Samples| Some((*samples.at.first()?, *samples.at.last()?));
+        services.iter().filter_map(move |service| {
+            let files = self.files.observed.get(&service.name).and_then(|known| known.get(&load));
+            match files {
+                Some(Evidence::Series(samples)) => ends(&samples.within(from, to)).map(Some),
+                Some(_) => None,
+                None => match self.store.scan(&service.name, &load, from, to) {
+                    Ok(Some(Evidence::Series(samples))) => ends(&samples).map(Some),
+                    Ok(_) => None,
+                    Err(_) => Some(None),
+                },
+            }
+        })
     }
 
     /// What was kept for another query than that of today's settings is no answer to it (case 63).
