@@ -220,6 +220,15 @@ fn case_44_a_launch_within_a_dwell_time_after_the_horizon_holds_the_bounds() {
             "{why}"
         );
     }
+    // where the forecast ends with the horizon the factor says what comes
+    let short = |multiply: f64| {
+        let launch = "  - {name: launch, from: 2025-12-04, to: 2025-12-05, multiply: ";
+        let mut settings = settings_with(&format!("{launch}{multiply}}}\n"));
+        settings.policy.outlook = settings.policy.horizon;
+        counts(&assessed(&settings, &World::Quiet.observed()).plan)
+    };
+    assert!(short(60.0).iter().all(|(action, ..)| *action == Action::Keep), "{:#?}", short(60.0));
+    assert!(short(1.01).iter().all(|(action, ..)| *action == Action::Lower), "{:#?}", short(1.01));
     // what is later leaves the time to lower and raise again
     assert_eq!(at("2025-12-09", "2025-12-10"), whole);
 }

@@ -125,6 +125,12 @@ fn an_overlay_is_written_over_an_overlay_and_over_nothing_else() {
     desk.write("new.yaml", &format!("{new}old: true\n"));
     out("new.yaml").says(0, &["wrote new.yaml"]);
     assert_eq!(desk.read("new.yaml"), new);
+    // what the shell appends to is replaced by nobody
+    let log = fs::File::options().append(true).open(desk.path("values.yaml")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    let command = command.args(["values", "--at", AT, "--out", "/dev/stdout"]).stdout(log);
+    assert!(command.current_dir(desk.0.path()).status().unwrap().success());
+    assert!(desk.read("values.yaml").starts_with(theirs));
     desk.write("empty.yaml", "");
     out("empty.yaml").says(0, &["wrote empty.yaml"]);
 }

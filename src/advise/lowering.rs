@@ -9,7 +9,7 @@ use crate::advise::plan::{Code, Reason, Setting};
 use crate::advise::{BOUND_LEVELS, Known, evidence, reporting, series};
 use crate::forecast::Forecast;
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
-use crate::service::{Component, Current, Policy};
+use crate::service::{Component, Current, Event, Policy};
 use crate::units::{Period, Ratio, counted};
 
 /// Whether anything may be lowered, and what must still be served then.
@@ -37,19 +37,13 @@ impl Lowering {
     /// for another horizon. An event that begins in it leaves no time to lower and raise again.
     #[must_use]
     pub fn with_room_for_events(mut self, known: &Known<'_>, forecast: &Forecast) -> Self {
-        let after = |period: Period| SignedDuration::from_secs(period.0);
-        let (from, to) = (
-            known.at + after(known.policy.horizon),
-            known.at + after(known.policy.horizon) + after(known.policy.dwell),
-        );
-        let steps = |at: Timestamp| {
-            let seconds = at.duration_since(forecast.start).as_secs().max(0);
-            usize::try_from(seconds.div_euclid(forecast.step.0)).unwrap_or_default()
-        };
+        let after = |at: Timestamp, period: Period| at + SignedDuration::from_secs(period.0);
+        let from = after(known.at, known.policy.horizon);
+        let to = after(from, known.policy.dwell);
+        let ahead = self.load;
         let events = known.calendar.events.iter().filter(|event| event.multiply > 1.0);
         for event in events.filter(|event| event.from < to && event.to > from) {
-            let span = steps(event.from.max(from))..steps(event.to.min(to)) + 1;
-            let peak = forecast.peak(span).quantile(BOUND_LEVELS.1);
+            let peak = brought(event, from, forecast, ahead);
             if peak > self.load {
                 let day = event.from.to_zoned(known.calendar.zone.clone()).strftime("%a %-d %b");
                 self.load = peak;
@@ -64,6 +58,24 @@ impl Lowering {
     pub fn and(self, evidence: Result<(), Reason>) -> Self {
         Self { forbidden: self.forbidden.or(evidence.err()), ..self }
     }
+}
+
+/// The load that an event may bring from `from` on, in rps: by the forecast, and where that ends before it shows a day of
+/// it, as its factor on the load `ahead`.
+fn brought(event: &Event, from: Timestamp, forecast: &Forecast, ahead: f64) -> f64 {
+    let step = |at: Timestamp| {
+        let seconds = at.duration_since(forecast.start).as_secs().max(0);
+        usize::try_from(seconds.div_euclid(forecast.step.0)).unwrap_or_default()
+    };
+    let (first, end) = (step(event.from.max(from)), step(event.to) + 1);
+    let shown = forecast.quantiles.len().saturating_sub(first);
+    let by_factor = if shown < Period::DAY.steps(forecast.step).min(end - first) {
+        ahead * event.multiply
+    } else {
+        0.0
+    };
+    // an empty window has no peak, which is no number
+    by_factor.max(forecast.peak(first..end).quantile(BOUND_LEVELS.1))
 }
 
 /// The first thing that forbids lowering.

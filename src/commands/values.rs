@@ -47,7 +47,8 @@ pub async fn run(args: &ValuesArgs, talk: &Talk, out: &mut dyn Write) -> Result<
 /// Refuses to replace a file that was not written here: somebody's values would be lost. What is empty holds none, and
 /// what is no file is only written to.
 fn nobody_elses(out: &Path) -> Result<(), Hinted> {
-    let holds = std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0);
+    let holds = !files::is_descriptor(out)
+        && std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0);
     if !holds || head(out).is_ok_and(|text| helm::is_ours(&text)) {
         return Ok(());
     }

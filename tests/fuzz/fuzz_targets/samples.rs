@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(&path, bytes).expect("/dev/shm is writable");
     match file::read(Path::new(&path), &SHOP.services, &[]) {
         Ok(found) => {
-            for evidence in found.values().flat_map(|observed| observed.values()) {
+            for evidence in found.observed.values().flat_map(|observed| observed.values()) {
                 if let Evidence::Series(samples) = evidence {
                     assert_eq!(samples.at.len(), samples.value.len());
                     assert!(samples.at.is_sorted_by(|a, b| a < b));
