@@ -5,7 +5,8 @@ mod cluster;
 mod past;
 mod tables;
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
@@ -165,14 +166,23 @@ impl Moment {
     }
 }
 
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Date(date) => date.fmt(f),
+            Self::Exact(at) => at.fmt(f),
+        }
+    }
+}
+
 /// Where settings come from and which moment is looked at.
 #[derive(Debug, Default, Clone, Args)]
 pub struct RunArgs {
     /// The settings file
-    #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
+    #[arg(short, long, value_name = "FILE", default_value = SETTINGS)]
     pub file: PathBuf,
     /// Look at this moment instead of now: a date, or RFC 3339 such as 2026-11-23T01:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub at: Option<Moment>,
     /// Address of the Prometheus, instead of the one in the settings
     #[arg(long, value_name = "URL")]
@@ -192,4 +202,63 @@ pub struct RunArgs {
     /// Inside a pod, do not ask its cluster; --offline does not either
     #[arg(long, conflicts_with_all = ["context", "kubeconfig"])]
     pub no_cluster: bool,
+}
+
+/// The settings file where none is named.
+const SETTINGS: &str = "plimsoll.yaml";
+
+impl RunArgs {
+    /// The options that were typed, each with a space before it, as a shell takes them; for the verbs that have the
+    /// same ones. An address with a password in it is not repeated.
+    #[must_use]
+    pub fn typed(&self) -> String {
+        let text = |path: &Path| path.display().to_string();
+        let file = (self.file != Path::new(SETTINGS)).then(|| text(&self.file));
+        let url = self.prometheus_url.clone().filter(|url| !url.contains('@'));
+        let options = [
+            ("--file", file),
+            ("--at", self.at.map(|at| at.to_string())),
+            ("--prometheus-url", url),
+            ("--namespace", self.namespace.clone()),
+            ("--context", self.context.clone()),
+            ("--kubeconfig", self.kubeconfig.as_deref().map(text)),
+        ];
+        let options = options.into_iter().filter_map(|(flag, value)| Some((flag, quoted(&value?))));
+        let flags = [("--offline", self.offline), ("--no-cluster", self.no_cluster)];
+        let flags = flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| format!(" {flag}"));
+        options.map(|(flag, value)| format!(" {flag} {value}")).chain(flags).collect()
+    }
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_repeated_and_what_goes_without_saying_is_not() {
+        let typed = |words: &str| {
+            let words = ["plimsoll", "plan"].into_iter().chain(words.split('|'));
+            match Cli::try_parse_from(words.filter(|word| !word.is_empty())).unwrap().command {
+                Command::Plan(args) => args.run.typed(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(typed(""), "");
+        assert_eq!(typed("-f|plimsoll.yaml|-o|json"), "");
+        assert_eq!(
+            typed("-n|shop|-f|my ops/it's.yaml|--at|2026-11-23|--offline"),
+            r" --file 'my ops/it'\''s.yaml' --at 2026-11-23 --namespace shop --offline"
+        );
+        assert_eq!(typed("--prometheus-url|http://me:secret@host"), "");
+    }
 }

@@ -39,6 +39,8 @@ pub struct Settings {
     pub calendar: Calendar,
     /// Services, by name.
     pub services: Vec<Service>,
+    /// The names of the services that were not chosen; see [`Settings::choose`].
+    pub elsewhere: Vec<String>,
     /// Risk, horizon, bounds.
     pub policy: Policy,
     /// What `apply` is allowed.
@@ -98,6 +100,14 @@ pub struct PrometheusSettings {
 }
 
 impl Settings {
+    /// Leaves the services of one namespace. The names of the others are kept: files that all share speak of them too.
+    pub fn choose(&mut self, namespace: &str) {
+        let (chosen, others): (Vec<_>, Vec<_>) =
+            self.services.drain(..).partition(|service| service.namespace == namespace);
+        self.services = chosen;
+        self.elsewhere.extend(others.into_iter().map(|service| service.name));
+    }
+
     /// Pulls from another Prometheus than the file names, or from one where it names none.
     ///
     /// # Errors
@@ -177,6 +187,7 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Settings, ConfigErro
             history,
             calendar: Calendar { zone, events },
             services,
+            elsewhere: Vec::new(),
             policy,
             rules,
             rounds,

@@ -178,7 +178,8 @@ fn beside(path: &Path, permissions: std::fs::Permissions) -> std::io::Result<Nam
 
 /// Whether a path is another name of what a process holds open, such as `/dev/stdout`: replacing the file
 /// behind it would leave that process writing into nothing.
-fn is_descriptor(path: &Path) -> bool {
+#[must_use]
+pub fn is_descriptor(path: &Path) -> bool {
     let named = ["/dev/stdout", "/dev/stderr"].map(Path::new).contains(&path);
     named || path.starts_with("/dev/fd") || path.starts_with("/proc")
 }

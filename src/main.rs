@@ -15,22 +15,26 @@ async fn main() -> ExitCode {
     };
     match commands::run(cli).await {
         Ok(exit) => exit.into(),
-        // whoever reads our output has heard enough
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            // standard error may be closed too; the exit code still says it
-            let _ = std::io::stderr().write_all(commands::failure(&error).as_bytes());
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // whoever reads our output has heard enough
+    if is_broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    // standard error may be closed too; the exit code still says it
+    let _ = std::io::stderr().write_all(commands::failure(error).as_bytes());
+    ExitCode::FAILURE
 }
 
 /// Help and version are answers; anything else is a command line that could not run, which is 1 and not
 /// clap's 2: that one means "changes recommended".
 fn explained(usage: &clap::Error) -> ExitCode {
     if !usage.use_stderr() {
-        let _ = usage.print();
-        return ExitCode::SUCCESS;
+        let said = usage.print().and_then(|()| std::io::stdout().flush());
+        return said.map_or_else(|error| failed(&error.into()), |()| ExitCode::SUCCESS);
     }
     let text = usage.render().to_string();
     let text = text

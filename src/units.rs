@@ -41,6 +41,7 @@ const A_MEMORY: &str = "a memory quantity such as `512Mi`";
 const A_CPU: &str = "a CPU quantity such as `600m`";
 const A_SHARE: &str = "a share such as `5%` or `0.05`";
 const A_DURATION: &str = "a duration such as `5m`, `36h` or `8w`";
+const A_DURATION_ABOVE_ZERO: &str = "a duration above zero, such as `5m`";
 const A_LATENCY: &str = "a latency such as `800ms`, `2s` or `1.5s`";
 
 /// The spelling that was probably meant: `512Mi` for `512 MB`, `5m` for `5 min`.
@@ -226,14 +227,18 @@ impl FromStr for Period {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        duration(text).map(Self).ok_or_else(|| UnitError::new(text, A_DURATION))
+        match duration(text) {
+            Some(seconds @ 1..) => Ok(Self(seconds)),
+            Some(_) => Err(UnitError::new(text, A_DURATION_ABOVE_ZERO)),
+            None => Err(UnitError::new(text, A_DURATION)),
+        }
     }
 }
 
 /// Prometheus counts in an int64 of nanoseconds: 292 years.
 const DURATION_MAX: i64 = i64::MAX / 1_000_000_000;
 
-/// Seconds of a Prometheus duration; `None` where it does not parse, is zero or overflows.
+/// Seconds of a Prometheus duration; `None` where it does not parse or overflows.
 fn duration(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut units = DURATION.iter();
@@ -245,14 +250,18 @@ fn duration(text: &str) -> Option<i64> {
         total = total.checked_add(number.parse::<i64>().ok()?.checked_mul(*seconds)?)?;
         rest = &tail[unit.len()..];
     }
-    (1..=DURATION_MAX).contains(&total).then_some(total)
+    (!text.is_empty() && total <= DURATION_MAX).then_some(total)
 }
 
 impl fmt::Display for Bytes {
-    /// The largest binary suffix that divides the value, as Kubernetes prints `BinarySI`.
+    /// The largest binary suffix that divides the value, as Kubernetes prints `BinarySI`; where only bytes would do,
+    /// whole millions or more as `DecimalSI`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MILLIONS: [(&str, u64); 3] =
+            [("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000)];
         let fits = |(_, scale): &&(&str, u64)| self.0 >= *scale && self.0.is_multiple_of(*scale);
-        match BINARY.iter().find(fits) {
+        let binary = BINARY.iter().find(|one| one.1 > 1 << 10 && fits(one));
+        match binary.or_else(|| MILLIONS.iter().find(fits)).or_else(|| BINARY.iter().find(fits)) {
             Some((unit, scale)) => write!(f, "{}{unit}", self.0 / scale),
             None => write!(f, "{}", self.0),
         }
@@ -313,6 +322,34 @@ impl Bytes {
         let whole = bytes.ceil() as u64;
         Self(whole.div_ceil(step.0).saturating_mul(step.0))
     }
+}
+
+impl Bytes {
+    /// What a metric says of a setting in force, at least a byte: the whole mebibytes that were meant where a writer of
+    /// six digits (`%g`, as in a CSV of 5.36871e+08 for 512Mi) rounded them, else what it says.
+    #[must_use]
+    pub fn of(bytes: f64) -> Self {
+        /// Half of the last of six digits, as a share of the smallest number that has them.
+        const ROUNDED: f64 = 5e-6;
+        let mebi = Self(1 << 20);
+        let near = Self::at_least(bytes - 0.5 * 1_048_576.0, mebi);
+        #[expect(clippy::cast_precision_loss, reason = "memory and volumes lie far below 2^53")]
+        let off = (near.0 as f64 - bytes).abs();
+        if near.0 > 0 && off <= ROUNDED * bytes { near } else { Self::at_least(bytes, Self(1)) }
+    }
+}
+
+/// A count and its noun: `1 pod`, `4 pods`.
+#[must_use]
+pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `1 pod sustains`, `4 pods sustain`.
+#[must_use]
+pub fn sustaining(pods: u32) -> String {
+    format!("{} sustain{}", counted(pods, "pod"), if pods == 1 { "s" } else { "" })
 }
 
 impl Millicores {
@@ -496,6 +533,35 @@ mod tests {
                 proptest::prop_assert!(result.is_none_or(|error| !error.hint().is_empty()));
             }
         }
+    }
+
+    #[test]
+    fn a_metric_of_six_digits_says_the_mebibytes_that_were_meant_and_an_odd_size_stays_odd() {
+        for (metric, written) in [
+            (536_871_000.0, "512Mi"),
+            (536_870_912.0, "512Mi"),
+            (1.073_74e9, "1Gi"),
+            (268_435_000.0, "256Mi"),
+            // set in millions, and read exactly
+            (512_000_000.0, "512M"),
+            (1_500_000_000.0, "1500M"),
+            // one mebibyte off is another size
+            (535_822_336.0, "511Mi"),
+            (1_000.0, "1000"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(Bytes::of(metric).to_string(), written, "{metric}");
+        }
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!(
+            (counted(1_u32, "pod"), counted(0_u32, "pod")),
+            ("1 pod".into(), "0 pods".into())
+        );
+        assert_eq!(sustaining(1), "1 pod sustains");
+        assert_eq!(sustaining(2), "2 pods sustain");
     }
 
     #[test]

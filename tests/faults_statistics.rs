@@ -193,6 +193,121 @@ fn case_44_a_launch_ahead_leaves_room_in_the_requests_too() {
 }
 
 #[test]
+fn case_44_a_launch_within_a_dwell_time_after_the_horizon_holds_the_bounds() {
+    let counts = |plan: &ServicePlan| {
+        let of = |component, setting| {
+            let one = find(plan, component, setting).unwrap();
+            (one.action, one.target.map(Amount::figure), one.reasons[0].message.clone())
+        };
+        [
+            of("api", Setting::MinReplicas),
+            of("api", Setting::MaxReplicas),
+            of("worker", Setting::Replicas),
+            of("redis", Setting::Memory),
+        ]
+    };
+    let at = |from: &str, to: &str| {
+        let launch = format!("  - {{name: launch, from: {from}, to: {to}, multiply: 60}}\n");
+        counts(&assessed(&settings_with(&launch), &World::Quiet.observed()).plan)
+    };
+    let whole = counts(World::Quiet.whole());
+    assert!(whole.iter().all(|(action, ..)| *action == Action::Lower), "{whole:#?}");
+    // the horizon ends on 1 December, and a dwell time after it on the 8th
+    for (action, _, why) in at("2025-12-04", "2025-12-05") {
+        assert_eq!(action, Action::Keep);
+        assert!(
+            why.starts_with("less would do by the forecast, but launch from Thu 4 Dec may bring "),
+            "{why}"
+        );
+    }
+    // where the forecast ends with the horizon the factor says what comes
+    let short = |multiply: f64| {
+        let launch = "  - {name: launch, from: 2025-12-04, to: 2025-12-05, multiply: ";
+        let mut settings = settings_with(&format!("{launch}{multiply}}}\n"));
+        settings.policy.outlook = settings.policy.horizon;
+        counts(&assessed(&settings, &World::Quiet.observed()).plan)
+    };
+    assert!(short(60.0).iter().all(|(action, ..)| *action == Action::Keep), "{:#?}", short(60.0));
+    assert!(short(1.01).iter().all(|(action, ..)| *action == Action::Lower), "{:#?}", short(1.01));
+    // what is later leaves the time to lower and raise again
+    assert_eq!(at("2025-12-09", "2025-12-10"), whole);
+}
+
+#[test]
+fn case_25_half_a_working_day_that_is_missing_lowers_nothing_until_it_is_past() {
+    let without = |hours: i64, day: i64| {
+        let mut observed = World::Quiet.observed();
+        let gap = days_ago(day)..days_ago(day) + hours * 3600;
+        for evidence in observed.values_mut() {
+            let Evidence::Series(samples) = evidence else { continue };
+            let kept = samples.at.iter().zip(&samples.value).filter(|(at, _)| !gap.contains(at));
+            let (at, value) = kept.unzip();
+            *samples = Samples { at, value };
+        }
+        advice(&observed)
+    };
+    // 8 of 168 hours are less than five hundredths, and all of one day's peak
+    for day in [2, 6] {
+        let plan = without(8, day);
+        assert_eq!(lowered(&plan), 0, "{day} days ago: {plan:#?}");
+        let kept = find(&plan, "worker", Setting::Replicas).unwrap();
+        let why = &kept.reasons[0].message;
+        assert!(why.contains("over 4h of `load` are missing in the day up to"), "{why}");
+        never_lower(World::Quiet, &plan);
+    }
+    assert!(lowered(&without(3, 2)) > 0);
+    assert!(lowered(&without(8, 8)) > 0);
+}
+
+#[test]
+fn case_20_a_load_of_nothing_for_days_is_a_doubt_where_it_never_was_so() {
+    let silent =
+        |from: i64| with_load(World::Quiet, move |at, load| if at < from { load } else { 0.0 });
+    for days in [6, 3] {
+        let plan = advice(&silent(days_ago(days)));
+        assert_eq!(lowered(&plan), 0, "{days} days: {plan:#?}");
+        let kept = find(&plan, "worker", Setting::Replicas).unwrap();
+        let hours = 24 * days;
+        assert!(
+            kept.reasons[0].message.contains(&format!("`load` was 0 for {hours} h of the last 7d")),
+            "{kept:#?}"
+        );
+    }
+    // a service that sleeps two days of each week does so now too
+    let sleeper =
+        |at: i64, load: f64| if at.div_euclid(DAY).rem_euclid(7) < 2 { 0.0 } else { load };
+    let plan = advice(&with_load(World::Quiet, sleeper));
+    assert!(lowered(&plan) > 0, "{plan:#?}");
+}
+
+#[test]
+fn memory_that_a_source_rounds_is_advised_as_people_write_it() {
+    for world in [World::Quiet, World::Busy] {
+        let mut observed = world.observed();
+        for (key, evidence) in &mut observed {
+            let Evidence::Series(samples) = evidence else { continue };
+            if matches!(key.signal, Signal::MemoryLimit | Signal::MemoryRequest) {
+                // six digits, as `%g` writes them: 1.07374e+09
+                let rounded = |value: f64| format!("{value:.5e}").parse::<f64>().unwrap();
+                samples.value.iter_mut().for_each(|value| *value = rounded(*value));
+            }
+        }
+        let plan = advice(&observed);
+        let mut told = 0;
+        for (one, exact) in plan.recommendations.iter().zip(&world.whole().recommendations) {
+            assert_eq!((one.action, one.current), (exact.action, exact.current), "{one:#?}");
+            for amount in [one.current, one.target].into_iter().flatten() {
+                let text = amount.to_string();
+                let bytes = matches!(amount, Amount::Bytes(_));
+                assert!(!bytes || text.ends_with("Mi") || text.ends_with("Gi"), "{one:#?}");
+                told += usize::from(bytes);
+            }
+        }
+        assert!(told > 8, "{told}");
+    }
+}
+
+#[test]
 fn use_in_another_unit_is_no_use() {
     let mut observed = idle();
     for component in ["api", "worker"] {

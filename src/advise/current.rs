@@ -139,7 +139,7 @@ fn by_metrics(
     // "no limit" is written as 0 by some, and no count, request or limit in force is 0
     let newest = |signal| newest(signal).filter(|value| *value > 0.0 || signal == Signal::HpaMin);
     let count = |signal| newest(signal).map(count);
-    let bytes = |signal| newest(signal).map(|value| Bytes::at_least(value, Bytes(1)));
+    let bytes = |signal| newest(signal).map(Bytes::of);
     let cpu = |signal| newest(signal).map(Millicores::of);
     // only an HPA that was asked for and is not there leaves the count to itself: silence is not "there is none",
     // but where nobody asked the settings may say it

@@ -5,6 +5,7 @@
 
 use crate::advise::lowering::Lowering;
 use crate::advise::plan::{Action, Code, Reason};
+use crate::units::{Bytes, Millicores};
 
 /// What was decided of one setting, in its bare figure (replicas, bytes, millicores).
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +18,23 @@ pub struct Decision {
     pub reason: Option<Reason>,
 }
 
-/// A bare figure as people write it.
-pub type Show = fn(u64) -> String;
+/// How people write the bare figures of a setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit {
+    /// A figure in words.
+    pub show: fn(u64) -> String,
+    /// A step of the policy ends at a multiple of this: half of an odd limit is no quantity that anybody writes.
+    grain: u64,
+}
+
+impl Unit {
+    /// Replicas.
+    pub const COUNT: Self = Self { show: |count| count.to_string(), grain: 1 };
+    /// Millicores.
+    pub const CPU: Self = Self { show: |cpu| Millicores(cpu).to_string(), grain: 1 };
+    /// Bytes.
+    pub const BYTES: Self = Self { show: |bytes| Bytes(bytes).to_string(), grain: 1 << 20 };
+}
 
 /// What a lowered setting must still do for.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +45,11 @@ pub struct Enough<'a> {
     pub why: &'a str,
 }
 
-impl Enough<'static> {
+impl<'a> Enough<'a> {
     /// By the load that was observed and that may still come.
     #[must_use]
-    pub fn by_load(figure: u64) -> Self {
-        Self { figure, why: "observed load was too near" }
+    pub fn by_load(figure: u64, lowering: &'a Lowering) -> Self {
+        Self { figure, why: lowering.held_by.as_deref().unwrap_or("observed load was too near") }
     }
 }
 
@@ -46,10 +62,14 @@ pub fn decide(
     enough: Enough<'_>,
     lowering: &Lowering,
     max_step: f64,
-    show: Show,
+    unit: Unit,
 ) -> Decision {
+    let show = unit.show;
     if wanted > current {
         let step = stepped(current, max_step);
+        // down to the grain: up would be past the step
+        let whole = step - step % unit.grain;
+        let step = if whole > current { whole } else { step };
         let target = wanted.min(step);
         let reason = (target < wanted).then(|| Reason {
             code: Code::StepLimit,
@@ -77,12 +97,15 @@ pub fn decide(
             code: Code::NotLowered,
             message: format!("less would do, but {}", why.message),
         })),
-        None => lowered(current, enough, max_step, show),
+        None => lowered(current, enough, max_step, unit),
     }
 }
 
-fn lowered(current: u64, enough: u64, max_step: f64, show: Show) -> Decision {
-    let target = enough.max(unstepped(current, max_step));
+fn lowered(current: u64, enough: u64, max_step: f64, unit: Unit) -> Decision {
+    let show = unit.show;
+    let step = unstepped(current, max_step);
+    let whole = step.next_multiple_of(unit.grain);
+    let target = enough.max(if whole < current { whole } else { step });
     if target == current {
         let message = format!(
             "observed load allows {}; a step that small cannot leave {} (`policy.maxStep`)",
@@ -142,18 +165,19 @@ fn scaled(current: u64, factor: f64) -> u64 {
 mod tests {
     use super::*;
 
-    const FREE: Lowering = Lowering { load: 0.0, forbidden: None };
+    const FREE: Lowering = Lowering { load: 0.0, held_by: None, forbidden: None };
 
     fn forbidden() -> Lowering {
         Lowering {
             load: 0.0,
+            held_by: None,
             forbidden: Some(Reason { code: Code::Stale, message: "old".to_owned() }),
         }
     }
 
     fn target(current: u64, wanted: u64, enough: u64, lowering: &Lowering) -> (Action, u64) {
-        let decision =
-            decide(current, wanted, Enough::by_load(enough), lowering, 2.0, |n| n.to_string());
+        let enough = Enough::by_load(enough, lowering);
+        let decision = decide(current, wanted, enough, lowering, 2.0, Unit::COUNT);
         (decision.action, decision.target)
     }
 
@@ -182,9 +206,25 @@ mod tests {
     #[test]
     fn a_step_too_small_to_leave_a_count_keeps_it_and_says_so() {
         // four over 1.2 is still four whole pods
-        let decision = decide(4, 2, Enough::by_load(3), &FREE, 1.2, |n| n.to_string());
+        let decision = decide(4, 2, Enough::by_load(3, &FREE), &FREE, 1.2, Unit::COUNT);
         assert_eq!((decision.action, decision.target), (Action::Keep, 4));
         assert_eq!(decision.reason.map(|reason| reason.code), Some(Code::StepLimit));
+    }
+
+    #[test]
+    fn a_step_of_memory_ends_at_a_quantity_that_people_write_and_is_no_larger_for_it() {
+        const MEBI: u64 = 1 << 20;
+        // 512 million bytes are 488.28Mi: a step of two ends between 244.14Mi and 976.56Mi
+        let odd = 512_000_000;
+        let step = |wanted| {
+            let enough = Enough::by_load(wanted, &FREE);
+            decide(odd, wanted, enough, &FREE, 2.0, Unit::BYTES).target
+        };
+        assert_eq!((step(1), step(4 << 30)), (245 * MEBI, 976 * MEBI));
+        assert!(within_step(odd, step(1), 2.0) && within_step(odd, step(4 << 30), 2.0));
+        // what is smaller than the grain still moves
+        let tiny = decide(MEBI / 2, 4 * MEBI, Enough::by_load(0, &FREE), &FREE, 1.5, Unit::BYTES);
+        assert_eq!((tiny.action, tiny.target), (Action::Raise, MEBI / 4 * 3));
     }
 
     #[test]

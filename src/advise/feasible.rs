@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::advise::findings::order;
+use crate::advise::findings;
 use crate::advise::plan::{Amount, Code, Finding, ServicePlan, Setting, Severity};
 use crate::service::live::{Amounts, Container, Live, Node, Quota, Share, Workload};
 use crate::service::{Component, Service};
-use crate::units::{Bytes, Millicores};
+use crate::units::{Bytes, Millicores, counted};
 
 /// Adds what the cluster has no room for to the findings of a plan.
 pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
@@ -43,8 +43,7 @@ pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
         }
         found.extend(over_budget(&advised, workload));
     }
-    plan.findings.extend(found);
-    plan.findings.sort_by(order);
+    findings::add(plan, found);
 }
 
 /// What a component would be with every target taken over.
@@ -186,9 +185,10 @@ fn fewer_than_zones(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
     few.then(|| {
         warning(
             format!(
-                "{}: {} pods are fewer than the {} zones",
+                "{}: {} {} fewer than the {} zones",
                 advised.name,
-                advised.least,
+                counted(advised.least, "pod"),
+                if advised.least == 1 { "is" } else { "are" },
                 zones.len()
             ),
             "`plimsoll apply` will not lower it; lower it by hand, if that is meant",
@@ -207,8 +207,10 @@ fn over_budget(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
     let budget = budgets.into_iter().find(|one| stuck(&one.min_available, &one.max_unavailable))?;
     Some(warning(
         format!(
-            "{}: with {} pods the disruption budget `{}` lets none be evicted: no node can be drained",
-            advised.name, advised.least, budget.name
+            "{}: with {} the disruption budget `{}` lets none be evicted: no node can be drained",
+            advised.name,
+            counted(advised.least, "pod"),
+            budget.name
         ),
         "let the budget allow one pod less than `minReplicas`",
     ))

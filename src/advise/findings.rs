@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::advise::plan::{Action, Code, Finding, Recommendation, Severity};
+use crate::advise::plan::{Action, Code, Finding, Recommendation, ServicePlan, Severity};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, coupled, reporting, series};
 use crate::history::{MarkKind, SeriesKey, Signal};
 use crate::service::Like;
 use crate::tiers::Size;
-use crate::units::{Period, Ratio};
+use crate::units::{Period, Ratio, counted, sustaining};
 
 /// A row gives much more than is needed when its replicas sustain this multiple of its top.
 const GENEROUS: f64 = 2.0;
@@ -17,7 +17,7 @@ const AVAILABILITY_REPLICAS: u32 = 2;
 const NOW: Period = Period(900);
 
 /// Everything found, worst first.
-pub fn all(
+pub(super) fn all(
     known: &Known<'_>,
     outlook: Option<&Outlook<'_>>,
     recommendations: &[Recommendation],
@@ -45,8 +45,14 @@ pub fn all(
     findings
 }
 
+/// Adds what else is known to the findings of a plan.
+pub fn add(plan: &mut ServicePlan, found: Vec<Finding>) {
+    plan.findings.extend(found);
+    plan.findings.sort_by(order);
+}
+
 /// Worst first, then by code and words.
-pub fn order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+fn order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     (a.severity, a.code, &a.message).cmp(&(b.severity, b.code, &b.message))
 }
 
@@ -135,9 +141,10 @@ fn coverage(known: &Known<'_>) -> Option<Finding> {
     let steps = load.values.iter().filter(|value| value.is_nan()).count();
     // rounded down: what has a step missing is not 100.0 % complete
     let message = format!(
-        "`load` is {:.1} % complete: {steps} of {} steps are missing",
+        "`load` is {:.1} % complete: {steps} of {} steps {} missing",
         (coverage * 1000.0).floor() / 10.0,
-        load.values.len()
+        load.values.len(),
+        if steps == 1 { "is" } else { "are" }
     );
     let severity =
         if coverage < known.policy.min_coverage.0 { Severity::Warning } else { Severity::Info };
@@ -250,8 +257,9 @@ fn rows(known: &Known<'_>) -> Vec<Finding> {
             };
             let sustained = row.sustained;
             let says = format!(
-                "{component}, {}: {} pods sustain {sustained:.0} rps, the row goes to {promised:.0}",
-                row.tier, row.replicas
+                "{component}, {}: {} {sustained:.0} rps, the row goes to {promised:.0}",
+                row.tier,
+                sustaining(row.replicas)
             );
             if sustained < promised {
                 found.push(finding(
@@ -283,8 +291,11 @@ fn beyond_table(known: &Known<'_>, outlook: &Outlook<'_>) -> Vec<Finding> {
         };
         let asked = sizing.replicas(outlook.planning).filter(|asked| asked.need > asked.ceiling)?;
         let message = format!(
-            "{}: {:.1} rps ask for {} replicas, the table ends at {}",
-            component.name, outlook.planning, asked.need, asked.ceiling
+            "{}: {:.1} rps ask for {}, the table ends at {}",
+            component.name,
+            outlook.planning,
+            counted(asked.need, "replica"),
+            asked.ceiling
         );
         Some(finding(
             Severity::Critical,

@@ -6,10 +6,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::plan::{Code, Reason, Setting};
-use crate::advise::{Known, evidence, reporting, series};
+use crate::advise::{BOUND_LEVELS, Known, evidence, reporting, series};
+use crate::forecast::Forecast;
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
-use crate::service::{Component, Current, Policy};
-use crate::units::{Period, Ratio};
+use crate::service::{Component, Current, Event, Policy};
+use crate::units::{Period, Ratio, counted};
 
 /// Whether anything may be lowered, and what must still be served then.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Lowering {
     /// The load that a lowered setting must still do for, in rps: the larger of what may still come and
     /// what was observed over the dwell time plus the hysteresis.
     pub load: f64,
+    /// What asks for that load, after "less would do by the forecast, but"; `None`: what was observed, or the horizon.
+    pub held_by: Option<String>,
     /// Why nothing may be lowered; `None` when it may.
     pub forbidden: Option<Reason>,
 }
@@ -27,7 +30,27 @@ impl Lowering {
     pub fn from(known: &Known<'_>, load: &History, ahead: f64) -> Self {
         let observed = history::peak(load.last(known.policy.dwell)).unwrap_or(f64::INFINITY);
         let load_kept = ahead.max(observed / (1.0 - known.policy.hysteresis.0));
-        Self { load: load_kept, forbidden: forbidden(known, load).err() }
+        Self { load: load_kept, held_by: None, forbidden: forbidden(known, load).err() }
+    }
+
+    /// The same with room for what is declared: what is lowered now stands for a dwell time at least, and must then do
+    /// for another horizon. An event that begins in it leaves no time to lower and raise again.
+    #[must_use]
+    pub fn with_room_for_events(mut self, known: &Known<'_>, forecast: &Forecast) -> Self {
+        let after = |at: Timestamp, period: Period| at + SignedDuration::from_secs(period.0);
+        let from = after(known.at, known.policy.horizon);
+        let to = after(from, known.policy.dwell);
+        let ahead = self.load;
+        let events = known.calendar.events.iter().filter(|event| event.multiply > 1.0);
+        for event in events.filter(|event| event.from < to && event.to > from) {
+            let peak = brought(event, from, forecast, ahead);
+            if peak > self.load {
+                let day = event.from.to_zoned(known.calendar.zone.clone()).strftime("%a %-d %b");
+                self.load = peak;
+                self.held_by = Some(format!("{} from {day} may bring {peak:.1} rps", event.name));
+            }
+        }
+        self
     }
 
     /// The same, forbidden too where `evidence` is not there.
@@ -35,6 +58,24 @@ impl Lowering {
     pub fn and(self, evidence: Result<(), Reason>) -> Self {
         Self { forbidden: self.forbidden.or(evidence.err()), ..self }
     }
+}
+
+/// The load that an event may bring from `from` on, in rps: by the forecast, and where that ends before it shows a day of
+/// it, as its factor on the load `ahead`.
+fn brought(event: &Event, from: Timestamp, forecast: &Forecast, ahead: f64) -> f64 {
+    let step = |at: Timestamp| {
+        let seconds = at.duration_since(forecast.start).as_secs().max(0);
+        usize::try_from(seconds.div_euclid(forecast.step.0)).unwrap_or_default()
+    };
+    let (first, end) = (step(event.from.max(from)), step(event.to) + 1);
+    let shown = forecast.quantiles.len().saturating_sub(first);
+    let by_factor = if shown < Period::DAY.steps(forecast.step).min(end - first) {
+        ahead * event.multiply
+    } else {
+        0.0
+    };
+    // an empty window has no peak, which is no number
+    by_factor.max(forecast.peak(first..end).quantile(BOUND_LEVELS.1))
 }
 
 /// The first thing that forbids lowering.
@@ -48,6 +89,7 @@ fn forbidden(known: &Known<'_>, load: &History) -> Result<(), Reason> {
         );
         return Err(Reason { code: Code::Coverage, message });
     }
+    no_unusual_silence(known, load)?;
     let from = load.time(load.values.len() - dwell.len());
     if let Some(mark) = load.marked(MarkKind::Censored, from, load.end()).next() {
         return Err(Reason {
@@ -152,7 +194,8 @@ pub fn whole<'a>(known: &Known<'a>, key: &SeriesKey) -> Result<&'a History, Reas
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = seen as f64 / steps.max(1) as f64;
     if share >= min_coverage.0 {
-        return hours_seen(history, key, *dwell).map(|()| history);
+        hours_seen(history, key, *dwell)?;
+        return days_seen(known, history, key).map(|()| history);
     }
     let share = Ratio((share * 1000.0).floor() / 1000.0);
     let message =
@@ -180,6 +223,61 @@ fn hours_seen(history: &History, key: &SeriesKey, dwell: Period) -> Result<(), R
             Err(Reason { code: Code::Coverage, message })
         }
     }
+}
+
+/// What may be missing of any day: more may have held its peak, and the other days do not tell it.
+const MISSING_OF_A_DAY: Period = Period(4 * 3_600);
+
+/// Whether every day of the dwell time was mostly seen, wherever it is taken to begin.
+fn days_seen(known: &Known<'_>, history: &History, key: &SeriesKey) -> Result<(), Reason> {
+    let dwell = history.last(known.policy.dwell);
+    let first = history.values.len() - dwell.len();
+    let day = Period::DAY.steps(history.step).clamp(1, dwell.len().max(1));
+    let allowed = MISSING_OF_A_DAY.steps(history.step);
+    let mut missing = 0;
+    for (i, value) in dwell.iter().enumerate() {
+        missing += usize::from(value.is_nan());
+        missing -= usize::from(i >= day && dwell[i - day].is_nan());
+        if missing > allowed {
+            let on = super::local_date(known, history.time(first + i));
+            let message = format!(
+                "lowering needs every day of the last {}, and over {MISSING_OF_A_DAY} of `{key}` are missing in the day up to {on}",
+                known.policy.dwell
+            );
+            return Err(Reason { code: Code::Coverage, message });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a load of nothing lasted no longer than it does: a service that sleeps on Sundays did so before, and one
+/// whose requests are no longer counted did not.
+fn no_unusual_silence(known: &Known<'_>, load: &History) -> Result<(), Reason> {
+    /// How much longer than ever before is still the same: a long weekend is half as long again as a usual one.
+    const LONGER: f64 = 1.5;
+    let dwell = load.last(known.policy.dwell).len();
+    let (before, lately) = load.values.split_at(load.values.len() - dwell);
+    let longest = |values: &[f64]| {
+        // a gap in a silence does not end it
+        let runs = values.split(|value| *value > 0.0);
+        let count = |run: &[f64]| run.iter().filter(|value| **value <= 0.0).count();
+        #[expect(clippy::cast_precision_loss, reason = "some thousand steps")]
+        let longest = runs.map(count).max().unwrap_or(0) as f64;
+        longest
+    };
+    let (lately, before) = (longest(lately), longest(before));
+    #[expect(clippy::cast_precision_loss, reason = "some thousand steps")]
+    let day = Period::DAY.steps(load.step) as f64;
+    if lately < day || lately <= LONGER * before {
+        return Ok(());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "some thousand steps")]
+    let hours = (lately as i64 * load.step.0).div_euclid(3_600);
+    let message = format!(
+        "`load` was 0 for {hours} h of the last {}, longer than ever before: a metric that stopped counting looks the same",
+        known.policy.dwell
+    );
+    Err(Reason { code: Code::Coverage, message })
 }
 
 /// Whether a component's setting is known to have stood still over the dwell time: a time in which somebody moved it,
@@ -293,8 +391,9 @@ fn healthy(known: &Known<'_>, signal: Signal, objective: f64) -> Result<(), Reas
     let share = misses as f64 / dwell.len().max(1) as f64;
     if share > TOLERATED {
         let message = format!(
-            "`{}` missed its objective in {misses} steps of the last {}",
+            "`{}` missed its objective in {} of the last {}",
             signal.name(),
+            counted(misses, "step"),
             known.policy.dwell
         );
         return Err(Reason { code: Code::Objectives, message });

@@ -5,7 +5,7 @@
 //! the container's limit: the rest is for the copy-on-write of a fork, buffers and fragmentation
 //! (Redis documentation, "Memory optimization" and "Persistence").
 
-use crate::advise::decide::{Decision, Enough, decide};
+use crate::advise::decide::{Decision, Enough, Unit, decide};
 use crate::advise::lowering::{long_and_whole, not_killed, settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::Sizing;
@@ -114,7 +114,7 @@ fn of_table(
     let enough = if held > by_load {
         Enough { figure: held.0, why: "Redis holds it by `maxmemory`: lower that first" }
     } else {
-        Enough::by_load(by_load.0)
+        Enough::by_load(by_load.0, &outlook.lowering)
     };
     // where the use is not known it may be anything
     let in_use = used.as_ref().map(|_| ()).map_err(Clone::clone);
@@ -129,7 +129,7 @@ fn of_table(
         enough,
         &lowering,
         known.policy.max_step,
-        |bytes| Bytes(bytes).to_string(),
+        Unit::BYTES,
     );
     let target = Bytes(decision.target);
     let bound = |level| at(outlook.peak.quantile(level));

@@ -7,7 +7,7 @@ mod coupled;
 pub mod current;
 pub mod decide;
 pub mod feasible;
-mod findings;
+pub mod findings;
 pub mod lowering;
 mod memory;
 pub mod plan;
@@ -171,7 +171,8 @@ fn outlook<'a>(known: &Known<'a>) -> Result<Outlook<'a>, Reason> {
     let peak = forecast.peak(0..known.policy.horizon.steps(forecast.step));
     let planning = peak.quantile(1.0 - known.policy.risk.0).max(current);
     // what is lowered must still do for the peak that one future in a hundred brings, however wide they lie
-    let lowering = Lowering::from(known, load, planning.max(peak.quantile(BOUND_LEVELS.1)));
+    let lowering = Lowering::from(known, load, planning.max(peak.quantile(BOUND_LEVELS.1)))
+        .with_room_for_events(known, forecast);
     Ok(Outlook { forecast, peak, current, observed_peak, planning, lowering })
 }
 

@@ -1,12 +1,13 @@
 //! Replica counts: min and max beside an HPA, the count itself where there is none.
 
-use crate::advise::decide::{Decision, Enough, decide};
+use crate::advise::decide::{Decision, Enough, Unit, decide};
 use crate::advise::lowering::{settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::{Asked, Sizing};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, current, runway, skipped};
 use crate::history::{self, SeriesKey, Signal};
 use crate::service::{Component, Current, Doubt};
+use crate::units::counted;
 
 /// The count that one setting wants of a load.
 type Want = fn(&Asked) -> u32;
@@ -75,9 +76,12 @@ fn one(
     let decision = decide(
         u64::from(current),
         u64::from(want(&asked)),
-        Enough::by_load(u64::from(
-            sizing.replicas(outlook.lowering.load).map_or(u32::MAX, |asked| enough(&asked)),
-        )),
+        Enough::by_load(
+            u64::from(
+                sizing.replicas(outlook.lowering.load).map_or(u32::MAX, |asked| enough(&asked)),
+            ),
+            &outlook.lowering,
+        ),
         &outlook.lowering.clone().and(settled(known, name, setting)).and(above_what_ran(
             known,
             name,
@@ -85,7 +89,7 @@ fn one(
             want(&asked),
         )),
         known.policy.max_step,
-        |count| count.to_string(),
+        Unit::COUNT,
     );
     let target = u32::try_from(decision.target).unwrap_or(u32::MAX);
     let bound = |level| at(outlook.peak.quantile(level));
@@ -210,7 +214,7 @@ fn capacity(
 
 fn range(asked: &Asked) -> String {
     match (asked.row_min, asked.row_max) {
-        (min, max) if min == max => format!("{min} pods"),
+        (min, max) if min == max => counted(min, "pod"),
         (min, max) => format!("{min}-{max} pods"),
     }
 }

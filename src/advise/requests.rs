@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use crate::advise::coupled;
-use crate::advise::decide::{Enough, Show, decide};
+use crate::advise::decide::{Enough, Unit, decide};
 use crate::advise::lowering::{Lowering, long_and_whole, not_killed, settled};
 use crate::advise::memory::limit_under;
 use crate::advise::plan::{Amount, Code, Reason, Recommendation, Setting};
@@ -150,14 +150,11 @@ impl Case<'_> {
         // inside the dead band today's value is right: it holds the use, and is not twice as large
         let right = need.used <= in_force && need.figure > scaled(in_force, IDLE);
         let wanted = if right { in_force.max(need.forced) } else { need.figure };
-        let show: Show = match setting {
-            Setting::CpuRequest => |figure| Millicores(figure).to_string(),
-            _ => |figure| Bytes(figure).to_string(),
-        };
+        let unit = if setting == Setting::CpuRequest { Unit::CPU } else { Unit::BYTES };
         let may = self.lowering(evidence).and(settled(known, &component.name, setting));
         let enough = self.enough(setting, &need, in_force);
         let step = known.policy.max_step;
-        let decision = decide(in_force, wanted, enough, &may, step, show);
+        let decision = decide(in_force, wanted, enough, &may, step, unit);
         let mut reasons = need.reasons;
         reasons.extend(decision.reason);
         Recommendation {
@@ -198,7 +195,8 @@ impl Case<'_> {
     /// whole week of its own evidence.
     fn lowering(&self, evidence: &[Signal]) -> Lowering {
         let (known, name) = (self.known, self.component.name.as_str());
-        let forbidden = |reason| Lowering { load: f64::INFINITY, forbidden: Some(reason) };
+        let forbidden =
+            |reason| Lowering { load: f64::INFINITY, held_by: None, forbidden: Some(reason) };
         let load = self.outlook.map_err(Clone::clone).and_then(|_| super::load(known));
         let lowering = load.map_or_else(forbidden, |load| Lowering::from(known, load, 0.0));
         let seen =

@@ -73,7 +73,8 @@ fn advised(known: &Known<'_>, volume: &str, object: String, growth: &Growth) -> 
         p90: full_on(known, growth, growth.line.slope_at(0.9), share),
     };
     let to_full = runway(FULL);
-    let size = Bytes::at_least(growth.size, Bytes(1));
+    // a file system keeps some of its volume for itself: bytes of it are no size that anybody asked for
+    let size = Bytes(Bytes::of(growth.size).0.next_multiple_of(1 << 20));
     let grown = growth.used + growth.line.slope.max(0.0) * EXPANSION_DAYS;
     // within the outlook at even odds: late enough not to cry wolf, early enough for a change window
     let target =

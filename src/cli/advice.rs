@@ -13,10 +13,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = "reports/demo")]
     pub out: PathBuf,
     /// Look at this moment instead of the built-in Monday
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub at: Option<Moment>,
     /// Make another history
-    #[arg(long, default_value_t = crate::source::demo::SEED)]
+    #[arg(long, default_value_t = crate::source::demo::SEED, allow_hyphen_values = true)]
     pub seed: u64,
     /// Write the charts as PNG too
     #[arg(long)]

@@ -22,7 +22,7 @@ pub struct ApplyArgs {
     pub yes: bool,
     /// How long to watch what was changed, and take it back where it fails; 0 does not [default:
     /// `apply.watch`, or 10m]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub watch: Option<Watch>,
     /// In a dry run, exit with 2 when something would change
     #[arg(long)]

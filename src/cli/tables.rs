@@ -59,7 +59,7 @@ pub enum TiersCommand {
         #[arg(short, long, value_name = "FILE", default_value = "plimsoll.yaml")]
         file: PathBuf,
         /// Which table of the runbook, counted from 1, where several look like one
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", allow_hyphen_values = true)]
         table: Option<usize>,
     },
     /// Read the table from a Markdown runbook and print it as YAML
@@ -67,7 +67,7 @@ pub enum TiersCommand {
         /// The runbook
         file: PathBuf,
         /// Which table, counted from 1, where several look like one
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", allow_hyphen_values = true)]
         table: Option<usize>,
     },
 }

@@ -142,12 +142,16 @@ fn ours(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
 
 /// Whether a file, and no link to one, begins as ours do.
 fn begins_as_ours(path: &Path) -> bool {
-    let mut head = [0; 256];
     let is_file = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
-    let read = (is_file && is_yaml).then(|| files::open(path)?.read(&mut head));
-    let Some(Ok(length)) = read else { return false };
-    patch::is_ours(&String::from_utf8_lossy(&head[..length]))
+    is_file && is_yaml && head(path).is_ok_and(|text| patch::is_ours(&text))
+}
+
+/// The beginning of a file: enough to tell who wrote it.
+pub(super) fn head(path: &Path) -> std::io::Result<String> {
+    let mut head = Vec::new();
+    files::open(path)?.take(256).read_to_end(&mut head)?;
+    Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
 fn written(form: PatchForm, run: &Run, clocks: &Clocks) -> Whole {

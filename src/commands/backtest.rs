@@ -20,7 +20,7 @@ use crate::forecast::{Backtest, Forecast, ModelScore, backtest, forecast};
 use crate::history::{self, History, SeriesKey, Signal, Window};
 use crate::service::Calendar;
 use crate::source::trace;
-use crate::units::Period;
+use crate::units::{Period, counted};
 
 /// The most history a forecast is given.
 const LOOKBACK: Period = Period(8 * Period::WEEK.0);
@@ -75,6 +75,7 @@ pub async fn own_history(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
     let settings = gather::settings(args)?;
     let at = gather::moment(args, &settings);
     let past = pull::gather(&settings, at, args.offline, *talk).await?;
+    gather::reached(args, &settings, at, &past)?;
     let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
     let mut outcome = Outcome::default();
     for service in &settings.services {
@@ -220,7 +221,8 @@ fn rolling(series: &BTreeMap<String, History>, calendar: &Calendar) -> Outcome {
 pub fn table(backtests: &[Backtest]) -> String {
     let origins: usize = backtests.iter().map(|backtest| backtest.origins.len()).sum();
     let mut text = format!(
-        "{origins} origins in {} series, each a week ahead, from what was known then\n\n",
+        "{} in {} series, each a week ahead, from what was known then\n\n",
+        counted(origins, "origin"),
         backtests.len()
     );
     let _ = writeln!(

@@ -10,7 +10,7 @@ use crate::cli::{DemoArgs, Format, Moment};
 use crate::commands::gather::Run;
 use crate::commands::output::{self, Review};
 use crate::commands::{Exit, Talk, plan};
-use crate::config;
+use crate::config::{self, Settings};
 use crate::service::live::Live;
 use crate::source::demo;
 
@@ -31,7 +31,7 @@ pub fn run(args: &DemoArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
         args.seed
     ));
     // what comes next after a plan needs settings of one's own; what comes next here stands at the end
-    let table = plan::text(&run, Format::Table, talk)?;
+    let table = plan::text(&run, Format::Table, talk, "")?;
     for line in table.lines().filter(|line| !line.starts_with("next: ")) {
         writeln!(out, "{line}")?;
     }
@@ -59,10 +59,28 @@ pub fn run(args: &DemoArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
 ///
 /// None that a built-in file could cause.
 pub fn assessed(at: Option<Moment>, seed: u64) -> Result<Run> {
-    let settings = config::parse(SETTINGS, "the built-in plimsoll.yaml", Path::new("."))?;
+    let settings = settings()?;
+    let at = moment(at, &settings)?;
+    Run::over(settings, at, Live::default(), None, |_| Ok((demo::observed(at, seed), Vec::new())))
+}
+
+/// The built-in settings.
+///
+/// # Errors
+///
+/// None that a built-in file could cause.
+pub fn settings() -> Result<Settings> {
+    Ok(config::parse(SETTINGS, "the built-in plimsoll.yaml", Path::new("."))?)
+}
+
+/// The moment that was typed, or the built-in Monday.
+///
+/// # Errors
+///
+/// None that a built-in moment could cause.
+pub fn moment(at: Option<Moment>, settings: &Settings) -> Result<Timestamp> {
     let zone = &settings.calendar.zone;
-    let at = at.map_or_else(|| demo::AT.parse(), |at| Ok(at.within(zone)))?;
-    Run::over(settings, at, Live::default(), None, |_| Ok(demo::observed(at, seed)))
+    Ok(at.map_or_else(|| demo::AT.parse(), |at| Ok(at.within(zone)))?)
 }
 
 /// The command that makes the same bytes again.

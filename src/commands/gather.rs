@@ -4,8 +4,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::Assessment;
-use crate::advise::feasible;
-use crate::advise::plan::{Action, Plan};
+use crate::advise::plan::{Action, Finding, Plan};
+use crate::advise::{feasible, findings};
 use crate::cli::RunArgs;
 use crate::commands::{Exit, Hinted, Talk, pull, tiers};
 use crate::config::{self, Settings};
@@ -73,7 +73,33 @@ pub(super) async fn gather_asking(args: &RunArgs, talk: &Talk, ask: Ask) -> Resu
     let damaged = past.pull.iter().flat_map(|pull| &pull.set_aside);
     damaged.for_each(|damaged| talk.say(&format!("warning: {damaged}")));
     let queries = past.queries();
-    Run::over(settings, at, live, queries, |service| past.of(service))
+    reached(args, &settings, at, &past)?;
+    Run::over(settings, at, live, queries, |service| Ok((past.of(service)?, past.doubts(service))))
+}
+
+/// Refuses a moment that was typed and that no history reaches: a page of skips would not say how far it is.
+///
+/// # Errors
+///
+/// That, with the span of the history.
+pub(super) fn reached(
+    args: &RunArgs,
+    settings: &Settings,
+    at: Timestamp,
+    past: &pull::Past,
+) -> Result<()> {
+    // where a source was asked just now, that it has nothing is an answer
+    let typed = args.at.is_some() && past.pull.is_none();
+    let beside = if typed { past.beside_the_window(&settings.services) } else { None };
+    let Some((first, last)) = beside else { return Ok(()) };
+    let lookback = settings.history.lookback;
+    Err(Hinted {
+        message: format!(
+            "no sample of `load` in the {lookback} before {at}: the history goes from {first} to {last}"
+        ),
+        hint: "name a moment of it with `--at`".to_owned(),
+    }
+    .into())
 }
 
 /// The moment that the flags name, or now, to the second: no sample is finer.
@@ -97,7 +123,7 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
         settings.set_prometheus_url(url).map_err(tiers::hinted)?;
     }
     if let Some(namespace) = &args.namespace {
-        settings.services.retain(|service| service.namespace == *namespace);
+        settings.choose(namespace);
         if settings.services.is_empty() {
             let message = format!(
                 "no service of `{}` is in the namespace `{namespace}`",
@@ -154,7 +180,7 @@ pub(super) fn options(args: &RunArgs) -> ClusterOptions {
 }
 
 impl Run {
-    /// Assesses every service of `settings` from what `observe` has of it.
+    /// Assesses every service of `settings` from what `observe` has of it, and what is to be said of that.
     ///
     /// # Errors
     ///
@@ -164,23 +190,25 @@ impl Run {
         at: Timestamp,
         live: Live,
         queries: Option<usize>,
-        mut observe: impl FnMut(&crate::service::Service) -> Result<Observed>,
+        mut observe: impl FnMut(&crate::service::Service) -> Result<(Observed, Vec<Finding>)>,
     ) -> Result<Self> {
         let window =
             Window { at, lookback: settings.history.lookback, step: settings.history.step };
         let mut assessments = Vec::with_capacity(settings.services.len());
         let mut evidence = Fingerprint::default();
         for service in &settings.services {
-            let observed = observe(service)?;
+            let (observed, doubts) = observe(service)?;
             evidence.take(&service.name, &observed);
-            assessments.push(crate::assess(
+            let mut assessment = crate::assess(
                 service,
                 &settings.calendar,
                 &settings.policy,
                 &window,
                 &observed,
                 &live.current(&service.name),
-            ));
+            );
+            findings::add(&mut assessment.plan, doubts);
+            assessments.push(assessment);
         }
         for (one, service) in assessments.iter_mut().zip(&settings.services) {
             one.plan.objects = live.objects(service);

@@ -7,6 +7,7 @@
 
 mod choice;
 mod job;
+mod past;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,14 +23,14 @@ use jiff::Timestamp;
 use self::job::{Job, Outcome, Shared};
 use super::{Exit, Hinted, Talk};
 use crate::config::{PrometheusSettings, Settings};
-use crate::history::{Evidence, Observed, Samples, SeriesKey};
-use crate::service::{LoadSource, Service};
-use crate::source::file;
+use crate::history::SeriesKey;
+use crate::service::Service;
 use crate::source::prometheus::{Access, Choice, Client, PrometheusError, SignalQuery, queries};
 use crate::store::{Store, Writer};
-use crate::units::Period;
+use crate::units::counted;
 
 pub(super) use self::choice::{CHOICE, discover, scrapes_an_hour};
+pub use self::past::{Past, files, gather};
 
 /// What a pull did.
 #[derive(Debug, Clone, Default)]
@@ -65,20 +66,6 @@ pub struct Failure {
     pub hint: String,
 }
 
-/// History from everywhere: the store, the files of the settings, and what failed on the way.
-#[derive(Debug)]
-pub struct Past {
-    store: Store,
-    files: BTreeMap<String, Observed>,
-    at: Timestamp,
-    from: i64,
-    step: Period,
-    /// The oldest that a series may be which could not be brought up to date just now.
-    max_age_s: i64,
-    /// What the pull before it did; `None` where nobody was asked.
-    pub pull: Option<PullSummary>,
-}
-
 /// `plimsoll pull`.
 ///
 /// # Errors
@@ -104,92 +91,6 @@ pub async fn run(
     } else {
         Exit::Skipped
     })
-}
-
-/// History for all services at `at`: from the store, brought up to date first unless `offline`, and from files.
-///
-/// # Errors
-///
-/// Whatever [`bring_up_to_date`] fails with, or a file that cannot be read.
-pub async fn gather(settings: &Settings, at: Timestamp, offline: bool, talk: Talk) -> Result<Past> {
-    let pull = match settings.history.prometheus {
-        Some(_) if !offline => Some(bring_up_to_date(settings, at, talk).await?),
-        _ => None,
-    };
-    Ok(Past {
-        store: open(settings)?,
-        files: files(settings)?,
-        at,
-        from: at.as_second() - settings.history.lookback.0 - settings.history.step.0,
-        step: settings.history.step,
-        max_age_s: settings.policy.max_age.0,
-        pull,
-    })
-}
-
-/// What the files of the settings say, by service.
-pub(super) fn files(settings: &Settings) -> Result<BTreeMap<String, Observed>> {
-    let mut files: BTreeMap<String, Observed> = BTreeMap::new();
-    for path in &settings.history.files {
-        let found = file::read(path, &settings.services)
-            .map_err(|error| Hinted::because(&error, error.hint()))?;
-        for (service, observed) in found {
-            files.entry(service).or_default().extend(observed);
-        }
-    }
-    Ok(files)
-}
-
-impl Past {
-    /// Everything known of `service`; a file's word on a series stands before the store's.
-    ///
-    /// # Errors
-    ///
-    /// A file of the store that cannot be read; the error names it.
-    pub fn of(&self, service: &Service) -> Result<Observed> {
-        let at = self.at.as_second();
-        let observed = self.store.observe(service, self.from, at);
-        let mut observed = observed.map_err(|error| Hinted::because(&error, error.hint()))?;
-        self.leave_out_other_queries(service, &mut observed)?;
-        let failures = self.pull.iter().flat_map(|pull| &pull.failures);
-        for failure in failures.filter(|failure| failure.service == service.name) {
-            let fresh = matches!(observed.get(&failure.key), Some(Evidence::Series(Samples { at: times, .. })) if times.last() >= Some(&(at - self.max_age_s)));
-            if !fresh {
-                observed.insert(failure.key.clone(), Evidence::Failed(failure.message.clone()));
-            }
-        }
-        if let Some(files) = self.files.get(&service.name) {
-            observed.extend(files.clone());
-        }
-        Ok(observed)
-    }
-
-    /// What was kept for another query than that of today's settings is no answer to it (case 63).
-    fn leave_out_other_queries(&self, service: &Service, observed: &mut Observed) -> Result<()> {
-        let pulled = self.pull.as_ref().and_then(|pull| pull.choices.get(&service.name).cloned());
-        let noted = || self.store.note(&service.name, CHOICE).ok().flatten();
-        let choice: Option<Choice> = pulled.or_else(noted);
-        // which query a preset asks is known only where something was found for it
-        if choice.is_none() && matches!(service.load, LoadSource::Preset { .. }) {
-            return Ok(());
-        }
-        let wanted = queries(service, self.step, choice.as_ref());
-        for query in wanted.map_err(|error| Hinted::because(&error, &error.hint()))? {
-            let kept = self.store.manifest(&service.name, &query.key).ok().flatten();
-            let other = kept.is_some_and(|kept| kept.query != query.promql);
-            if let (true, Some(evidence)) = (other, observed.get_mut(&query.key)) {
-                let why = "what is kept answers another query than that of these settings: run `plimsoll pull`";
-                *evidence = Evidence::Failed(why.to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    /// How many queries were sent; `None` where nobody was asked.
-    #[must_use]
-    pub fn queries(&self) -> Option<usize> {
-        self.pull.as_ref().map(|pull| pull.queries)
-    }
 }
 
 /// Asks the Prometheus of `settings` for what the store does not have yet, up to `at` or now, whichever is earlier.
@@ -360,8 +261,12 @@ impl PullSummary {
             );
         }
         let Self { series, samples, queries, dropped, .. } = self;
-        let _ =
-            writeln!(text, "{series} series up to date: {samples} samples in {queries} queries");
+        let of = if *queries == 1 { "query" } else { "queries" };
+        let _ = writeln!(
+            text,
+            "{series} series up to date: {} in {queries} {of}",
+            counted(*samples, "sample")
+        );
         if *dropped > 0 {
             let _ = writeln!(
                 text,

@@ -5,18 +5,20 @@ use std::path::Path;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::cli::{ReplayArgs, ReplayFormat};
-use crate::commands::{Exit, Hinted, Talk, backtest, pull};
+use crate::commands::{Exit, Hinted, Talk, backtest, demo, gather, pull};
 use crate::config::Settings;
 use crate::files;
-use crate::history::{History, Window};
+use crate::history::{History, Observed, Window};
 use crate::render::chart;
 use crate::render::replay as render;
 use crate::replay::{self, Played, Pods, Policy, Replay, Terms};
-use crate::service::live::Workload;
+use crate::service::live::{Live, Workload};
 use crate::service::{Calendar, Component, Service};
+use crate::source;
 use crate::units::Period;
 
 /// Start-up of a bare trace's pods where no flag says it.
@@ -43,6 +45,7 @@ pub async fn run(args: &ReplayArgs, talk: &Talk, out: &mut dyn Write) -> Result<
         None => of_services(args, talk).await?,
     };
     for replay in &replays {
+        say_a_shorter_warm_up(args.warm_up, replay, *talk);
         if let Some(folder) = &args.emit {
             let folder = if replays.len() > 1 { folder.join(&replay.name) } else { folder.clone() };
             emit(replay, &folder)?;
@@ -53,6 +56,18 @@ pub async fn run(args: &ReplayArgs, talk: &Talk, out: &mut dyn Write) -> Result<
         talk.say(&format!("skipped: {why}"));
     }
     Ok(if skipped.is_empty() { Exit::Done } else { Exit::Skipped })
+}
+
+/// Less is learnt from than was asked for where the load is not twice as long.
+fn say_a_shorter_warm_up(asked: Period, replay: &Replay, talk: Talk) {
+    let learnt = Period(replay.scored_from.duration_since(replay.load.start).as_secs());
+    // a whole number of steps is no shorter than what was asked for
+    if learnt.0 + replay.load.step.0 <= asked.0 {
+        let name = &replay.name;
+        talk.say(&format!(
+            "warning: {name}: the first {learnt} are learnt from and not the {asked} of `--warm-up`: at most half of the load is"
+        ));
+    }
 }
 
 fn text(replays: &[Replay], format: ReplayFormat) -> Result<String> {
@@ -153,14 +168,33 @@ fn long_enough(series: &str, load: &History) -> Result<(), Hinted> {
 
 /// The replicated components of the settings' services, over their own history.
 async fn of_services(args: &ReplayArgs, talk: &Talk) -> Result<(Vec<Replay>, Vec<String>)> {
-    let settings = super::gather::settings(&args.run)?;
-    let at = super::gather::moment(&args.run, &settings);
-    let live = super::gather::live(&settings, &args.run, talk).await?;
+    if args.demo {
+        let settings = demo::settings()?;
+        let at = demo::moment(args.run.at, &settings)?;
+        let observed = |_: &Service| Ok(source::demo::observed(at, source::demo::SEED));
+        return over(args, *talk, &settings, at, &Live::default(), observed);
+    }
+    let settings = gather::settings(&args.run)?;
+    let at = gather::moment(&args.run, &settings);
+    let live = gather::live(&settings, &args.run, talk).await?;
     let past = pull::gather(&settings, at, args.run.offline, *talk).await?;
-    let chosen = chosen(&settings, args.component.as_deref())?;
+    gather::reached(&args.run, &settings, at, &past)?;
+    over(args, *talk, &settings, at, &live, |service| past.of(service))
+}
+
+/// The same over what `observe` has of each service.
+fn over(
+    args: &ReplayArgs,
+    talk: Talk,
+    settings: &Settings,
+    at: Timestamp,
+    live: &Live,
+    observe: impl Fn(&Service) -> Result<Observed>,
+) -> Result<(Vec<Replay>, Vec<String>)> {
+    let chosen = chosen(settings, args.component.as_deref())?;
     let window = Window { at, lookback: settings.history.lookback, step: settings.history.step };
     // two policies more than a trace has: the settings in force, and those of the weekly advice
-    let bar = progress(chosen.len() * (Policy::for_all().len() + 2), *talk);
+    let bar = progress(chosen.len() * (Policy::for_all().len() + 2), talk);
     let (mut replays, mut skipped) = (Vec::new(), Vec::new());
     for (service, component) in chosen {
         let case = crate::Case {
@@ -169,7 +203,7 @@ async fn of_services(args: &ReplayArgs, talk: &Talk) -> Result<(Vec<Replay>, Vec
             calendar: &settings.calendar,
             policy: &settings.policy,
             window: &window,
-            observed: &past.of(service)?,
+            observed: &observe(service)?,
             live: live.workload(&service.name, &component.name).map(Workload::current),
         };
         match crate::replayed(&case, &terms(args), |_| bar.inc(1)) {

@@ -263,7 +263,7 @@ fn units_are_judged_as_they_are_spelled() {
         (
             "step: 5m",
             "step: 0s",
-            "`history.step`: `0s` is not a duration such as `5m`, `36h` or `8w` (`plimsoll.yaml`, line 12)\nwrite a duration such as `5m`, `36h` or `8w`",
+            "`history.step`: `0s` is not a duration above zero, such as `5m` (`plimsoll.yaml`, line 12)\nwrite a duration above zero, such as `5m`",
         ),
         (
             "risk: 5%",

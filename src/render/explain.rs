@@ -6,12 +6,13 @@ use jiff::civil::Date;
 
 use crate::Assessment;
 use crate::advise::plan::{Action, Amount, Code, Recommendation, Setting};
+use crate::forecast::{Forecast, MemberWeight};
 use crate::history::{Evidence, History, MarkKind, SeriesKey};
 use crate::render::need::why_table;
 use crate::render::table::action;
 use crate::render::text::{width, wrap};
 use crate::render::wording;
-use crate::units::Period;
+use crate::units::{Period, counted, sustaining};
 
 /// Quantiles of the horizon's peak that are shown.
 const SHOWN: [f64; 4] = [0.5, 0.8, 0.95, 0.99];
@@ -78,8 +79,9 @@ fn seen(evidence: &Evidence<History>) -> String {
 
 fn history_words(history: &History) -> String {
     let count = |kind| history.marks.iter().filter(|mark| mark.kind == kind).count();
+    let gap = if count(MarkKind::Gap) == 1 { "gap" } else { "gaps" };
     let marks = [
-        (MarkKind::Gap, "gaps"),
+        (MarkKind::Gap, gap),
         (MarkKind::Masked, "masked"),
         (MarkKind::Censored, "censored"),
         (MarkKind::Changed, "changed"),
@@ -91,8 +93,8 @@ fn history_words(history: &History) -> String {
         .map(|(count, word)| format!(", {count} {word}"))
         .collect();
     format!(
-        "{} steps of {}, {:.1} % complete, newest {}{marks}",
-        history.values.len(),
+        "{} of {}, {:.1} % complete, newest {}{marks}",
+        counted(history.values.len(), "step"),
         history.step,
         history.coverage() * 100.0,
         history.newest
@@ -104,23 +106,35 @@ fn forecast(text: &mut String, assessment: &Assessment) {
         Err(reason) => vec![format!("none: {}", reason.message)],
         Ok(forecast) => {
             let score = &forecast.score;
-            let members = forecast
-                .members
-                .iter()
-                .map(|member| format!("{:>4.0} %  {}", member.weight * 100.0, member.means));
             let backtest = format!(
-                "backtest over {} origins: MASE {:.2}{}, bias {:+.1} %, {:.0} % inside the 80 % band, {:.0} % inside the 95 % band",
-                score.origins,
+                "backtest over {}: MASE {:.2}{}, bias {:+.1} %, {:.0} % inside the 80 % band, {:.0} % inside the 95 % band",
+                counted(score.origins, "origin"),
                 score.mase,
                 if score.mase > 1.0 { " (repeating last week did better)" } else { "" },
                 score.bias * 100.0,
                 score.inside80 * 100.0,
                 score.inside95 * 100.0
             );
-            members.chain([backtest]).collect()
+            members(forecast).into_iter().chain([backtest]).collect()
         }
     };
     section(text, "Forecast: hourly peaks, as a weighted mean of", &lines);
+}
+
+/// The members with a say that shows, heaviest first, and how many have none.
+fn members(forecast: &Forecast) -> Vec<String> {
+    /// A weight below it is written as 0 %.
+    const SHOWN_MIN: f64 = 0.005;
+    let (shown, silent): (Vec<_>, Vec<_>) =
+        forecast.members.iter().partition(|member| member.weight >= SHOWN_MIN);
+    let line =
+        |member: &&MemberWeight| format!("{:>4.0} %  {}", member.weight * 100.0, member.means);
+    let mut lines: Vec<String> = shown.iter().map(line).collect();
+    if !silent.is_empty() {
+        let others = counted(silent.len(), "other model");
+        lines.push(format!("{others} did worse on this load, and weigh next to nothing"));
+    }
+    lines
 }
 
 fn planning(text: &mut String, assessment: &Assessment) {
@@ -161,12 +175,12 @@ fn capacity(text: &mut String, assessment: &Assessment, component: &str) {
     let mut lines = Vec::new();
     match assessment.capacity.get(component) {
         Some(capacity) if capacity.saturated => lines.push(format!(
-            "{:.1} rps a pod ({:.1}-{:.1}) keep P99 at {} s, from {} steps",
+            "{:.1} rps a pod ({:.1}-{:.1}) keep P99 at {} s, from {}",
             capacity.per_replica,
             capacity.low,
             capacity.high,
             assessment.service.objectives.p99_s,
-            capacity.steps
+            counted(capacity.steps, "step")
         )),
         Some(capacity) => lines.push(format!(
             "never seen at its limit: P99 kept its objective at up to {:.1} rps a pod; the table alone decides",
@@ -182,8 +196,10 @@ fn capacity(text: &mut String, assessment: &Assessment, component: &str) {
     lines.extend(rows.map(|row| {
         let promised = row.promised.map_or_else(|| "open".to_owned(), |load| format!("{load} rps"));
         format!(
-            "{:<10} {} pods sustain {:.0} rps; the row goes to {promised}",
-            row.tier, row.replicas, row.sustained
+            "{:<10} {} {:.0} rps; the row goes to {promised}",
+            row.tier,
+            sustaining(row.replicas),
+            row.sustained
         )
     }));
     section(text, "Capacity: what one pod sustains, and whether the table is true", &lines);

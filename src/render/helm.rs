@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advise::plan::{Action, Amount, Plan, Recommendation, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
+use crate::render::patch::is_signed;
 use crate::render::text::wrap;
 use crate::render::values_file::Wanted;
 use crate::render::yaml::{Tree, comment};
@@ -229,6 +230,12 @@ pub fn head(plan: &Plan) -> String {
     comment(&format!("written by {} at {}, settings {}", plan.version, plan.at, plan.settings))
         .trim_end()
         .to_owned()
+}
+
+/// Whether a file that begins with this text is an overlay that was written here, by any version.
+#[must_use]
+pub fn is_ours(text: &str) -> bool {
+    is_signed(text, &["# written by "])
 }
 
 /// The way back for each release that an overlay touches, as commands.

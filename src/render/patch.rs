@@ -319,8 +319,13 @@ fn head(plan: &Plan, way: Way) -> String {
 /// Whether a file that begins with this text was written here, by any version: nobody else begins one so.
 #[must_use]
 pub fn is_ours(text: &str) -> bool {
+    is_signed(text, &["# set by ", "# undoes "])
+}
+
+/// Whether a text begins with one of these words and what wrote it, when, and by which settings.
+pub(super) fn is_signed(text: &str, words: &[&str]) -> bool {
     let said = |line: &str| {
-        let line = line.strip_prefix("# set by ").or_else(|| line.strip_prefix("# undoes "))?;
+        let line = words.iter().find_map(|word| line.strip_prefix(word))?;
         let (version, rest) = line.strip_prefix("plimsoll ")?.split_once(" at ")?;
         let (at, hash) = rest.split_once(", settings ")?;
         let plain = !version.contains(' ') && hash.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -8,7 +8,7 @@ use crate::advise::plan::{
     Action, Crossing, Finding, Plan, Reason, Recommendation, ServicePlan, Setting, Severity, Status,
 };
 use crate::render::text::{hanging, left, right, visible, width, wrap};
-use crate::units::Period;
+use crate::units::{Period, counted};
 
 /// How the table is dressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +34,10 @@ const WHY_COLUMNS: usize = 28;
 /// Findings are indented by a severity's longest word: `critical`.
 const SEVERITY_COLUMNS: usize = 8;
 
-/// The plan as a table; dates are those of `zone`.
+/// The plan as a table; dates are those of `zone`. What comes next is the same verbs' neighbours with the options that
+/// were `typed`: without them they would speak of another run.
 #[must_use]
-pub fn table(plan: &Plan, zone: &TimeZone, style: Style) -> String {
+pub fn table(plan: &Plan, zone: &TimeZone, style: Style, typed: &str) -> String {
     let style = Style { columns: style.columns.max(80), ..style };
     let moment = plan.at.to_zoned(zone.clone());
     let page = Page {
@@ -50,7 +51,7 @@ pub fn table(plan: &Plan, zone: &TimeZone, style: Style) -> String {
         lines.push(String::new());
     }
     lines.extend(wrap(&summary(plan), style.columns));
-    lines.extend(wrap(&next(plan), style.columns));
+    lines.extend(next(plan, style.columns, typed));
     lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
@@ -367,30 +368,34 @@ fn columns(cells: &[String; 5], widths: &[usize; 5]) -> String {
 fn summary(plan: &Plan) -> String {
     let all = plan.services.iter().flat_map(|service| &service.recommendations);
     let kept = all.filter(|one| one.action == Action::Keep).count();
-    let plural = if plan.changes == 1 { "" } else { "s" };
     format!(
-        "{} change{plural}, {kept} kept, {} skipped; nothing applied",
-        plan.changes, plan.skipped
+        "{}, {kept} kept, {} skipped; nothing applied",
+        counted(plan.changes, "change"),
+        plan.skipped
     )
 }
 
-/// What one would want to see after this: the changes as files, or what stands behind the first number.
-fn next(plan: &Plan) -> String {
+/// What one would want to see after this: the changes as files, or what stands behind the first number. Where the
+/// commands do not fit on one line each has its own, to be taken over whole.
+fn next(plan: &Plan, columns: usize, typed: &str) -> Vec<String> {
     let all = || plan.services.iter().flat_map(|service| &service.recommendations);
     let changed = all().find(|one| matches!(one.action, Action::Raise | Action::Lower));
-    let mut commands = Vec::new();
+    let mut verbs = Vec::new();
     if changed.is_some() {
-        commands.push("`plimsoll values`".to_owned());
+        verbs.push("values".to_owned());
     }
-    if all().next().is_none() {
-        commands.push("`plimsoll check`".to_owned());
-    } else {
-        commands.push("`plimsoll report`".to_owned());
-    }
+    verbs.push(if all().next().is_none() { "check" } else { "report" }.to_owned());
     if let Some(one) = changed.or_else(|| all().next()) {
-        commands.push(format!("`plimsoll explain {}`", visible(&one.component)));
+        verbs.push(format!("explain {}", visible(&one.component)));
     }
-    format!("next: {}", commands.join(", "))
+    let command = |verb: &String| format!("`plimsoll {verb}{}`", visible(typed));
+    let commands: Vec<String> = verbs.iter().map(command).collect();
+    let line = format!("next: {}", commands.join(", "));
+    if typed.is_empty() || width(&line) <= columns {
+        return wrap(&line, columns);
+    }
+    let heads = std::iter::once("next: ").chain(std::iter::repeat("      "));
+    heads.zip(&commands).map(|(head, command)| format!("{head}{command}")).collect()
 }
 
 #[cfg(test)]
@@ -427,13 +432,31 @@ next: `plimsoll values`, `plimsoll report`, `plimsoll explain api`
 
     #[test]
     fn the_plan_reads_as_it_should() {
-        assert_eq!(table(&example::plan(), &example::tokyo(), Style::default()), EXPECTED);
+        assert_eq!(table(&example::plan(), &example::tokyo(), Style::default(), ""), EXPECTED);
+    }
+
+    #[test]
+    fn what_comes_next_carries_what_was_typed() {
+        let next = |typed| {
+            let text = table(&example::plan(), &example::tokyo(), Style::default(), typed);
+            text[text.find("next: ").unwrap()..].to_owned()
+        };
+        let short =
+            "next: `plimsoll values -n a`, `plimsoll report -n a`, `plimsoll explain api -n a`\n";
+        assert_eq!(next(" -n a"), short);
+        let long = " --file ops/plimsoll.yaml --at 2026-11-23T01:00:00Z";
+        assert_eq!(
+            next(long),
+            format!(
+                "next: `plimsoll values{long}`\n      `plimsoll report{long}`\n      `plimsoll explain api{long}`\n"
+            )
+        );
     }
 
     #[test]
     fn colour_adds_no_word_and_takes_none() {
         let style = Style { color: true, ..Style::default() };
-        let mut colored = table(&example::plan(), &example::tokyo(), style);
+        let mut colored = table(&example::plan(), &example::tokyo(), style, "");
         assert!(colored.contains("\u{1b}[33mraise\u{1b}[0m"));
         for code in ["[0m", "[1m", "[2m", "[31m", "[33m", "[34m"] {
             colored = colored.replace(&format!("\u{1b}{code}"), "");
@@ -449,7 +472,7 @@ next: `plimsoll values`, `plimsoll report`, `plimsoll explain api`
         plan.services[0].recommendations[0].reasons[0].message = "x".repeat(300);
         plan.services[0].findings[0].message = "word ".repeat(80);
         for columns in [80, 100, 140] {
-            let text = table(&plan, &example::tokyo(), Style { color: false, columns });
+            let text = table(&plan, &example::tokyo(), Style { color: false, columns }, "");
             let widest = text.lines().map(width).max().unwrap();
             assert!(widest <= columns, "{widest} > {columns}\n{text}");
         }
@@ -467,7 +490,7 @@ next: `plimsoll values`, `plimsoll report`, `plimsoll explain api`
         skipped.findings.clear();
         let advised = example::service_plan(example::recommendations());
         let text =
-            table(&example::plan_of(vec![skipped, advised]), &TimeZone::UTC, Style::default());
+            table(&example::plan_of(vec![skipped, advised]), &TimeZone::UTC, Style::default(), "");
         assert!(text.starts_with("friday   skipped"), "{text}");
         assert!(
             text.contains("\n  NO_SERIES  no series for `load`; this is not zero\n\njarvis   "),
@@ -487,7 +510,7 @@ next: `plimsoll values`, `plimsoll report`, `plimsoll explain api`
             reasons,
         );
         let plan = example::plan_of(vec![example::service_plan(vec![one])]);
-        let text = table(&plan, &TimeZone::UTC, Style::default());
+        let text = table(&plan, &TimeZone::UTC, Style::default(), "");
         assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
     }
 }

@@ -1,8 +1,9 @@
 //! History from files: CSV and Parquet with the columns `timestamp` and `value`, and where there is more
 //! than the load, `series` (or `signal`): `load`, `p99`, `api.cpu`. A column `service` tells services apart.
 //!
-//! Times are RFC 3339 or Unix seconds. Rows may come in any order; of two at one time the larger value is
-//! kept, and a value that is empty, NaN or infinite is no sample. Errors name the file and the line.
+//! Times are RFC 3339 or Unix seconds. Rows may come in any order; of several at one time the largest value is
+//! kept, and where they differ that is told ([`Dispute`]); a value that is empty, NaN or infinite is no sample. Errors
+//! name the file and the line.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -92,47 +93,78 @@ impl FileError {
     }
 }
 
-/// What a file knows, by service.
+/// What a file knows.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Its series, by service.
+    pub observed: BTreeMap<String, Observed>,
+    /// Series that say several things of one time, by service.
+    pub disputes: BTreeMap<String, Vec<Dispute>>,
+}
+
+/// Rows of one series that contradict each other: the larger value counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispute {
+    /// The file.
+    pub path: PathBuf,
+    /// The series.
+    pub key: SeriesKey,
+    /// At how many times.
+    pub times: usize,
+    /// The first of them, in Unix seconds.
+    pub at: i64,
+    /// The smallest and the largest value there.
+    pub values: (f64, f64),
+}
+
+/// Whose a row is.
+type Owner = Option<(usize, SeriesKey)>;
+
+/// What a file knows of the services. Rows of those `elsewhere` were not asked for.
 ///
 /// # Errors
 ///
 /// A file that cannot be read, lacks a column, or has a row that is not understood.
-pub fn read(path: &Path, services: &[Service]) -> Result<BTreeMap<String, Observed>, FileError> {
+pub fn read(path: &Path, services: &[Service], elsewhere: &[String]) -> Result<Found, FileError> {
     let table = Table::read(path)?;
-    let mut found: BTreeMap<(usize, SeriesKey), Vec<(i64, f64)>> = BTreeMap::new();
+    let mut series: BTreeMap<(usize, SeriesKey), Vec<(i64, f64)>> = BTreeMap::new();
     // rows mostly stand in the order of their series: what the cells mean is worked out once a run of them
     let mut of_cells = None;
     for row in table.rows() {
         let cells = (row.service, row.series);
-        let of = match of_cells.take() {
-            Some((known, of)) if known == cells => of,
-            _ => {
-                let service = table.service(&row, services)?;
-                (service, table.key(&row, &services[service])?)
+        let owner = match of_cells.take() {
+            Some((known, owner)) if known == cells => owner,
+            _ => table.owner(&row, services, elsewhere)?,
+        };
+        if let Some(of) = &owner {
+            let (at, value) = (table.time(&row)?, table.value(&row)?);
+            let samples = match series.get_mut(of) {
+                Some(samples) => samples,
+                None => series.entry(of.clone()).or_default(),
+            };
+            if value.is_finite() {
+                samples.push((at, value));
             }
-        };
-        let (at, value) = (table.time(&row)?, table.value(&row)?);
-        let samples = match found.get_mut(&of) {
-            Some(samples) => samples,
-            None => found.entry(of.clone()).or_default(),
-        };
-        if value.is_finite() {
-            samples.push((at, value));
         }
-        of_cells = Some((cells, of));
+        of_cells = Some((cells, owner));
     }
     drop(table);
-    let mut observed: BTreeMap<String, Observed> = BTreeMap::new();
-    for ((service, key), samples) in found {
-        let (at, value): (Vec<i64>, Vec<f64>) = in_order(samples).into_iter().unzip();
+    let mut found = Found::default();
+    for ((service, key), samples) in series {
+        let service = &services[service].name;
+        let (samples, dispute) = in_order(samples, path, &key);
+        if let Some(dispute) = dispute {
+            found.disputes.entry(service.clone()).or_default().push(dispute);
+        }
+        let (at, value): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
         let evidence = if at.is_empty() {
             Evidence::NoSamples
         } else {
             Evidence::Series(Samples { at, value })
         };
-        observed.entry(services[service].name.clone()).or_default().insert(key, evidence);
+        found.observed.entry(service.clone()).or_default().insert(key, evidence);
     }
-    Ok(observed)
+    Ok(found)
 }
 
 /// The samples of every series of a file, whatever its name, in the order of the rows; NaN where a cell is empty or holds
@@ -159,11 +191,24 @@ pub fn read_traces(path: &Path) -> Result<BTreeMap<String, Vec<(i64, f64)>>, Fil
     Ok(traces)
 }
 
-/// Samples by time; of two at one time the larger.
-fn in_order(mut samples: Vec<(i64, f64)>) -> Vec<(i64, f64)> {
+/// Samples by time, of several at one time the largest; and where they are not the same, what they dispute.
+fn in_order(
+    mut samples: Vec<(i64, f64)>,
+    path: &Path,
+    key: &SeriesKey,
+) -> (Vec<(i64, f64)>, Option<Dispute>) {
     samples.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    let mut dispute: Option<Dispute> = None;
+    for same in samples.chunk_by(|a, b| a.0 == b.0) {
+        let (at, (largest, smallest)) = (same[0].0, (same[0].1, same[same.len() - 1].1));
+        if largest > smallest {
+            let (path, key) = (path.to_owned(), key.clone());
+            let first = Dispute { path, key, times: 0, at, values: (smallest, largest) };
+            dispute.get_or_insert(first).times += 1;
+        }
+    }
     samples.dedup_by_key(|sample| sample.0);
-    samples
+    (samples, dispute)
 }
 
 /// The columns of a file as text, in the shape that polars read them: a `String` a cell would be ten times as much.
@@ -265,21 +310,31 @@ impl Table {
         }
     }
 
-    fn service(&self, row: &Row<'_>, services: &[Service]) -> Result<usize, FileError> {
-        let cell = row.service;
-        let found = match cell {
+    /// Whose the row is; `None` where that service was not asked for.
+    fn owner(
+        &self,
+        row: &Row<'_>,
+        services: &[Service],
+        elsewhere: &[String],
+    ) -> Result<Owner, FileError> {
+        let found = match row.service {
             Some(name) => services.iter().position(|service| service.name == name),
-            None if services.len() == 1 => Some(0),
+            // without a name it is the only service that the settings have, chosen or not
+            None if services.len() == 1 && elsewhere.is_empty() => Some(0),
             None => None,
         };
-        let names: Vec<_> = services.iter().map(|service| format!("`{}`", service.name)).collect();
-        found.ok_or_else(|| {
-            self.wrong(
-                row,
-                cell.unwrap_or_default(),
-                format!("a service of the settings in the column `service`: {}", names.join(", ")),
-            )
-        })
+        if let Some(service) = found {
+            return Ok(Some((service, self.key(row, &services[service])?)));
+        }
+        if row.service.is_some_and(|name| elsewhere.iter().any(|other| other == name)) {
+            return Ok(None);
+        }
+        let all = services.iter().map(|service| &service.name).chain(elsewhere);
+        let mut names: Vec<String> = all.map(|name| format!("`{name}`")).collect();
+        names.sort();
+        let expected =
+            format!("a service of the settings in the column `service`: {}", names.join(", "));
+        Err(self.wrong(row, row.service.unwrap_or_default(), expected))
     }
 
     fn key(&self, row: &Row<'_>, service: &Service) -> Result<SeriesKey, FileError> {
@@ -427,7 +482,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.csv");
         std::fs::write(&path, text).unwrap();
-        read(&path, services)
+        read(&path, services, &[]).map(|found| found.observed)
     }
 
     fn line_of(text: &str) -> usize {
@@ -458,6 +513,40 @@ mod tests {
             observed["b"][&SeriesKey::of("data-0", Signal::VolumeUsed)],
             Evidence::NoSamples
         );
+    }
+
+    #[test]
+    fn rows_of_a_service_elsewhere_are_not_asked_for_and_rows_without_a_name_stay_unclear() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.csv");
+        let of = |text: &str, elsewhere: &[String]| {
+            std::fs::write(&path, text).unwrap();
+            read(&path, &[service("a")], elsewhere).map(|found| found.observed)
+        };
+        let other = ["b".to_owned()];
+        let shared =
+            "service,series,timestamp,value\nb,no.such,never,many\na,api.cpu,0,1\nb,load,0,2\n";
+        let observed = of(shared, &other).unwrap();
+        assert_eq!(observed.keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(observed["a"].len(), 1);
+        assert!(of(shared, &[]).is_err());
+        // whose these are the chosen namespace does not tell
+        let error = of("timestamp,value\n0,1\n", &other).unwrap_err();
+        assert!(error.to_string().ends_with("in the column `service`: `a`, `b`"), "{error}");
+    }
+
+    #[test]
+    fn rows_that_contradict_each_other_are_counted_and_the_first_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.csv");
+        let rows = "timestamp,value\n600,7\n0,1\n0,1\n300,5\n300,2\n300,3\n600,8\n900,\n900,4\n";
+        std::fs::write(&path, rows).unwrap();
+        let found = read(&path, &[service("shop")], &[]).unwrap();
+        let key = SeriesKey::service(Signal::Load);
+        let expected = Dispute { path, key: key.clone(), times: 2, at: 300, values: (2.0, 5.0) };
+        assert_eq!(found.disputes["shop"], [expected]);
+        let kept = Samples { at: vec![0, 300, 600, 900], value: vec![1.0, 5.0, 8.0, 4.0] };
+        assert_eq!(found.observed["shop"][&key], Evidence::Series(kept));
     }
 
     #[test]
@@ -508,7 +597,8 @@ mod tests {
         let path = folder.path().join("history.parquet");
         let mut frame = DataFrame::new(columns[0].len(), columns).unwrap();
         ParquetWriter::new(File::create(&path).unwrap()).finish(&mut frame).unwrap();
-        Ok(read(&path, &[service("shop")])?.remove("shop").unwrap_or_default())
+        let found = read(&path, &[service("shop")], &[])?;
+        Ok(found.observed.get("shop").cloned().unwrap_or_default())
     }
 
     fn times<const N: usize>(seconds: [i64; N], a_second: i64, unit: TimeUnit) -> Column {
@@ -557,7 +647,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.PARQUET");
         std::fs::write(&path, "timestamp,value\n0,1\n").unwrap();
-        let error = read(&path, &[service("shop")]).unwrap_err();
+        let error = read(&path, &[service("shop")], &[]).unwrap_err();
         assert!(matches!(error, FileError::Format { format: "Parquet", .. }), "{error}");
     }
 }

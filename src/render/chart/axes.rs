@@ -9,6 +9,7 @@ use plotters::coord::types::RangedCoordf64;
 use super::palette::Ink;
 use super::sketch::{Anchor, Sketch, TEXT, breadth};
 use crate::tiers::{Size, Tier, TierTable};
+use crate::units::counted;
 
 /// The rectangle that data is drawn in.
 #[derive(Debug, Clone, Copy)]
@@ -228,7 +229,7 @@ pub fn staff_labels(
 /// What a row gives its first component, in words: `5–10 pods`.
 fn pods(row: &Tier) -> Option<String> {
     row.sizes.iter().find_map(|(_, size)| match size {
-        Size::Replicas { min, max } if min == max => Some(format!("{min} pods")),
+        Size::Replicas { min, max } if min == max => Some(counted(*min, "pod")),
         Size::Replicas { min, max } => Some(format!("{min}–{max} pods")),
         Size::Memory(_) => None,
     })

@@ -17,6 +17,7 @@ use crate::render::helm::shell;
 use crate::render::yaml::{ascii, comment};
 use crate::service::Service;
 use crate::service::live::{Live, ScaledObject, Scaler};
+use crate::units::counted;
 
 /// What the names of our triggers begin with.
 pub const PREFIX: &str = "plimsoll-";
@@ -301,7 +302,8 @@ fn described(window: &Window) -> String {
     let (from, to) = (time(window.from), time(window.to));
     let Window { pods, asked, load, .. } = window;
     let capped = if asked > pods { format!(", of {asked} asked for") } else { String::new() };
-    format!("{days} {from}-{to}: {pods} pods{capped} for up to {load:.1} rps")
+    let pods = counted(*pods, "pod");
+    format!("{days} {from}-{to}: {pods}{capped} for up to {load:.1} rps")
 }
 
 #[cfg(test)]

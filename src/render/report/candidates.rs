@@ -5,6 +5,7 @@ use crate::Assessment;
 use crate::render::wording as w;
 use crate::replay::policy::Needs;
 use crate::replay::{Change, Played, Policy, Replay, Scores};
+use crate::service::Current;
 
 /// A week, in seconds.
 const WEEK_S: f64 = 604_800.0;
@@ -45,6 +46,7 @@ pub fn rows(a: &Assessment, replay: &Replay) -> Vec<Candidate> {
         Policy::Advised(changes) => changes.last().copied(),
         _ => None,
     });
+    let cheapest = is_cheapest(a, replay, advised);
     let mut played: Vec<&Played> = replay.played.iter().collect();
     played.sort_by(|a, b| a.course.scores.pod_hours.total_cmp(&b.course.scores.pod_hours));
     let row = |one: &&Played| {
@@ -59,7 +61,7 @@ pub fn rows(a: &Assessment, replay: &Replay) -> Vec<Candidate> {
             hours: w::thousands(hours.round()),
             against,
             short: if short > 0.0 { w::span(seconds(short)) } else { "0".to_owned() },
-            note: note(&one.policy, late, advised),
+            note: note(one, late, advised, cheapest),
             advised: matches!(one.policy, Policy::Advised(_)),
         }
     };
@@ -87,15 +89,19 @@ pub fn decision(a: &Assessment, replay: &Replay) -> String {
     )
 }
 
-fn note(policy: &Policy, late: bool, advised: Option<Change>) -> &'static str {
-    match (policy, late) {
-        (Policy::AsToday(today), false) if advised.is_some_and(|then| less(today, &then)) => {
-            "less than the table asks for"
+/// What there is to say of a way that was played; `cheapest`: nothing that keeps the table costs less than the advice.
+fn note(one: &Played, late: bool, advised: Option<Change>, cheapest: bool) -> &'static str {
+    match (&one.policy, late) {
+        (Policy::Advised(_), false) if cheapest => {
+            "recommended: the cheapest that keeps table and risk without more than an HPA"
         }
         (Policy::Advised(_), false) => "recommended",
         (Policy::Advised(_), true) => "recommended, and still too often short",
         (_, true) => "too often short, or of too many requests",
-        (_, false) => match policy.needs() {
+        (policy, false) => match policy.needs() {
+            Needs::Manifest | Needs::Hpa if advised.is_some_and(|then| less(one, &then)) => {
+                "less than the table asks for"
+            }
             Needs::Manifest | Needs::Hpa => "",
             Needs::Clock => "needs a clock that scales, such as KEDA’s cron",
             Needs::Loop => "needs a loop that moves `minReplicas`",
@@ -104,17 +110,33 @@ fn note(policy: &Policy, late: bool, advised: Option<Change>) -> &'static str {
     }
 }
 
+/// Whether no other way that serves, keeps the table and runs in any cluster costs less than what is advised.
+fn is_cheapest(a: &Assessment, replay: &Replay, advised: Option<Change>) -> bool {
+    let hours = |one: &Played| one.course.scores.pod_hours;
+    let Some(then) = advised else { return false };
+    let ours = replay.played.iter().find(|one| matches!(one.policy, Policy::Advised(_)));
+    let others = replay.played.iter().filter(|one| {
+        one.policy.needs().anywhere() && served(a, replay, &one.course.scores) && !less(one, &then)
+    });
+    ours.is_some_and(|ours| others.map(hours).all(|other| other >= hours(ours)))
+}
+
 /// Whether that is within the risk and within the errors that the service allows itself, as `advise` has it.
 fn served(a: &Assessment, replay: &Replay, scores: &Scores) -> bool {
     scores.short_share() <= replay.risk.0
         && scores.unmet_share() <= a.service.objectives.error_rate.0
 }
 
-/// Whether a count of `today` is under the one of `then`.
-fn less(today: &Change, then: &Change) -> bool {
-    let counts =
-        |one: &Change| [one.current.min_replicas, one.current.max_replicas, one.current.replicas];
-    counts(today).iter().zip(counts(then)).any(|(today, then)| *today < then)
+/// Whether a way gives less than the counts of `then`: by a bound of its settings, or at some time by what it asked for.
+fn less(one: &Played, then: &Change) -> bool {
+    let Current { min_replicas, max_replicas, replicas, .. } = then.current;
+    if let Policy::AsToday(today) = &one.policy {
+        let today = today.current;
+        let today = [today.min_replicas, today.max_replicas, today.replicas];
+        return today.iter().zip([min_replicas, max_replicas, replicas]).any(|(a, b)| *a < b);
+    }
+    let fewest = one.course.rows.iter().map(|row| row.desired).min();
+    fewest.is_some() && fewest < min_replicas.or(replicas)
 }
 
 /// Pod-hours, and seconds short of pods, of an average week. Pods are paid in gaps too; who was short then is not known.

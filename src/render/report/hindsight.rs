@@ -5,7 +5,7 @@ use crate::render::chart::series;
 use crate::render::need::why_table;
 use crate::render::wording as w;
 use crate::tiers::Size;
-use crate::units::Period;
+use crate::units::{Period, sustaining};
 use crate::{Assessment, WeekScore};
 
 /// What the scorecard's plans are made from.
@@ -145,7 +145,7 @@ pub fn row_checks(a: &Assessment, component: &str) -> Vec<RowCheck> {
             let (asks, against, holds) = match verdict.promised {
                 None => (
                     "open row".to_owned(),
-                    format!("{} pods sustain {} rps", verdict.replicas, w::rps(verdict.sustained)),
+                    format!("{} {} rps", sustaining(verdict.replicas), w::rps(verdict.sustained)),
                     true,
                 ),
                 Some(promised) => {

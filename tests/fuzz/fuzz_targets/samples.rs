@@ -31,9 +31,9 @@ fuzz_target!(|bytes: &[u8]| {
     // a file in memory; one a process, since libFuzzer runs several
     let path = format!("/dev/shm/plimsoll-fuzz-{}.csv", std::process::id());
     std::fs::write(&path, bytes).expect("/dev/shm is writable");
-    match file::read(Path::new(&path), &SHOP.services) {
+    match file::read(Path::new(&path), &SHOP.services, &[]) {
         Ok(found) => {
-            for evidence in found.values().flat_map(|observed| observed.values()) {
+            for evidence in found.observed.values().flat_map(|observed| observed.values()) {
                 if let Evidence::Series(samples) = evidence {
                     assert_eq!(samples.at.len(), samples.value.len());
                     assert!(samples.at.is_sorted_by(|a, b| a < b));
