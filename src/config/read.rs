@@ -263,16 +263,17 @@ fn plain_number(text: &str) -> Option<f64> {
 
 /// Whether `name` is an RFC 1123 label.
 pub(super) fn is_dns_label(name: &str) -> bool {
-    let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(inside)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    name.len() <= 63 && is_dns_part(name)
 }
 
-/// Whether `name` is an RFC 1123 subdomain.
+/// Whether `name` is an RFC 1123 subdomain. The API server holds the whole of it to a length, and no part.
 fn is_dns_subdomain(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_dns_label)
+    name.len() <= 253 && name.split('.').all(is_dns_part)
+}
+
+fn is_dns_part(name: &str) -> bool {
+    let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !name.is_empty() && name.bytes().all(inside) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// Text made safe to print on one line.
