@@ -57,7 +57,7 @@ pub async fn run(args: &ApplyArgs, talk: &Talk, out: &mut dyn Write) -> Result<E
     ended.say(&mut session, plan.skipped)?;
     let length = args.watch.unwrap_or(run.settings.rules.watch);
     let well = watch::watch(&mut session, &run.settings, args.run.offline, acts, length).await?;
-    let whole = well && plan.skipped == 0 && !run.live.is_partial();
+    let whole = well && !session.amiss && plan.skipped == 0 && !run.live.is_partial();
     Ok(match ended {
         Ended { refused: 0, left: 0, changed, .. } if whole => {
             if args.exit_code && changed > 0 && !args.yes { Exit::Changes } else { Exit::Done }
