@@ -172,6 +172,9 @@ pub(super) fn situation<'a>(
             .iter()
             .find(|one| (&one.name, &one.namespace) == (&change.service, &change.namespace))
     };
+    let watched = run.assessments.iter().find(|one| {
+        (&one.service.name, &one.service.namespace) == (&change.service, &change.namespace)
+    });
     let object = change.object();
     let seen = of(plan).and_then(|one| one.objects.iter().find(|seen| seen.object == object));
     Situation {
@@ -186,6 +189,7 @@ pub(super) fn situation<'a>(
         found,
         writes: &[],
         fresh: of(&run.plan),
+        watched: watched.map(|one| (&one.service, &one.history)),
         live: &run.live,
         last_change: audit::last_change(&session.lines, &change.namespace, &object),
         floor: None,
