@@ -596,6 +596,36 @@ fn in_a_severity_2_counts_are_raised_within_the_cool_down_and_nothing_else_is_to
 }
 
 #[test]
+fn nothing_is_started_anew_in_an_outage_that_began_just_now_or_has_a_good_sample_or_a_gap_in_it() {
+    if !available("nothing_is_started_anew_in_an_outage") {
+        return;
+    }
+    let berth = Berth::at("outage");
+    let whole = std::fs::read_to_string(berth.desk.path("history.csv")).unwrap();
+    let moments = whole.lines().filter_map(|row| row.split(',').next()?.parse().ok());
+    let end: Timestamp = moments.max().unwrap();
+    // of the minutes before the end: since when requests fail, when they did not, and when nobody knows
+    for (since, well, gap) in [(5, 15, 15), (120, 5, 15), (120, 15, 5), (120, 15, 0)] {
+        let rows = whole.lines().filter_map(|row| {
+            let (at, rest) = row.split_once(',')?;
+            let Ok(at) = at.parse::<Timestamp>() else { return Some(row.to_owned()) };
+            let minutes = end.duration_since(at).as_mins();
+            if !rest.contains(",errorRate,") || minutes > since || minutes == well {
+                return Some(row.to_owned());
+            }
+            (minutes != gap).then(|| format!("{at},outage,errorRate,0.4"))
+        });
+        let rows: Vec<String> = rows.collect();
+        std::fs::write(berth.desk.path("history.csv"), rows.join("\n") + "\n").unwrap();
+        berth.write_plan(&only(berth.plan(), "redis", &["memory"]));
+        berth.refuses(&FROM_FILE, &["OBJECTIVES", "the error rate is 40%, 1% is the objective"]);
+    }
+    let told = berth.run(&["apply", "--yes"]);
+    told.says(3, &["OBJECTIVES"]);
+    assert_eq!(berth.asked(), json!([5, 10, 4, "512Mi"]), "{}{}", told.stdout, told.stderr);
+}
+
+#[test]
 fn case_71_a_plan_that_lowers_what_today_s_evidence_does_not_is_refused() {
     if !available("case_71_a_plan_that_lowers_what_today_s_evidence_does_not_is_refused") {
         return;
@@ -790,6 +820,10 @@ spec: {minAvailable: 2, selector: {matchLabels: {app: worker}}}
     let plan = forged(&berth.plan(), "worker", "replicas", "Lower", json!(2));
     berth.write_plan(&only(plan, "worker", &["replicas"]));
     berth.refuses(&FROM_FILE, &["DISRUPTION budget `workers` wants 2 pods at all times"]);
+    // of three pods one may go, of two none: the share is rounded up
+    let share = json!({"spec": {"minAvailable": "51%"}});
+    berth.patch("poddisruptionbudget/workers", &share);
+    berth.refuses(&FROM_FILE, &["DISRUPTION budget `workers` wants 51 % of its pods at all times"]);
     // four run: with at most three of them one would end
     let plan = forged(&berth.plan(), "api", "maxReplicas", "Lower", json!(3));
     berth.write_plan(&only(plan, "api", &["maxReplicas"]));
@@ -824,6 +858,48 @@ spec: {limits: [{type: Container, max: {memory: 900Mi}}]}
     let told =
         berth.refuses(&FROM_FILE, &["ROOM quota `share` has no room for that: CPU requests"]);
     told.says(3, &["ROOM container `redis` would be outside of limit range `sizes`"]);
+}
+
+#[test]
+fn case_69_a_limit_range_of_pods_and_a_quota_of_a_scope_hold_a_size_too() {
+    if !available("case_69_a_limit_range_of_pods_and_a_quota_of_a_scope_hold_a_size_too") {
+        return;
+    }
+    let berth = Berth::at("narrow");
+    berth.cluster.apply(
+        "narrow",
+        "
+apiVersion: v1
+kind: LimitRange
+metadata: {name: pods}
+spec: {limits: [{type: Pod, max: {memory: 768Mi}}]}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: lasting}
+spec: {hard: {limits.memory: 5700Mi}, scopes: [NotTerminating]}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: passing}
+spec: {hard: {limits.memory: 1Mi}, scopes: [Terminating]}
+",
+    );
+    let counted = json!({"status": {"hard": {"limits.memory": "5700Mi"}, "used": {"limits.memory": "5632Mi"}}});
+    berth.status("resourcequota/lasting", &counted);
+    let plan = berth.plan();
+    assert!(plan.to_string().contains("redis: its advised size is outside of limit range `pods`"));
+    berth.write_plan(&only(plan, "redis", &["memory"]));
+    let outside =
+        "ROOM its pod, as the sum of all containers, would be outside of limit range `pods`";
+    berth.refuses(&FROM_FILE, &[outside]);
+    berth.kubectl(&["delete", "limitrange/pods"]);
+    berth.write_plan(&only(berth.plan(), "redis", &["memory"]));
+    let full = "ROOM quota `lasting` has no room for that: memory limits";
+    berth.refuses(&FROM_FILE, &[full]);
+    berth.kubectl(&["delete", "quota/lasting"]);
+    berth.write_plan(&only(berth.plan(), "redis", &["memory"]));
+    berth.run(&["apply", "--plan", "plan.json"]).says(0, &["1 object would change"]);
 }
 
 #[test]
@@ -1251,6 +1327,62 @@ spec: {policyName: short-history}
     told.says(3, &["ANSWER the server would change something else: spec.revisionHistoryLimit"]);
     assert_eq!(berth.get(WORKER), before);
     assert_eq!(berth.asked(), json!([5, 10, 3, "1Gi"]), "{}{}", told.stdout, told.stderr);
+}
+
+#[test]
+fn an_answer_that_is_another_than_the_rehearsal_is_said_and_recorded_as_what_it_is() {
+    if !available("an_answer_that_is_another_than_the_rehearsal") {
+        return;
+    }
+    let mutating = [
+        "--feature-gates=MutatingAdmissionPolicy=true",
+        "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
+    ];
+    let berth = Berth::of(Arc::new(Cluster::start_with(&mutating)), "amiss", |_, value| value);
+    berth.take_over("kubectl-client-side-apply, kubectl-patch");
+    berth.cluster.apply("amiss", "
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicy
+metadata: {name: real}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [autoscaling], apiVersions: [v2], operations: [UPDATE], resources: [horizontalpodautoscalers]}]}
+  matchConditions:
+    - {name: ten, expression: \"object.metadata.name == 'front-scaler' && object.spec.maxReplicas == 10\"}
+    - {name: real, expression: \"!(has(request.dryRun) && request.dryRun)\"}
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration: {expression: \"Object{spec: Object.spec{maxReplicas: 8}}\"}
+---
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: real}
+spec: {policyName: real}
+");
+    berth.cluster.wait("a policy in force", || {
+        berth.patch(HPA, &json!({"spec": {"maxReplicas": 10}}));
+        berth.spec(HPA)["maxReplicas"] == 8
+    });
+    berth.patch(HPA, &json!({"spec": {"maxReplicas": 5}}));
+    let told = berth.run(&["apply", "--yes"]);
+    let amiss = "ANSWER the server did something else than it had rehearsed: spec.maxReplicas";
+    told.says(
+        3,
+        &["amiss HorizontalPodAutoscaler/front-scaler in amiss", amiss, "4 objects changed"],
+    );
+    assert_eq!(berth.asked(), json!([5, 8, 4, "1Gi"]), "{}{}", told.stdout, told.stderr);
+    let is_hpa = |line: &&Value| line["object"] == "HorizontalPodAutoscaler/front-scaler";
+    let done = berth.audit().into_iter().rfind(|line| is_hpa(&line)).unwrap();
+    let most = |line: &Value| {
+        let all = line["changes"].as_array().unwrap();
+        all.iter().find(|one| one["setting"] == "maxReplicas").unwrap()["to"].clone()
+    };
+    assert_eq!((&done["happened"], most(&done)), (&json!("Done"), json!(8)));
+    assert!(done["said"].to_string().contains("spec.maxReplicas"), "{done}");
+    // and so it is taken back
+    berth.run(&["rollback", "--yes"]).says(0, &["4 objects brought back"]);
+    assert_eq!(berth.asked(), BEFORE());
 }
 
 #[test]

@@ -212,6 +212,12 @@ fn a_floor_goes_up_with_the_load_and_back_to_its_base_and_no_further() {
         turns.said
     );
     assert_eq!(berth.audit(), Vec::<Value>::new());
+    // what the loop applied of the plan two minutes ago makes no floor wait
+    let ago = Timestamp::from_second(now - 120).unwrap();
+    let applied = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {
+        "name": "front-scaler", "annotations": {"plimsoll.dev/applied-at": ago.to_string()}}});
+    let ours = ["apply", "--server-side", "--field-manager=plimsoll", "-n", "loop-up"];
+    berth.cluster.send(&ours, &applied.to_string());
     // twice three, then what is asked for: 150 rps is five to ten pods and two thirds of the way, and more by surprise
     turns.take(&args, now).unwrap();
     assert_eq!(berth.floor(), 6, "{}", turns.said);

@@ -199,6 +199,43 @@ fn a_rollout_that_crashes_is_taken_back_with_all_of_its_component_and_nothing_el
 }
 
 #[test]
+fn a_pod_of_a_stateful_set_that_may_not_be_made_again_is_brought_back_as_it_was() {
+    if !controllers_available("a_pod_of_a_stateful_set_that_may_not_be_made_again") {
+        return;
+    }
+    let berth = Berth::run_by_controllers("kept-out", as_it_was);
+    berth.cluster.apply("kept-out", "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: small}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  matchConditions: [{name: here, expression: \"request.namespace == 'kept-out'\"}]
+  validations: [{expression: \"object.spec.containers.all(one, one.resources.?limits.?memory.orValue('') != '1Gi')\"}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: small}
+spec: {policyName: small, validationActions: [Deny]}
+");
+    let large = r#"{"spec": {"containers": [{"name": "a", "image": "a", "resources": {"limits": {"memory": "1Gi"}}}]}}"#;
+    let make =
+        ["run", "a", "--image=a", "-n", "kept-out", "--dry-run=server", "--overrides", large];
+    berth.cluster.wait("a policy in force", || !berth.cluster.kubectl(&make).status.success());
+    berth.plan(&[("redis", "memory")]);
+    let kubelet = Kubelet::of(&berth.cluster, berth.namespace, "");
+    let told = apply(&berth, "40s");
+    told.says(
+        3,
+        &["ROLLOUT_FAILED", "pod `jarvis-redis-master-0` is not there", "+ memory: 512Mi"],
+    );
+    assert_eq!(berth.asked()[3], "512Mi", "{}", told.stdout);
+    berth.cluster.wait("Redis is back", || berth.get(REDIS)["status"]["readyReplicas"] == 1);
+    drop(kubelet);
+    assert_eq!(berth.count("Rollback", "Done"), 1);
+}
+
+#[test]
 fn a_rollout_that_comes_up_is_watched_and_stays() {
     if !controllers_available("a_rollout_that_comes_up_is_watched_and_stays") {
         return;

@@ -6,36 +6,35 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
 use crate::advise::findings;
 use crate::advise::plan::{Amount, Code, Finding, ServicePlan, Setting, Severity};
-use crate::service::live::{Amounts, Container, Live, Node, Quota, Share, Workload};
+use crate::service::live::{Amounts, LimitRange, Live, Node, Quota, Workload};
+use crate::service::pod::{asks, is_counted, outside};
 use crate::service::{Component, Service};
-use crate::units::{Bytes, Millicores, counted};
+use crate::units::counted;
 
 /// Adds what the cluster has no room for to the findings of a plan.
 pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
     let mut found = Vec::new();
     for component in &service.components {
         let Some(workload) = live.workload(&service.name, &component.name) else { continue };
-        let Some(advised) = Advised::of(plan, component, workload) else { continue };
         let namespace = live.namespaces.get(&service.namespace);
+        let ranges = namespace.and_then(|namespace| namespace.limits.as_deref());
+        let ranges = ranges.unwrap_or_default();
+        let Some(advised) = Advised::of(plan, component, workload, ranges) else { continue };
         let quotas = namespace.and_then(|namespace| namespace.quotas.as_ref());
-        for quota in quotas.into_iter().flatten().filter(|quota| !quota.scoped) {
+        let counts = |quota: &&Quota| is_counted(&advised.pod, &quota.scopes);
+        for quota in quotas.into_iter().flatten().filter(counts) {
             found.extend(over_quota(&advised, quota));
         }
-        for range in namespace.and_then(|namespace| namespace.limits.as_ref()).into_iter().flatten()
-        {
-            let outside = range.of == "Container"
-                && (above(advised.limits, range.max)
-                    || above(advised.requests, range.max)
-                    || above(range.min, advised.requests));
-            if outside {
-                let message = format!(
-                    "{}: its advised size is outside of limit range `{}`",
-                    advised.name, range.name
-                );
-                found.push(warning(message, "change the limit range in the same change"));
-            }
+        if let Some((range, _)) = outside(&advised.pod, ranges) {
+            let message = format!(
+                "{}: its advised size is outside of limit range `{}`",
+                advised.name, range.name
+            );
+            found.push(warning(message, "change the limit range in the same change"));
         }
         if let Some(nodes) = &live.nodes {
             found.extend(over_nodes(&advised, nodes));
@@ -54,39 +53,52 @@ struct Advised<'a> {
     /// The fewest and the most pods.
     least: u64,
     most: u64,
-    /// What one pod asked for, and is to ask for: of the container that is sized.
-    now: Amounts,
-    requests: Amounts,
-    limits: Amounts,
+    /// One pod as it would be.
+    pod: Value,
+    /// What one pod requests and is limited to, now and then.
+    now: (Amounts, Amounts),
+    then: (Amounts, Amounts),
 }
 
 impl<'a> Advised<'a> {
     /// `None`: what runs is not known.
-    fn of(plan: &ServicePlan, component: &'a Component, workload: &Workload) -> Option<Self> {
+    fn of(
+        plan: &ServicePlan,
+        component: &'a Component,
+        workload: &Workload,
+        ranges: &[LimitRange],
+    ) -> Option<Self> {
         let running = u64::from(workload.replicas?);
-        let Container { requests, limits, .. } = workload.container.as_ref()?;
+        let container = workload.container.as_ref()?;
         let target = |setting: Setting| {
             let mut all = plan.recommendations.iter();
             let one = all.find(|one| one.component == component.name && one.setting == setting)?;
             one.target.or(one.current)
         };
         let count = |setting| target(setting).map(Amount::figure);
-        let bytes = |setting| count(setting).map(Bytes);
-        let (count_of, memory) = (count(Setting::Replicas), bytes(Setting::MemoryLimit));
+        let replicas = count(Setting::Replicas);
+        let mut pod = workload.pod.clone();
+        let mut all = pod["containers"].as_array_mut().into_iter().flatten();
+        if let Some(sized) = all.find(|one| one["name"] == container.name.as_str()) {
+            let limit = target(Setting::MemoryLimit).or(target(Setting::Memory));
+            for (group, key, amount) in [
+                ("requests", "cpu", target(Setting::CpuRequest)),
+                ("requests", "memory", target(Setting::MemoryRequest)),
+                ("limits", "memory", limit),
+            ] {
+                if let Some(amount) = amount {
+                    sized["resources"][group][key] = json!(amount.to_string());
+                }
+            }
+        }
         Some(Self {
             name: &component.name,
             running,
-            least: count(Setting::MinReplicas).or(count_of).unwrap_or(running),
-            most: count(Setting::MaxReplicas).or(count_of).unwrap_or(running).max(running),
-            now: *requests,
-            requests: Amounts {
-                cpu: count(Setting::CpuRequest).map(Millicores).or(requests.cpu),
-                memory: bytes(Setting::MemoryRequest).or(requests.memory),
-            },
-            limits: Amounts {
-                cpu: limits.cpu,
-                memory: memory.or(bytes(Setting::Memory)).or(limits.memory),
-            },
+            least: count(Setting::MinReplicas).or(replicas).unwrap_or(running),
+            most: count(Setting::MaxReplicas).or(replicas).unwrap_or(running).max(running),
+            now: asks(&workload.pod, ranges),
+            then: asks(&pod, ranges),
+            pod,
         })
     }
 }
@@ -95,47 +107,27 @@ fn warning(message: String, remedy: &str) -> Finding {
     Finding { severity: Severity::Warning, code: Code::Room, message, remedy: remedy.to_owned() }
 }
 
-/// Whether an amount that is stated passes one that is stated.
-fn above(of: Amounts, most: Amounts) -> bool {
-    of.cpu.zip(most.cpu).is_some_and(|(of, most)| of > most)
-        || of.memory.zip(most.memory).is_some_and(|(of, most)| of > most)
-}
-
 /// A quota that ends before the most pods are there; one finding, for the resource of which the fewest fit.
 fn over_quota(advised: &Advised<'_>, quota: &Quota) -> Option<Finding> {
     let cpu = |of: Amounts| of.cpu.map(|cpu| cpu.0);
     let memory = |of: Amounts| of.memory.map(|memory| memory.0);
-    let (hard, used) = (&quota.hard, &quota.used);
-    let resources = [
-        (
-            "CPU requests",
-            cpu(hard.requests),
-            cpu(used.requests),
-            cpu(advised.requests),
-            cpu(advised.now),
-        ),
-        (
-            "memory requests",
-            memory(hard.requests),
-            memory(used.requests),
-            memory(advised.requests),
-            memory(advised.now),
-        ),
-        ("pods", hard.pods.map(u64::from), used.pods.map(u64::from), Some(1), Some(1)),
-    ];
-    let fit = |(what, hard, used, each, now): (
-        &'static str,
-        Option<u64>,
-        Option<u64>,
-        Option<u64>,
-        Option<u64>,
-    )| {
+    let (hard, used, then, now) = (&quota.hard, &quota.used, advised.then, advised.now);
+    let each = |what, [hard, used, then, now]: [Amounts; 4]| {
+        let of = |figure: fn(Amounts) -> Option<u64>| [hard, used, then, now].map(figure);
+        [(format!("CPU {what}"), of(cpu)), (format!("memory {what}"), of(memory))]
+    };
+    let pods = [hard.pods.map(u64::from), used.pods.map(u64::from), Some(1), Some(1)];
+    let resources = each("requests", [hard.requests, used.requests, then.0, now.0])
+        .into_iter()
+        .chain(each("limits", [hard.limits, used.limits, then.1, now.1]))
+        .chain([("pods".to_owned(), pods)]);
+    let fit = |(what, [hard, used, each, now]): (String, [Option<u64>; 4])| {
         let (hard, each) = (hard?, each.filter(|each| *each > 0)?);
         // what others take of it; our pods of today give theirs back
         let others = used.unwrap_or(0).saturating_sub(now.unwrap_or(0) * advised.running);
         Some((hard.saturating_sub(others) / each, what))
     };
-    let (fits, what) = resources.into_iter().filter_map(fit).min()?;
+    let (fits, what) = resources.filter_map(fit).min()?;
     (fits < advised.most).then(|| {
         warning(
             format!(
@@ -155,7 +147,7 @@ fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
         _ => u64::MAX,
     };
     let holds = |node: &&Node| {
-        let (all, each) = (node.allocatable, advised.requests);
+        let (all, each) = (node.allocatable, advised.then.0);
         times(all.cpu.map(|cpu| cpu.0), each.cpu.map(|cpu| cpu.0))
             .min(times(all.memory.map(|of| of.0), each.memory.map(|of| of.0)))
             .min(node.pods.map_or(u64::MAX, u64::from))
@@ -198,13 +190,8 @@ fn fewer_than_zones(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
 
 /// A disruption budget that would leave no pod to be evicted, so that no node could be drained.
 fn over_budget(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
-    let stuck = |least: &Option<Share>, gone: &Option<Share>| {
-        matches!(least, Some(Share::Pods(least)) if advised.least <= u64::from(*least))
-            || matches!(least, Some(Share::Percent(100..)))
-            || matches!(gone, Some(Share::Pods(0) | Share::Percent(0)))
-    };
-    let budgets = workload.budgets.iter().flatten();
-    let budget = budgets.into_iter().find(|one| stuck(&one.min_available, &one.max_unavailable))?;
+    let mut budgets = workload.budgets.iter().flatten();
+    let budget = budgets.find(|one| one.allows(advised.least) == 0)?;
     Some(warning(
         format!(
             "{}: with {} the disruption budget `{}` lets none be evicted: no node can be drained",
@@ -221,7 +208,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::render::example;
-    use crate::service::live::{Budget, LimitRange, Namespace, QuotaAmounts};
+    use crate::service::live::{Budget, Container, Namespace, QuotaAmounts, Scope, Share};
+    use crate::units::{Bytes, Millicores};
 
     /// The example's `api`: 3 to 5 pods today, 5 to 10 advised, each of 600m and 384Mi.
     fn found(change: impl Fn(&mut Live, &mut Workload)) -> Vec<String> {
@@ -240,6 +228,8 @@ mod tests {
             exists: Some(true),
             replicas: Some(3),
             container: Some(container),
+            pod: json!({"containers": [{"name": "mesh"}, {"name": "api", "resources": {
+                "requests": {"cpu": "600m", "memory": "384Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}}]}),
             ..Workload::default()
         };
         let mut live = Live::default();
@@ -255,7 +245,7 @@ mod tests {
             requests: Amounts { cpu: Some(Millicores(cpu)), memory: None },
             ..QuotaAmounts::default()
         };
-        Quota { name: "team".to_owned(), scoped: false, hard: cpu(hard), used: cpu(used) }
+        Quota { name: "team".to_owned(), scopes: Vec::new(), hard: cpu(hard), used: cpu(used) }
     }
 
     #[test]
@@ -274,7 +264,19 @@ mod tests {
             ["api: 10 pods are advised at most, and CPU requests of quota `team` are enough for 9"]
         );
         assert_eq!(of(quota(6400, 2200)), Vec::<String>::new());
-        assert_eq!(of(Quota { scoped: true, ..quota(6000, 2200) }), Vec::<String>::new());
+        // a scope that our pods are in is no way out, one that they are not in is
+        let scoped = |scope| Quota { scopes: vec![scope], ..quota(6000, 2200) };
+        assert_eq!(of(scoped(Scope::Terminating(false))), said);
+        assert_eq!(of(scoped(Scope::Terminating(true))), Vec::<String>::new());
+        let limits = |memory: u64| QuotaAmounts {
+            limits: Amounts { cpu: None, memory: Some(Bytes(memory << 20)) },
+            ..QuotaAmounts::default()
+        };
+        let of_limits = of(Quota { hard: limits(4096), used: limits(1536), ..quota(0, 0) });
+        assert!(
+            of_limits[0].contains("memory limits of quota `team` are enough for 8"),
+            "{of_limits:?}"
+        );
     }
 
     #[test]
@@ -290,38 +292,45 @@ mod tests {
         let said = found(|live, _| live.nodes = Some(vec![node(2000), node(3900)]));
         assert!(said[0].contains("the 2 nodes of today hold 9 of them"), "{said:?}");
         assert_eq!(found(|live, _| live.nodes = Some(Vec::new())), Vec::<String>::new());
-        let said = found(|live, _| {
-            let max = Amounts { cpu: None, memory: Some(Bytes(256 << 20)) };
-            let range = LimitRange {
-                name: "small".to_owned(),
-                of: "Container".to_owned(),
-                min: Amounts::default(),
-                max,
-                default: Amounts::default(),
-                default_request: Amounts::default(),
-            };
-            let namespace = Namespace { limits: Some(vec![range]), ..Namespace::default() };
-            live.namespaces.insert(example::service().namespace, namespace);
-        });
-        assert_eq!(said, ["api: its advised size is outside of limit range `small`"]);
+        let ranged = |of: &str, max: u64| {
+            found(|live, _| {
+                let max = Amounts { cpu: None, memory: Some(Bytes(max << 20)) };
+                let range = LimitRange {
+                    name: "small".to_owned(),
+                    of: of.to_owned(),
+                    min: Amounts::default(),
+                    max,
+                    default: Amounts::default(),
+                    default_request: Amounts::default(),
+                };
+                let namespace = Namespace { limits: Some(vec![range]), ..Namespace::default() };
+                live.namespaces.insert(example::service().namespace, namespace);
+            })
+        };
+        let outside = ["api: its advised size is outside of limit range `small`"];
+        assert_eq!(ranged("Container", 256), outside);
+        assert_eq!(ranged("Pod", 256), outside);
+        assert_eq!(ranged("Pod", 512), Vec::<String>::new());
     }
 
     #[test]
     fn a_budget_that_lets_no_pod_go_is_named() {
-        let with = |least: u32| {
+        let with = |least: Share| {
             found(|_, workload| {
                 let budget = Budget {
                     name: "api".to_owned(),
-                    min_available: Some(Share::Pods(least)),
+                    min_available: Some(least),
                     max_unavailable: None,
                 };
                 workload.budgets = Some(vec![budget]);
             })
         };
         // five is advised
-        assert_eq!(with(4), Vec::<String>::new());
-        assert!(
-            with(5)[0].contains("with 5 pods the disruption budget `api` lets none be evicted")
-        );
+        assert_eq!(with(Share::Pods(4)), Vec::<String>::new());
+        let said = with(Share::Pods(5));
+        assert!(said[0].contains("with 5 pods the disruption budget `api` lets none be evicted"));
+        // four fifths of five are four; 81 % are five, for a share is rounded up
+        assert_eq!(with(Share::Percent(80)), Vec::<String>::new());
+        assert_eq!(with(Share::Percent(81)), said);
     }
 }

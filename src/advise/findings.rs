@@ -14,7 +14,7 @@ const GENEROUS: f64 = 2.0;
 /// Rows of at most this many replicas are there for availability, not for load.
 const AVAILABILITY_REPLICAS: u32 = 2;
 /// Newest span that must violate an objective throughout before it counts as violated now.
-const NOW: Period = Period(900);
+pub(super) const NOW: Period = Period(900);
 
 /// Everything found, worst first.
 pub(super) fn all(
@@ -61,7 +61,7 @@ fn finding(severity: Severity, code: Code, message: String, remedy: &str) -> Fin
 }
 
 /// A latency as people write it: `700 ms`, `2 s`, `2.4 s`.
-fn latency(seconds: f64) -> String {
+pub(super) fn latency(seconds: f64) -> String {
     if seconds < 1.0 {
         return format!("{:.0} ms", seconds * 1000.0);
     }

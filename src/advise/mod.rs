@@ -8,6 +8,7 @@ pub mod current;
 pub mod decide;
 pub mod feasible;
 pub mod findings;
+pub mod health;
 pub mod lowering;
 mod memory;
 pub mod plan;

@@ -58,7 +58,12 @@ pub fn rollout(act: &Act, now: &Found) -> Rollout {
     if let Some(why) = new.iter().find_map(|pod| broken(pod)).or_else(|| overdue(workload)) {
         return Rollout::Failed(why);
     }
-    let held = new.iter().find_map(|pod| homeless(pod)).or_else(|| not_made(workload));
+    let in_order = act.line.workload.starts_with("StatefulSet/");
+    let held = new
+        .iter()
+        .find_map(|pod| homeless(pod))
+        .or_else(|| not_made(workload))
+        .or_else(|| missing(workload, pods).filter(|_| in_order));
     if let Some(why) = held.or_else(|| lamed(act.before.object.as_ref(), object)) {
         return Rollout::Held(why);
     }
@@ -111,6 +116,33 @@ fn homeless(pod: &Value) -> Option<String> {
 fn not_made(workload: &Value) -> Option<String> {
     let failure = condition(workload, "ReplicaFailure").filter(|one| one["status"] == "True")?;
     Some(format!("its pods cannot be made: {}", message(failure)))
+}
+
+/// A pod of a StatefulSet that is not there although nothing that it waits for is missing: its controller says only in
+/// Events that it may not make one.
+fn missing(workload: &Value, pods: &[Value]) -> Option<String> {
+    let spec = &workload["spec"];
+    let count = |value: &Value, default| value.as_u64().unwrap_or(default);
+    let of = workload["metadata"]["name"].as_str().unwrap_or_default();
+    let first = count(&spec["ordinals"]["start"], 0);
+    let available = count(&workload["status"]["availableReplicas"], 0);
+    let names = (first..first + count(&spec["replicas"], 1)).map(|i| format!("{of}-{i}"));
+    for (earlier, wanted) in (0..).zip(names) {
+        let Some(pod) = pods.iter().find(|pod| name(pod) == wanted) else {
+            // one after the other, each when those before it have been ready for long enough
+            let is_due = spec["podManagementPolicy"] == "Parallel"
+                || spec["minReadySeconds"].as_u64().is_none_or(|least| least == 0)
+                || available >= earlier;
+            let why = "a quota, a limit range or an admission may keep it out";
+            return is_due.then(|| format!("pod `{wanted}` is not there: {why}"));
+        };
+        let ready = condition(pod, "Ready").is_some_and(|one| one["status"] == "True");
+        let goes = !pod["metadata"]["deletionTimestamp"].is_null();
+        if spec["podManagementPolicy"] != "Parallel" && (!ready || goes) {
+            return None;
+        }
+    }
+    None
 }
 
 /// An autoscaler that could act before, and cannot now.
@@ -315,6 +347,49 @@ mod tests {
         late.workload.as_mut().unwrap()["status"]["conditions"] =
             json!([{"type": "Progressing", "status": "False"}]);
         assert!(matches!(rollout(&act, &late), Rollout::Failed(_)));
+    }
+
+    #[test]
+    fn a_pod_of_a_stateful_set_that_is_not_there_is_held_once_nothing_before_it_is_missing() {
+        let mut act = act(vec![change(Setting::Memory, json!("512Mi"), json!("1Gi"))]);
+        let pod = |name: &str, ready: &str| {
+            json!({"metadata": {"uid": name, "name": name}, "status": {"conditions": [
+                {"type": "Ready", "status": ready}]}})
+        };
+        let held = |act: &Act, pods: &[Value], spec: Value| {
+            let mut now = found(json!({}));
+            let workload = now.workload.as_mut().unwrap();
+            workload["metadata"]["name"] = json!("redis");
+            workload["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+            workload["status"]["readyReplicas"] = json!(pods.len());
+            now.pods = Some(pods.to_vec());
+            match rollout(act, &now) {
+                Rollout::Held(why) => Some(why),
+                _ => None,
+            }
+        };
+        let (first, last) = (pod("redis-0", "True"), pod("redis-2", "True"));
+        let gone = [first.clone(), last.clone()];
+        assert_eq!(held(&act, &gone, json!({})), None, "a Deployment's pods have other names");
+        act.line.workload = "StatefulSet/redis".to_owned();
+        let why = held(&act, &gone, json!({})).unwrap();
+        assert!(why.starts_with("pod `redis-1` is not there"), "{why}");
+        assert!(held(&act, &[], json!({"replicas": 1})).is_some());
+        assert_eq!(held(&act, &[first.clone(), pod("redis-1", "False"), last], json!({})), None);
+        // it waits for the one before it, unless all are made at once
+        let waits = [pod("redis-0", "False")];
+        assert_eq!(held(&act, &waits, json!({})), None);
+        assert!(held(&act, &waits, json!({"podManagementPolicy": "Parallel"})).is_some());
+        let mut goes = first.clone();
+        goes["metadata"]["deletionTimestamp"] = json!("2026-11-23T01:00:00Z");
+        assert_eq!(held(&act, &[goes], json!({})), None);
+        // ready, and not yet for long enough
+        assert_eq!(held(&act, &[first], json!({"minReadySeconds": 60})), None);
+        assert!(
+            held(&act, &[pod("redis-5", "True")], json!({"replicas": 2, "ordinals": {"start": 5}}))
+                .unwrap()
+                .contains("`redis-6`")
+        );
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub async fn run(args: &ApplyArgs, talk: &Talk, out: &mut dyn Write) -> Result<E
     ended.say(&mut session, plan.skipped)?;
     let length = args.watch.unwrap_or(run.settings.rules.watch);
     let well = watch::watch(&mut session, &run.settings, args.run.offline, acts, length).await?;
-    let whole = well && plan.skipped == 0 && !run.live.is_partial();
+    let whole = well && !session.amiss && plan.skipped == 0 && !run.live.is_partial();
     Ok(match ended {
         Ended { refused: 0, left: 0, changed, .. } if whole => {
             if args.exit_code && changed > 0 && !args.yes { Exit::Changes } else { Exit::Done }
@@ -172,6 +172,9 @@ pub(super) fn situation<'a>(
             .iter()
             .find(|one| (&one.name, &one.namespace) == (&change.service, &change.namespace))
     };
+    let watched = run.assessments.iter().find(|one| {
+        (&one.service.name, &one.service.namespace) == (&change.service, &change.namespace)
+    });
     let object = change.object();
     let seen = of(plan).and_then(|one| one.objects.iter().find(|seen| seen.object == object));
     Situation {
@@ -186,6 +189,7 @@ pub(super) fn situation<'a>(
         found,
         writes: &[],
         fresh: of(&run.plan),
+        watched: watched.map(|one| (&one.service, &one.history)),
         live: &run.live,
         last_change: audit::last_change(&session.lines, &change.namespace, &object),
         floor: None,

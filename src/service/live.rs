@@ -74,6 +74,8 @@ pub struct Workload {
     pub replicas: Option<u32>,
     /// The container that is sized.
     pub container: Option<Container>,
+    /// The `spec` of its pods' template as it stands; null where nobody told.
+    pub pod: Value,
     /// Who sets the replica count.
     pub scaler: Option<Scaler>,
     /// The VPAs on it.
@@ -180,6 +182,21 @@ pub struct Budget {
     pub max_unavailable: Option<Share>,
 }
 
+impl Budget {
+    /// How many of so many pods may be evicted while all are well: shares are rounded up (Kubernetes, "Specifying a
+    /// Disruption Budget").
+    #[must_use]
+    pub fn allows(&self, pods: u64) -> u64 {
+        let of = |share| match share {
+            Share::Pods(count) => u64::from(count),
+            Share::Percent(percent) => (pods * u64::from(percent)).div_ceil(100),
+        };
+        let least = self.min_available.map(of);
+        let gone = self.max_unavailable.map(|gone| pods.saturating_sub(of(gone)));
+        pods.saturating_sub(least.or(gone).unwrap_or(0))
+    }
+}
+
 /// A number of pods, or a part of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
@@ -205,12 +222,27 @@ pub struct Namespace {
 pub struct Quota {
     /// `metadata.name`.
     pub name: String,
-    /// Whether it is limited to some pods by scopes.
-    pub scoped: bool,
+    /// What limits it to some pods: it counts those that are in all of them.
+    pub scopes: Vec<Scope>,
     /// The most that is allowed.
     pub hard: QuotaAmounts,
     /// What is taken of it.
     pub used: QuotaAmounts,
+}
+
+/// Pods that a quota may be limited to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Those with an `activeDeadlineSeconds`, or (`false`) those without.
+    Terminating(bool),
+    /// Those of the class `BestEffort`, or (`false`) of another.
+    BestEffort(bool),
+    /// Those of these priority classes.
+    Priority(Vec<String>),
+    /// Those that mind the pods of other namespaces.
+    Affinity,
+    /// Others, of which it is not known which they are.
+    Other,
 }
 
 /// What a quota counts.

@@ -2,6 +2,7 @@
 
 use super::{Checked, Situation, no};
 use crate::advise::decide::within_step;
+use crate::advise::health;
 use crate::advise::plan::{Action, Code, Setting};
 use crate::apply::floor::Moved;
 
@@ -16,10 +17,11 @@ pub(super) fn objectives(s: &Situation<'_>) -> Checked {
         .find(|finding| matches!(finding.code, Code::Severity2 | Code::Objectives));
     let unknown = [Code::NoSeries, Code::NoSamples, Code::SourceFailed, Code::Stale];
     let blind = fresh.findings.iter().find(|finding| unknown.contains(&finding.code));
-    match missed.or(blind) {
-        Some(finding) if !s.only_raises_counts() => {
-            no(finding.message.clone(), "only counts are raised while this holds")
-        }
+    let said = missed.or(blind).map(|finding| finding.message.clone());
+    // a finding wants all of the last minutes to be bad; who would touch a service wants them to be good
+    let unwell = || s.watched.and_then(|(service, history)| health::unwell(service, history));
+    match said.or_else(unwell) {
+        Some(why) if !s.only_raises_counts() => no(why, "only counts are raised while this holds"),
         _ => Ok(()),
     }
 }
@@ -84,5 +86,41 @@ pub(super) fn step(s: &Situation<'_>) -> Checked {
             ),
             "go there in several steps, or set `policy.maxStep`",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::apply::guard::scene::Scene;
+    use crate::history::{Evidence, History, SeriesKey, Signal};
+    use crate::units::Period;
+
+    #[test]
+    fn nothing_is_started_anew_while_requests_fail_however_they_come_and_go_and_counts_are_raised()
+    {
+        let failing = |mut scene: Scene, values: &[f64]| {
+            let history = History {
+                start: Timestamp::UNIX_EPOCH,
+                step: Period(300),
+                values: values.to_vec(),
+                marks: Vec::new(),
+                newest: Timestamp::UNIX_EPOCH,
+            };
+            let key = SeriesKey::service(Signal::ErrorRate);
+            scene.history.insert(key, Evidence::Series(history));
+            scene.says(objectives)
+        };
+        assert_eq!(failing(Scene::redis(), &[0.001, 0.001, 0.001]), None);
+        // for ten minutes; for hours, with one good sample or a gap
+        for values in [[0.001, 0.4, 0.4], [0.4, 0.001, 0.4], [0.4, 0.4, f64::NAN]] {
+            let said = failing(Scene::redis(), &values);
+            assert_eq!(said.as_deref(), Some("the error rate is 40%, 1% is the objective"));
+            assert!(failing(Scene::workers(3, 2), &values).is_some());
+            assert_eq!(failing(Scene::workers(3, 4), &values), None);
+        }
+        assert!(failing(Scene::redis(), &[0.4, 0.4, 0.001]).is_some());
     }
 }

@@ -6,7 +6,11 @@
 mod evidence;
 pub(super) mod object;
 mod room;
+#[cfg(test)]
+mod scene;
 mod timing;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,10 +19,11 @@ use serde_json::Value;
 use crate::advise::plan::{Code, SeenObject, ServicePlan, Severity};
 use crate::apply::floor::Moved;
 use crate::apply::{Found, Write};
+use crate::history::{Evidence, History, SeriesKey};
 use crate::render::objects::{Kind, ObjectChange};
-use crate::service::Policy;
 use crate::service::live::Live;
 use crate::service::rules::Rules;
+use crate::service::{Policy, Service};
 
 /// All that is known when one object is about to be changed.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +50,8 @@ pub struct Situation<'a> {
     pub writes: &'a [Write],
     /// The advice of this moment for the service, whatever the age of the plan; `None`: there is none.
     pub fresh: Option<&'a ServicePlan>,
+    /// The service, and what was seen of it up to now; `None`: it was not looked at.
+    pub watched: Option<(&'a Service, &'a BTreeMap<SeriesKey, Evidence<History>>)>,
     /// What the cluster allows.
     pub live: &'a Live,
     /// When the record says that we changed the object last.

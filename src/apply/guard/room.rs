@@ -8,8 +8,8 @@ use super::{Checked, Situation, no};
 use crate::advise::plan::Setting;
 use crate::apply::field;
 use crate::render::objects::Kind;
-use crate::service::live::{Amounts, Namespace, Quota, Share};
-use crate::units::{Bytes, Millicores};
+use crate::service::live::{Amounts, Budget, LimitRange, Namespace, Quota, Share};
+use crate::service::pod::{amounts, asks, class, containers, is_counted, outside};
 
 /// The object with the new values in it.
 fn after(s: &Situation<'_>) -> Option<Value> {
@@ -35,7 +35,8 @@ pub(super) fn bounds(s: &Situation<'_>) -> Checked {
             "apply both, or plan again",
         );
     }
-    for container in containers(&after) {
+    let (before, after) = (template(before), template(&after));
+    for container in containers(after) {
         let name = container["name"].as_str().unwrap_or_default();
         let (requests, limits) = amounts(container);
         let over = |request: Option<u64>, limit: Option<u64>| {
@@ -50,9 +51,9 @@ pub(super) fn bounds(s: &Situation<'_>) -> Checked {
             );
         }
     }
-    if class(before) != class(&after) {
+    if class(before) != class(after) {
         return no(
-            format!("its pods would become {} from {}", class(&after), class(before)),
+            format!("its pods would become {} from {}", class(after), class(before)),
             "change request and limit together in a pull request",
         );
     }
@@ -86,18 +87,8 @@ pub(super) fn disruption(s: &Situation<'_>) -> Checked {
             "allow `list` on poddisruptionbudgets",
         );
     };
-    for budget in budgets {
-        if let Some(Share::Pods(least)) = budget.min_available
-            && to <= u64::from(least)
-        {
-            return no(
-                format!(
-                    "budget `{}` wants {least} pods at all times: with {to} no node could be drained",
-                    budget.name
-                ),
-                "lower the budget first",
-            );
-        }
+    if let Some(why) = budgets.iter().find_map(|one| drained(one, lowered.from.figure(), to)) {
+        return no(why, "lower the budget first");
     }
     let Some(nodes) = &s.live.nodes else {
         return no("how many zones there are cannot be read", "allow `list` on nodes");
@@ -110,6 +101,21 @@ pub(super) fn disruption(s: &Situation<'_>) -> Checked {
         );
     }
     Ok(())
+}
+
+/// What a budget says to fewer pods, where it then lets none be evicted. Where it let none be before, a share is no reason.
+fn drained(budget: &Budget, from: u64, to: u64) -> Option<String> {
+    let wants = match budget.min_available? {
+        Share::Pods(least) => format!("{least} pods"),
+        Share::Percent(_) if budget.allows(from) == 0 => return None,
+        Share::Percent(least) => format!("{least} % of its pods"),
+    };
+    (budget.allows(to) == 0).then(|| {
+        format!(
+            "budget `{}` wants {wants} at all times: with {to} no node could be drained",
+            budget.name
+        )
+    })
 }
 
 pub(super) fn room(s: &Situation<'_>) -> Checked {
@@ -139,7 +145,10 @@ fn quotas_fit(
         };
     };
     let running = workload["spec"]["replicas"].as_u64().unwrap_or(1);
-    let (now, each) = (pod(workload), pod(resized.unwrap_or(workload)));
+    let ranges = ranges(namespace);
+    let (now, after) = (template(workload), template(resized.unwrap_or(workload)));
+    let (now, each) = (Needs::of(now, ranges), Needs::of(after, ranges));
+    let made = made(s, after);
     let more = s
         .writes
         .iter()
@@ -160,7 +169,7 @@ fn quotas_fit(
     };
     let short = quotas
         .iter()
-        .filter(|quota| !quota.scoped)
+        .filter(|quota| is_counted(&made, &quota.scopes))
         .find_map(|quota| lacking(quota, &extra).map(|what| (quota, what)));
     match short {
         None => Ok(()),
@@ -179,17 +188,26 @@ struct Needs {
     pods: u64,
 }
 
-/// What a pod of the workload asks for.
-fn pod(workload: &Value) -> Needs {
-    let mut needs = Needs::default();
-    for container in containers(workload) {
-        let (requests, limits) = amounts(container);
-        for (sum, of) in [(&mut needs.requests, requests), (&mut needs.limits, limits)] {
-            sum[0] += of.cpu.map_or(0, |cpu| cpu.0);
-            sum[1] += of.memory.map_or(0, |memory| memory.0);
-        }
+impl Needs {
+    /// What one pod asks for.
+    fn of(pod: &Value, ranges: &[LimitRange]) -> Self {
+        let (requests, limits) = asks(pod, ranges);
+        let figures =
+            |of: Amounts| [of.cpu.map_or(0, |cpu| cpu.0), of.memory.map_or(0, |memory| memory.0)];
+        Self { requests: figures(requests), limits: figures(limits), pods: 1 }
     }
-    needs
+}
+
+/// The pod as it is made: its priority class may be given to it by the cluster, and those that run tell.
+fn made(s: &Situation<'_>, pod: &Value) -> Value {
+    let mut made = pod.clone();
+    let told = s.found.pods.iter().flatten().map(|pod| &pod["spec"]["priorityClassName"]);
+    if let Some(class) = told.into_iter().find(|class| class.is_string())
+        && made["priorityClassName"].is_null()
+    {
+        made["priorityClassName"] = class.clone();
+    }
+    made
 }
 
 fn lacking(quota: &Quota, extra: &Needs) -> Option<&'static str> {
@@ -210,30 +228,18 @@ fn lacking(quota: &Quota, extra: &Needs) -> Option<&'static str> {
     .find_map(|(hard, used, extra, what)| short(hard, used, extra).then_some(what))
 }
 
-/// Whether each container stays within what the namespace allows for one.
+/// Whether its pods stay within what the namespace allows for a pod and for a container.
 fn limits_fit(namespace: Option<&Namespace>, after: &Value) -> Checked {
     let Some(ranges) = namespace.and_then(|namespace| namespace.limits.as_ref()) else {
         return no("what its limit ranges allow cannot be read", "allow `list` on limitranges");
     };
-    for range in ranges.iter().filter(|range| range.of == "Container") {
-        for container in containers(after) {
-            let (requests, limits) = amounts(container);
-            let above = |of: Amounts| {
-                of.memory.zip(range.max.memory).is_some_and(|(of, most)| of > most)
-                    || of.cpu.zip(range.max.cpu).is_some_and(|(of, most)| of > most)
-            };
-            let below = requests.memory.zip(range.min.memory).is_some_and(|(of, least)| of < least)
-                || requests.cpu.zip(range.min.cpu).is_some_and(|(of, least)| of < least);
-            if above(limits) || above(requests) || below {
-                let name = container["name"].as_str().unwrap_or_default();
-                return no(
-                    format!("container `{name}` would be outside of limit range `{}`", range.name),
-                    "change the limit range first",
-                );
-            }
-        }
+    match outside(template(after), ranges) {
+        None => Ok(()),
+        Some((range, what)) => no(
+            format!("{what} would be outside of limit range `{}`", range.name),
+            "change the limit range first",
+        ),
     }
-    Ok(())
 }
 
 /// Whether some node could ever hold such a pod.
@@ -241,7 +247,8 @@ fn nodes_fit(s: &Situation<'_>, after: &Value) -> Checked {
     let Some(nodes) = &s.live.nodes else {
         return no("how large the nodes are cannot be read", "allow `list` on nodes");
     };
-    let needs = pod(after);
+    let namespace = s.live.namespaces.get(&s.change.namespace);
+    let needs = Needs::of(template(after), ranges(namespace));
     let holds = |of: &Amounts| {
         of.cpu.is_none_or(|cpu| cpu.0 >= needs.requests[0])
             && of.memory.is_none_or(|memory| memory.0 >= needs.requests[1])
@@ -254,35 +261,103 @@ fn nodes_fit(s: &Situation<'_>, after: &Value) -> Checked {
     no("its pods would fit on no node", "add a larger node first")
 }
 
-fn containers(workload: &Value) -> impl Iterator<Item = &Value> {
-    workload["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten()
+/// What the pods of a workload are made from.
+fn template(workload: &Value) -> &Value {
+    &workload["spec"]["template"]["spec"]
 }
 
-/// Requests and limits; what is not requested is requested as much as it is limited.
-fn amounts(container: &Value) -> (Amounts, Amounts) {
-    let of = |group: &str| {
-        let group = &container["resources"][group];
-        let cpu = group["cpu"].as_str().and_then(|cpu| cpu.parse::<Millicores>().ok());
-        let memory = group["memory"].as_str().and_then(|memory| memory.parse::<Bytes>().ok());
-        Amounts { cpu, memory }
-    };
-    let (requests, limits) = (of("requests"), of("limits"));
-    let requests =
-        Amounts { cpu: requests.cpu.or(limits.cpu), memory: requests.memory.or(limits.memory) };
-    (requests, limits)
+fn ranges(namespace: Option<&Namespace>) -> &[LimitRange] {
+    namespace.and_then(|namespace| namespace.limits.as_deref()).unwrap_or_default()
 }
 
-/// The class of service of its pods (Kubernetes, "Pod Quality of Service Classes").
-fn class(workload: &Value) -> &'static str {
-    let all: Vec<(Amounts, Amounts)> = containers(workload).map(amounts).collect();
-    let whole = |(requests, limits): &(Amounts, Amounts)| {
-        limits.cpu.is_some() && limits.memory.is_some() && requests == limits
-    };
-    if all.is_empty() || all.iter().all(|(requests, _)| *requests == Amounts::default()) {
-        "BestEffort"
-    } else if all.iter().all(whole) {
-        "Guaranteed"
-    } else {
-        "Burstable"
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::apply::guard::scene::Scene;
+    use crate::service::live::{QuotaAmounts, Scope, Workload};
+    use crate::units::Bytes;
+
+    fn memory(mebibytes: u64) -> Amounts {
+        Amounts { cpu: None, memory: Some(Bytes(mebibytes << 20)) }
+    }
+
+    fn refused(mut scene: Scene, change: impl Fn(&mut Namespace)) -> Option<String> {
+        scene.live.namespaces.values_mut().for_each(change);
+        scene.says(room)
+    }
+
+    #[test]
+    fn a_limit_range_of_pods_holds_what_its_containers_come_to() {
+        let with = |most: u64| {
+            refused(Scene::redis(), |namespace| {
+                let range = LimitRange {
+                    name: "sizes".to_owned(),
+                    of: "Pod".to_owned(),
+                    min: Amounts::default(),
+                    max: memory(most),
+                    default: Amounts::default(),
+                    default_request: Amounts::default(),
+                };
+                namespace.limits = Some(vec![range]);
+            })
+        };
+        // 1Gi and 64Mi
+        assert_eq!(with(1088), None);
+        let said = with(1087).unwrap_or_default();
+        assert!(said.ends_with("would be outside of limit range `sizes`"), "{said}");
+        assert!(with(768).is_some());
+    }
+
+    #[test]
+    fn a_quota_of_a_scope_holds_the_pods_that_are_in_it() {
+        let with = |scene: Scene, scopes: &[Scope]| {
+            refused(scene, |namespace| {
+                let of = |limits| QuotaAmounts { limits, ..QuotaAmounts::default() };
+                let (name, scopes) = ("team".to_owned(), scopes.to_vec());
+                let quota = Quota { name, scopes, hard: of(memory(900)), used: of(memory(576)) };
+                namespace.quotas = Some(vec![quota]);
+            })
+        };
+        let full = Some("quota `team` has no room for that: memory limits".to_owned());
+        let high = || Scope::Priority(vec!["high".to_owned()]);
+        for scopes in [vec![], vec![Scope::Terminating(false)], vec![Scope::BestEffort(false)]] {
+            assert_eq!(with(Scene::redis(), &scopes), full, "{scopes:?}");
+        }
+        assert_eq!(with(Scene::redis(), &[Scope::Terminating(true)]), None);
+        // what is not known holds, and a pod that runs tells its class
+        assert_eq!(with(Scene::redis(), &[Scope::Other]), full);
+        assert_eq!(with(Scene::redis(), &[high()]), full);
+        let mut scene = Scene::redis();
+        scene.found.pods = Some(vec![json!({"spec": {"priorityClassName": "low"}})]);
+        assert_eq!(with(scene, &[high()]), None);
+    }
+
+    #[test]
+    fn a_count_is_not_lowered_to_where_a_share_lets_no_pod_be_evicted() {
+        let says = |from, to, min_available, max_unavailable| {
+            let mut scene = Scene::workers(from, to);
+            let budget = Budget { name: "w".to_owned(), min_available, max_unavailable };
+            let budgets = Some(vec![budget]);
+            let workload = Workload { budgets, ..Workload::default() };
+            scene.live.workloads.values_mut().for_each(|one| one.clone_from(&workload));
+            scene.says(disruption)
+        };
+        let half = Some(Share::Percent(50));
+        // of one pod a half is one
+        let said = says(2, 1, half, None).unwrap_or_default();
+        let wanted =
+            "budget `w` wants 50 % of its pods at all times: with 1 no node could be drained";
+        assert_eq!(said, wanted);
+        assert_eq!(says(3, 2, half, None), None);
+        assert!(says(5, 4, Some(Share::Percent(76)), None).is_some());
+        assert_eq!(says(5, 4, Some(Share::Percent(75)), None), None);
+        assert!(says(3, 2, Some(Share::Pods(2)), None).is_some());
+        // shares of those that may be gone are rounded up too: of one pod, one
+        assert_eq!(says(2, 1, None, half), None);
+        // where no node could be drained before, it is not the lowering that does it
+        assert_eq!(says(3, 2, Some(Share::Percent(100)), None), None);
+        assert_eq!(says(3, 2, None, Some(Share::Pods(0))), None);
     }
 }

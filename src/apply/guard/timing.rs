@@ -92,9 +92,9 @@ pub(super) fn taken_back(s: &Situation<'_>) -> Checked {
     Ok(())
 }
 
-/// A count may be raised within it during a Severity 2: then waiting is what harms.
+/// A count may be raised within it during a Severity 2, and a floor by the loop at any time: then waiting is what harms.
 pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
-    if s.in_severity2() && s.only_raises_counts() {
+    if (s.in_severity2() || s.floor.is_some()) && s.only_raises_counts() {
         return Ok(());
     }
     let mut last = s.last_change;
@@ -104,9 +104,7 @@ pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
             Err(why) => return no(why, format!("remove the annotation `{key}`")),
         }
     }
-    if let Some(floor) = s.floor
-        && !s.only_raises_counts()
-    {
+    if let Some(floor) = s.floor {
         held(s, floor)?;
     }
     let Some(last) = last.map(|last| past(s, last)) else { return Ok(()) };
@@ -119,4 +117,33 @@ pub(super) fn cooldown(s: &Situation<'_>) -> Checked {
         format!("it was changed by us at {last:.0}, and is left alone for {alone}"),
         format!("run it again after {until:.0}, or set `policy.cooldown`"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::apply::guard::scene::Scene;
+
+    #[test]
+    fn the_loop_raises_a_floor_within_the_cool_down_and_lowers_none() {
+        let within = |from, to, is_floor: bool| {
+            let mut scene = Scene::workers(from, to);
+            let ago = scene.now - jiff::SignedDuration::from_mins(5);
+            if let Some(object) = &mut scene.found.object {
+                object["metadata"]["annotations"] =
+                    json!({annotation::APPLIED_AT: ago.to_string()});
+            }
+            let long_ago = Some(ago - jiff::SignedDuration::from_hours(2));
+            let moved = Moved { base: 2, last: long_ago, hold: Period(60), doubt: None };
+            scene.floor = Some(moved).filter(|_| is_floor);
+            scene.says(cooldown)
+        };
+        assert_eq!(within(3, 6, true), None);
+        for (from, to, is_floor) in [(6, 3, true), (3, 6, false), (6, 3, false)] {
+            let said = within(from, to, is_floor).unwrap_or_default();
+            assert!(said.contains("left alone for 30m"), "{from} -> {to}: {said}");
+        }
+    }
 }

@@ -34,6 +34,8 @@ pub(in crate::commands) struct Session<'a> {
     pub refused: BTreeMap<String, String>,
     /// Where nobody looks on: how long what is changed is watched by the loop, and what is as it should be is not said.
     pub unattended: Option<Watch>,
+    /// Whether the server did something else than it had rehearsed.
+    pub amiss: bool,
     /// The run's name: its time.
     pub run: String,
     pub talk: &'a Talk,
@@ -110,8 +112,21 @@ impl<'a> Session<'a> {
         // to the millisecond: no two runs that hold the record begin in the same
         let clock = if yes { Timestamp::now() } else { now };
         let run = format!("{clock:.3}");
-        let (refused, unattended) = (BTreeMap::new(), None);
-        Ok(Self { server, audit, lines, who, now, damage, refused, unattended, run, talk, out })
+        let (refused, unattended, amiss) = (BTreeMap::new(), None, false);
+        Ok(Self {
+            server,
+            audit,
+            lines,
+            who,
+            now,
+            damage,
+            refused,
+            unattended,
+            amiss,
+            run,
+            talk,
+            out,
+        })
     }
 
     pub fn acts(&self) -> bool {
@@ -238,8 +253,10 @@ impl<'a> Session<'a> {
         self.record(line.clone(), Happened::Intent)?;
         match self.server.apply(place, &sent, Mode::Real, force).await {
             Ok(after) => {
+                let otherwise = as_answered(&mut line, place.kind, (object, &after), writes);
                 let recorded = self.record(line.clone(), Happened::Done);
                 self.tell(place, &after, &line).await;
+                self.say_what_is_amiss(&line, otherwise)?;
                 recorded.map(|()| Outcome::Changed)
             }
             Err(CallError::Conflict { .. }) => {
@@ -265,6 +282,16 @@ impl<'a> Session<'a> {
             writeln!(self.out, "taken    `{}` from `{}`", write.path, plain(&from))?;
         }
         Ok(())
+    }
+
+    /// A policy may do to the change what it did not do to its rehearsal: that is known only when it is done.
+    fn say_what_is_amiss(&mut self, line: &Line, otherwise: Option<String>) -> Result<()> {
+        let Some(otherwise) = otherwise else { return Ok(()) };
+        self.amiss = true;
+        writeln!(self.out, "amiss    {} in {}", plain(&line.object), line.namespace)?;
+        let hint = "see which webhook does that: `plimsoll rollback` takes back what was advised, and nothing else";
+        let text = format!("         ANSWER  {otherwise}");
+        Ok(writeln!(self.out, "{}\n           hint: {hint}", plain(&text))?)
     }
 
     /// The Event on the object. Without it the change stands, and is in the record.
@@ -366,6 +393,23 @@ fn became(line: &Line, kind: Kind, object: &Value) -> (Happened, &'static str) {
     } else {
         (Happened::Overtaken, "somebody changed it since, and it is left to them")
     }
+}
+
+/// Has a line say what the server made of a change, where that is not what it had rehearsed; what is to be said of it.
+fn as_answered(
+    line: &mut Line,
+    kind: Kind,
+    (before, after): (&Value, &Value),
+    writes: &[Write],
+) -> Option<String> {
+    let places = only_ours(before, after, writes).err()?.join(", ");
+    for (changed, write) in line.changes.iter_mut().zip(writes) {
+        let is = field::amount(after, kind, write.setting, &write.path);
+        changed.to = is.map_or(Value::Null, field::json);
+    }
+    let otherwise = format!("the server did something else than it had rehearsed: {places}");
+    line.said.push(otherwise.clone());
+    Some(otherwise)
 }
 
 /// `Deployment/jarvis-api` as kind and name.

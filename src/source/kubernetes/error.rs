@@ -78,7 +78,7 @@ pub enum KubernetesError {
     SeveralScalers {
         /// The object.
         what: String,
-        /// `HPAs` or `ScaledObjects`.
+        /// `HPAs`, `ScaledObjects`, or `autoscalers` where it is one of each.
         of: &'static str,
         /// Their names.
         names: Vec<String>,

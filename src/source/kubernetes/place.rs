@@ -10,7 +10,9 @@ use super::cluster::Cluster;
 use super::error::KubernetesError;
 use super::workload::amounts;
 use super::{Quantities, quantity};
-use crate::service::live::{Amounts, Claim, LimitRange, Namespace, Node, Quota, QuotaAmounts};
+use crate::service::live::{
+    Amounts, Claim, LimitRange, Namespace, Node, Quota, QuotaAmounts, Scope,
+};
 
 /// The label by which a node says its zone.
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -80,14 +82,28 @@ fn node(of: &v1::Node) -> Node {
 
 fn quota(of: &v1::ResourceQuota) -> Quota {
     let spec = of.spec.as_ref();
-    let scoped = spec.is_some_and(|spec| {
-        spec.scope_selector.is_some() || spec.scopes.as_ref().is_some_and(|all| !all.is_empty())
-    });
+    let named = spec.iter().flat_map(|spec| spec.scopes.iter().flatten());
+    let selector = spec.and_then(|spec| spec.scope_selector.as_ref()?.match_expressions.as_ref());
+    let named = named.map(|name| scope(name, "Exists", &[]));
+    let selected = selector
+        .into_iter()
+        .flatten()
+        .map(|of| scope(&of.scope_name, &of.operator, of.values.as_deref().unwrap_or_default()));
     Quota {
         name: of.name_any(),
-        scoped,
+        scopes: named.chain(selected).collect(),
         hard: quota_amounts(spec.and_then(|spec| spec.hard.as_ref())),
         used: quota_amounts(of.status.as_ref().and_then(|status| status.used.as_ref())),
+    }
+}
+
+fn scope(name: &str, operator: &str, values: &[String]) -> Scope {
+    match (name, operator) {
+        ("Terminating" | "NotTerminating", "Exists") => Scope::Terminating(name == "Terminating"),
+        ("BestEffort" | "NotBestEffort", "Exists") => Scope::BestEffort(name == "BestEffort"),
+        ("PriorityClass", "In") => Scope::Priority(values.to_vec()),
+        ("CrossNamespacePodAffinity", "Exists") => Scope::Affinity,
+        _ => Scope::Other,
     }
 }
 

@@ -28,7 +28,7 @@ const KEDA_PAUSES: [&str; 2] =
 ///
 /// # Errors
 ///
-/// Where several of one kind do.
+/// Where several do that do not belong together.
 pub(super) fn of(
     hpas: Option<&[HorizontalPodAutoscaler]>,
     scaled_objects: Option<&[DynamicObject]>,
@@ -39,7 +39,19 @@ pub(super) fn of(
     let keda = scaled_objects.map(|all| scaled_objects_on(all, target));
     let keda = only(keda.as_deref(), "ScaledObjects", what)?;
     Ok(match (hpa, keda) {
-        (Seen::One(hpa), Seen::One(keda)) => Some(Scaler::Keda(scaled_object(keda, Some(hpa)))),
+        (Seen::One(hpa), Seen::One(keda)) if owned_by_keda(hpa) => {
+            Some(Scaler::Keda(scaled_object(keda, Some(hpa))))
+        }
+        (Seen::One(hpa), Seen::One(keda)) => {
+            return Err(KubernetesError::SeveralScalers {
+                what: what.to_owned(),
+                of: "autoscalers",
+                names: vec![
+                    format!("HorizontalPodAutoscaler/{}", hpa.name_any()),
+                    format!("{}/{}", SCALED_OBJECTS.kind, keda.name_any()),
+                ],
+            });
+        }
         (_, Seen::One(keda)) => Some(Scaler::Keda(scaled_object(keda, None))),
         // the HPA of a ScaledObject follows it, and that one was not seen
         (Seen::One(hpa), _) if owned_by_keda(hpa) => None,

@@ -175,19 +175,42 @@ async fn hpas_that_could_not_be_listed_are_not_taken_for_none() {
     }
 }
 
-#[tokio::test]
-async fn scaled_objects_that_could_not_be_listed_are_not_taken_for_none() {
+/// KEDA's kind is served, and these are its objects.
+fn with_keda(hpa: &Value, code: u16, scaled: Value) -> Server {
     const KEDA: &str = "/apis/keda.sh/v1alpha1/namespaces/jarvis/scaledobjects?&limit=500";
     let version = json!({"groupVersion": "keda.sh/v1alpha1", "version": "v1alpha1"});
     let groups = json!({"kind": "APIGroupList", "apiVersion": "v1",
         "groups": [{"name": "keda.sh", "versions": [version]}]});
-    let denied = status(403, "Forbidden", "no");
-    let cluster = Server::answering(vec![
+    let hpas = hpas(hpa.as_array().unwrap(), "");
+    Server::answering(vec![
         ("/apis", 200, groups),
         (API, 200, deployments(4)),
-        (HPAS, 200, hpas(&[], "")),
-        (KEDA, 403, denied),
-    ]);
+        (HPAS, 200, hpas),
+        (KEDA, code, scaled),
+    ])
+}
+
+#[tokio::test]
+async fn an_hpa_beside_a_scaled_object_that_does_not_own_it_is_a_second_hand_on_the_count() {
+    let one = json!({"metadata": {"name": "by-queue"}, "spec": {
+        "scaleTargetRef": {"name": "jarvis-api"}, "minReplicaCount": 2, "maxReplicaCount": 4}});
+    let scaled = json!({"kind": "ScaledObjectList", "apiVersion": "keda.sh/v1alpha1",
+        "metadata": {}, "items": [one]});
+    let mut theirs = hpa("front", "jarvis-api", Some(3), 9);
+    let (current, gaps) = read(&with_keda(&json!([theirs]), 200, scaled.clone())).await;
+    let what = "`Deployment/jarvis-api` in namespace `jarvis` is scaled by several autoscalers";
+    let names = "HorizontalPodAutoscaler/front, ScaledObject/by-queue";
+    assert_eq!(gaps, [format!("{what}: {names}")]);
+    assert_eq!((current.max_replicas, current.doubt), (None, Some(Doubt::Count)));
+    theirs["metadata"]["ownerReferences"] = json!([{"apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject", "name": "by-queue", "uid": "1"}]);
+    let (current, gaps) = read(&with_keda(&json!([theirs]), 200, scaled)).await;
+    assert_eq!((current.max_replicas, gaps), (Some(4), Vec::new()));
+}
+
+#[tokio::test]
+async fn scaled_objects_that_could_not_be_listed_are_not_taken_for_none() {
+    let cluster = with_keda(&json!([]), 403, status(403, "Forbidden", "no"));
     let (current, gaps) = read(&cluster).await;
     assert_eq!(gaps, ["cannot list scaledobjects in namespace `jarvis`: no"]);
     assert_eq!((current.replicas, current.doubt), (None, Some(Doubt::Count)));

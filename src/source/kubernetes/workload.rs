@@ -120,6 +120,7 @@ impl Listed {
             replicas: found.and_then(|found| found.replicas),
             scaler: scaler.unwrap_or_else(|problem| noted(cluster, problem)),
             container: container.unwrap_or_else(|problem| noted(cluster, problem)),
+            pod: found.map(Found::pod).unwrap_or_default(),
             vpas: self.vpas.as_ref().map(|all| vpas(all, target)),
             budgets: found.zip(self.budgets.as_ref()).map(|(found, all)| found.budgets(all)),
         }
@@ -207,6 +208,11 @@ impl Found {
             wanted: named.unwrap_or(&self.name).to_owned(),
             names: containers.iter().map(|container| container.name.clone()).collect(),
         })
+    }
+
+    /// What its pods are made from.
+    fn pod(&self) -> serde_json::Value {
+        serde_json::to_value(&self.template.spec).unwrap_or_default()
     }
 
     /// The disruption budgets that select its pods. One without a selector selects none; an empty one, all.

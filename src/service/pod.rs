@@ -1,0 +1,234 @@
+//! What a pod asks for, and which rules of its namespace hold for it, as the API server counts (Kubernetes: "Resource
+//! sharing within containers", "Pod Quality of Service Classes", "Limit Ranges", "Resource Quotas").
+//!
+//! A pod is the `spec` of its template, as it stands; null, where nobody told.
+
+use serde_json::Value;
+
+use crate::service::live::{Amounts, LimitRange, Scope};
+use crate::units::{Bytes, Millicores};
+
+/// Its containers, without those that only prepare it.
+pub fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    pod["containers"].as_array().into_iter().flatten()
+}
+
+/// Requests and limits of a container; what is not requested is requested as much as it is limited.
+#[must_use]
+pub fn amounts(container: &Value) -> (Amounts, Amounts) {
+    let of = |group: &str| {
+        let group = &container["resources"][group];
+        let cpu = group["cpu"].as_str().and_then(|cpu| cpu.parse::<Millicores>().ok());
+        let memory = group["memory"].as_str().and_then(|memory| memory.parse::<Bytes>().ok());
+        Amounts { cpu, memory }
+    };
+    let (requests, limits) = (of("requests"), of("limits"));
+    (or(requests, limits), limits)
+}
+
+/// The class of service of its pods.
+#[must_use]
+pub fn class(pod: &Value) -> &'static str {
+    let all: Vec<(Amounts, Amounts)> = containers(pod).map(amounts).collect();
+    let whole = |(requests, limits): &(Amounts, Amounts)| {
+        limits.cpu.is_some() && limits.memory.is_some() && requests == limits
+    };
+    if all.is_empty() || all.iter().all(|(requests, _)| *requests == Amounts::default()) {
+        "BestEffort"
+    } else if all.iter().all(whole) {
+        "Guaranteed"
+    } else {
+        "Burstable"
+    }
+}
+
+/// What the whole pod requests and may not exceed, once the limit ranges have given it what it does not state: the sum of
+/// its containers, and at least what the largest that prepares it needs.
+#[must_use]
+pub fn asks(pod: &Value, ranges: &[LimitRange]) -> (Amounts, Amounts) {
+    let given = |container| given(container, ranges);
+    let (stays, prepares): (Vec<_>, Vec<_>) =
+        first(pod).partition(|container| container["restartPolicy"] == "Always");
+    let zero = (Amounts::default(), Amounts::default());
+    let sum =
+        containers(pod).chain(stays).map(given).fold(zero, |a, b| (add(a.0, b.0), add(a.1, b.1)));
+    let largest = prepares.into_iter().map(given);
+    largest.fold(sum, |a, b| (most(a.0, b.0), most(a.1, b.1)))
+}
+
+/// The limit range that would keep such a pod out, and which part of the pod it minds.
+#[must_use]
+pub fn outside<'a>(pod: &Value, ranges: &'a [LimitRange]) -> Option<(&'a LimitRange, String)> {
+    if pod.is_null() {
+        return None;
+    }
+    for range in ranges {
+        if range.of == "Pod" && refuses(range, asks(pod, ranges)) {
+            return Some((range, "its pod, as the sum of all containers,".to_owned()));
+        }
+        let minded = |container: &&Value| refuses(range, given(container, ranges));
+        let found = containers(pod).chain(first(pod)).find(minded);
+        if let Some(container) = found.filter(|_| range.of == "Container") {
+            let name = container["name"].as_str().unwrap_or_default();
+            return Some((range, format!("container `{name}`")));
+        }
+    }
+    None
+}
+
+/// Whether a quota of these scopes counts such a pod; one of which that is not known does.
+#[must_use]
+pub fn is_counted(pod: &Value, scopes: &[Scope]) -> bool {
+    scopes.iter().all(|scope| match scope {
+        Scope::Terminating(is) => pod["activeDeadlineSeconds"].is_number() == *is,
+        Scope::BestEffort(is) => (class(pod) == "BestEffort") == *is,
+        Scope::Priority(classes) => {
+            // who names none may be given one by the cluster
+            let named = pod["priorityClassName"].as_str();
+            named.is_none_or(|named| classes.iter().any(|class| class == named))
+        }
+        Scope::Affinity => {
+            ["podAffinity", "podAntiAffinity"].iter().any(|key| !pod["affinity"][key].is_null())
+        }
+        Scope::Other => true,
+    })
+}
+
+fn first(pod: &Value) -> impl Iterator<Item = &Value> {
+    pod["initContainers"].as_array().into_iter().flatten()
+}
+
+/// What a container has once the limit ranges gave it what it does not state.
+fn given(container: &Value, ranges: &[LimitRange]) -> (Amounts, Amounts) {
+    let (requests, limits) = amounts(container);
+    let usual = ranges.iter().filter(|range| range.of == "Container");
+    usual.fold((requests, limits), |(requests, limits), range| {
+        (or(requests, range.default_request), or(limits, range.default))
+    })
+}
+
+/// Whether a rule keeps out what has these requests and limits: where it has a maximum it wants a limit, and where it has
+/// a minimum, a request.
+fn refuses(range: &LimitRange, (requests, limits): (Amounts, Amounts)) -> bool {
+    let figures = |of: Amounts| [of.cpu.map(|cpu| cpu.0), of.memory.map(|memory| memory.0)];
+    let (most, least) = (figures(range.max), figures(range.min));
+    let (requests, limits) = (figures(requests), figures(limits));
+    (0..2).any(|i| {
+        let above = |of: Option<u64>| of.zip(most[i]).is_some_and(|(of, most)| of > most);
+        let below = |of: Option<u64>| of.zip(least[i]).is_some_and(|(of, least)| of < least);
+        let open = most[i].is_some() && limits[i].is_none();
+        let unsaid = least[i].is_some() && requests[i].is_none();
+        open || unsaid
+            || above(limits[i])
+            || above(requests[i])
+            || below(requests[i])
+            || below(limits[i])
+    })
+}
+
+fn or(one: Amounts, other: Amounts) -> Amounts {
+    Amounts { cpu: one.cpu.or(other.cpu), memory: one.memory.or(other.memory) }
+}
+
+/// The two by `join`, where both are stated; else the one that is.
+fn joined(one: Amounts, other: Amounts, join: fn(u64, u64) -> u64) -> Amounts {
+    let both = |one: Option<u64>, other: Option<u64>| match (one, other) {
+        (Some(one), Some(other)) => Some(join(one, other)),
+        (one, other) => one.or(other),
+    };
+    Amounts {
+        cpu: both(one.cpu.map(|cpu| cpu.0), other.cpu.map(|cpu| cpu.0)).map(Millicores),
+        memory: both(one.memory.map(|of| of.0), other.memory.map(|of| of.0)).map(Bytes),
+    }
+}
+
+fn add(one: Amounts, other: Amounts) -> Amounts {
+    joined(one, other, u64::saturating_add)
+}
+
+fn most(one: Amounts, other: Amounts) -> Amounts {
+    joined(one, other, u64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn memory(mebibytes: u64) -> Amounts {
+        Amounts { cpu: None, memory: Some(Bytes(mebibytes << 20)) }
+    }
+
+    fn range(of: &str, max: Amounts, default: Amounts) -> LimitRange {
+        LimitRange {
+            name: "sizes".to_owned(),
+            of: of.to_owned(),
+            min: Amounts::default(),
+            max,
+            default,
+            default_request: default,
+        }
+    }
+
+    /// A container of its limit in mebibytes.
+    fn of(name: &str, limit: u64) -> Value {
+        json!({"name": name, "resources": {"limits": {"memory": format!("{limit}Mi")}}})
+    }
+
+    #[test]
+    fn a_limit_range_of_pods_minds_the_sum_of_all_containers() {
+        let none = Amounts::default();
+        let pod = json!({"containers": [of("redis", 512), of("exporter", 128)]});
+        let said = |pod: &Value, ranges: &[LimitRange]| outside(pod, ranges).map(|(_, what)| what);
+        assert_eq!(said(&pod, &[range("Pod", memory(640), none)]), None);
+        let what = said(&pod, &[range("Pod", memory(639), none)]).unwrap();
+        assert!(what.starts_with("its pod"), "{what}");
+        assert_eq!(said(&pod, &[range("Container", memory(639), none)]), None);
+        let what = said(&pod, &[range("Container", memory(500), none)]).unwrap();
+        assert_eq!(what, "container `redis`");
+        // what prepares the pod is gone before the others begin, what stays beside them is not
+        let with = |first: Value| {
+            let mut pod = pod.clone();
+            pod["initContainers"] = json!([first]);
+            asks(&pod, &[]).1
+        };
+        assert_eq!(with(of("copies", 600)), memory(640));
+        assert_eq!(with(of("copies", 700)), memory(700));
+        let mut mesh = of("mesh", 60);
+        mesh["restartPolicy"] = json!("Always");
+        assert_eq!(with(mesh), memory(700));
+    }
+
+    #[test]
+    fn a_container_without_a_limit_gets_the_usual_one_and_is_kept_out_where_there_is_none() {
+        let none = Amounts::default();
+        let pod = json!({"containers": [of("redis", 512), {"name": "exporter"}]});
+        let ranges = |usual| [range("Container", none, usual), range("Pod", memory(600), none)];
+        assert_eq!(asks(&pod, &ranges(memory(100))).1, memory(612));
+        assert!(outside(&pod, &ranges(memory(100))).is_some());
+        assert_eq!(outside(&pod, &ranges(memory(80))), None);
+        assert!(outside(&pod, &[range("Container", memory(600), none)]).is_some());
+        assert_eq!(outside(&Value::Null, &ranges(memory(100))), None);
+    }
+
+    #[test]
+    fn a_scope_counts_the_pods_that_are_in_it_and_those_of_which_that_is_not_known() {
+        let mut pod = json!({"containers": [of("redis", 512)]});
+        let counted = |pod: &Value, scope: Scope| is_counted(pod, &[scope]);
+        assert!(is_counted(&pod, &[]) && counted(&pod, Scope::Other));
+        for is in [true, false] {
+            assert_eq!(counted(&pod, Scope::Terminating(is)), !is);
+            assert_eq!(counted(&pod, Scope::BestEffort(is)), !is);
+        }
+        assert!(!is_counted(&pod, &[Scope::Terminating(false), Scope::BestEffort(true)]));
+        let high = || Scope::Priority(vec!["high".to_owned()]);
+        assert!(counted(&pod, high()) && !counted(&pod, Scope::Affinity));
+        pod["priorityClassName"] = json!("low");
+        pod["affinity"] = json!({"podAntiAffinity": {}});
+        pod["activeDeadlineSeconds"] = json!(60);
+        assert!(!counted(&pod, high()) && counted(&pod, Scope::Affinity));
+        assert!(counted(&pod, Scope::Terminating(true)));
+    }
+}
