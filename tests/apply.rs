@@ -906,33 +906,13 @@ spec: {policyName: few-workers, validationActions: [Deny]}
     assert_eq!(berth.asked(), json!([5, 10, 3, "1Gi"]), "{}{}", told.stdout, told.stderr);
 }
 
-/// A webhook on the HPAs of a namespace, which nobody answers for.
-fn webhook_that_is_down(berth: &Berth) {
-    let (name, patch) = (berth.namespace, r#"{"spec":{"maxReplicas":6}}"#);
-    let down = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": name}, "webhooks": [{
-            "name": "down.example.com", "clientConfig": {"url": "https://127.0.0.1:9/"},
-            "failurePolicy": "Fail", "sideEffects": "None", "timeoutSeconds": 2,
-            "admissionReviewVersions": ["v1"],
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
-            "rules": [{"apiGroups": ["autoscaling"], "apiVersions": ["*"], "operations": ["UPDATE"],
-                "resources": ["horizontalpodautoscalers"]}]}]});
-    berth.cluster.apply(name, &down.to_string());
-    // it comes into force a little later
-    berth.cluster.wait("a webhook in force", || {
-        let args = ["patch", "-n", name, HPA, "--dry-run=server", "--type=merge", "-p", patch];
-        !berth.cluster.kubectl(&args).status.success()
-    });
-}
-
 #[test]
 fn a_webhook_that_is_down_stops_its_objects_and_no_others() {
     if !available("a_webhook_that_is_down_stops_its_objects_and_no_others") {
         return;
     }
     let berth = Berth::at("hooked");
-    webhook_that_is_down(&berth);
+    harbour::webhook_that_is_down(&berth.cluster, "hooked");
     let told = berth.run(&["apply", "--yes"]);
     let words = ["SERVER", "failed calling webhook", "3 objects changed, 1 refused"];
     told.says(3, &words);

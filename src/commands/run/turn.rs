@@ -207,8 +207,7 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
     failed.0.map_or(Ok(turned), Err)
 }
 
-/// An object on which a call came to nothing: it is gone on with the others, until it happens a second
-/// time.
+/// A call that came to nothing on one object: the others are gone on with, until it happens a second time.
 #[derive(Default)]
 struct Failed(Option<anyhow::Error>);
 
