@@ -221,7 +221,7 @@ fn apply_changes_what_is_advised_and_nothing_else_and_twice_is_once() {
     assert_eq!(OBJECTS.map(|one| berth.spec(one)), expected);
     // who, when, what from, what to, why, which guards
     let lines = berth.audit();
-    assert_eq!(lines.len(), 8);
+    assert_eq!(lines.len(), 9);
     assert_eq!(lines[0]["happened"], "Intent");
     assert_eq!(lines[1]["happened"], "Done");
     assert_eq!(lines[1]["changes"][0]["from"], 5);
@@ -229,6 +229,7 @@ fn apply_changes_what_is_advised_and_nothing_else_and_twice_is_once() {
     assert_eq!(lines[1]["changes"][0]["tookOver"], json!(["kubectl-client-side-apply"]));
     assert!(lines[1]["who"].as_str().unwrap().starts_with("admin"));
     assert_eq!(lines[1]["guards"].as_array().unwrap().len(), 20);
+    assert_eq!((&lines[8]["happened"], &lines[8]["object"]), (&json!("Ended"), &json!("")));
     let events = berth.kubectl(&["get", "events", "-o", "json"]);
     let events: Value = serde_json::from_str(&events).unwrap();
     assert_eq!(events["items"].as_array().unwrap().len(), 4);
@@ -238,7 +239,7 @@ fn apply_changes_what_is_advised_and_nothing_else_and_twice_is_once() {
     let before = berth.versions();
     let told = berth.run(&["apply", "--yes"]);
     told.says(3, &["nothing changed"]);
-    assert_eq!((berth.versions(), berth.audit().len()), (before, 8), "{}", told.stdout);
+    assert_eq!((berth.versions(), berth.audit().len()), (before, 9), "{}", told.stdout);
 }
 
 /// The recommendation on a setting of a plan.
@@ -539,6 +540,11 @@ fn case_66_a_scaled_object_is_bounded_on_its_own_and_a_vpa_keeps_its_sizes() {
     // and back
     berth.run(&["rollback", "--yes"]).says(0, &["1 object brought back"]);
     assert_eq!(berth.spec(scaled), before["spec"]);
+    // what may scale to nothing is let sleep, as the loop does
+    berth.patch(scaled, &json!({"spec": {"minReplicaCount": null}}));
+    let told = berth.run(&["apply"]);
+    told.says(3, &["it may scale to nothing, and is let sleep"]);
+    assert!(!told.stdout.contains("+  minReplicaCount"), "{}", told.stdout);
 }
 
 #[test]
@@ -977,6 +983,43 @@ spec: {policyName: few-workers, validationActions: [Deny]}
 }
 
 #[test]
+fn a_webhook_that_is_down_stops_its_objects_and_no_others() {
+    if !available("a_webhook_that_is_down_stops_its_objects_and_no_others") {
+        return;
+    }
+    let berth = Berth::at("hooked");
+    harbour::webhook_that_is_down(&berth.cluster, "hooked");
+    let told = berth.run(&["apply", "--yes"]);
+    let words = ["SERVER", "failed calling webhook", "3 objects changed, 1 refused"];
+    told.says(3, &words);
+    assert_eq!(berth.asked(), json!([3, 5, 4, "1Gi"]), "{}{}", told.stdout, told.stderr);
+    // the run is through: the next one goes on with nothing
+    let told = berth.run(&["apply"]);
+    assert!(!told.stderr.contains("before it was through"), "{}", told.stderr);
+}
+
+#[test]
+fn a_workload_that_may_not_be_read_is_not_taken_for_gone() {
+    if !available("a_workload_that_may_not_be_read_is_not_taken_for_gone") {
+        return;
+    }
+    let berth = Berth::at("half-rights");
+    let kinds = "deployments.apps,statefulsets.apps,horizontalpodautoscalers.autoscaling,pods";
+    harbour::allow(&berth.cluster, "limited", "half-rights", kinds);
+    let role = ["create", "role", "hpas", "-n", "half-rights", "--verb=get,patch"];
+    let role = [&role[..], &["--resource", "horizontalpodautoscalers.autoscaling"]].concat();
+    let bound = ["create", "rolebinding", "hpas", "-n", "half-rights", "--role", "hpas"];
+    let bound = [&bound[..], &["--user", "limited"]].concat();
+    for args in [role, bound] {
+        assert!(berth.cluster.kubectl(&args).status.success());
+    }
+    let told = berth.run_as("limited", &["apply"]);
+    let hpa = "refused HorizontalPodAutoscaler/front-scaler in half-rights SERVER";
+    told.says(3, &[&format!("{hpa} may not get `Deployment/jarvis-api` in namespace")]);
+    assert!(!told.stdout.contains("GONE"), "{}", told.stdout);
+}
+
+#[test]
 fn rollback_brings_back_what_was_there_once_and_overwrites_nobody() {
     if !available("rollback_brings_back_what_was_there_once_and_overwrites_nobody") {
         return;
@@ -987,7 +1030,10 @@ fn rollback_brings_back_what_was_there_once_and_overwrites_nobody() {
     let before = specs();
     berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
     // a dry run
-    berth.run(&["rollback"]).says(0, &["+  minReplicas: 3", "4 objects would be brought back"]);
+    berth.status(API, &json!({"status": {"replicas": 9}}));
+    let ends = "ends HorizontalPodAutoscaler/front-scaler in back: 9 run now: 4 will be ended";
+    let words = ["+  minReplicas: 3", ends, "4 objects would be brought back"];
+    berth.run(&["rollback"]).says(0, &words);
     // somebody changed the workers since
     berth.patch(WORKER, &json!({"spec": {"replicas": 7}}));
     let told = berth.run(&["rollback", "--yes"]);
@@ -1073,10 +1119,49 @@ fn rollback_finds_its_way_by_the_objects_where_the_record_is_lost() {
         assert_eq!(berth.versions(), versions);
     }
     berth.patch(WORKER, &json!({"metadata": {"annotations": {"plimsoll.dev/previous": note}}}));
+    // a note that nobody can read is not none
+    let note = berth.get(HPA)["metadata"]["annotations"]["plimsoll.dev/previous"].clone();
+    berth.patch(HPA, &json!({"metadata": {"annotations": {"plimsoll.dev/previous": "xx"}}}));
+    let told = berth.run(&["rollback"]);
+    told.says(3, &["`plimsoll.dev/previous: xx` is no note of ours", "1 refused"]);
+    berth.patch(HPA, &json!({"metadata": {"annotations": {"plimsoll.dev/previous": note}}}));
+    // the kill switch on what the HPA scales holds as it does with a record
+    berth.patch(API, &json!({"metadata": {"annotations": {"plimsoll.dev/pause": "true"}}}));
+    let told = berth.run(&["rollback"]);
+    told.says(3, &["PAUSED the kill switch is set on what it scales", "2 refused"]);
+    assert!(!told.stdout.contains("+  minReplicas"), "{}", told.stdout);
+    berth.patch(API, &json!({"metadata": {"annotations": {"plimsoll.dev/pause": null}}}));
     let told = berth.run(&["rollback", "--yes"]);
     told.says(0, &["the record is empty", "4 objects brought back"]);
     assert_eq!(OBJECTS.map(|one| berth.spec(one)), before);
     std::fs::remove_dir_all(berth.desk.path(".plimsoll")).unwrap();
+    berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
+}
+
+#[test]
+fn rollback_undoes_the_last_run_of_its_namespaces_and_its_cluster() {
+    if !available("rollback_undoes_the_last_run_of_its_namespaces_and_its_cluster") {
+        return;
+    }
+    let berth = Berth::at("back-here");
+    let before = OBJECTS.map(|one| berth.spec(one));
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    // runs of another namespace, and of another cluster with objects of the same names, came later
+    let later = (Timestamp::now() + SignedDuration::from_secs(5)).to_string();
+    let record = berth.desk.path(".plimsoll/audit.jsonl");
+    let mut text = std::fs::read_to_string(&record).unwrap();
+    for (key, value) in [("namespace", "back-there"), ("uid", "of-staging")] {
+        for mut line in berth.audit() {
+            (line["at"], line["run"]) = (json!(later), json!(format!("of {value}")));
+            (line["whole"], line[key]) = (line["run"].clone(), json!(value));
+            text += &format!("{line}\n");
+        }
+    }
+    std::fs::write(&record, text).unwrap();
+    let told = berth.run(&["rollback", "--yes"]);
+    let skipped = "the run of of of-staging was in another cluster: what came before is taken";
+    told.says(0, &[skipped, "4 objects brought back"]);
+    assert_eq!(OBJECTS.map(|one| berth.spec(one)), before);
     berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
 }
 
@@ -1170,11 +1255,12 @@ fn case_76_a_run_that_ended_between_two_objects_is_taken_up_again() {
         let half = if cut == Cut::Answer { "Done" } else { "Intent" };
         assert_eq!(berth.happened().len(), 3, "{half}: {:?}", berth.happened());
         // a dry run says what it sees, and writes nothing down
-        berth.run(&["apply"]).says(3, &[became]);
+        let goes_on = "ended before it was through: this run goes on with it";
+        berth.run(&["apply"]).says(3, &[became, goes_on]);
         assert_eq!(berth.happened().len(), 3);
         berth.at_rest();
         let told = berth.run(&["apply", "--yes"]);
-        told.says(3, &[became]);
+        told.says(3, &[became, goes_on]);
         assert_eq!(berth.asked(), json!([5, 10, 4, "1Gi"]), "{}{}", told.stdout, told.stderr);
         // each object was changed once, and the whole run can be undone
         let done = berth.happened().into_iter().filter(|line| line.starts_with("Done"));
@@ -1184,6 +1270,9 @@ fn case_76_a_run_that_ended_between_two_objects_is_taken_up_again() {
         assert_eq!(objects.len(), 4, "{:?}", berth.happened());
         let told = berth.run(&["apply", "--yes"]);
         assert!(!told.stderr.contains("ended while it changed"), "{}", told.stderr);
+        assert!(!told.stderr.contains(goes_on), "{}", told.stderr);
+        berth.run(&["rollback", "--yes"]).says(0, &["4 objects brought back"]);
+        assert_eq!(berth.asked(), BEFORE());
     }
 }
 

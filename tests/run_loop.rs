@@ -414,6 +414,38 @@ fn a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named() {
 }
 
 #[test]
+fn a_webhook_that_is_down_in_one_namespace_leaves_the_floors_of_the_others_to_the_loop() {
+    if !available("a_webhook_that_is_down_in_one_namespace_leaves_the_floors_of_the_others") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let down = Berth::with_file(Cluster::shared(), "hook-down", now, 150.0);
+    let well = Berth::with_file(Cluster::shared(), "hook-well", now, 150.0);
+    // both by the loop of the first
+    let read =
+        |berth: &Berth, name| std::fs::read_to_string(berth.folder.path().join(name)).unwrap();
+    let services = read(&well, "plimsoll.yaml").split("services:\n").nth(1).unwrap().to_owned();
+    let settings = read(&down, "plimsoll.yaml") + &services;
+    let rows = read(&down, "history.csv");
+    let mut history = "timestamp,service,series,value\n".to_owned();
+    for service in ["hook-down", "hook-well"] {
+        for row in rows.lines().skip(1) {
+            let (at, rest) = row.split_once(',').unwrap();
+            writeln!(history, "{at},{service},{rest}").unwrap();
+        }
+    }
+    for (name, text) in [("plimsoll.yaml", settings), ("history.csv", history)] {
+        std::fs::write(down.folder.path().join(name), text).unwrap();
+    }
+    harbour::webhook_that_is_down(&down.cluster, "hook-down");
+    let mut turns = Turns::new();
+    let turned = turns.take(&down.args(), now).unwrap();
+    assert_eq!((turned.refused, turned.raised), (1, 1), "{}", turns.said);
+    assert!(turns.said.contains("failed calling webhook"), "{}", turns.said);
+    assert_eq!((down.floor(), well.floor()), (BASE, 6), "{}", turns.said);
+}
+
+#[test]
 fn a_floor_that_a_guard_forbids_stays_and_is_named_once() {
     if !available("a_floor_that_a_guard_forbids_stays_and_is_named_once") {
         return;

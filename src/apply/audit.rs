@@ -3,6 +3,7 @@
 //! An `Intent` goes before every change and an outcome after it, so that a run which ended in between is seen by the
 //! next one. A line that was cut off is named and is no line: nothing was sent for it.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub enum Happened {
     Watching,
     /// Nobody watches it any more.
     Watched,
+    /// The run went through all of its objects: a line of none of them.
+    Ended,
 }
 
 /// What was done.
@@ -61,6 +64,10 @@ pub struct Line {
     pub verb: Verb,
     /// The run: its time, which is also in the objects' annotation.
     pub run: String,
+    /// Of what the run is a part, by the name of its first: of itself, or of one that ended between two objects and that it
+    /// goes on with. Who says this says in the end that it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<String>,
     /// For a rollback: the run that it undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
@@ -244,9 +251,10 @@ fn parse(path: &Path, text: &str) -> (Vec<Line>, Vec<AuditError>) {
 /// The intents of which no outcome is known, oldest first.
 #[must_use]
 pub fn pending(lines: &[Line]) -> Vec<Line> {
-    use Happened::{Refused, Watched, Watching};
+    use Happened::{Ended, Refused, Watched, Watching};
+    let others = [Ended, Refused, Watching, Watched];
     let mut open: Vec<Line> = Vec::new();
-    for line in lines.iter().filter(|line| ![Refused, Watching, Watched].contains(&line.happened)) {
+    for line in lines.iter().filter(|line| !others.contains(&line.happened)) {
         open.retain(|other| !same(other, line));
         if line.happened == Happened::Intent {
             open.push(line.clone());
@@ -275,35 +283,123 @@ pub fn unwatched(lines: &[Line]) -> Vec<Line> {
     open
 }
 
-/// When an object was last changed by us, as far as the record knows. What the loop moves is no reason for others to wait:
-/// it has a hold time of its own.
+/// Where the object of a line is: one record may serve several clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// In this cluster.
+    Here,
+    /// In another: here another object stood in its place already.
+    Elsewhere,
+    /// It is gone, was made again, or is hidden.
+    Unknown,
+}
+
+/// Where the object of a line is, by what stands in its place here.
 #[must_use]
-pub fn last_change(lines: &[Line], namespace: &str, object: &str) -> Option<Timestamp> {
+pub fn stands(line: &Line, object: &Value) -> Stands {
+    let metadata = &object["metadata"];
+    let made = metadata["creationTimestamp"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    if line.uid.is_empty() || metadata["uid"] == line.uid.as_str() {
+        Stands::Here
+    // the server tells it to the second
+    } else if made.is_some_and(|made| made.as_second() < line.at.as_second()) {
+        Stands::Elsewhere
+    } else {
+        Stands::Unknown
+    }
+}
+
+/// When an object was last changed by us, as far as the record knows; not its namesake in another cluster. What the loop moves
+/// is no reason for others to wait: it has a hold time of its own.
+#[must_use]
+pub fn last_change(
+    lines: &[Line],
+    (namespace, object): (&str, &str),
+    found: Option<&Value>,
+) -> Option<Timestamp> {
     let of_it = lines.iter().filter(|line| line.namespace == namespace && line.object == object);
+    let of_it =
+        of_it.filter(|line| found.is_none_or(|found| stands(line, found) != Stands::Elsewhere));
     let of_people = of_it.filter(|line| line.verb != Verb::Floor);
     of_people.filter(|line| line.happened == Happened::Done).map(|line| line.at).max()
 }
 
-/// What the last run that changed anything changed, and was not undone yet.
+/// What a run changed, with those that went on with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// The name of the first run.
+    pub name: String,
+    /// What was changed, a line an object: from what stood there before all of it, under the run that changed it last.
+    pub changed: Vec<Line>,
+    /// What of it was not undone yet.
+    pub left: Vec<Line>,
+    /// Whether a run went through all of its objects.
+    pub ended: bool,
+}
+
+/// The runs that changed something, the newest first.
 #[must_use]
-pub fn to_undo(lines: &[Line]) -> Vec<Line> {
-    let done = || lines.iter().filter(|line| line.happened == Happened::Done);
-    // a rollback by itself may leave a field that was raised
-    let left = |line: &Line| -> Line {
-        let mut line = line.clone();
-        for other in done().filter(|other| other.verb == Verb::Rollback) {
-            if other.undoes.as_deref() == Some(&line.run)
-                && (&other.namespace, &other.object) == (&line.namespace, &line.object)
-            {
-                line.changes.retain(|one| !other.changes.iter().any(|two| two.field == one.field));
+pub fn wholes(lines: &[Line]) -> Vec<Whole> {
+    let mut all: Vec<Whole> = Vec::new();
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in lines {
+        let undone = line.undoes.as_deref().and_then(|run| names.get(run).copied());
+        let name = undone.unwrap_or(line.whole.as_deref().unwrap_or(&line.run));
+        let known = all.iter().rposition(|whole| whole.name == name);
+        match (line.happened, line.verb, known) {
+            (Happened::Done, Verb::Apply, known) => {
+                let mut whole = known.map_or_else(|| Whole::new(name), |at| all.remove(at));
+                whole.ended = line.whole.is_none();
+                add(&mut whole.changed, line);
+                add(&mut whole.left, line);
+                all.push(whole);
+                names.insert(&line.run, name);
             }
+            (Happened::Done, Verb::Rollback, Some(at)) => take_off(&mut all[at].left, line),
+            (Happened::Ended, _, Some(at)) => all[at].ended = true,
+            _ => {}
         }
-        line
-    };
-    let applied: Vec<&Line> = done().filter(|line| line.verb == Verb::Apply).collect();
-    let Some(last) = applied.last().map(|line| line.run.clone()) else { return Vec::new() };
-    let all = applied.into_iter().filter(|line| line.run == last).map(left);
-    all.filter(|line| !line.changes.is_empty()).collect()
+    }
+    all.reverse();
+    all
+}
+
+impl Whole {
+    fn new(name: &str) -> Self {
+        let (changed, left) = (Vec::new(), Vec::new());
+        Self { name: name.to_owned(), changed, left, ended: false }
+    }
+}
+
+fn is_of(one: &Line, other: &Line) -> bool {
+    (&one.namespace, &one.object, &one.uid) == (&other.namespace, &other.object, &other.uid)
+}
+
+fn add(changed: &mut Vec<Line>, line: &Line) {
+    match changed.iter_mut().find(|one| is_of(one, line)) {
+        Some(first) => *first = one_after_the_other(first, line),
+        None => changed.push(line.clone()),
+    }
+}
+
+/// A rollback by itself may leave a field that was raised.
+fn take_off(left: &mut Vec<Line>, undone: &Line) {
+    for line in left.iter_mut().filter(|line| is_of(line, undone)) {
+        line.changes.retain(|one| !undone.changes.iter().any(|two| two.field == one.field));
+    }
+    left.retain(|line| !line.changes.is_empty());
+}
+
+/// Two changes of an object as one.
+fn one_after_the_other(first: &Line, then: &Line) -> Line {
+    let mut line = then.clone();
+    for one in &first.changes {
+        match line.changes.iter_mut().find(|other| other.field == one.field) {
+            Some(other) => other.from.clone_from(&one.from),
+            None => line.changes.push(one.clone()),
+        }
+    }
+    line
 }
 
 #[cfg(test)]
@@ -328,6 +424,7 @@ mod tests {
             happened,
             verb,
             run: run.to_owned(),
+            whole: None,
             undoes: (verb == Verb::Rollback).then(|| "1".to_owned()),
             who: "ann".to_owned(),
             namespace: "shop".to_owned(),
@@ -355,6 +452,11 @@ mod tests {
         assert_eq!(open.iter().map(|line| line.object.as_str()).collect::<Vec<_>>(), ["b"]);
     }
 
+    /// What the newest run left to undo.
+    fn to_undo(lines: &[Line]) -> Vec<Line> {
+        wholes(lines).into_iter().next().map(|whole| whole.left).unwrap_or_default()
+    }
+
     #[test]
     fn the_last_run_is_undone_and_only_once() {
         use Happened::Done;
@@ -368,6 +470,7 @@ mod tests {
         assert_eq!(to_undo(&half), applied[2..]);
         let whole = [&half[..], &[line(Done, Verb::Rollback, "2", "b")]].concat();
         assert_eq!(to_undo(&whole), []);
+        assert_eq!(wholes(&whole)[0].changed, applied[1..]);
     }
 
     #[test]
@@ -376,6 +479,53 @@ mod tests {
         applied.changes.push(changed("spec.minReplicas"));
         let half = [applied, line(Happened::Done, Verb::Rollback, "2", "a")];
         assert_eq!(to_undo(&half)[0].changes, [changed("spec.minReplicas")]);
+    }
+
+    #[test]
+    fn a_run_that_ended_between_two_objects_is_undone_with_the_one_that_went_on_with_it() {
+        use Happened::{Done, Ended};
+        let of = |happened, run: &str, object| {
+            let whole = Some("1".to_owned());
+            Line { whole, ..line(happened, Verb::Apply, run, object) }
+        };
+        let dead = [line(Done, Verb::Apply, "0", "a"), of(Done, "1", "a")];
+        let whole = &wholes(&dead)[0];
+        assert_eq!((whole.name.as_str(), whole.ended, &whole.left[..]), ("1", false, &dead[1..]));
+        // what says nothing of a whole is of before there was one
+        assert!(wholes(&dead)[1].ended);
+        let on = [&dead[..], &[of(Done, "2", "b"), of(Ended, "2", "")]].concat();
+        let whole = &wholes(&on)[0];
+        assert_eq!((whole.ended, &whole.left[..]), (true, &on[1..3]));
+        assert_eq!(pending(&on), []);
+        // 2 -> 3 and then 3 -> 5 is 2 -> 5, and a rollback in between is of what came before it alone
+        let mut again = of(Done, "3", "a");
+        (again.changes[0].from, again.changes[0].to) = (Value::from(3), Value::from(5));
+        let twice = [&dead[..], &[again.clone()]].concat();
+        let one = &to_undo(&twice)[0];
+        assert_eq!((one.run.as_str(), &one.changes[0].from), ("3", &Value::from(2)));
+        assert_eq!(one.changes[0].to, Value::from(5));
+        let back = line(Done, Verb::Rollback, "2", "a");
+        let between = [&dead[..], &[back, again.clone()]].concat();
+        assert_eq!(to_undo(&between), [again]);
+    }
+
+    #[test]
+    fn an_object_of_another_cluster_was_not_changed_here() {
+        let of = |uid: &str| {
+            let uid = uid.to_owned();
+            Line { uid, ..line(Happened::Done, Verb::Apply, "1", "a") }
+        };
+        let prod = |made: &str| serde_json::json!({"metadata": {"uid": "prod", "creationTimestamp": made}});
+        let (old, new) = (prod("2026-11-23T00:59:59Z"), prod("2026-11-23T01:00:00Z"));
+        let stand = |uid| [&old, &new].map(|object| stands(&of(uid), object));
+        assert_eq!(stand("prod"), [Stands::Here, Stands::Here]);
+        // what was there when that was changed is another; what came since may be the same, made again
+        assert_eq!(stand("staging"), [Stands::Elsewhere, Stands::Unknown]);
+        let last = |uid, object| last_change(&[of(uid)], ("shop", "a"), Some(object));
+        assert_eq!(last("staging", &old), None);
+        for known in [last("staging", &new), last("prod", &old), last("", &old)] {
+            assert_eq!(known, Some(of("").at));
+        }
     }
 
     #[test]

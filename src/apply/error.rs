@@ -52,18 +52,31 @@ impl CallError {
         match error {
             kube::Error::Api(status) => {
                 let message = status.message.clone();
-                // an admission policy says no with 422, a webhook with any code: only RBAC is a matter of rights
-                let rights = status.code == 403 && message.contains(" cannot ");
+                // what a webhook or a policy says, in words and a code of its own, is no matter of our rights
+                let rights =
+                    message.contains(r#"forbidden: User ""#) && message.contains(" cannot ");
                 match status.code {
+                    _ if is_of_a_webhook(&message) => Self::Refused { what, message },
                     401 => Self::Unauthenticated { message },
                     403 if rights => Self::Denied { what, message },
                     409 => Self::Conflict { what, message },
                     // nobody knows what became of it
-                    500.. => Self::Lost { what, why: message },
+                    501.. => Self::Lost { what, why: message },
                     _ => Self::Refused { what, message },
                 }
             }
             error => Self::Lost { what, why: innermost(&error) },
+        }
+    }
+
+    /// The same of a call that changes something: an error of the server may come after it was done, a webhook's word comes
+    /// before.
+    pub(super) fn of_change(what: &str, error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.code == 500 && !is_of_a_webhook(&status.message) => {
+                Self::Lost { what: what.to_owned(), why: status.message.clone() }
+            }
+            error => Self::of(what, error),
         }
     }
 
@@ -88,6 +101,13 @@ impl CallError {
     pub fn is_of_the_cluster(&self) -> bool {
         matches!(self, Self::Lost { .. } | Self::Unauthenticated { .. })
     }
+}
+
+/// Whether a webhook said no, or could not be asked: either way nothing was stored (Kubernetes, "Dynamic Admission Control").
+fn is_of_a_webhook(message: &str) -> bool {
+    [r#"admission webhook ""#, r#"Internal error occurred: failed calling webhook ""#]
+        .iter()
+        .any(|words| message.starts_with(words))
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {
@@ -162,6 +182,48 @@ impl AuditError {
                 "all other lines count; what this one said stands on its object (`plimsoll.dev/previous`): look there, then delete the line"
             }
             Self::Line { .. } => "move the file away: objects hold what their last change replaced",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn api(code: u16, message: &str) -> kube::Error {
+        kube::Error::Api(Box::new(Status::failure(message, "").with_code(code)))
+    }
+
+    #[test]
+    fn what_a_webhook_says_is_of_one_object_whatever_its_code_and_its_words() {
+        let down = r#"Internal error occurred: failed calling webhook "a.example.com": failed to call webhook: Post "https://a": dial tcp: connection refused"#;
+        let denies =
+            r#"admission webhook "a.example.com" denied the request: user cannot touch this"#;
+        for code in [401, 403, 409, 500, 503] {
+            for words in [down, denies] {
+                for error in [
+                    CallError::of("change it", api(code, words)),
+                    CallError::of_change("change it", api(code, words)),
+                ] {
+                    assert!(matches!(error, CallError::Refused { .. }), "{code} {error}");
+                }
+            }
+        }
+        let policy = r#"deployments.apps "a" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: who is new cannot do this"#;
+        assert!(matches!(CallError::of("", api(403, policy)), CallError::Refused { .. }));
+        let rights = r#"deployments.apps "a" is forbidden: User "ann" cannot patch resource "deployments" in API group "apps" in the namespace "n""#;
+        assert!(matches!(CallError::of("", api(403, rights)), CallError::Denied { .. }));
+    }
+
+    #[test]
+    fn an_error_of_the_server_is_an_answer_unless_something_may_have_been_done() {
+        let error = || api(500, "Internal error occurred: etcdserver: request timed out");
+        assert!(!CallError::of("get it", error()).is_of_the_cluster());
+        assert!(CallError::of_change("change it", error()).is_of_the_cluster());
+        for code in [502, 503, 504] {
+            assert!(CallError::of("get it", api(code, "")).is_of_the_cluster());
         }
     }
 }

@@ -102,6 +102,14 @@ pub fn bounds(kind: Kind) -> [Path; 2] {
     .map(|key| Path::keys(&["spec", key]))
 }
 
+/// Kind and name of what an autoscaler scales, as the object says; `None`: it scales nothing.
+#[must_use]
+pub fn scaled(object: &Value) -> Option<String> {
+    let of = &object["spec"]["scaleTargetRef"];
+    // absent it is a Deployment by KEDA's own default
+    Some(format!("{}/{}", of["kind"].as_str().unwrap_or("Deployment"), of["name"].as_str()?))
+}
+
 /// The changes that an annotation of the object holds; none where it holds none that we wrote.
 #[must_use]
 pub fn changes(object: &Value, key: &str) -> Vec<audit::Changed> {

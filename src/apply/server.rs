@@ -75,13 +75,12 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Where the object may not be read or the cluster is lost; what else is not told is `None`.
+    /// Where the object or the workload may not be read or the cluster is lost; what else is not told is `None`.
     pub async fn find(&self, place: Place<'_>, workload: (Kind, &str)) -> Result<Found, CallError> {
         let object = self.object(place).await?;
         let behind = Place { kind: workload.0, name: workload.1, ..place };
         let same = (place.kind, place.name) == workload;
-        let workload =
-            if same { object.clone() } else { told(self.object(behind).await)?.flatten() };
+        let workload = if same { object.clone() } else { self.object(behind).await? };
         let pods = match &workload {
             Some(workload) => told(self.pods(place.namespace, workload).await)?,
             None => None,
@@ -136,7 +135,8 @@ impl Server {
             field_validation: Some(ValidationDirective::Strict),
         };
         let sent = self.api(place).patch(place.name, &parameters, &Patch::Apply(manifest)).await;
-        let sent = sent.map_err(|error| CallError::of(&format!("change {place}"), error))?;
+        let failed = if mode == Mode::Real { CallError::of_change } else { CallError::of };
+        let sent = sent.map_err(|error| failed(&format!("change {place}"), error))?;
         Ok(serde_json::to_value(sent).unwrap_or_default())
     }
 

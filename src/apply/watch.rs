@@ -280,6 +280,7 @@ mod tests {
             happened: Happened::Done,
             verb: Verb::Apply,
             run: "1".to_owned(),
+            whole: None,
             undoes: None,
             who: "ann".to_owned(),
             namespace: "shop".to_owned(),

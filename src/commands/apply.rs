@@ -45,13 +45,15 @@ pub async fn run(args: &ApplyArgs, talk: &Talk, out: &mut dyn Write) -> Result<E
     let record = &run.settings.audit;
     let mut session = Session::open(&options, record, (run.at, args.yes), talk, out).await?;
     session.settle().await?;
+    session.go_on(&run.settings.services).await?;
     let mut ended = Ended::default();
     let mut acts = Vec::new();
     for change in &changes {
         ended.count(one(&mut session, &run, &plan, change, &mut acts).await?);
     }
+    session.end()?;
     for left in left_out(&plan, &changes) {
-        writeln!(session.out, "left     {left}: not a field that is applied")?;
+        writeln!(session.out, "left     {left}")?;
         ended.left += 1;
     }
     ended.say(&mut session, plan.skipped)?;
@@ -191,7 +193,11 @@ pub(super) fn situation<'a>(
         fresh: of(&run.plan),
         watched: watched.map(|one| (&one.service, &one.history)),
         live: &run.live,
-        last_change: audit::last_change(&session.lines, &change.namespace, &object),
+        last_change: audit::last_change(
+            &session.lines,
+            (&change.namespace, &object),
+            found.object.as_ref(),
+        ),
         floor: None,
         unattended: session.unattended.is_some(),
     }

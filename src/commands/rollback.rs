@@ -1,26 +1,28 @@
 //! `rollback`: what the last apply replaced is brought back, by the record or by what the objects say of themselves.
 
+mod notes;
+
 use std::io::Write;
 
 use anyhow::Result;
 use serde_json::Value;
 
 use crate::advise::plan::{Amount, Setting};
-use crate::apply::audit::{self, Changed, Happened, Line, Verb};
+use crate::apply::audit::{self, Changed, Happened, Line, Stands, Verb};
 use crate::apply::floor::Raised;
 use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Write as FieldWrite, annotation, bounds, changes, field, noted, owner};
+use crate::apply::{Write as FieldWrite, bounds, field, owner};
 use crate::cli::{ClusterArgs, RunArgs};
-use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
+use crate::commands::apply::session::{Outcome, Passed, Session, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
 use crate::commands::gather::{live_of, moment, options, settings};
-use crate::commands::{Exit, Hinted, Talk};
+use crate::commands::{Exit, Talk};
 use crate::config::Settings;
 use crate::render::objects::{Kind, Path};
-use crate::service::live::Live;
 use crate::service::rules::Rules;
+use crate::source::kubernetes::ClusterOptions;
 
 /// Shows what would be brought back, and with `--yes` brings it back.
 ///
@@ -34,16 +36,11 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
     let options = options(&run);
     let mut session = Session::open(&options, &settings.audit, (now, args.yes), talk, out).await?;
     session.settle().await?;
-    let done = session.lines.iter().any(|line| line.happened == Happened::Done);
-    let (mut lines, whole) = if done {
-        (audit::to_undo(&session.lines), true)
-    } else {
-        talk.say("the record is empty: what the objects say of themselves is taken");
-        of_annotations(&session, &settings, &live_of(&settings, &options, talk).await?).await?
-    };
-    let mine = |line: &Line| settings.services.iter().any(|one| one.namespace == line.namespace);
-    lines.retain(mine);
+    let Asked { lines, odd, whole } = asked(&session, &settings, &options).await?;
     let mut ended = Ended::default();
+    for (line, refusal) in odd {
+        ended.count(session.refuse(line, &[refusal])?);
+    }
     for line in &lines {
         ended.count(one(&mut session, line, &settings.rules, ("ROLLBACK", None)).await?);
     }
@@ -74,8 +71,11 @@ pub(super) async fn one(
     (code, why): (&str, Option<&str>),
 ) -> Result<Outcome> {
     let Some((kind, name)) = kind_and_name(&undone.object) else { return Ok(Outcome::Same) };
-    let Some(workload) = kind_and_name(&undone.workload) else { return Ok(Outcome::Same) };
     let place = Place { namespace: &undone.namespace, kind, name };
+    let Some(workload) = kind_and_name(&undone.workload) else {
+        let line = session.line(Verb::Rollback, place, undone.workload.clone());
+        return session.refuse(line, &[unknown(&undone.workload)]);
+    };
     for _ in 0..2 {
         let mut line = session.line(Verb::Rollback, place, undone.workload.clone());
         line.undoes = Some(undone.run.clone());
@@ -115,13 +115,8 @@ pub(super) async fn one(
         if let Err(refusal) = guard::rollback(&found, &writes, rules) {
             return session.refuse(line, &[refusal]);
         }
-        if let Some(Raised { base, set, .. }) = floor {
-            let words =
-                format!("{} in {}: the loop keeps {set} of its pods", line.object, line.namespace);
-            let words = format!("{words} while the load asks for them; its base is {base} again");
-            writeln!(session.out, "floor    {}", plain(&words))?;
-            line.said.push(format!("base {base}"));
-        }
+        let pods = ended(&writes, found.workload.as_ref());
+        line.said.extend(say_of_pods(session, &line, floor, pods)?);
         line.guards = ["GONE", "PAUSED", "LIVE_CHANGED", "OWNED"].map(str::to_owned).to_vec();
         let stamp = session.run.clone();
         let note = Note::RolledBack(&stamp, &undone.changes, floor);
@@ -135,12 +130,43 @@ pub(super) async fn one(
     session.refuse(line, &[restless()])
 }
 
+/// The kill switch may be set on what cannot be asked.
+fn unknown(workload: &str) -> Refusal {
+    Refusal {
+        code: "PAUSED",
+        message: format!("whether what it scales is paused is not known: `{workload}`"),
+        hint: "set it by hand".to_owned(),
+    }
+}
+
 fn changed_since(message: String) -> Refusal {
     Refusal {
         code: "LIVE_CHANGED",
         message,
         hint: "set it by hand: somebody's change is not overwritten".to_owned(),
     }
+}
+
+/// Says which floor of the loop stays, and which pods end; the same for the record.
+fn say_of_pods(
+    session: &mut Session<'_>,
+    line: &Line,
+    floor: Option<Raised>,
+    pods: Option<(u64, u64)>,
+) -> Result<Vec<String>> {
+    let object = plain(&format!("{} in {}", line.object, line.namespace));
+    let mut said = Vec::new();
+    if let Some(Raised { base, set, .. }) = floor {
+        let words = "of its pods while the load asks for them; its base is";
+        writeln!(session.out, "floor    {object}: the loop keeps {set} {words} {base} again")?;
+        said.push(format!("base {base}"));
+    }
+    if let Some((run, end)) = pods {
+        let words = format!("{run} run now: {end} will be ended");
+        writeln!(session.out, "ends     {object}: {words}")?;
+        said.push(words);
+    }
+    Ok(said)
 }
 
 /// The writes that bring the old values back, without what is back already, and the floor of the loop that then stands
@@ -218,51 +244,60 @@ fn count(amount: Amount) -> Option<u32> {
     }
 }
 
-/// What the objects say that the last run replaced, those with the newest note of ours, and whether all of them could be
-/// asked: what is hidden may hold a note too.
-async fn of_annotations(
+/// How many pods run, and how many of them a lower count or ceiling ends at once; `None`: none.
+fn ended(writes: &[FieldWrite], workload: Option<&Value>) -> Option<(u64, u64)> {
+    let counts = [Setting::MaxReplicas, Setting::Replicas];
+    let counts = writes.iter().filter(|write| counts.contains(&write.setting));
+    let most = counts.map(|write| write.to.figure()).min()?;
+    let run = workload?["status"]["replicas"].as_u64()?;
+    (run > most).then(|| (run, run - most))
+}
+
+/// What is to be undone, and what cannot be.
+struct Asked {
+    lines: Vec<Line>,
+    /// Whose notes nobody can read, and why.
+    odd: Vec<(Line, Refusal)>,
+    /// Whether everything could be asked: what is hidden may hold a note too.
+    whole: bool,
+}
+
+/// The last run that changed something here, by the record; where that knows of none, by the objects themselves.
+async fn asked(
     session: &Session<'_>,
     settings: &Settings,
-    live: &Live,
-) -> Result<(Vec<Line>, bool)> {
-    let mut told: Vec<Line> = Vec::new();
-    let (mut whole, mut read) = (!live.is_partial(), 0);
-    let mut denied = live.gaps.iter().find(|gap| gap.of_settings).map(|gap| Hinted {
-        message: format!("nothing could be read: {}", gap.message),
-        hint: gap.hint.clone(),
-    });
-    for service in &settings.services {
-        for seen in live.objects(service) {
-            let Some((kind, name)) = kind_and_name(&seen.object) else { continue };
-            let place = Place { namespace: &service.namespace, kind, name };
-            let found = match session.server.find(place, (kind, name)).await {
-                Ok(found) => found,
-                Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
-                Err(error) => {
-                    let Hinted { message, hint } = called(error);
-                    session.talk.say(&format!("warning: {message}\nhint: {hint}"));
-                    whole = false;
-                    let message = format!("nothing could be read: {message}");
-                    denied = denied.or(Some(Hinted { message, hint }));
-                    continue;
-                }
-            };
-            read += 1;
-            let Some(object) = found.object else { continue };
-            let Ok(Some(_)) = noted(&object, annotation::APPLIED_AT) else { continue };
-            let run = object["metadata"]["annotations"][annotation::APPLIED_AT].as_str();
-            let changes = changes(&object, annotation::PREVIOUS);
-            let Some(run) = run.filter(|_| !changes.is_empty()) else { continue };
-            let made = session.line(Verb::Apply, place, seen.object.clone());
-            told.push(Line { run: run.to_owned(), uid: seen.uid.clone(), changes, ..made });
+    options: &ClusterOptions,
+) -> Result<Asked> {
+    let talk = *session.talk;
+    let mine = |line: &&Line| {
+        line.happened == Happened::Ended
+            || settings.services.iter().any(|one| one.namespace == line.namespace)
+    };
+    let lines: Vec<Line> = session.lines.iter().filter(mine).cloned().collect();
+    let asked = |lines| Asked { lines, odd: Vec::new(), whole: true };
+    for whole in audit::wholes(&lines) {
+        let run = &whole.name;
+        if session.stands(&whole.changed).await? == Stands::Elsewhere {
+            talk.say(&format!(
+                "the run of {run} was in another cluster: what came before is taken"
+            ));
+            continue;
         }
+        if !whole.ended && !whole.left.is_empty() {
+            let what = "ended before it was through: what it changed is taken back";
+            talk.say(&format!("the run of {run} {what}"));
+        }
+        return Ok(asked(whole.left));
     }
-    let newest = told.iter().map(|one| one.run.clone()).max();
-    told.retain(|one| Some(&one.run) == newest.as_ref());
-    match denied.filter(|_| read == 0) {
-        Some(denied) => Err(denied.into()),
-        None => Ok((told, whole)),
+    let done = |line: &Line, verb| (line.happened, line.verb) == (Happened::Done, verb);
+    if lines.iter().any(|line| done(line, Verb::Rollback)) {
+        // what the objects said was taken already, and once is enough
+        return Ok(asked(Vec::new()));
     }
+    let empty = !session.lines.iter().any(|line| line.happened == Happened::Done);
+    let says = if empty { "is empty" } else { "knows of no run here" };
+    talk.say(&format!("the record {says}: what the objects say of themselves is taken"));
+    notes::told(session, settings, &live_of(settings, options, &talk).await?).await
 }
 
 #[cfg(test)]
@@ -271,6 +306,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::apply::annotation;
 
     const HPA: Kind = Kind::HorizontalPodAutoscaler;
 
@@ -321,5 +357,21 @@ mod tests {
         assert_eq!(back(&both, &raised(4, 8, 10)), Ok((writes.clone(), Some((3, 5)))));
         assert_eq!(back(alone, &raised(3, 8, 10)), Ok((writes, Some((3, 5)))));
         assert_eq!(back(alone, &raised(3, 5, 10)), Ok((vec![(most, 10, 5)], None)));
+    }
+
+    #[test]
+    fn pods_above_a_count_that_comes_back_are_ended_and_no_others() {
+        let back = |setting, to| {
+            let (from, to) = (Amount::Count(10), Amount::Count(to));
+            let path = Path::keys(&["spec", "x"]);
+            FieldWrite { setting, path, from, to, reasons: Vec::new(), took_over: Vec::new() }
+        };
+        let nine = json!({"status": {"replicas": 9}});
+        let of = |setting, to| ended(&[back(setting, to)], Some(&nine));
+        assert_eq!(of(Setting::MaxReplicas, 5), Some((9, 4)));
+        assert_eq!(of(Setting::Replicas, 8), Some((9, 1)));
+        assert_eq!(of(Setting::MaxReplicas, 9), None);
+        // whom a lower minimum ends, the autoscaler decides
+        assert_eq!(of(Setting::MinReplicas, 2), None);
     }
 }

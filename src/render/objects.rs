@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::advise::plan::{Action, Amount, Plan, Reason, Setting};
-use crate::render::changes::changes;
+use crate::advise::plan::{Action, Amount, Plan, Reason, ServicePlan, Setting};
+use crate::render::changes::{ComponentChanges, changes};
 pub use crate::render::patch::Kind;
 use crate::render::patch::{Objects, Place, edit, holds_target, place};
 use crate::service::Service;
-use crate::service::live::Live;
+use crate::service::live::{Live, Scaler};
 
 /// An object that the plan changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,15 +123,31 @@ impl fmt::Display for Path {
     }
 }
 
-/// The objects of the plan that change, in its order, an autoscaler before what it scales.
+/// The objects of the plan that change, in its order, an autoscaler before what it scales. What may scale to nothing is let
+/// sleep.
 #[must_use]
 pub fn objects(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChange> {
+    let mut all = advised(plan, services, live);
+    for object in &mut all {
+        object.fields.retain(|field| !may_sleep(field.setting, Some(field.from)));
+    }
+    all.retain(|object| !object.fields.is_empty());
+    all
+}
+
+/// Whether a setting is a minimum of none: to wake it is a decision of its own.
+fn may_sleep(setting: Setting, from: Option<Amount>) -> bool {
+    setting == Setting::MinReplicas && from == Some(Amount::Count(0))
+}
+
+fn advised(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChange> {
     let mut all = Vec::new();
     for of in changes(plan, services) {
         let Some(workload) = Kind::of(&of.component.target.kind) else { continue };
         let names = Objects::of(&of, live.workload(&of.service.name, &of.component.name));
         let target = of.component.target.name.as_str();
-        for (kind, name) in [names.scaler, (workload, target)] {
+        let seen = seen_scaler(plan, &of, live).filter(|_| !names.scaler_told);
+        for (kind, name) in [seen.unwrap_or(names.scaler), (workload, target)] {
             let mut fields: Vec<FieldChange> = Vec::new();
             let edits = of.changes.iter().filter_map(|change| edit(kind, change));
             for edit in edits {
@@ -165,11 +181,41 @@ pub fn objects(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChan
     all
 }
 
-/// What the patches hold: the [`objects`], and the target of an HPA that goes by CPU alone, which is no field of its
+/// The autoscaler that the plan saw, for where the cluster tells of none: the only one that is of no other component.
+fn seen_scaler<'a>(
+    plan: &'a Plan,
+    of: &ComponentChanges<'_>,
+    live: &Live,
+) -> Option<(Kind, &'a str)> {
+    let mine = |one: &&ServicePlan| {
+        (&one.name, &one.namespace) == (&of.service.name, &of.service.namespace)
+    };
+    let others = of.service.components.iter().filter(|one| one.name != of.component.name);
+    let taken = |name: &str| {
+        let mut scalers = others
+            .clone()
+            .filter_map(|one| live.workload(&of.service.name, &one.name)?.scaler.as_ref());
+        scalers.any(|scaler| match scaler {
+            Scaler::Nobody => false,
+            Scaler::Hpa(hpa) => hpa.name == name,
+            Scaler::Keda(keda) => keda.name == name,
+        })
+    };
+    let kinds = [Kind::HorizontalPodAutoscaler, Kind::ScaledObject];
+    let seen = plan.services.iter().find(mine)?.objects.iter();
+    let mut left = seen.filter_map(|seen| {
+        let (kind, name) = seen.object.split_once('/')?;
+        let kind = kinds.into_iter().find(|one| one.name() == kind)?;
+        (!taken(name)).then_some((kind, name))
+    });
+    left.next().filter(|_| left.next().is_none())
+}
+
+/// What the patches hold: all objects, those that may scale to nothing too, and the target of an HPA that goes by CPU alone, which is no field of its
 /// own to `apply`.
 #[must_use]
 pub fn patched(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChange> {
-    let mut all = objects(plan, services, live);
+    let mut all = advised(plan, services, live);
     for of in changes(plan, services) {
         let workload = live.workload(&of.service.name, &of.component.name);
         let names = Objects::of(&of, workload);
@@ -207,8 +253,8 @@ fn push(fields: &mut Vec<FieldChange>, field: FieldChange) {
     }
 }
 
-/// What is advised and stands in none of `objects`: volumes, and targets of an HPA, which is a list that would be
-/// replaced as a whole.
+/// What is advised and stands in none of `objects`, and why: volumes, targets of an HPA, which is a list that would be
+/// replaced as a whole, and the minimum of what may scale to nothing.
 #[must_use]
 pub fn left_out(plan: &Plan, objects: &[ObjectChange]) -> Vec<String> {
     let mut left = Vec::new();
@@ -229,7 +275,12 @@ pub fn left_out(plan: &Plan, objects: &[ObjectChange]) -> Vec<String> {
             });
             if !held {
                 let target = one.target.map_or_else(String::new, |to| format!(" {to}"));
-                left.push(format!("{} {}{target}", one.object, one.setting.name()));
+                let why = if may_sleep(one.setting, one.current) {
+                    "it may scale to nothing, and is let sleep"
+                } else {
+                    "not a field that is applied"
+                };
+                left.push(format!("{} {}{target}: {why}", one.object, one.setting.name()));
             }
         }
     }
@@ -239,6 +290,7 @@ pub fn left_out(plan: &Plan, objects: &[ObjectChange]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::advise::plan::SeenObject;
     use crate::render::example;
 
     #[test]
@@ -276,5 +328,43 @@ mod tests {
         }
         assert_eq!(left_out(&plan, &all), Vec::<String>::new());
         assert_eq!(left_out(&plan, &all[1..]).len(), 2);
+    }
+
+    #[test]
+    fn an_autoscaler_that_is_not_there_any_more_is_called_what_the_plan_saw() {
+        let (mut plan, services) = (example::plan(), [example::service()]);
+        let seen = |object: &str| SeenObject {
+            object: object.to_owned(),
+            resource_version: String::new(),
+            spec: String::new(),
+            uid: String::new(),
+        };
+        let first = |plan: &Plan| objects(plan, &services, &Live::default())[0].object();
+        plan.services[0].objects =
+            vec![seen("Deployment/jarvis-api"), seen("HorizontalPodAutoscaler/front-scaler")];
+        assert_eq!(first(&plan), "HorizontalPodAutoscaler/front-scaler");
+        // of two nobody knows whose they are
+        plan.services[0].objects.push(seen("ScaledObject/by-queue"));
+        assert_eq!(first(&plan), "HorizontalPodAutoscaler/jarvis-api");
+    }
+
+    #[test]
+    fn what_may_scale_to_nothing_is_let_sleep_and_named() {
+        let (mut plan, services) = (example::plan(), [example::service()]);
+        let all = &mut plan.services[0].recommendations;
+        let of = all.iter_mut().find(|one| one.setting == Setting::MinReplicas);
+        if let Some(of) = of {
+            of.current = Some(Amount::Count(0));
+        }
+        let all = objects(&plan, &services, &Live::default());
+        // its maximum is another matter
+        assert_eq!((all[0].fields.len(), all[0].fields[0].setting), (1, Setting::MaxReplicas));
+        let left = left_out(&plan, &all);
+        assert_eq!(left.len(), 1);
+        assert!(
+            left[0].ends_with("minReplicas 5: it may scale to nothing, and is let sleep"),
+            "{left:?}"
+        );
+        assert_eq!(patched(&plan, &services, &Live::default())[0].fields.len(), 2);
     }
 }

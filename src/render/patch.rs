@@ -110,7 +110,7 @@ pub(super) struct Objects<'a> {
     pub scaler: (Kind, &'a str),
     pub container: &'a str,
     /// Whether the cluster told, rather than we guessed.
-    scaler_told: bool,
+    pub scaler_told: bool,
     container_told: bool,
 }
 

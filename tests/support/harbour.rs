@@ -236,3 +236,32 @@ pub fn allow(cluster: &Cluster, user: &str, namespace: &str, resources: &str) {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
 }
+
+/// A webhook on the HPAs of a namespace, which nobody answers for.
+pub fn webhook_that_is_down(cluster: &Cluster, name: &str) {
+    let patch = r#"{"spec":{"maxReplicas":6}}"#;
+    let down = serde_json::json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name}, "webhooks": [{
+            "name": "down.example.com", "clientConfig": {"url": "https://127.0.0.1:9/"},
+            "failurePolicy": "Fail", "sideEffects": "None", "timeoutSeconds": 2,
+            "admissionReviewVersions": ["v1"],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
+            "rules": [{"apiGroups": ["autoscaling"], "apiVersions": ["*"], "operations": ["UPDATE"],
+                "resources": ["horizontalpodautoscalers"]}]}]});
+    cluster.apply(name, &down.to_string());
+    // it comes into force a little later
+    cluster.wait("a webhook in force", || {
+        let args = [
+            "patch",
+            "-n",
+            name,
+            "hpa/front-scaler",
+            "--dry-run=server",
+            "--type=merge",
+            "-p",
+            patch,
+        ];
+        !cluster.kubectl(&args).status.success()
+    });
+}

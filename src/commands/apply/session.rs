@@ -1,5 +1,7 @@
 //! What `apply`, `rollback` and `run` share: the connection, the record, and the way of one object from rehearsal to outcome.
 
+mod settle;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -7,14 +9,15 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::apply::audit::{self, Audit, Changed, Happened, Line, Verb};
+use crate::apply::audit::{Audit, Changed, Happened, Line, Verb};
 use crate::apply::error::{AuditError, CallError};
+use crate::apply::field;
 use crate::apply::guard::Refusal;
 use crate::apply::manifest::{Note, diff, manifest, only_ours};
 use crate::apply::server::{Mode, Place, Server};
-use crate::apply::{Found, Write, field};
+use crate::apply::{Found, Write};
 use crate::commands::{Hinted, Talk};
-use crate::render::objects::{Kind, Path as Field};
+use crate::render::objects::Kind;
 use crate::service::rules::Watch;
 use crate::source::kubernetes::{self, ClusterOptions};
 use crate::units::acts;
@@ -38,6 +41,8 @@ pub(in crate::commands) struct Session<'a> {
     pub amiss: bool,
     /// The run's name: its time.
     pub run: String,
+    /// The run that this one goes on with.
+    whole: Option<String>,
     pub talk: &'a Talk,
     pub out: &'a mut dyn std::io::Write,
 }
@@ -112,7 +117,7 @@ impl<'a> Session<'a> {
         // to the millisecond: no two runs that hold the record begin in the same
         let clock = if yes { Timestamp::now() } else { now };
         let run = format!("{clock:.3}");
-        let (refused, unattended, amiss) = (BTreeMap::new(), None, false);
+        let (refused, unattended, amiss, whole) = (BTreeMap::new(), None, false, None);
         Ok(Self {
             server,
             audit,
@@ -124,6 +129,7 @@ impl<'a> Session<'a> {
             unattended,
             amiss,
             run,
+            whole,
             talk,
             out,
         })
@@ -154,6 +160,8 @@ impl<'a> Session<'a> {
             happened: Happened::Intent,
             verb,
             run: self.run.clone(),
+            whole: (verb == Verb::Apply)
+                .then(|| self.whole.clone().unwrap_or_else(|| self.run.clone())),
             undoes: None,
             who: self.who.clone(),
             namespace: place.namespace.to_owned(),
@@ -316,82 +324,6 @@ impl<'a> Session<'a> {
         if let Err(error) = sent {
             self.talk.say(&format!("warning: no Event: {}", plain(&error.to_string())));
         }
-    }
-
-    /// Looks at what runs left open that ended without a word, and says what became of it.
-    pub async fn settle(&mut self) -> Result<()> {
-        self.settle_changes().await?;
-        self.settle_watches()
-    }
-
-    /// What a run left open that ended between its intent and its outcome.
-    pub async fn settle_changes(&mut self) -> Result<()> {
-        for line in audit::pending(&self.lines) {
-            let Some((kind, name)) = kind_and_name(&line.object) else { continue };
-            let place = Place { namespace: &line.namespace, kind, name };
-            let object = match self.server.find(place, (kind, name)).await {
-                Ok(found) => found.object.filter(|object| object["metadata"]["uid"] == *line.uid),
-                Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
-                Err(_) => None,
-            };
-            let open = format!(
-                "the run of {} ended while it changed {} in {}",
-                line.run, line.object, line.namespace
-            );
-            // one record may serve several clusters: what is not seen here is left open
-            let Some(object) = object else {
-                self.talk
-                    .say(&format!("{open}: the object is gone, of another cluster, or hidden"));
-                continue;
-            };
-            let (happened, what) = became(&line, kind, &object);
-            self.talk.say(&format!("{open}: {what}"));
-            let said = vec![format!("found by the run of {}: {what}", self.run)];
-            self.record(Line { said, ..line }, happened)?;
-        }
-        self.reread();
-        Ok(())
-    }
-
-    /// What this run wrote is part of the record too.
-    fn reread(&mut self) {
-        if let Some(audit) = &self.audit {
-            self.lines.clone_from(&audit.lines);
-        }
-    }
-
-    /// What a run left unwatched that ended before its watch. The loop's own goes on, whichever of its replicas acts.
-    pub fn settle_watches(&mut self) -> Result<()> {
-        self.reread();
-        let now = Timestamp::now();
-        let over = |line: &Line| line.until.is_none_or(|until| until < now);
-        for line in audit::unwatched(&self.lines).into_iter().filter(over) {
-            let what = format!(
-                "the run of {} ended while it watched {} in {}: how that went is not known",
-                line.run, line.object, line.namespace
-            );
-            self.talk.say(&format!("{what}; `plimsoll rollback` takes it back"));
-            let said = vec![format!("found by the run of {}", self.run)];
-            self.record(Line { said, ..line }, Happened::Watched)?;
-        }
-        Ok(())
-    }
-}
-
-/// What became of a change whose outcome nobody wrote down.
-fn became(line: &Line, kind: Kind, object: &Value) -> (Happened, &'static str) {
-    let holds = |wanted: fn(&Changed) -> &Value| {
-        line.changes.iter().all(|one| {
-            let is = field::amount(object, kind, one.setting, &Field::read(&one.field));
-            is.is_some_and(|is| field::json(is) == *wanted(one))
-        })
-    };
-    if holds(|one| &one.to) {
-        (Happened::Done, "it was done, and this run goes on")
-    } else if holds(|one| &one.from) {
-        (Happened::NotSent, "it was not done, and this run decides anew")
-    } else {
-        (Happened::Overtaken, "somebody changed it since, and it is left to them")
     }
 }
 

@@ -180,6 +180,7 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
     }
     let damage = damaged(session, memory)?;
     let mut turned = Turned { rounds: run.settings.rounds, ..Turned::default() };
+    let mut failed = Failed::default();
     for a in &run.assessments {
         for component in a.service.components.iter().filter(|component| !component.memory) {
             match scaler(run, a, component) {
@@ -189,7 +190,7 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
                         floor.doubt = floor.doubt.take().or(damage.clone());
                     }
                     let floor = &Wanted { change, asked };
-                    one_floor(session, run, floor, memory, &mut turned).await?;
+                    failed.take(one_floor(session, run, floor, memory, &mut turned).await)?;
                 }
                 Err(why) => {
                     let subject = format!("{} {}", a.service.name, component.name);
@@ -201,9 +202,29 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
         }
     }
     if run.settings.rounds.apply && damage.is_none() {
-        follow(session, run, memory, &mut turned).await?;
+        follow(session, run, memory, (&mut turned, &mut failed)).await?;
     }
-    Ok(turned)
+    failed.0.map_or(Ok(turned), Err)
+}
+
+/// A call that came to nothing on one object: the others are gone on with, until it happens a second time.
+#[derive(Default)]
+struct Failed(Option<anyhow::Error>);
+
+impl Failed {
+    fn take<T>(&mut self, done: Result<T>) -> Result<Option<T>> {
+        match (done, self.0.take()) {
+            (Ok(done), before) => {
+                self.0 = before;
+                Ok(Some(done))
+            }
+            (Err(_), Some(before)) => Err(before),
+            (Err(error), None) => {
+                self.0 = Some(error);
+                Ok(None)
+            }
+        }
+    }
 }
 
 /// Applies the plan, but for what is watched still: its rollout is waited for.
@@ -211,8 +232,11 @@ async fn follow(
     session: &mut Session<'_>,
     run: &Run,
     memory: &mut Memory,
-    turned: &mut Turned,
+    (turned, failed): (&mut Turned, &mut Failed),
 ) -> Result<()> {
+    if session.acts() {
+        session.go_on(&run.settings.services).await?;
+    }
     let mut acts = Vec::new();
     let mut changes = objects(&run.plan, &run.settings.services, &run.live);
     changes.retain(|change| {
@@ -227,10 +251,11 @@ async fn follow(
             turned.applied += 1;
             continue;
         }
-        match one(session, run, &run.plan, change, &mut acts).await {
-            Ok(Outcome::Changed) => turned.applied += 1,
-            Ok(Outcome::Refused | Outcome::Again) => turned.refused += 1,
-            Ok(Outcome::Same) => {}
+        match failed.take(one(session, run, &run.plan, change, &mut acts).await) {
+            Ok(Some(Outcome::Changed)) => turned.applied += 1,
+            Ok(Some(Outcome::Refused | Outcome::Again)) => turned.refused += 1,
+            Ok(Some(Outcome::Same)) => {}
+            Ok(None) => continue,
             Err(error) => {
                 ended = Err(error);
                 break;
@@ -238,6 +263,24 @@ async fn follow(
         }
         memory.said.insert(subject, fields);
     }
+    if ended.is_ok() && failed.0.is_none() {
+        ended = session.end();
+    }
     memory.watching.begin(session, &run.settings, acts)?;
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_object_that_fails_keeps_no_other_waiting_and_a_second_one_ends_the_turn() {
+        let fails = |why: &'static str| Err::<(), _>(anyhow::anyhow!(why));
+        let mut failed = Failed::default();
+        assert_eq!(failed.take(fails("first")).unwrap(), None);
+        assert_eq!(failed.take(Ok(7)).unwrap(), Some(7));
+        assert_eq!(failed.take(fails("second")).unwrap_err().to_string(), "first");
+    }
 }

@@ -15,7 +15,7 @@ use super::Memory;
 use crate::apply::audit::{self, Happened, Line, Verb};
 use crate::apply::server::Place;
 use crate::apply::watch::Act;
-use crate::apply::{Found, annotation, changes, noted, owner};
+use crate::apply::{Found, annotation, changes, noted, owner, scaled};
 use crate::cli::LoopArgs;
 use crate::commands::Talk;
 use crate::commands::apply::session::{Session, called, kind_and_name};
@@ -134,11 +134,7 @@ async fn still_watched(
     // an autoscaler's workload is told by what it scales
     let target = components.find(|component| component.target.to_string() == object);
     let Some(object) = read(session, place, (kind, name)).await?.object else { return Ok(None) };
-    let scaled = || {
-        let of = &object["spec"]["scaleTargetRef"];
-        let kind = of["kind"].as_str().unwrap_or("Deployment");
-        format!("{kind}/{}", of["name"].as_str().unwrap_or_default())
-    };
+    let scaled = || scaled(&object).unwrap_or_default();
     let workload = target.map_or_else(scaled, |component| component.target.to_string());
     let Some((line, until)) = noted_line(session, place, &object, workload) else {
         return Ok(None);

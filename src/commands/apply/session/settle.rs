@@ -1,0 +1,144 @@
+//! What runs left open that ended without a word: what became of it is said, and a run that was not through is gone on with.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Session, called, kind_and_name};
+use crate::apply::audit::{self, Changed, Happened, Line, Stands, Verb};
+use crate::apply::server::Place;
+use crate::apply::{Found, field};
+use crate::render::objects::{Kind, Path as Field};
+use crate::service::Service;
+
+impl Session<'_> {
+    /// Looks at what runs left open that ended without a word, and says what became of it.
+    pub async fn settle(&mut self) -> Result<()> {
+        self.settle_changes().await?;
+        self.settle_watches()
+    }
+
+    /// What a run left open that ended between its intent and its outcome.
+    pub async fn settle_changes(&mut self) -> Result<()> {
+        for line in audit::pending(&self.lines) {
+            let Some((kind, name)) = kind_and_name(&line.object) else { continue };
+            let place = Place { namespace: &line.namespace, kind, name };
+            let object = match self.server.find(place, (kind, name)).await {
+                Ok(found) => found.object.filter(|object| object["metadata"]["uid"] == *line.uid),
+                Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+                Err(_) => None,
+            };
+            let open = format!(
+                "the run of {} ended while it changed {} in {}",
+                line.run, line.object, line.namespace
+            );
+            // one record may serve several clusters: what is not seen here is left open
+            let Some(object) = object else {
+                self.talk
+                    .say(&format!("{open}: the object is gone, of another cluster, or hidden"));
+                continue;
+            };
+            let (happened, what) = became(&line, kind, &object);
+            self.talk.say(&format!("{open}: {what}"));
+            let said = vec![format!("found by the run of {}: {what}", self.run)];
+            self.record(Line { said, ..line }, happened)?;
+        }
+        self.reread();
+        Ok(())
+    }
+
+    /// Goes on with a run that ended between two objects of these services: what both change is one to `rollback`.
+    pub async fn go_on(&mut self, services: &[Service]) -> Result<()> {
+        let mine = |line: &&Line| {
+            line.happened == Happened::Ended
+                || services.iter().any(|service| service.namespace == line.namespace)
+        };
+        let lines: Vec<Line> = self.lines.iter().filter(mine).cloned().collect();
+        for whole in audit::wholes(&lines) {
+            let open = !whole.ended && !whole.left.is_empty();
+            if open && self.stands(&whole.changed).await? == Stands::Here {
+                let first = &whole.name;
+                self.talk.say(&format!(
+                    "the run of {first} ended before it was through: this run goes on with it, and `plimsoll rollback` takes back both"
+                ));
+                self.whole = Some(whole.name);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The run is through: says so where it, or the one that it went on with, changed anything.
+    pub fn end(&mut self) -> Result<()> {
+        let Some(audit) = &self.audit else { return Ok(()) };
+        let changed = audit.lines.iter().any(|line| {
+            (line.happened, line.verb, &line.run) == (Happened::Done, Verb::Apply, &self.run)
+        });
+        if !changed && self.whole.is_none() {
+            return Ok(());
+        }
+        let nowhere = Place { namespace: "", kind: Kind::Deployment, name: "" };
+        let line = self.line(Verb::Apply, nowhere, String::new());
+        self.record(Line { object: String::new(), ..line }, Happened::Ended)
+    }
+
+    /// Whether what was changed is of this cluster: one record may serve several.
+    pub async fn stands(&self, changed: &[Line]) -> Result<Stands> {
+        let mut stands = Stands::Unknown;
+        for line in changed {
+            let Some((kind, name)) = kind_and_name(&line.object) else { continue };
+            let place = Place { namespace: &line.namespace, kind, name };
+            match self.server.find(place, (kind, name)).await {
+                Ok(Found { object: Some(object), .. }) => match audit::stands(line, &object) {
+                    Stands::Here => return Ok(Stands::Here),
+                    Stands::Elsewhere => stands = Stands::Elsewhere,
+                    Stands::Unknown => {}
+                },
+                Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+                _ => {}
+            }
+        }
+        Ok(stands)
+    }
+
+    /// What this run wrote is part of the record too.
+    fn reread(&mut self) {
+        if let Some(audit) = &self.audit {
+            self.lines.clone_from(&audit.lines);
+        }
+    }
+
+    /// What a run left unwatched that ended before its watch. The loop's own goes on, whichever of its replicas acts.
+    pub fn settle_watches(&mut self) -> Result<()> {
+        self.reread();
+        let now = Timestamp::now();
+        let over = |line: &Line| line.until.is_none_or(|until| until < now);
+        for line in audit::unwatched(&self.lines).into_iter().filter(over) {
+            let what = format!(
+                "the run of {} ended while it watched {} in {}: how that went is not known",
+                line.run, line.object, line.namespace
+            );
+            self.talk.say(&format!("{what}; `plimsoll rollback` takes it back"));
+            let said = vec![format!("found by the run of {}", self.run)];
+            self.record(Line { said, ..line }, Happened::Watched)?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of a change whose outcome nobody wrote down.
+fn became(line: &Line, kind: Kind, object: &Value) -> (Happened, &'static str) {
+    let holds = |wanted: fn(&Changed) -> &Value| {
+        line.changes.iter().all(|one| {
+            let is = field::amount(object, kind, one.setting, &Field::read(&one.field));
+            is.is_some_and(|is| field::json(is) == *wanted(one))
+        })
+    };
+    if holds(|one| &one.to) {
+        (Happened::Done, "it was done, and this run goes on")
+    } else if holds(|one| &one.from) {
+        (Happened::NotSent, "it was not done, and this run decides anew")
+    } else {
+        (Happened::Overtaken, "somebody changed it since, and it is left to them")
+    }
+}

@@ -1,0 +1,133 @@
+//! What objects say of themselves where the record is lost: what our last change replaced, by the newest of our notes.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::Asked;
+use crate::apply::audit::{Changed, Line, Verb};
+use crate::apply::guard::Refusal;
+use crate::apply::server::Place;
+use crate::apply::{annotation, noted, scaled};
+use crate::commands::Hinted;
+use crate::commands::apply::session::{Session, called, kind_and_name};
+use crate::config::Settings;
+use crate::service::live::Live;
+
+/// What the objects of the services say that the last run replaced, those with the newest note of ours, and those whose
+/// note cannot be read.
+pub(super) async fn told(session: &Session<'_>, settings: &Settings, live: &Live) -> Result<Asked> {
+    let mut all = Asked { lines: Vec::new(), odd: Vec::new(), whole: !live.is_partial() };
+    let mut read = 0;
+    let mut denied = live.gaps.iter().find(|gap| gap.of_settings).map(|gap| Hinted {
+        message: format!("nothing could be read: {}", gap.message),
+        hint: gap.hint.clone(),
+    });
+    for service in &settings.services {
+        for seen in live.objects(service) {
+            let Some((kind, name)) = kind_and_name(&seen.object) else { continue };
+            let place = Place { namespace: &service.namespace, kind, name };
+            match session.server.find(place, (kind, name)).await {
+                Ok(found) => {
+                    read += 1;
+                    let Some(object) = found.object else { continue };
+                    let workload = scaled(&object).unwrap_or_else(|| seen.object.clone());
+                    let of = session.line(Verb::Apply, place, workload);
+                    all.take(Line { uid: seen.uid.clone(), ..of }, &object);
+                }
+                Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+                Err(error) => {
+                    let Hinted { message, hint } = called(error);
+                    session.talk.say(&format!("warning: {message}\nhint: {hint}"));
+                    all.whole = false;
+                    let message = format!("nothing could be read: {message}");
+                    denied = denied.or(Some(Hinted { message, hint }));
+                }
+            }
+        }
+    }
+    let newest = all.lines.iter().map(|one| one.run.clone()).max();
+    all.lines.retain(|one| Some(&one.run) == newest.as_ref());
+    match denied.filter(|_| read == 0) {
+        Some(denied) => Err(denied.into()),
+        None => Ok(all),
+    }
+}
+
+impl Asked {
+    fn take(&mut self, line: Line, object: &Value) {
+        match note(object) {
+            Ok(None) => {}
+            Ok(Some((run, changes))) => self.lines.push(Line { run, changes, ..line }),
+            Err((key, why)) => {
+                let refusal = Refusal {
+                    code: "LIVE_CHANGED",
+                    message: format!("what we replaced cannot be read: {why}"),
+                    hint: format!("set it by hand, and remove the annotation `{key}`"),
+                };
+                self.odd.push((line, refusal));
+            }
+        }
+    }
+}
+
+/// A run, and what it changed.
+type Note = (String, Vec<Changed>);
+
+/// The run and the changes that an object notes; `None`: it notes none.
+///
+/// # Errors
+///
+/// The annotation that is none of ours, and what is wrong with it.
+fn note(object: &Value) -> Result<Option<Note>, (&'static str, String)> {
+    use annotation::{APPLIED_AT, PREVIOUS, ROLLED_BACK_AT};
+    let notes = &object["metadata"]["annotations"];
+    let (run, previous) = match (notes[APPLIED_AT].as_str(), notes[PREVIOUS].as_str()) {
+        (None, None) => return Ok(None),
+        // of what was undone, a part may be somebody else's too
+        (Some(_), None) | (None, Some(_)) if notes[ROLLED_BACK_AT].is_string() => return Ok(None),
+        (Some(_), None) => return Err((APPLIED_AT, format!("`{PREVIOUS}` is not there"))),
+        (None, Some(_)) => return Err((PREVIOUS, format!("`{APPLIED_AT}` is not there"))),
+        (Some(run), Some(previous)) => (run, previous),
+    };
+    noted(object, APPLIED_AT).map_err(|why| (APPLIED_AT, why))?;
+    match serde_json::from_str::<Vec<Changed>>(previous) {
+        Ok(changes) if !changes.is_empty() => Ok(Some((run.to_owned(), changes))),
+        _ => Err((PREVIOUS, format!("`{PREVIOUS}: {previous}` is no note of ours"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_note_that_cannot_be_read_is_named_and_is_not_none() {
+        let ours =
+            r#"[{"setting": "minReplicas", "field": "spec.minReplicas", "from": 3, "to": 5}]"#;
+        let at = "2026-11-23T01:00:00.000Z";
+        let noted = |at: Option<&str>, previous: Option<&str>| {
+            let mut notes = json!({});
+            let keys = [(annotation::APPLIED_AT, at), (annotation::PREVIOUS, previous)];
+            for (key, value) in keys.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+                notes[key] = json!(value);
+            }
+            note(&json!({"metadata": {"annotations": notes}}))
+        };
+        assert_eq!(noted(None, None).unwrap(), None);
+        assert_eq!(noted(Some(at), Some(ours)).unwrap().unwrap().0, at);
+        for (at, previous, key) in [
+            (Some(at), Some("xx"), annotation::PREVIOUS),
+            (Some(at), Some("[]"), annotation::PREVIOUS),
+            (Some("zzz"), Some(ours), annotation::APPLIED_AT),
+            (Some(at), None, annotation::APPLIED_AT),
+            (None, Some(ours), annotation::PREVIOUS),
+        ] {
+            assert_eq!(noted(at, previous).unwrap_err().0, key, "{at:?} {previous:?}");
+        }
+        let undone = json!({annotation::PREVIOUS: ours, annotation::ROLLED_BACK_AT: at});
+        assert_eq!(note(&json!({"metadata": {"annotations": undone}})).unwrap(), None);
+    }
+}
