@@ -357,7 +357,11 @@ fn case_65_an_object_that_is_gone_since_the_plan_is_not_made_again() {
     let berth = Berth::at("vanished");
     let plan = only(berth.plan(), "worker", &["replicas"]);
     berth.write_plan(&plan);
-    berth.kubectl(&["delete", WORKER]);
+    berth.patch(WORKER, &json!({"metadata": {"finalizers": ["example.com/held"]}}));
+    berth.kubectl(&["delete", WORKER, "--wait=false"]);
+    let told = berth.run(&["apply", "--yes", "--plan", "plan.json"]);
+    told.says(3, &["GONE it is being deleted"]);
+    berth.patch(WORKER, &json!({"metadata": {"finalizers": null}}));
     let told = berth.run(&["apply", "--yes", "--plan", "plan.json"]);
     told.says(3, &["GONE it is not there any more"]);
     assert!(!berth.kubectl(&["get", "deployments", "-o", "name"]).contains("worker"));

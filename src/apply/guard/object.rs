@@ -17,7 +17,14 @@ pub(super) fn is_gone() -> (String, String) {
 }
 
 pub(super) fn gone(s: &Situation<'_>) -> Checked {
-    if s.object().is_some() && s.found.workload.is_some() { Ok(()) } else { Err(is_gone()) }
+    let (Some(object), Some(workload)) = (s.object(), &s.found.workload) else {
+        return Err(is_gone());
+    };
+    // what waits for a finalizer can still be written, and to no use
+    if [object, workload].iter().any(|one| !one["metadata"]["deletionTimestamp"].is_null()) {
+        return no("it is being deleted", "plan again when it is gone");
+    }
+    Ok(())
 }
 
 pub(super) fn paused(s: &Situation<'_>) -> Checked {
