@@ -335,7 +335,11 @@ impl Bytes {
         let near = Self::at_least(bytes - 0.5 * 1_048_576.0, mebi);
         #[expect(clippy::cast_precision_loss, reason = "memory and volumes lie far below 2^53")]
         let off = (near.0 as f64 - bytes).abs();
-        if near.0 > 0 && off <= ROUNDED * bytes { near } else { Self::at_least(bytes, Self(1)) }
+        if near.0 > 0 && off <= (ROUNDED * bytes).min(65_536.0) {
+            near
+        } else {
+            Self::at_least(bytes, Self(1))
+        }
     }
 }
 

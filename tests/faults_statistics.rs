@@ -269,10 +269,17 @@ fn case_20_a_load_of_nothing_for_days_is_a_doubt_where_it_never_was_so() {
         let kept = find(&plan, "worker", Setting::Replicas).unwrap();
         let hours = 24 * days;
         assert!(
-            kept.reasons[0].message.contains(&format!("`load` was 0 for {hours} h of the last 7d")),
+            kept.reasons[0]
+                .message
+                .contains(&format!("`load` was 0 for {hours} h that reach into the last 7d")),
             "{kept:#?}"
         );
     }
+    // one that began before the dwell time is as long as it is
+    let (from, to) = (days_ago(11), days_ago(1));
+    let back = move |at, load| if (from..to).contains(&at) { 0.0 } else { load };
+    let plan = advice(&with_load(World::Quiet, back));
+    assert_eq!(lowered(&plan), 0, "{plan:#?}");
     // a service that sleeps two days of each week does so now too
     let sleeper =
         |at: i64, load: f64| if at.div_euclid(DAY).rem_euclid(7) < 2 { 0.0 } else { load };

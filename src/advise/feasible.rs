@@ -25,7 +25,7 @@ pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
         let ranges = ranges.unwrap_or_default();
         let Some(advised) = Advised::of(plan, component, workload, ranges) else { continue };
         let quotas = namespace.and_then(|namespace| namespace.quotas.as_ref());
-        let counts = |quota: &&Quota| is_counted(&advised.pod, &quota.scopes);
+        let counts = |quota: &&Quota| is_counted(&advised.pod, &quota.scopes, ranges);
         for quota in quotas.into_iter().flatten().filter(counts) {
             found.extend(over_quota(&advised, quota));
         }
@@ -78,7 +78,9 @@ impl<'a> Advised<'a> {
         let count = |setting| target(setting).map(Amount::figure);
         let replicas = count(Setting::Replicas);
         let mut pod = workload.pod.clone();
-        let mut all = pod["containers"].as_array_mut().into_iter().flatten();
+        // a pod that was not told stays so
+        let all = pod.get_mut("containers").and_then(Value::as_array_mut);
+        let mut all = all.into_iter().flatten();
         if let Some(sized) = all.find(|one| one["name"] == container.name.as_str()) {
             let limit = target(Setting::MemoryLimit).or(target(Setting::Memory));
             for (group, key, amount) in [
@@ -124,7 +126,8 @@ fn over_quota(advised: &Advised<'_>, quota: &Quota) -> Option<Finding> {
     let fit = |(what, [hard, used, each, now]): (String, [Option<u64>; 4])| {
         let (hard, each) = (hard?, each.filter(|each| *each > 0)?);
         // what others take of it; our pods of today give theirs back
-        let others = used.unwrap_or(0).saturating_sub(now.unwrap_or(0) * advised.running);
+        let others =
+            used.unwrap_or(0).saturating_sub(now.unwrap_or(0).saturating_mul(advised.running));
         Some((hard.saturating_sub(others) / each, what))
     };
     let (fits, what) = resources.filter_map(fit).min()?;
@@ -191,7 +194,8 @@ fn fewer_than_zones(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
 /// A disruption budget that would leave no pod to be evicted, so that no node could be drained.
 fn over_budget(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
     let mut budgets = workload.budgets.iter().flatten();
-    let budget = budgets.find(|one| one.allows(advised.least) == 0)?;
+    // where no pod is, none keeps a node from being drained
+    let budget = budgets.find(|one| advised.least > 0 && one.allows(advised.least) == 0)?;
     Some(warning(
         format!(
             "{}: with {} the disruption budget `{}` lets none be evicted: no node can be drained",

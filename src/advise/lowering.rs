@@ -255,17 +255,16 @@ fn days_seen(known: &Known<'_>, history: &History, key: &SeriesKey) -> Result<()
 fn no_unusual_silence(known: &Known<'_>, load: &History) -> Result<(), Reason> {
     /// How much longer than ever before is still the same: a long weekend is half as long again as a usual one.
     const LONGER: f64 = 1.5;
-    let dwell = load.last(known.policy.dwell).len();
-    let (before, lately) = load.values.split_at(load.values.len() - dwell);
-    let longest = |values: &[f64]| {
-        // a gap in a silence does not end it
-        let runs = values.split(|value| *value > 0.0);
-        let count = |run: &[f64]| run.iter().filter(|value| **value <= 0.0).count();
-        #[expect(clippy::cast_precision_loss, reason = "some thousand steps")]
-        let longest = runs.map(count).max().unwrap_or(0) as f64;
-        longest
-    };
-    let (lately, before) = (longest(lately), longest(before));
+    let first = load.values.len() - load.last(known.policy.dwell).len();
+    let (mut lately, mut before, mut start) = (0_u32, 0_u32, 0);
+    // a gap in a silence does not end it, and one that reaches into the dwell time is of it as a whole
+    for run in load.values.split(|value| *value > 0.0) {
+        let zeros = run.iter().filter(|value| **value <= 0.0).fold(0, |zeros, _| zeros + 1);
+        let longest = if start + run.len() > first { &mut lately } else { &mut before };
+        *longest = zeros.max(*longest);
+        start += run.len() + 1;
+    }
+    let (lately, before) = (f64::from(lately), f64::from(before));
     #[expect(clippy::cast_precision_loss, reason = "some thousand steps")]
     let day = Period::DAY.steps(load.step) as f64;
     if lately < day || lately <= LONGER * before {
@@ -274,7 +273,7 @@ fn no_unusual_silence(known: &Known<'_>, load: &History) -> Result<(), Reason> {
     #[expect(clippy::cast_possible_truncation, reason = "some thousand steps")]
     let hours = (lately as i64 * load.step.0).div_euclid(3_600);
     let message = format!(
-        "`load` was 0 for {hours} h of the last {}, longer than ever before: a metric that stopped counting looks the same",
+        "`load` was 0 for {hours} h that reach into the last {}, longer than ever before: a metric that stopped counting looks the same",
         known.policy.dwell
     );
     Err(Reason { code: Code::Coverage, message })

@@ -342,7 +342,13 @@ pub struct Whole {
 pub fn wholes(lines: &[Line]) -> Vec<Whole> {
     let mut all: Vec<Whole> = Vec::new();
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-    for line in lines {
+    let is_told = |line: &&Line| {
+        matches!(
+            (line.happened, line.verb),
+            (Happened::Done, Verb::Apply | Verb::Rollback) | (Happened::Ended, _)
+        )
+    };
+    for line in lines.iter().filter(is_told) {
         let undone = line.undoes.as_deref().and_then(|run| names.get(run).copied());
         let name = undone.unwrap_or(line.whole.as_deref().unwrap_or(&line.run));
         let known = all.iter().rposition(|whole| whole.name == name);
@@ -385,7 +391,11 @@ fn add(changed: &mut Vec<Line>, line: &Line) {
 /// A rollback by itself may leave a field that was raised.
 fn take_off(left: &mut Vec<Line>, undone: &Line) {
     for line in left.iter_mut().filter(|line| is_of(line, undone)) {
-        line.changes.retain(|one| !undone.changes.iter().any(|two| two.field == one.field));
+        // above a floor of the loop a minimum comes back as its base only; else the old value must be there again
+        let back = |one: &Changed, two: &Changed| {
+            two.field == one.field && (two.to == one.from || two.setting == Setting::MinReplicas)
+        };
+        line.changes.retain(|one| !undone.changes.iter().any(|two| back(one, two)));
     }
     left.retain(|line| !line.changes.is_empty());
 }
@@ -395,7 +405,9 @@ fn one_after_the_other(first: &Line, then: &Line) -> Line {
     let mut line = then.clone();
     for one in &first.changes {
         match line.changes.iter_mut().find(|other| other.field == one.field) {
-            Some(other) => other.from.clone_from(&one.from),
+            Some(other) if other.from == one.to => other.from.clone_from(&one.from),
+            // somebody set it in between: theirs is what stood there before
+            Some(_) => {}
             None => line.changes.push(one.clone()),
         }
     }
@@ -419,6 +431,10 @@ mod tests {
     }
 
     fn line(happened: Happened, verb: Verb, run: &str, object: &str) -> Line {
+        let mut change = changed("spec.replicas");
+        if verb == Verb::Rollback {
+            std::mem::swap(&mut change.from, &mut change.to);
+        }
         Line {
             at: "2026-11-23T01:00:00Z".parse().unwrap(),
             happened,
@@ -431,12 +447,29 @@ mod tests {
             object: object.to_owned(),
             uid: String::new(),
             workload: object.to_owned(),
-            changes: vec![changed("spec.replicas")],
+            changes: vec![change],
             until: None,
             plan: String::new(),
             guards: Vec::new(),
             said: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_did_not_come_back_is_still_to_undo_and_what_a_person_set_is_not_overwritten() {
+        use Happened::Done;
+        let applied = line(Done, Verb::Apply, "1", "a");
+        let mut spoiled = line(Done, Verb::Rollback, "2", "a");
+        spoiled.changes[0].to = Value::from(1);
+        assert_eq!(to_undo(&[applied.clone(), spoiled]), [applied]);
+        // 2 -> 3 by a run that died, 4 by a person, 4 -> 5 by the run that went on
+        let of = |run: &str, (from, to): (u64, u64)| {
+            let mut one = Line { whole: Some("1".to_owned()), ..line(Done, Verb::Apply, run, "a") };
+            (one.changes[0].from, one.changes[0].to) = (Value::from(from), Value::from(to));
+            one
+        };
+        let changes = &to_undo(&[of("1", (2, 3)), of("3", (4, 5))])[0].changes[0];
+        assert_eq!([&changes.from, &changes.to], [&Value::from(4), &Value::from(5)]);
     }
 
     #[test]

@@ -254,7 +254,8 @@ pub fn taken_back(
     rolled_out: bool,
 ) -> (Vec<Changed>, Vec<Changed>) {
     changes.iter().cloned().partition(|change| {
-        let Ok((from, to)) = change.amounts() else { return false };
+        // what cannot be read is refused by name where it is to be brought back
+        let Ok((from, to)) = change.amounts() else { return !in_severity2 };
         let lowered = to.figure() < from.figure();
         let count = matches!(from, Amount::Count(_));
         !in_severity2 || lowered || (!count && !rolled_out)

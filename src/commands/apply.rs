@@ -48,10 +48,22 @@ pub async fn run(args: &ApplyArgs, talk: &Talk, out: &mut dyn Write) -> Result<E
     session.go_on(&run.settings.services).await?;
     let mut ended = Ended::default();
     let mut acts = Vec::new();
+    // what was changed before something failed is watched all the same
+    let mut failed = Ok(());
     for change in &changes {
-        ended.count(one(&mut session, &run, &plan, change, &mut acts).await?);
+        match one(&mut session, &run, &plan, change, &mut acts).await {
+            Ok(outcome) => ended.count(outcome),
+            Err(error) => {
+                failed = Err(error);
+                break;
+            }
+        }
     }
-    session.end()?;
+    if failed.is_ok() {
+        failed = session.end();
+    } else if acts.is_empty() {
+        return failed.map(|()| Exit::Skipped);
+    }
     for left in left_out(&plan, &changes) {
         writeln!(session.out, "left     {left}")?;
         ended.left += 1;
@@ -59,6 +71,7 @@ pub async fn run(args: &ApplyArgs, talk: &Talk, out: &mut dyn Write) -> Result<E
     ended.say(&mut session, plan.skipped)?;
     let length = args.watch.unwrap_or(run.settings.rules.watch);
     let well = watch::watch(&mut session, &run.settings, args.run.offline, acts, length).await?;
+    failed?;
     let whole = well && !session.amiss && plan.skipped == 0 && !run.live.is_partial();
     Ok(match ended {
         Ended { refused: 0, left: 0, changed, .. } if whole => {

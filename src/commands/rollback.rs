@@ -60,7 +60,7 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
         ),
     };
     writeln!(session.out, "{text}")?;
-    Ok(if whole && ended.refused == 0 { Exit::Done } else { Exit::Skipped })
+    Ok(if whole && !session.amiss && ended.refused == 0 { Exit::Done } else { Exit::Skipped })
 }
 
 /// One object: it must hold what we put there, or what was there before. `why` is a code, and what was seen.
@@ -70,7 +70,10 @@ pub(super) async fn one(
     rules: &Rules,
     (code, why): (&str, Option<&str>),
 ) -> Result<Outcome> {
-    let Some((kind, name)) = kind_and_name(&undone.object) else { return Ok(Outcome::Same) };
+    let Some((kind, name)) = kind_and_name(&undone.object) else {
+        return session
+            .refuse(undone.clone(), &[changed_since("its kind is not known".to_owned())]);
+    };
     let place = Place { namespace: &undone.namespace, kind, name };
     let Some(workload) = kind_and_name(&undone.workload) else {
         let line = session.line(Verb::Rollback, place, undone.workload.clone());
@@ -275,7 +278,9 @@ async fn asked(
     };
     let lines: Vec<Line> = session.lines.iter().filter(mine).cloned().collect();
     let asked = |lines| Asked { lines, odd: Vec::new(), whole: true };
-    for whole in audit::wholes(&lines) {
+    let wholes = audit::wholes(&lines);
+    let known = !wholes.is_empty();
+    for whole in wholes {
         let run = &whole.name;
         if session.stands(&whole.changed).await? == Stands::Elsewhere {
             talk.say(&format!(
@@ -290,7 +295,7 @@ async fn asked(
         return Ok(asked(whole.left));
     }
     let done = |line: &Line, verb| (line.happened, line.verb) == (Happened::Done, verb);
-    if lines.iter().any(|line| done(line, Verb::Rollback)) {
+    if !known && lines.iter().any(|line| done(line, Verb::Rollback)) {
         // what the objects said was taken already, and once is enough
         return Ok(asked(Vec::new()));
     }

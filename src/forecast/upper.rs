@@ -54,7 +54,7 @@ impl Upper {
         let [multiplied, usual] =
             [multiplied, usual].map(|load| load.map_or(added, |load| load * factor));
         let mut all = interval;
-        all[PLACE] = median(&mut [added, multiplied, usual]).unwrap_or(own).clamp(low, high);
+        all[PLACE] = median(&mut [added, multiplied, usual]).unwrap_or(own).max(low).min(high);
         all
     }
 }

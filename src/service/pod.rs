@@ -29,7 +29,13 @@ pub fn amounts(container: &Value) -> (Amounts, Amounts) {
 /// The class of service of its pods.
 #[must_use]
 pub fn class(pod: &Value) -> &'static str {
-    let all: Vec<(Amounts, Amounts)> = containers(pod).map(amounts).collect();
+    class_under(pod, &[])
+}
+
+/// The same once the limit ranges gave what is not stated, as they do before a quota counts.
+fn class_under(pod: &Value, ranges: &[LimitRange]) -> &'static str {
+    let given = |container| given(container, ranges);
+    let all: Vec<(Amounts, Amounts)> = containers(pod).chain(first(pod)).map(given).collect();
     let whole = |(requests, limits): &(Amounts, Amounts)| {
         limits.cpu.is_some() && limits.memory.is_some() && requests == limits
     };
@@ -78,19 +84,29 @@ pub fn outside<'a>(pod: &Value, ranges: &'a [LimitRange]) -> Option<(&'a LimitRa
 
 /// Whether a quota of these scopes counts such a pod; one of which that is not known does.
 #[must_use]
-pub fn is_counted(pod: &Value, scopes: &[Scope]) -> bool {
+pub fn is_counted(pod: &Value, scopes: &[Scope], ranges: &[LimitRange]) -> bool {
     scopes.iter().all(|scope| match scope {
         Scope::Terminating(is) => pod["activeDeadlineSeconds"].is_number() == *is,
-        Scope::BestEffort(is) => (class(pod) == "BestEffort") == *is,
+        Scope::BestEffort(is) => (class_under(pod, ranges) == "BestEffort") == *is,
         Scope::Priority(classes) => {
             // who names none may be given one by the cluster
             let named = pod["priorityClassName"].as_str();
             named.is_none_or(|named| classes.iter().any(|class| class == named))
         }
         Scope::Affinity => {
-            ["podAffinity", "podAntiAffinity"].iter().any(|key| !pod["affinity"][key].is_null())
+            ["podAffinity", "podAntiAffinity"].iter().any(|key| reaches(&pod["affinity"][key]))
         }
         Scope::Other => true,
+    })
+}
+
+/// Whether a term of an affinity looks at pods of other namespaces.
+fn reaches(affinity: &Value) -> bool {
+    let terms = ["required", "preferred"]
+        .map(|how| affinity[format!("{how}DuringSchedulingIgnoredDuringExecution")].as_array());
+    terms.into_iter().flatten().flatten().any(|term| {
+        let term = term.get("podAffinityTerm").unwrap_or(term);
+        ["namespaces", "namespaceSelector"].iter().any(|key| !term[key].is_null())
     })
 }
 
@@ -216,17 +232,26 @@ mod tests {
     #[test]
     fn a_scope_counts_the_pods_that_are_in_it_and_those_of_which_that_is_not_known() {
         let mut pod = json!({"containers": [of("redis", 512)]});
-        let counted = |pod: &Value, scope: Scope| is_counted(pod, &[scope]);
-        assert!(is_counted(&pod, &[]) && counted(&pod, Scope::Other));
+        let counted = |pod: &Value, scope: Scope| is_counted(pod, &[scope], &[]);
+        assert!(is_counted(&pod, &[], &[]) && counted(&pod, Scope::Other));
         for is in [true, false] {
             assert_eq!(counted(&pod, Scope::Terminating(is)), !is);
             assert_eq!(counted(&pod, Scope::BestEffort(is)), !is);
         }
-        assert!(!is_counted(&pod, &[Scope::Terminating(false), Scope::BestEffort(true)]));
+        assert!(!is_counted(&pod, &[Scope::Terminating(false), Scope::BestEffort(true)], &[]));
+        // what a limit range gives is given before a quota counts
+        let bare = json!({"containers": [{"name": "redis"}]});
+        let usual = [range("Container", Amounts::default(), memory(100))];
+        assert!(counted(&bare, Scope::BestEffort(true)));
+        assert!(is_counted(&bare, &[Scope::BestEffort(false)], &usual));
         let high = || Scope::Priority(vec!["high".to_owned()]);
         assert!(counted(&pod, high()) && !counted(&pod, Scope::Affinity));
         pod["priorityClassName"] = json!("low");
-        pod["affinity"] = json!({"podAntiAffinity": {}});
+        let term = |namespaces: Value| json!({"topologyKey": "zone", "namespaces": namespaces});
+        let apart = |term| json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+        pod["affinity"] = apart(term(Value::Null));
+        assert!(!counted(&pod, Scope::Affinity), "only of its own namespace");
+        pod["affinity"] = apart(term(json!(["other"])));
         pod["activeDeadlineSeconds"] = json!(60);
         assert!(!counted(&pod, high()) && counted(&pod, Scope::Affinity));
         assert!(counted(&pod, Scope::Terminating(true)));

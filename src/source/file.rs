@@ -202,9 +202,14 @@ fn in_order(
     for same in samples.chunk_by(|a, b| a.0 == b.0) {
         let (at, (largest, smallest)) = (same[0].0, (same[0].1, same[same.len() - 1].1));
         if largest > smallest {
-            let (path, key) = (path.to_owned(), key.clone());
-            let first = Dispute { path, key, times: 0, at, values: (smallest, largest) };
-            dispute.get_or_insert(first).times += 1;
+            let first = || Dispute {
+                path: path.to_owned(),
+                key: key.clone(),
+                times: 0,
+                at,
+                values: (smallest, largest),
+            };
+            dispute.get_or_insert_with(first).times += 1;
         }
     }
     samples.dedup_by_key(|sample| sample.0);

@@ -169,7 +169,7 @@ fn quotas_fit(
     };
     let short = quotas
         .iter()
-        .filter(|quota| is_counted(&made, &quota.scopes))
+        .filter(|quota| is_counted(&made, &quota.scopes, ranges))
         .find_map(|quota| lacking(quota, &extra).map(|what| (quota, what)));
     match short {
         None => Ok(()),

@@ -336,8 +336,10 @@ fn as_answered(
 ) -> Option<String> {
     let places = only_ours(before, after, writes).err()?.join(", ");
     for (changed, write) in line.changes.iter_mut().zip(writes) {
-        let is = field::amount(after, kind, write.setting, &write.path);
-        changed.to = is.map_or(Value::Null, field::json);
+        // what is not there is no value: the one that was sent stays, and whoever compares finds it gone
+        if let Some(is) = field::amount(after, kind, write.setting, &write.path) {
+            changed.to = field::json(is);
+        }
     }
     let otherwise = format!("the server did something else than it had rehearsed: {places}");
     line.said.push(otherwise.clone());

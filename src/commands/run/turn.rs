@@ -35,7 +35,7 @@ pub struct Turned {
     pub raised: u64,
     /// Floors that were taken back, or would be.
     pub taken_back: u64,
-    /// Objects that a guard refused.
+    /// Objects that a guard refused, and one for all of which the server made something else than it had rehearsed.
     pub refused: u64,
     /// Components of which nothing could be said.
     pub left: u64,
@@ -204,6 +204,7 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
     if run.settings.rounds.apply && damage.is_none() {
         follow(session, run, memory, (&mut turned, &mut failed)).await?;
     }
+    turned.refused += u64::from(session.amiss);
     failed.0.map_or(Ok(turned), Err)
 }
 
@@ -237,6 +238,7 @@ async fn follow(
     if session.acts() {
         session.go_on(&run.settings.services).await?;
     }
+    let before = failed.0.is_some();
     let mut acts = Vec::new();
     let mut changes = objects(&run.plan, &run.settings.services, &run.live);
     changes.retain(|change| {
@@ -263,7 +265,8 @@ async fn follow(
         }
         memory.said.insert(subject, fields);
     }
-    if ended.is_ok() && failed.0.is_none() {
+    // a floor that failed before is no object of this run, which is through
+    if ended.is_ok() && failed.0.is_some() == before {
         ended = session.end();
     }
     memory.watching.begin(session, &run.settings, acts)?;
