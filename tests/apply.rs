@@ -1473,8 +1473,28 @@ spec: {policyName: real}
     };
     assert_eq!((&done["happened"], most(&done)), (&json!("Done"), json!(8)));
     assert!(done["said"].to_string().contains("spec.maxReplicas"), "{done}");
-    // and so it is taken back
-    berth.run(&["rollback", "--yes"]).says(0, &["4 objects brought back"]);
+    // a rollback that the server spoils is no success, and what did not come back is still to undo
+    let to = |value: u32| json!({"spec": {"maxReplicas": value}});
+    let policy = "mutatingadmissionpolicy/real";
+    let spoil = r#"[{"op": "replace", "path": "/spec/matchConditions/0/expression", "value": "object.metadata.name == 'front-scaler' && object.spec.maxReplicas == 5"}]"#;
+    berth.kubectl(&["patch", policy, "--type=json", "-p", spoil]);
+    berth.cluster.wait("another policy in force", || {
+        berth.patch(HPA, &to(6));
+        berth.patch(HPA, &to(5));
+        berth.spec(HPA)["maxReplicas"] == 8
+    });
+    let told = berth.run(&["rollback", "--yes"]);
+    told.says(
+        3,
+        &["amiss HorizontalPodAutoscaler/front-scaler in amiss", "4 objects brought back"],
+    );
+    berth.kubectl(&["delete", policy]);
+    berth.cluster.wait("no policy in force", || {
+        berth.patch(HPA, &to(5));
+        berth.spec(HPA)["maxReplicas"] == 5
+    });
+    berth.patch(HPA, &to(8));
+    berth.run(&["rollback", "--yes"]).says(0, &["1 object brought back"]);
     assert_eq!(berth.asked(), BEFORE());
 }
 

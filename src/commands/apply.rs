@@ -23,6 +23,7 @@ use crate::commands::gather::{Ask, Run, gather_asking, options};
 use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
 use crate::render::objects::{ObjectChange, left_out, objects};
+use crate::units::counted;
 
 /// How often an object that changes under our hands is read again.
 pub(super) const TRIES: usize = 3;
@@ -100,8 +101,7 @@ impl Ended {
 
     fn say(self, session: &mut Session<'_>, skipped: usize) -> Result<()> {
         let Self { changed, refused, left } = self;
-        let objects =
-            if changed == 1 { "1 object".to_owned() } else { format!("{changed} objects") };
+        let objects = counted(changed, "object");
         let mut line = match (session.acts(), changed) {
             (_, 0) => "nothing changed".to_owned(),
             (true, _) => format!("{objects} changed"),

@@ -23,7 +23,7 @@ use crate::source::prometheus::presets::{Needs, PRESETS};
 use crate::source::prometheus::promql::Matchers;
 use crate::source::prometheus::{Choice, Client, SignalQuery, queries};
 use crate::store::{Store, StoreError};
-use crate::units::Period;
+use crate::units::{Period, counted};
 
 /// Columns that no explanation exceeds.
 const COLUMNS: usize = 100;
@@ -382,10 +382,6 @@ fn origin(service: &Service, choice: Option<&Choice>) -> String {
 fn names(settings: &Settings) -> String {
     let parts: usize = settings.services.iter().map(|service| service.components.len()).sum();
     counted(parts, "component")
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A moment for people, in UTC.

@@ -23,6 +23,7 @@ use crate::config::Settings;
 use crate::render::objects::{Kind, Path};
 use crate::service::rules::Rules;
 use crate::source::kubernetes::ClusterOptions;
+use crate::units::counted;
 
 /// Shows what would be brought back, and with `--yes` brings it back.
 ///
@@ -44,8 +45,6 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
     for line in &lines {
         ended.count(one(&mut session, line, &settings.rules, ("ROLLBACK", None)).await?);
     }
-    let objects =
-        |count| if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
     let refused = match ended.refused {
         0 => String::new(),
         count => format!(", {count} refused"),
@@ -53,10 +52,10 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
     let seen = if whole { "" } else { " of what could be read" };
     let text = match (args.yes, ended.changed) {
         (_, 0) => format!("nothing to bring back{seen}{refused}"),
-        (true, changed) => format!("{} brought back{refused}", objects(changed)),
+        (true, changed) => format!("{} brought back{refused}", counted(changed, "object")),
         (false, changed) => format!(
             "{} would be brought back{refused}; a dry run: `--yes` does it",
-            objects(changed)
+            counted(changed, "object")
         ),
     };
     writeln!(session.out, "{text}")?;

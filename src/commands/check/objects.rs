@@ -12,6 +12,7 @@ use crate::render::text::wrap;
 use crate::service::Service;
 use crate::service::live::Gap;
 use crate::source::kubernetes::{self, ClusterOptions, KubernetesError};
+use crate::units::counted;
 
 /// Says what hides what is in force, each with what to do about it; whether anything does.
 pub(super) async fn told(
@@ -32,7 +33,7 @@ pub(super) async fn told(
     let hides = gaps.iter().any(|gap| gap.of_settings);
     if !hides {
         let parts: usize = settings.services.iter().map(|one| one.components.len()).sum();
-        let of = super::counted(parts, "component");
+        let of = counted(parts, "component");
         say(out, &format!("tells what is in force for {of}"), None)?;
     }
     for gap in &gaps {
