@@ -446,6 +446,45 @@ fn a_webhook_that_is_down_in_one_namespace_leaves_the_floors_of_the_others_to_th
 }
 
 #[test]
+fn a_floor_that_the_server_keeps_changing_is_named_and_not_sent_each_turn() {
+    if !available("a_floor_that_the_server_keeps_changing_is_named") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let cluster = Arc::new(Cluster::start_with(&harbour::MUTATING));
+    let berth = Berth::with_file(cluster, "loop-vain", now, 150.0);
+    let at_least = |floor: u64| berth.patch(HPA, &json!({"spec": {"minReplicas": floor}}));
+    harbour::policy_that_spares_rehearsals(
+        &berth.cluster,
+        "object.spec.minReplicas > 4",
+        "minReplicas: 4",
+    );
+    berth.cluster.wait("a policy in force", || {
+        at_least(5);
+        berth.floor() == 4
+    });
+    at_least(BASE);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    let turned = turns.take(&args, now).unwrap();
+    assert_eq!((berth.floor(), turned.raised, turned.refused), (4, 1, 1), "{}", turns.said);
+    assert_eq!((turned.floors[0].floor, turned.floors[0].base), (4, 3), "{}", turns.said);
+    assert!(turns.said.contains("amiss    HorizontalPodAutoscaler/front-scaler"), "{}", turns.said);
+    let version = |berth: &Berth| berth.get(HPA)["metadata"]["resourceVersion"].clone();
+    let (before, lines) = (version(&berth), berth.audit().len());
+    let turned = turns.take(&args, now + 60).unwrap();
+    assert_eq!((turned.raised, turned.refused), (0, 1), "{}", turns.said);
+    let held = "held     HorizontalPodAutoscaler/front-scaler in loop-vain at 4, base 3: the server made that of the 6 sent";
+    assert!(turns.said.contains(held), "{}", turns.said);
+    assert_eq!((turns.take(&args, now + 120).unwrap().refused, turns.said.as_str()), (1, ""));
+    assert_eq!((version(&berth), berth.audit().len()), (before, lines));
+    // when it has stood as long as any floor it is tried again, by another replica too
+    berth.kubectl(&["delete", "mutatingadmissionpolicy/real"]);
+    berth.write_file(now + 1_800, 150.0);
+    let turned = Turns::new().take(&args, now + 1_800).unwrap();
+    assert_eq!((berth.floor(), turned.floors[0].base, turned.raised), (8, BASE as u32, 1));
+}
+
+#[test]
 fn a_floor_that_a_guard_forbids_stays_and_is_named_once() {
     if !available("a_floor_that_a_guard_forbids_stays_and_is_named_once") {
         return;

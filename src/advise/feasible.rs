@@ -305,6 +305,7 @@ mod tests {
                     min: Amounts::default(),
                     max,
                     default: Amounts::default(),
+                    max_ratio: [None; 2],
                     default_request: Amounts::default(),
                 };
                 let namespace = Namespace { limits: Some(vec![range]), ..Namespace::default() };

@@ -22,29 +22,39 @@ pub struct Raised {
 }
 
 impl Raised {
-    /// The note on an object whose floor is `now`; `None`: the floor is not ours.
+    /// The note on an object, where both it and the floor at `path` are ours alone: what somebody else set is theirs,
+    /// whatever its value. `None`: the floor is not ours.
     ///
     /// # Errors
     ///
     /// Where the annotation holds something else: whose the floor is is not known then.
-    pub fn of(object: &Value, now: u32) -> Result<Option<Self>, String> {
+    pub fn noted(object: &Value, path: &Path) -> Result<Option<Self>, String> {
         let value = &object["metadata"]["annotations"][annotation::FLOOR];
         let Some(text) = value.as_str() else { return Ok(None) };
+        let note = Path::keys(&["metadata", "annotations", annotation::FLOOR]);
+        if [path, &note].iter().any(|path| !owner::others(object, path).is_empty()) {
+            return Ok(None);
+        }
         let note: Self = serde_json::from_str(text)
             .map_err(|_| format!("`{}: {text}` is no note of ours", annotation::FLOOR))?;
-        Ok((note.set == now && (1..=now).contains(&note.base)).then_some(note))
+        Ok((1..=note.set).contains(&note.base).then_some(note))
     }
 
-    /// The same where both the floor at `path` and the note are ours alone: what somebody else set is theirs, whatever
-    /// its value.
+    /// The same where the floor, which is `now`, is what was put there.
     ///
     /// # Errors
     ///
-    /// As [`Raised::of`].
+    /// As [`Raised::noted`].
     pub fn ours(object: &Value, path: &Path, now: u32) -> Result<Option<Self>, String> {
-        let note = Path::keys(&["metadata", "annotations", annotation::FLOOR]);
-        let theirs = [path, &note].iter().any(|path| !owner::others(object, path).is_empty());
-        if theirs { Ok(None) } else { Self::of(object, now) }
+        Ok(Self::noted(object, path)?.filter(|note| note.set == now))
+    }
+
+    /// Whether sending `to` asks once more for what the server did not do: it made `now` of what was sent.
+    #[must_use]
+    pub fn is_vain(&self, now: u32, to: u32) -> bool {
+        (self.set > now) == (to > now)
+            && to.abs_diff(now) >= self.set.abs_diff(now)
+            && self.set != now
     }
 
     /// As the annotation holds it.
@@ -78,11 +88,29 @@ mod tests {
     fn a_floor_that_somebody_changed_is_theirs() {
         let at = "2026-11-23T01:00:00Z".parse().unwrap();
         let note = Raised { base: 3, set: 6, at };
-        let object = json!({"metadata": {"annotations": {annotation::FLOOR: note.text()}}});
-        assert_eq!(Raised::of(&object, 6), Ok(Some(note)));
-        assert_eq!(Raised::of(&object, 5), Ok(None));
-        assert_eq!(Raised::of(&json!({}), 6), Ok(None));
+        let mut object = json!({"metadata": {"annotations": {annotation::FLOOR: note.text()}}});
+        let path = Path::keys(&["spec", "minReplicas"]);
+        let ours = |object: &Value, now| Raised::ours(object, &path, now);
+        assert_eq!(ours(&object, 6), Ok(Some(note)));
+        assert_eq!(ours(&object, 5), Ok(None));
+        assert_eq!(ours(&json!({}), 6), Ok(None));
         let odd = json!({"metadata": {"annotations": {annotation::FLOOR: "6"}}});
-        assert!(Raised::of(&odd, 6).is_err());
+        assert!(ours(&odd, 6).is_err());
+        // whatever its value
+        object["metadata"]["managedFields"] = json!([{"manager": "kubectl-edit", "operation": "Update",
+            "fieldsV1": {"f:spec": {"f:minReplicas": {}}}}]);
+        assert_eq!([ours(&object, 6), Raised::noted(&object, &path)], [Ok(None), Ok(None)]);
+    }
+
+    #[test]
+    fn what_the_server_did_not_do_is_asked_for_in_vain_and_less_of_it_is_not() {
+        let at = "2026-11-23T01:00:00Z".parse().unwrap();
+        let sent = |set| Raised { base: 3, set, at };
+        // it made 4 of 6
+        assert_eq!([5, 6, 7].map(|to| sent(6).is_vain(4, to)), [false, true, true]);
+        assert!(!sent(6).is_vain(4, 3));
+        // it made 6 of 4
+        assert_eq!([3, 4, 5, 7].map(|to| sent(4).is_vain(6, to)), [true, true, false, false]);
+        assert!(!sent(6).is_vain(6, 7));
     }
 }

@@ -12,9 +12,9 @@ use crate::commands::{Exit, Hinted, Talk};
 use crate::files;
 use crate::past::windows;
 use crate::render::objects::{left_out, patched};
-use crate::render::patch;
 use crate::render::patch::cron::{self, Clocks};
 use crate::render::patch::whole::{self, Whole};
+use crate::render::{helm, patch};
 use crate::service::Service;
 use crate::service::live::Scaler;
 
@@ -28,6 +28,18 @@ pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -
         return Err(Hinted { message, hint: hint.to_owned() }.into());
     }
     Ok(())
+}
+
+/// Refuses to replace an overlay that was not written here: somebody's values would be lost; `hint` says what to do. What is
+/// empty holds none, and what is no file is only written to.
+pub(super) fn nobody_elses(out: &Path, hint: String) -> Result<(), Hinted> {
+    let holds = !files::is_descriptor(out)
+        && std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0);
+    if !holds || head(out).is_ok_and(|text| helm::is_ours(&text)) {
+        return Ok(());
+    }
+    let message = format!("`{}` is there, and no overlay that plimsoll wrote", out.display());
+    Err(Hinted { message, hint })
 }
 
 /// Prints the patches as one stream of YAML documents, or writes each to a file in `--out DIR`. Their
@@ -148,7 +160,7 @@ fn begins_as_ours(path: &Path) -> bool {
 }
 
 /// The beginning of a file: enough to tell who wrote it.
-pub(super) fn head(path: &Path) -> std::io::Result<String> {
+fn head(path: &Path) -> std::io::Result<String> {
     let mut head = Vec::new();
     files::open(path)?.take(256).read_to_end(&mut head)?;
     Ok(String::from_utf8_lossy(&head).into_owned())

@@ -31,6 +31,9 @@ pub struct Review<'a> {
 /// A file or folder of the review, and what it is for.
 pub type Written = (&'static str, String);
 
+/// The overlay of a review.
+const OVERLAY: &str = "values-capacity.yaml";
+
 /// Makes the folder before any work is done, so that a bad path fails at once.
 ///
 /// # Errors
@@ -56,8 +59,10 @@ impl Review<'_> {
     ///
     /// # Errors
     ///
-    /// Where a file cannot be written, with its path.
+    /// Where a file cannot be written, with its path, or the folder holds somebody else's overlay.
     pub fn write(&self, out: &Path) -> Result<Vec<Written>> {
+        let hint = "name a folder of its own with `--out`".to_owned();
+        artifacts::nobody_elses(&out.join(OVERLAY), hint)?;
         let run = self.run;
         let overlay = helm::overlay(&run.plan, &run.settings.services);
         let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
@@ -65,7 +70,7 @@ impl Review<'_> {
         patches.extend(patch::cron::patches(plan, services, live, &artifacts::clocks(run).0));
         let page = self.page();
         files::write_whole(&out.join("plan.json"), json::json(&run.plan)?.as_bytes())?;
-        files::write_whole(&out.join("values-capacity.yaml"), overlay.as_bytes())?;
+        files::write_whole(&out.join(OVERLAY), overlay.as_bytes())?;
         for patch in &patches {
             files::write_whole(
                 &out.join("patches").join(&patch.file_name),
@@ -83,7 +88,7 @@ impl Review<'_> {
             ("report.md", "the same, for a pull request or a chat".to_owned()),
             ("charts/", format!("its {charts} charts, each a file of its own")),
             ("plan.json", format!("the advice as data, schemaVersion {}", run.plan.schema_version)),
-            ("values-capacity.yaml", "Helm overlay: pass it last".to_owned()),
+            (OVERLAY, "Helm overlay: pass it last".to_owned()),
             ("patches/", "for `kubectl`, each with its inverse".to_owned()),
         ])
     }

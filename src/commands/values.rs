@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::cli::ValuesArgs;
-use crate::commands::artifacts::{head, not_an_input};
+use crate::commands::artifacts::{nobody_elses, not_an_input};
 use crate::commands::gather::{Run, gather};
 use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
@@ -28,7 +28,11 @@ pub async fn run(args: &ValuesArgs, talk: &Talk, out: &mut dyn Write) -> Result<
     let instead = "name another file, such as `--out values-capacity.yaml`";
     if let Some(out) = &args.out {
         not_an_input(out, &args.run.file, &run, instead)?;
-        nobody_elses(out)?;
+        let hint = format!(
+            "`--in {}` edits a values file of your own; or name another with `--out`",
+            out.display()
+        );
+        nobody_elses(out, hint)?;
     }
     let overlay = helm::overlay(&run.plan, &run.settings.services);
     for change in helm::left_out(&run.plan, &run.settings.services) {
@@ -42,21 +46,6 @@ pub async fn run(args: &ValuesArgs, talk: &Talk, out: &mut dyn Write) -> Result<
         None => out.write_all(overlay.as_bytes())?,
     }
     Ok(run.exit(args.exit_code))
-}
-
-/// Refuses to replace a file that was not written here: somebody's values would be lost. What is empty holds none, and
-/// what is no file is only written to.
-fn nobody_elses(out: &Path) -> Result<(), Hinted> {
-    let holds = !files::is_descriptor(out)
-        && std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0);
-    if !holds || head(out).is_ok_and(|text| helm::is_ours(&text)) {
-        return Ok(());
-    }
-    let out = out.display();
-    Err(Hinted {
-        message: format!("`{out}` is there, and no overlay that plimsoll wrote"),
-        hint: format!("`--in {out}` edits a values file of your own; or name another with `--out`"),
-    })
 }
 
 async fn in_place(

@@ -267,6 +267,8 @@ pub struct LimitRange {
     pub min: Amounts,
     /// The most that a limit may be.
     pub max: Amounts,
+    /// How many times its request a limit may be at most, in thousandths: of CPU, of memory.
+    pub max_ratio: [Option<u64>; 2],
     /// The limit of who states none.
     pub default: Amounts,
     /// The request of who states none.

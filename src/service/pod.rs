@@ -123,8 +123,8 @@ fn given(container: &Value, ranges: &[LimitRange]) -> (Amounts, Amounts) {
     })
 }
 
-/// Whether a rule keeps out what has these requests and limits: where it has a maximum it wants a limit, and where it has
-/// a minimum, a request.
+/// Whether a rule keeps out what has these requests and limits: where it has a maximum it wants a limit, where it has a
+/// minimum, a request, and where it has a ratio, both.
 fn refuses(range: &LimitRange, (requests, limits): (Amounts, Amounts)) -> bool {
     let figures = |of: Amounts| [of.cpu.map(|cpu| cpu.0), of.memory.map(|memory| memory.0)];
     let (most, least) = (figures(range.max), figures(range.min));
@@ -134,7 +134,14 @@ fn refuses(range: &LimitRange, (requests, limits): (Amounts, Amounts)) -> bool {
         let below = |of: Option<u64>| of.zip(least[i]).is_some_and(|(of, least)| of < least);
         let open = most[i].is_some() && limits[i].is_none();
         let unsaid = least[i].is_some() && requests[i].is_none();
+        let wide = range.max_ratio[i].is_some_and(|most| match (requests[i], limits[i]) {
+            (Some(request), Some(limit)) if request > 0 && limit > 0 => {
+                u128::from(limit) * 1000 > u128::from(most) * u128::from(request)
+            }
+            _ => true,
+        });
         open || unsaid
+            || wide
             || above(limits[i])
             || above(requests[i])
             || below(requests[i])
@@ -183,6 +190,7 @@ mod tests {
             of: of.to_owned(),
             min: Amounts::default(),
             max,
+            max_ratio: [None; 2],
             default,
             default_request: default,
         }
@@ -227,6 +235,29 @@ mod tests {
         assert_eq!(outside(&pod, &ranges(memory(80))), None);
         assert!(outside(&pod, &[range("Container", memory(600), none)]).is_some());
         assert_eq!(outside(&Value::Null, &ranges(memory(100))), None);
+    }
+
+    #[test]
+    fn a_limit_may_be_so_many_times_its_request_and_both_must_be_stated() {
+        let kept_out = |resources: Value, ratio| {
+            let rule = LimitRange {
+                max_ratio: [None, ratio],
+                ..range("Container", Amounts::default(), Amounts::default())
+            };
+            let pod = json!({"containers": [{"name": "redis", "resources": resources}]});
+            outside(&pod, &[rule]).is_some()
+        };
+        let of =
+            |request: &str| json!({"requests": {"memory": request}, "limits": {"memory": "300Mi"}});
+        assert_eq!(
+            ["150Mi", "200Mi", "100Mi"].map(|request| kept_out(of(request), Some(2000))),
+            [false, false, true]
+        );
+        assert!(kept_out(of("150Mi"), Some(1500)) && !kept_out(of("200Mi"), Some(1500)));
+        // who states no request asks for the limit; who states no limit may take anything
+        assert!(!kept_out(json!({"limits": {"memory": "300Mi"}}), Some(1000)));
+        assert!(kept_out(json!({"requests": {"memory": "300Mi"}}), Some(1000)));
+        assert!(!kept_out(json!({}), None));
     }
 
     #[test]

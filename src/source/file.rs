@@ -5,18 +5,13 @@
 //! kept, and where they differ that is told ([`Dispute`]); a value that is empty, NaN or infinite is no sample. Errors
 //! name the file and the line.
 
+mod table;
+
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use polars::prelude::{
-    Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult,
-    SerReader, StringChunked, TimeUnit,
-};
-
-use crate::files;
-use crate::history::{Evidence, MEASURABLE_MAX, Observed, Samples, SeriesKey, Signal};
+use self::table::{NUMBER, Table, is_milliseconds};
+use crate::history::{Evidence, MEASURABLE_MAX, Observed, Samples, SeriesKey};
 use crate::service::Service;
 
 /// Why a file gives no history.
@@ -102,10 +97,43 @@ pub struct Found {
     pub disputes: BTreeMap<String, Vec<Dispute>>,
 }
 
+impl Found {
+    /// Takes what another file knows: a series may go on from file to file, and rows of two are as those of one.
+    pub fn add(&mut self, other: Self) {
+        for (service, disputes) in other.disputes {
+            self.disputes.entry(service).or_default().extend(disputes);
+        }
+        for (service, observed) in other.observed {
+            let known = self.observed.entry(service.clone()).or_default();
+            for (key, evidence) in observed {
+                let (Some(Evidence::Series(one)), Evidence::Series(more)) =
+                    (known.get(&key), &evidence)
+                else {
+                    if !matches!((known.get(&key), &evidence), (Some(_), Evidence::NoSamples)) {
+                        known.insert(key, evidence);
+                    }
+                    continue;
+                };
+                let rows = [one, more]
+                    .map(|samples| samples.at.iter().copied().zip(samples.value.iter().copied()));
+                let (samples, dispute) = in_order(
+                    rows.into_iter().flatten().collect(),
+                    Path::new("history.files"),
+                    &key,
+                );
+                if let Some(dispute) = dispute {
+                    self.disputes.entry(service.clone()).or_default().push(dispute);
+                }
+                known.insert(key, evidence_of(samples));
+            }
+        }
+    }
+}
+
 /// Rows of one series that contradict each other: the larger value counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dispute {
-    /// The file.
+    /// The file, or the key of the settings that names several.
     pub path: PathBuf,
     /// The series.
     pub key: SeriesKey,
@@ -116,9 +144,6 @@ pub struct Dispute {
     /// The smallest and the largest value there.
     pub values: (f64, f64),
 }
-
-/// Whose a row is.
-type Owner = Option<(usize, SeriesKey)>;
 
 /// What a file knows of the services. Rows of those `elsewhere` were not asked for.
 ///
@@ -156,15 +181,14 @@ pub fn read(path: &Path, services: &[Service], elsewhere: &[String]) -> Result<F
         if let Some(dispute) = dispute {
             found.disputes.entry(service.clone()).or_default().push(dispute);
         }
-        let (at, value): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
-        let evidence = if at.is_empty() {
-            Evidence::NoSamples
-        } else {
-            Evidence::Series(Samples { at, value })
-        };
-        found.observed.entry(service.clone()).or_default().insert(key, evidence);
+        found.observed.entry(service.clone()).or_default().insert(key, evidence_of(samples));
     }
     Ok(found)
+}
+
+fn evidence_of(samples: Vec<(i64, f64)>) -> Evidence<Samples> {
+    let (at, value): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
+    if at.is_empty() { Evidence::NoSamples } else { Evidence::Series(Samples { at, value }) }
 }
 
 /// The samples of every series of a file, whatever its name, in the order of the rows; NaN where a cell is empty or holds
@@ -216,241 +240,15 @@ fn in_order(
     (samples, dispute)
 }
 
-/// The columns of a file as text, in the shape that polars read them: a `String` a cell would be ten times as much.
-struct Table {
-    path: PathBuf,
-    /// What comes before the first row: the header, in a CSV file.
-    lines_before: usize,
-    at: StringChunked,
-    value: StringChunked,
-    series: Option<StringChunked>,
-    service: Option<StringChunked>,
-    /// The names of all columns, in backticks.
-    columns: String,
-}
-
-/// One row; `None` where a cell is empty or its column is not there.
-struct Row<'a> {
-    number: usize,
-    at: Option<&'a str>,
-    value: Option<&'a str>,
-    series: Option<&'a str>,
-    service: Option<&'a str>,
-}
-
-impl Table {
-    fn read(path: &Path) -> Result<Self, FileError> {
-        let parquet =
-            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
-        let file =
-            files::open(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
-        let format = if parquet { "Parquet" } else { "CSV" };
-        let unreadable = |why: String| FileError::Format { path: path.to_owned(), format, why };
-        // on some damaged files polars panics instead of failing
-        let frame = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            if parquet { ParquetReader::new(file).finish() } else { csv(file) }
-        }));
-        let frame = frame
-            .map_err(|_| unreadable("it is damaged".to_owned()))?
-            .map_err(|error| unreadable(in_our_words(&error)))?;
-        let text = |names: [&str; 2]| -> Result<Option<StringChunked>, FileError> {
-            let column =
-                frame.columns().iter().find(|column| names.contains(&column.name().trim()));
-            column.map(as_text).transpose().map_err(|error| unreadable(in_our_words(&error)))
-        };
-        let names: Vec<_> =
-            frame.get_column_names().iter().map(|name| format!("`{name}`")).collect();
-        let columns = names.join(", ");
-        let missing = |column| without(path, column, &columns);
-        Ok(Self {
-            path: path.to_owned(),
-            lines_before: usize::from(!parquet),
-            at: text(["timestamp", "time"])?.ok_or_else(|| missing("timestamp"))?,
-            value: text(["value", "value"])?.ok_or_else(|| missing("value"))?,
-            series: text(["series", "signal"])?,
-            service: text(["service", "service"])?,
-            columns,
-        })
-    }
-
-    fn missing(&self, column: &'static str) -> FileError {
-        without(&self.path, column, &self.columns)
-    }
-
-    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let mut series = self.series.as_ref().map(StringChunked::iter);
-        let mut service = self.service.as_ref().map(StringChunked::iter);
-        let cells = self.at.iter().zip(self.value.iter()).enumerate();
-        cells.map(move |(number, (at, value))| Row {
-            number,
-            at,
-            value,
-            series: series.as_mut().and_then(Iterator::next).flatten(),
-            service: service.as_mut().and_then(Iterator::next).flatten(),
-        })
-    }
-
-    fn wrong(&self, row: &Row<'_>, text: &str, expected: impl Into<String>) -> FileError {
-        FileError::Row {
-            path: self.path.clone(),
-            line: row.number + 1 + self.lines_before,
-            text: shortened(text),
-            expected: expected.into(),
-        }
-    }
-
-    fn time(&self, row: &Row<'_>) -> Result<i64, FileError> {
-        let text = row.at.unwrap_or_default().trim();
-        let second = text.parse::<f64>().ok().and_then(whole_seconds);
-        let second = second.or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::as_second));
-        second.ok_or_else(|| {
-            self.wrong(row, text, "a time such as `2026-11-23T01:00:00Z` or Unix seconds")
-        })
-    }
-
-    fn value(&self, row: &Row<'_>) -> Result<f64, FileError> {
-        match row.value.map(str::trim) {
-            None | Some("") => Ok(f64::NAN),
-            Some(text) => text.parse().map_err(|_| self.wrong(row, text, NUMBER)),
-        }
-    }
-
-    /// Whose the row is; `None` where that service was not asked for.
-    fn owner(
-        &self,
-        row: &Row<'_>,
-        services: &[Service],
-        elsewhere: &[String],
-    ) -> Result<Owner, FileError> {
-        let found = match row.service {
-            Some(name) => services.iter().position(|service| service.name == name),
-            // without a name it is the only service that the settings have, chosen or not
-            None if services.len() == 1 && elsewhere.is_empty() => Some(0),
-            None => None,
-        };
-        if let Some(service) = found {
-            return Ok(Some((service, self.key(row, &services[service])?)));
-        }
-        if row.service.is_some_and(|name| elsewhere.iter().any(|other| other == name)) {
-            return Ok(None);
-        }
-        let all = services.iter().map(|service| &service.name).chain(elsewhere);
-        let mut names: Vec<String> = all.map(|name| format!("`{name}`")).collect();
-        names.sort();
-        let expected =
-            format!("a service of the settings in the column `service`: {}", names.join(", "));
-        Err(self.wrong(row, row.service.unwrap_or_default(), expected))
-    }
-
-    fn key(&self, row: &Row<'_>, service: &Service) -> Result<SeriesKey, FileError> {
-        if self.series.is_none() {
-            return Ok(SeriesKey::service(Signal::Load));
-        }
-        let text = row.series.unwrap_or_default().trim();
-        let known = |subject: &str| {
-            service.components.iter().any(|one| one.name == subject)
-                || service.volumes.iter().any(|one| one == subject)
-        };
-        if let Some((subject, _)) = text.rsplit_once('.').filter(|(subject, _)| !known(subject)) {
-            let nobody = format!(
-                "a series of `{}`: no component or volume there is called `{}`",
-                service.name,
-                shortened(subject)
-            );
-            return Err(self.wrong(row, text, nobody));
-        }
-        let key = match text.rsplit_once('.') {
-            None => {
-                Signal::from_name(text).filter(|signal| signal.of_service()).map(SeriesKey::service)
-            }
-            Some((subject, signal)) => {
-                let signal = Signal::from_name(signal).filter(|signal| !signal.of_service());
-                signal.map(|signal| SeriesKey::of(subject, signal))
-            }
-        };
-        key.ok_or_else(|| {
-            self.wrong(
-                row,
-                text,
-                format!("a series of `{}` such as `load` or `api.cpu`", service.name),
-            )
-        })
-    }
-}
-
-fn without(path: &Path, column: &'static str, columns: &str) -> FileError {
-    FileError::Column { path: path.to_owned(), column, found: columns.to_owned() }
-}
-
-/// What the column `value` holds.
-const NUMBER: &str = "a number";
-/// Characters of a cell that a message shows.
-const SHOWN: usize = 60;
-
-/// The beginning of a cell: one that holds half a file must not be printed whole.
-fn shortened(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
-}
-
-fn is_milliseconds(text: &str) -> bool {
-    text.parse::<f64>().is_ok_and(|at| (1e11..1e14).contains(&at))
-}
-
-/// Whole seconds; `None` for what can only be milliseconds (beyond the year 5000) or is no time at all.
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
-fn whole_seconds(at: f64) -> Option<i64> {
-    (at.abs() < 1e11).then_some(at.floor() as i64)
-}
-
-/// What is wrong with a file, without what the library that reads it would have its callers do.
-fn in_our_words(error: &PolarsError) -> String {
-    let text = error.to_string();
-    let says = |word: &str| text.contains(word);
-    let why = match error {
-        PolarsError::NoData(_) => "it is empty",
-        _ if says("truncate_ragged_lines") => "a row has more cells than the header",
-        _ if says("decompress") => "it is compressed: unpack it first",
-        _ if says("quote") || says("field is not properly escaped") => "a quote is not closed",
-        _ if says("utf-8") || says("utf8") || says("UTF-8") => "it is not UTF-8",
-        _ if says("duplicate") => "a column stands twice",
-        _ => "it is damaged, or of another kind",
-    };
-    why.to_owned()
-}
-
-/// Every column as text: what a cell means is decided here, with its line, not guessed per column.
-fn csv(file: File) -> PolarsResult<DataFrame> {
-    CsvReadOptions::default()
-        .with_has_header(true)
-        .with_infer_schema_length(Some(0))
-        .into_reader_with_file_handle(file)
-        .finish()
-}
-
-fn as_text(column: &Column) -> PolarsResult<StringChunked> {
-    let column = match column.dtype() {
-        // Unix seconds, whatever unit the file has
-        DataType::Datetime(..) => {
-            column
-                .cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?
-                .cast(&DataType::Int64)?
-                / 1000
-        }
-        _ => column.clone(),
-    };
-    Ok(column.cast(&DataType::String)?.str()?.clone())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
-    use polars::prelude::{Int64Chunked, IntoColumn, NamedFrom, ParquetWriter};
+    use polars::prelude::{
+        Column, DataFrame, Int64Chunked, IntoColumn, NamedFrom, ParquetWriter, TimeUnit,
+    };
 
     use super::*;
+    use crate::history::Signal;
     use crate::service::{Component, Current, LoadSource, Objectives, Target};
     use crate::tiers::TierTable;
     use crate::units::{Period, Ratio};
@@ -555,6 +353,34 @@ mod tests {
     }
 
     #[test]
+    fn a_series_goes_on_from_file_to_file_and_where_two_disagree_the_larger_value_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let services = [service("jarvis")];
+        let mut all = Found::default();
+        for (name, rows) in
+            [("a.csv", "0,1\n300,2\n600,3\n"), ("b.csv", "600,5\n900,4\n"), ("c.csv", "")]
+        {
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("timestamp,value\n{rows}")).unwrap();
+            all.add(read(&path, &services, &[]).unwrap());
+        }
+        let Evidence::Series(load) = &all.observed["jarvis"][&SeriesKey::service(Signal::Load)]
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (&load.at[..], &load.value[..]),
+            (&[0, 300, 600, 900][..], &[1.0, 2.0, 5.0, 4.0][..])
+        );
+        let [Dispute { path, times: 1, at: 600, values: (3.0, 5.0), .. }] =
+            &all.disputes["jarvis"][..]
+        else {
+            panic!("{:?}", all.disputes)
+        };
+        assert_eq!(path, Path::new("history.files"));
+    }
+
+    #[test]
     fn errors_name_the_line() {
         assert_eq!(line_of("timestamp,value\n0,1\nyesterday,2\n"), 3);
         assert_eq!(line_of("timestamp,value\n0,many\n"), 2);
@@ -601,7 +427,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.parquet");
         let mut frame = DataFrame::new(columns[0].len(), columns).unwrap();
-        ParquetWriter::new(File::create(&path).unwrap()).finish(&mut frame).unwrap();
+        ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
         let found = read(&path, &[service("shop")], &[])?;
         Ok(found.observed.get("shop").cloned().unwrap_or_default())
     }

@@ -265,3 +265,38 @@ pub fn webhook_that_is_down(cluster: &Cluster, name: &str) {
         !cluster.kubectl(&args).status.success()
     });
 }
+
+/// What a server needs to change what it is sent by a policy of its own.
+#[allow(dead_code)]
+pub const MUTATING: [&str; 2] = [
+    "--feature-gates=MutatingAdmissionPolicy=true",
+    "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
+];
+
+/// Has the server write `spec` into each autoscaler that is stored as `when` says, but not into a dry run.
+#[allow(dead_code)]
+pub fn policy_that_spares_rehearsals(cluster: &Cluster, when: &str, spec: &str) {
+    let policy = format!(
+        "
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicy
+metadata: {{name: real}}
+spec:
+  matchConstraints: {{resourceRules: [{{apiGroups: [autoscaling], apiVersions: [v2], operations: [UPDATE], resources: [horizontalpodautoscalers]}}]}}
+  matchConditions:
+    - {{name: which, expression: \"{when}\"}}
+    - {{name: real, expression: \"!(has(request.dryRun) && request.dryRun)\"}}
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration: {{expression: \"Object{{spec: Object.spec{{{spec}}}}}\"}}
+---
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicyBinding
+metadata: {{name: real}}
+spec: {{policyName: real}}
+"
+    );
+    cluster.apply("default", &policy);
+}

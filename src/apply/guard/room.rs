@@ -298,6 +298,7 @@ mod tests {
                     min: Amounts::default(),
                     max: memory(most),
                     default: Amounts::default(),
+                    max_ratio: [None; 2],
                     default_request: Amounts::default(),
                 };
                 namespace.limits = Some(vec![range]);

@@ -68,12 +68,7 @@ fn found(settings: &Settings) -> Result<file::Found> {
     for path in &settings.history.files {
         let found = file::read(path, &settings.services, &settings.elsewhere)
             .map_err(|error| Hinted::because(&error, error.hint()))?;
-        for (service, observed) in found.observed {
-            files.observed.entry(service).or_default().extend(observed);
-        }
-        for (service, disputes) in found.disputes {
-            files.disputes.entry(service).or_default().extend(disputes);
-        }
+        files.add(found);
     }
     Ok(files)
 }

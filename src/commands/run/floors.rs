@@ -111,7 +111,7 @@ async fn stepped(
 ) -> Result<(Outcome, Option<(Seen, bool)>)> {
     let change = &wanted.change;
     let subject = format!("{} in {}", change.object(), change.namespace);
-    let (bounds, raised) = match found.object.as_ref().map(|object| bounds(change.kind, object)) {
+    let (bounds, note) = match found.object.as_ref().map(|object| bounds(change.kind, object)) {
         Some(Ok(known)) => known,
         Some(Err(why)) => {
             memory.say(session.out, &subject, &why, &format!("left     {subject}: {why}"))?;
@@ -136,16 +136,29 @@ async fn stepped(
         held(session, memory, &subject, bounds, (seen.asked, doubt))?;
         return Ok((Outcome::Same, Some((seen, false))));
     }
+    if let Some(vain) = note.filter(|note| note.is_vain(bounds.floor, to))
+        && (0..run.settings.rounds.hold.0).contains(&session.now.duration_since(vain.at).as_secs())
+    {
+        let Bounds { base, floor, .. } = bounds;
+        let words = format!("the server made that of the {} sent at {:.0}", vain.set, vain.at);
+        let again = format!("it is tried again {} later", run.settings.rounds.hold);
+        let line = format!("held     {subject} at {floor}, base {base}: {words}; {again}");
+        memory.say(session.out, &subject, "in vain", &line)?;
+        return Ok((Outcome::Refused, Some((seen, false))));
+    }
     let why = format!("{} -> {to}, base {}", bounds.floor, bounds.base);
     if !session.acts() && memory.said.get(&subject) == Some(&why) {
         return Ok((Outcome::Changed, Some((seen, to > bounds.floor))));
     }
-    let outcome = delivered(session, run, wanted, found, (bounds, raised, to)).await?;
+    let outcome = delivered(session, run, wanted, found, (bounds, note, to)).await?;
     if outcome == Outcome::Changed {
         let would = if session.acts() { "floor   " } else { "would   " };
         memory.say(session.out, &subject, &why, &format!("{would} {subject}: {why}"))?;
-        if session.acts() {
-            seen.floor = to;
+        let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
+        // what the server made of it
+        let done = session.done(place).and_then(|line| line.changes.first()?.amounts().ok());
+        if let Some((_, Amount::Count(floor))) = done {
+            seen.floor = floor;
         }
     }
     Ok((outcome, Some((seen, to > bounds.floor))))
@@ -173,7 +186,8 @@ fn held(
     Ok(())
 }
 
-/// The bounds that stand in an object, and our note on it.
+/// The bounds that stand in an object, and our note on it: the floor is still what was put there, or what the server
+/// made of it.
 fn bounds(kind: Kind, object: &Value) -> Result<(Bounds, Option<Raised>), String> {
     let count = |setting, path: &Path| match field::amount(object, kind, setting, path) {
         Some(Amount::Count(count)) => Ok(count),
@@ -182,9 +196,9 @@ fn bounds(kind: Kind, object: &Value) -> Result<(Bounds, Option<Raised>), String
     let [least, most] = places(kind);
     let floor = count(Setting::MinReplicas, &least)?;
     let ceiling = count(Setting::MaxReplicas, &most)?;
-    let raised = Raised::ours(object, &least, floor)?;
-    let base = raised.map_or(floor, |raised| raised.base);
-    Ok((Bounds { base, floor, ceiling }, raised))
+    let note = Raised::noted(object, &least)?;
+    let base = note.map_or(floor, |note| note.base);
+    Ok((Bounds { base, floor, ceiling }, note))
 }
 
 /// Asks the guards, and moves the floor where all let it pass.
@@ -193,7 +207,7 @@ async fn delivered(
     run: &Run,
     wanted: &Wanted,
     found: &Found,
-    (bounds, raised, to): (Bounds, Option<Raised>, u32),
+    (bounds, note, to): (Bounds, Option<Raised>, u32),
 ) -> Result<Outcome> {
     let object = found.object.clone().unwrap_or(Value::Null);
     let [path, _] = places(wanted.change.kind);
@@ -212,7 +226,7 @@ async fn delivered(
     };
     let floor = Moved {
         base: bounds.base,
-        last: raised.map(|raised| raised.at),
+        last: note.map(|note| note.at),
         hold: run.settings.rounds.hold,
         doubt: doubt.map(|doubt| doubt.message.clone()),
     };

@@ -10,10 +10,10 @@ use super::floors::{Wanted, one_floor, scaler};
 use super::watching::Watching;
 use crate::advise::plan::{Code, Reason};
 use crate::cli::LoopArgs;
-use crate::commands::Talk;
 use crate::commands::apply::one;
 use crate::commands::apply::session::{Outcome, Session};
 use crate::commands::gather::{Ask, Run, gather_asking, options};
+use crate::commands::{Talk, failure};
 use crate::past::floor;
 use crate::render::objects::objects;
 use crate::service::rules::Rounds;
@@ -180,7 +180,7 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
     }
     let damage = damaged(session, memory)?;
     let mut turned = Turned { rounds: run.settings.rounds, ..Turned::default() };
-    let mut failed = Failed::default();
+    let mut calls = Calls::default();
     for a in &run.assessments {
         for component in a.service.components.iter().filter(|component| !component.memory) {
             match scaler(run, a, component) {
@@ -190,7 +190,7 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
                         floor.doubt = floor.doubt.take().or(damage.clone());
                     }
                     let floor = &Wanted { change, asked };
-                    failed.take(one_floor(session, run, floor, memory, &mut turned).await)?;
+                    calls.take(one_floor(session, run, floor, memory, &mut turned).await)?;
                 }
                 Err(why) => {
                     let subject = format!("{} {}", a.service.name, component.name);
@@ -202,28 +202,51 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
         }
     }
     if run.settings.rounds.apply && damage.is_none() {
-        follow(session, run, memory, (&mut turned, &mut failed)).await?;
+        follow(session, run, memory, (&mut turned, &mut calls)).await?;
     }
     turned.refused += u64::from(session.amiss);
-    failed.0.map_or(Ok(turned), Err)
+    match calls.ended()? {
+        None => drop(memory.said.remove("a call")),
+        Some(failed) => {
+            turned.left += 1;
+            // it may have been done all the same
+            memory.watching.doubt();
+            memory.say(session.out, "a call", &failed, &failed)?;
+        }
+    }
+    Ok(turned)
 }
 
-/// A call that came to nothing on one object: the others are gone on with, until it happens a second time.
+/// Calls that came to nothing: the other objects are gone on with, until it happens a second time.
 #[derive(Default)]
-struct Failed(Option<anyhow::Error>);
+struct Calls {
+    failed: Option<anyhow::Error>,
+    /// Objects whose calls were answered.
+    answered: usize,
+}
 
-impl Failed {
+impl Calls {
     fn take<T>(&mut self, done: Result<T>) -> Result<Option<T>> {
-        match (done, self.0.take()) {
+        match (done, self.failed.take()) {
             (Ok(done), before) => {
-                self.0 = before;
+                self.failed = before;
+                self.answered += 1;
                 Ok(Some(done))
             }
             (Err(_), Some(before)) => Err(before),
             (Err(error), None) => {
-                self.0 = Some(error);
+                self.failed = Some(error);
                 Ok(None)
             }
+        }
+    }
+
+    /// What is to be said of the one that failed, where others were answered: the turn is none that failed, and the floors of
+    /// the others wait for nothing.
+    fn ended(self) -> Result<Option<String>> {
+        match self.failed {
+            Some(error) if self.answered == 0 => Err(error),
+            failed => Ok(failed.map(|error| failure(&error).trim_end().to_owned())),
         }
     }
 }
@@ -233,12 +256,12 @@ async fn follow(
     session: &mut Session<'_>,
     run: &Run,
     memory: &mut Memory,
-    (turned, failed): (&mut Turned, &mut Failed),
+    (turned, calls): (&mut Turned, &mut Calls),
 ) -> Result<()> {
     if session.acts() {
         session.go_on(&run.settings.services).await?;
     }
-    let before = failed.0.is_some();
+    let before = calls.failed.is_some();
     let mut acts = Vec::new();
     let mut changes = objects(&run.plan, &run.settings.services, &run.live);
     changes.retain(|change| {
@@ -253,7 +276,7 @@ async fn follow(
             turned.applied += 1;
             continue;
         }
-        match failed.take(one(session, run, &run.plan, change, &mut acts).await) {
+        match calls.take(one(session, run, &run.plan, change, &mut acts).await) {
             Ok(Some(Outcome::Changed)) => turned.applied += 1,
             Ok(Some(Outcome::Refused | Outcome::Again)) => turned.refused += 1,
             Ok(Some(Outcome::Same)) => {}
@@ -266,7 +289,7 @@ async fn follow(
         memory.said.insert(subject, fields);
     }
     // a floor that failed before is no object of this run, which is through
-    if ended.is_ok() && failed.0.is_some() == before {
+    if ended.is_ok() && calls.failed.is_some() == before {
         ended = session.end();
     }
     memory.watching.begin(session, &run.settings, acts)?;
@@ -281,9 +304,19 @@ mod tests {
     #[test]
     fn one_object_that_fails_keeps_no_other_waiting_and_a_second_one_ends_the_turn() {
         let fails = |why: &'static str| Err::<(), _>(anyhow::anyhow!(why));
-        let mut failed = Failed::default();
-        assert_eq!(failed.take(fails("first")).unwrap(), None);
-        assert_eq!(failed.take(Ok(7)).unwrap(), Some(7));
-        assert_eq!(failed.take(fails("second")).unwrap_err().to_string(), "first");
+        let mut calls = Calls::default();
+        assert_eq!(calls.take(fails("first")).unwrap(), None);
+        assert_eq!(calls.take(Ok(7)).unwrap(), Some(7));
+        assert_eq!(calls.take(fails("second")).unwrap_err().to_string(), "first");
+        // the only one of all is the turn; among others it is said
+        let ended = |others: usize| {
+            let mut calls = Calls::default();
+            calls.take(fails("first")).unwrap();
+            (0..others).for_each(|_| assert!(calls.take(Ok(())).unwrap().is_some()));
+            calls.ended().map_err(|error| error.to_string())
+        };
+        assert_eq!(ended(0), Err("first".to_owned()));
+        assert_eq!(ended(1), Ok(Some("error: first".to_owned())));
+        assert_eq!(Calls::default().ended().unwrap(), None);
     }
 }

@@ -173,9 +173,13 @@ fn noted_line(
     }
     let run = object["metadata"]["annotations"][annotation::APPLIED_AT].as_str()?.to_owned();
     let uid = object["metadata"]["uid"].as_str()?.to_owned();
-    let changes = changes(object, annotation::PREVIOUS);
     let line = session.line(Verb::Apply, place, workload);
-    Some((Line { run, uid, changes, until: Some(until), ..line }, until))
+    let changes = changes(object, annotation::PREVIOUS);
+    let line = Line { run, uid, changes, until: Some(until), ..line };
+    // where this replica made it, the record knows what the server made of it
+    let is_it = |of: &&Line| of.happened == Happened::Done && audit::same(of, &line);
+    let made = session.lines.iter().rfind(is_it).map(|made| made.changes.clone());
+    Some((Line { changes: made.unwrap_or(line.changes), ..line }, until))
 }
 
 /// Whether a pod was there before the change. The server tells it to the second.

@@ -13,6 +13,7 @@ use super::{Quantities, quantity};
 use crate::service::live::{
     Amounts, Claim, LimitRange, Namespace, Node, Quota, QuotaAmounts, Scope,
 };
+use crate::units::Millicores;
 
 /// The label by which a node says its zone.
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -132,6 +133,10 @@ fn limit_ranges(of: &v1::LimitRange) -> Vec<LimitRange> {
         of: rule.type_.clone(),
         min: amounts(rule.min.as_ref()),
         max: amounts(rule.max.as_ref()),
+        max_ratio: ["cpu", "memory"].map(|resource| {
+            // thousandths, as those of a core
+            quantity(rule.max_limit_request_ratio.as_ref(), resource).map(|Millicores(of)| of)
+        }),
         default: amounts(rule.default.as_ref()),
         default_request: amounts(rule.default_request.as_ref()),
     };

@@ -57,9 +57,10 @@ impl Session<'_> {
         for whole in audit::wholes(&lines) {
             let open = !whole.ended && !whole.left.is_empty();
             if open && self.stands(&whole.changed).await? == Stands::Here {
-                let first = &whole.name;
+                let who = if self.acts() { "this run" } else { "the next with `--yes`" };
                 self.talk.say(&format!(
-                    "the run of {first} ended before it was through: this run goes on with it, and `plimsoll rollback` takes back both"
+                    "the run of {} ended before it was through: {who} goes on with it, and `plimsoll rollback` takes back both",
+                    whole.name
                 ));
                 self.whole = Some(whole.name);
                 break;
