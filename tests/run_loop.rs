@@ -479,6 +479,13 @@ fn a_floor_that_the_server_keeps_changing_is_named_and_not_sent_each_turn() {
     assert_eq!((version(&berth), berth.audit().len()), (before, lines));
     // when it has stood as long as any floor it is tried again, by another replica too
     berth.kubectl(&["delete", "mutatingadmissionpolicy/real"]);
+    let other = ["deployment/jarvis-worker", "--name=other", "--min=3", "--max=9"];
+    berth.kubectl(&[&["autoscale"][..], &other].concat());
+    berth.cluster.wait("no policy in force", || {
+        berth.patch("hpa/other", &json!({"spec": {"minReplicas": 3}}));
+        berth.patch("hpa/other", &json!({"spec": {"minReplicas": 5}}));
+        berth.get("hpa/other")["spec"]["minReplicas"] == 5
+    });
     berth.write_file(now + 1_800, 150.0);
     let turned = Turns::new().take(&args, now + 1_800).unwrap();
     assert_eq!((berth.floor(), turned.floors[0].base, turned.raised), (8, BASE as u32, 1));
