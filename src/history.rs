@@ -4,9 +4,11 @@
 //! source does not have is [`Evidence::NoSeries`], one without a sample in the window is
 //! [`Evidence::NoSamples`], and a step without a sample is NaN, never 0.
 
+mod censored;
 mod events;
 mod outlier;
 pub mod settings;
+mod signal;
 mod unit;
 
 use std::collections::BTreeMap;
@@ -14,154 +16,16 @@ use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::censored::censored_spans;
 pub use self::events::as_last_time;
 pub use self::outlier::Outlier;
-use crate::service::{Calendar, Objectives, Service};
-use crate::units::{Period, Ratio};
-
-/// Share of throttled CFS periods above which CPU is taken to have limited the service, as in the kubernetes-mixin alert.
-const THROTTLED_SHARE: f64 = 0.25;
+pub use self::signal::{SeriesKey, Signal};
+use crate::service::{Calendar, Service};
+use crate::units::Period;
 
 /// The largest value that can be a measurement: no volume holds more bytes than Kubernetes can write (2^63),
 /// and every other signal stays far below. Past it a sum of squares would leave the range of `f64`.
 pub const MEASURABLE_MAX: f64 = 9.3e18;
-
-/// A measured quantity of a service, one of its components, or one of its volumes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Signal {
-    /// Requests per second of the service.
-    Load,
-    /// Failed requests as a share of all, 0 to 1.
-    ErrorRate,
-    /// 99th percentile of latency, in seconds.
-    P99,
-    /// Targets that report the load: the service's pods, or those of its ingress. Fewer look like less load.
-    Reporting,
-    /// Ready replicas: what serves the load.
-    Replicas,
-    /// Replicas that the object asks for: what is in force. In an outage few of them are ready.
-    SpecReplicas,
-    /// `minReplicas` of the HPA.
-    HpaMin,
-    /// `maxReplicas` of the HPA.
-    HpaMax,
-    /// CPU target of the HPA, in percent of the request.
-    HpaTarget,
-    /// CPU in use, in cores: the sum over the component's pods.
-    Cpu,
-    /// CPU in use by the busiest pod, in cores.
-    CpuMax,
-    /// CPU request of one pod, in cores.
-    CpuRequest,
-    /// CPU limit of one pod, in cores.
-    CpuLimit,
-    /// Share of CFS periods in which the component was throttled, 0 to 1.
-    Throttled,
-    /// Working set of the largest pod, in bytes.
-    Memory,
-    /// Memory request of one pod, in bytes.
-    MemoryRequest,
-    /// Memory limit of one pod, in bytes.
-    MemoryLimit,
-    /// Containers killed for memory within the step.
-    OomKills,
-    /// Redis: `used_memory`, in bytes.
-    RedisUsed,
-    /// Redis: `maxmemory`, in bytes; 0 is unlimited.
-    RedisMax,
-    /// Redis: keys evicted per second.
-    RedisEvictions,
-    /// Bytes used on a volume.
-    VolumeUsed,
-    /// Size of a volume, in bytes.
-    VolumeCapacity,
-}
-
-impl Signal {
-    /// Every signal with its stable name, as it stands in settings, file names and reports.
-    pub const NAMES: [(Signal, &'static str); 23] = [
-        (Signal::Load, "load"),
-        (Signal::ErrorRate, "errorRate"),
-        (Signal::P99, "p99"),
-        (Signal::Reporting, "reporting"),
-        (Signal::Replicas, "replicas"),
-        (Signal::SpecReplicas, "specReplicas"),
-        (Signal::HpaMin, "hpaMin"),
-        (Signal::HpaMax, "hpaMax"),
-        (Signal::HpaTarget, "hpaTarget"),
-        (Signal::Cpu, "cpu"),
-        (Signal::CpuMax, "cpuMax"),
-        (Signal::CpuRequest, "cpuRequest"),
-        (Signal::CpuLimit, "cpuLimit"),
-        (Signal::Throttled, "throttled"),
-        (Signal::Memory, "memory"),
-        (Signal::MemoryRequest, "memoryRequest"),
-        (Signal::MemoryLimit, "memoryLimit"),
-        (Signal::OomKills, "oomKills"),
-        (Signal::RedisUsed, "redisUsed"),
-        (Signal::RedisMax, "redisMax"),
-        (Signal::RedisEvictions, "redisEvictions"),
-        (Signal::VolumeUsed, "volumeUsed"),
-        (Signal::VolumeCapacity, "volumeCapacity"),
-    ];
-
-    /// The stable name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(signal, _)| *signal == self).map_or("", |(_, name)| name)
-    }
-
-    /// The signal of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(signal, _)| *signal)
-    }
-
-    /// Whether it is a setting of an HPA, which not every component has.
-    #[must_use]
-    pub fn of_hpa(self) -> bool {
-        matches!(self, Self::HpaMin | Self::HpaMax | Self::HpaTarget)
-    }
-
-    /// Whether the signal belongs to the whole service rather than to a component or volume.
-    #[must_use]
-    pub fn of_service(self) -> bool {
-        matches!(self, Self::Load | Self::ErrorRate | Self::P99 | Self::Reporting)
-    }
-}
-
-/// One series of one service: whose it is, and what it measures.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SeriesKey {
-    /// The component or volume; `None` for the service itself.
-    pub subject: Option<String>,
-    /// What is measured.
-    pub signal: Signal,
-}
-
-impl SeriesKey {
-    /// A series of the service itself.
-    #[must_use]
-    pub fn service(signal: Signal) -> Self {
-        Self { subject: None, signal }
-    }
-
-    /// A series of one of its components or volumes.
-    #[must_use]
-    pub fn of(subject: &str, signal: Signal) -> Self {
-        Self { subject: Some(subject.to_owned()), signal }
-    }
-}
-
-impl std::fmt::Display for SeriesKey {
-    /// `load`, `api.cpu`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.subject {
-            Some(subject) => write!(f, "{subject}.{}", self.signal.name()),
-            None => f.write_str(self.signal.name()),
-        }
-    }
-}
 
 /// Raw samples of one series as a source gave them: rising times, no duplicates, values finite.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -501,69 +365,6 @@ impl Calendar {
         };
         self.events.iter().filter(move |event| event.from <= at).map(mask)
     }
-}
-
-/// Spans in which the service's own limits shaped what was served.
-fn censored_spans(
-    histories: &BTreeMap<SeriesKey, Evidence<History>>,
-    service: &Service,
-) -> Vec<Mark> {
-    let series = |key: &SeriesKey| match histories.get(key) {
-        Some(Evidence::Series(history)) => Some(history),
-        _ => None,
-    };
-    let mut marks = Vec::new();
-    for component in &service.components {
-        let name = &component.name;
-        let of = |signal| series(&SeriesKey::of(name, signal));
-        if let (Some(replicas), Some(max)) = (of(Signal::Replicas), of(Signal::HpaMax)) {
-            marks.extend(at_maximum(name, replicas, max, of(Signal::HpaMin)));
-        }
-        if let Some(throttled) = of(Signal::Throttled) {
-            let why =
-                format!("{name} throttled in more than {} of CFS periods", Ratio(THROTTLED_SHARE));
-            marks.extend(
-                runs(&throttled.values, |share| share > THROTTLED_SHARE)
-                    .iter()
-                    .map(|run| throttled.mark(run, MarkKind::Censored, why.clone())),
-            );
-        }
-    }
-    marks.extend(
-        series(&SeriesKey::service(Signal::ErrorRate))
-            .into_iter()
-            .flat_map(|errors| shedding(errors, &service.objectives)),
-    );
-    marks
-}
-
-/// Spans in which the replicas stood at the HPA's maximum, where that is more than its minimum.
-fn at_maximum(name: &str, replicas: &History, max: &History, min: Option<&History>) -> Vec<Mark> {
-    let limit = |i: usize| {
-        let at = |history: &History| {
-            history.values.get(history.span(history.start, replicas.time(i)).end).copied()
-        };
-        let max = at(max).filter(|max| max.is_finite())?;
-        let fixed = min.and_then(at).is_some_and(|min| min >= max);
-        (!fixed).then_some(max)
-    };
-    let full: Vec<f64> = (0..replicas.values.len())
-        .map(|i| limit(i).map_or(f64::NAN, |max| replicas.values[i] - max))
-        .collect();
-    let why = format!("{name} at maxReplicas");
-    runs(&full, |over| over >= 0.0)
-        .iter()
-        .map(|run| replicas.mark(run, MarkKind::Censored, why.clone()))
-        .collect()
-}
-
-/// Spans in which more requests failed than the objectives allow.
-fn shedding(errors: &History, objectives: &Objectives) -> Vec<Mark> {
-    let why = format!("more than {} of requests failed", objectives.error_rate);
-    runs(&errors.values, |share| share > objectives.error_rate.0)
-        .iter()
-        .map(|run| errors.mark(run, MarkKind::Censored, why.clone()))
-        .collect()
 }
 
 #[cfg(test)]

@@ -488,7 +488,7 @@ fn a_floor_that_the_server_keeps_changing_is_named_and_not_sent_each_turn() {
     });
     berth.write_file(now + 1_800, 150.0);
     let turned = Turns::new().take(&args, now + 1_800).unwrap();
-    assert_eq!((berth.floor(), turned.floors[0].base, turned.raised), (8, BASE as u32, 1));
+    assert_eq!((berth.floor(), turned.floors[0].base, turned.raised), (8, 3, 1));
 }
 
 #[test]

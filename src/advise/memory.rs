@@ -69,6 +69,22 @@ pub fn of_component(
     std::iter::once(limit).chain(request).collect()
 }
 
+/// What a component needs, by its row and by its use.
+struct Need<'a> {
+    sizing: Sizing<'a>,
+    /// The row's amount at the planning load.
+    row: Bytes,
+    used: Result<Use, Reason>,
+}
+
+impl Need<'_> {
+    /// The limit that a load asks for.
+    fn at(&self, load: f64) -> Bytes {
+        let by_use = self.used.as_ref().map_or(Bytes(0), |used| used.limit(load));
+        self.sizing.memory(load).unwrap_or(self.row).max(by_use)
+    }
+}
+
 fn of_table(
     known: &Known<'_>,
     component: &Component,
@@ -81,73 +97,78 @@ fn of_table(
         current: in_force.map(Amount::Bytes),
         ..skipped(name, component.target.to_string(), Setting::Memory, reason)
     };
-    let outlook = match outlook {
-        Ok(outlook) => outlook,
-        Err(reason) => return skip(reason.clone()),
+    let known_need = outlook.map_err(Clone::clone);
+    let known_need =
+        known_need.and_then(|outlook| Ok((outlook, need(known, name, in_force, outlook)?)));
+    let (outlook, need) = match known_need {
+        Ok(both) => both,
+        Err(reason) => return skip(reason),
     };
-    let sizing = Sizing { table: &known.service.tiers, component: name, capacity: None };
-    let Some(row) = sizing.memory(outlook.planning) else {
-        return skip(Reason {
-            code: Code::TierRow,
-            message: format!("the table has no memory for `{name}`"),
-        });
-    };
-    let used = observed_use(known, name, in_force);
-    let at = |load: f64| {
-        let by_use = used.as_ref().map_or(Bytes(0), |used| used.limit(load));
-        sizing.memory(load).unwrap_or(row).max(by_use)
-    };
+    let uncapped_target = Some(Amount::Bytes(need.at(outlook.planning)));
     let Some(limit) = in_force else {
         let key = format!("components.{name}.current.memoryLimit");
         // a doubt about the count is none about memory
         let doubt = current.doubt.filter(|doubt| *doubt == Doubt::Object);
-        let message = format!("{row} by the table; {}", current::unknown(doubt, &key));
-        return Recommendation {
-            uncapped_target: Some(Amount::Bytes(at(outlook.planning))),
-            ..skip(Reason { code: Code::CurrentUnknown, message })
-        };
+        let message = format!("{} by the table; {}", need.row, current::unknown(doubt, &key));
+        let skipped = skip(Reason { code: Code::CurrentUnknown, message });
+        return Recommendation { uncapped_target, ..skipped };
     };
-    // Redis keeps no more than `maxmemory` lets it: what holds that is not taken from under it
-    let held = series(known, &SeriesKey::of(name, Signal::RedisMax)).ok();
-    let held = held.and_then(History::newest_value).unwrap_or(0.0) / MAXMEMORY_SHARE;
-    let (by_load, held) = (at(outlook.lowering.load), Bytes::at_least(held, STEP));
-    let enough = if held > by_load {
-        Enough { figure: held.0, why: "Redis holds it by `maxmemory`: lower that first" }
-    } else {
-        Enough::by_load(by_load.0, &outlook.lowering)
-    };
-    // where the use is not known it may be anything
-    let in_use = used.as_ref().map(|_| ()).map_err(Clone::clone);
-    let lowering = outlook.lowering.clone().and(in_use).and(watched(known, name)).and(settled(
-        known,
-        name,
-        Setting::Memory,
-    ));
-    let decision = decide(
-        limit.0,
-        at(outlook.planning).0,
-        enough,
-        &lowering,
-        known.policy.max_step,
-        Unit::BYTES,
-    );
+    let decision = decided(known, name, limit, &need, outlook);
     let target = Bytes(decision.target);
-    let bound = |level| at(outlook.peak.quantile(level));
+    let bound = |level| need.at(outlook.peak.quantile(level));
+    let lasts_to = need.sizing.lasts_to(|load| need.at(load) <= limit);
     Recommendation {
         component: name.to_owned(),
         object: component.target.to_string(),
         setting: Setting::Memory,
         current: Some(Amount::Bytes(limit)),
         target: Some(Amount::Bytes(target)),
-        uncapped_target: Some(Amount::Bytes(at(outlook.planning))),
+        uncapped_target,
         lower_bound: Some(Amount::Bytes(bound(BOUND_LEVELS.0).min(target))),
         upper_bound: Some(Amount::Bytes(bound(BOUND_LEVELS.1).max(target))),
         action: decision.action,
-        reasons: reasons(known, row, outlook, used.as_ref(), decision),
-        lasts_until: sizing
-            .lasts_to(|load| at(load) <= limit)
-            .map(|level| runway(known, outlook, level)),
+        reasons: reasons(known, need.row, outlook, need.used.as_ref(), decision),
+        lasts_until: lasts_to.map(|level| runway(known, outlook, level)),
     }
+}
+
+/// What the component needs; a reason where the table gives it no memory.
+fn need<'a>(
+    known: &Known<'a>,
+    name: &'a str,
+    in_force: Option<Bytes>,
+    outlook: &Outlook<'_>,
+) -> Result<Need<'a>, Reason> {
+    let sizing = Sizing { table: &known.service.tiers, component: name, capacity: None };
+    let row = sizing.memory(outlook.planning).ok_or_else(|| Reason {
+        code: Code::TierRow,
+        message: format!("the table has no memory for `{name}`"),
+    })?;
+    Ok(Need { sizing, row, used: observed_use(known, name, in_force) })
+}
+
+fn decided(
+    known: &Known<'_>,
+    name: &str,
+    limit: Bytes,
+    need: &Need<'_>,
+    outlook: &Outlook<'_>,
+) -> Decision {
+    // Redis keeps no more than `maxmemory` lets it: what holds that is not taken from under it
+    let held = series(known, &SeriesKey::of(name, Signal::RedisMax)).ok();
+    let held = held.and_then(History::newest_value).unwrap_or(0.0) / MAXMEMORY_SHARE;
+    let (by_load, held) = (need.at(outlook.lowering.load), Bytes::at_least(held, STEP));
+    let enough = if held > by_load {
+        Enough { figure: held.0, why: "Redis holds it by `maxmemory`: lower that first" }
+    } else {
+        Enough::by_load(by_load.0, &outlook.lowering)
+    };
+    // where the use is not known it may be anything
+    let in_use = need.used.as_ref().map(|_| ()).map_err(Clone::clone);
+    let settled = settled(known, name, Setting::Memory);
+    let lowering = outlook.lowering.clone().and(in_use).and(watched(known, name)).and(settled);
+    let wanted = need.at(outlook.planning).0;
+    decide(limit.0, wanted, enough, &lowering, known.policy.max_step, Unit::BYTES)
 }
 
 /// Whether the use of memory, and what would show that there is too little of it, was seen throughout.

@@ -40,57 +40,30 @@ fn one(
     outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Recommendation {
     let name = component.name.as_str();
-    let skip = |reason| skipped(name, component.target.to_string(), setting, reason);
-    let outlook = match outlook {
-        Ok(outlook) => outlook,
-        Err(reason) => {
-            return Recommendation { current: in_force.map(Amount::Count), ..skip(reason.clone()) };
-        }
+    let skip = |reason| Recommendation {
+        current: in_force.map(Amount::Count),
+        ..skipped(name, component.target.to_string(), setting, reason)
     };
     let sizing =
         Sizing { table: &known.service.tiers, component: name, capacity: known.capacity.get(name) };
-    let Some(asked) = sizing.replicas(outlook.planning) else {
-        return skip(Reason {
-            code: Code::TierRow,
-            message: format!("the table has no replicas for `{name}`"),
-        });
+    let asked = |outlook: &Outlook<'_>| {
+        let message = format!("the table has no replicas for `{name}`");
+        sizing.replicas(outlook.planning).ok_or(Reason { code: Code::TierRow, message })
     };
-    let uncapped = if want(&asked) < asked.need && setting != Setting::MinReplicas {
-        asked.need
-    } else {
-        want(&asked)
+    let known_need = outlook.map_err(Clone::clone);
+    let (outlook, asked) = match known_need.and_then(|outlook| Ok((outlook, asked(outlook)?))) {
+        Ok(both) => both,
+        Err(reason) => return skip(reason),
     };
+    let beyond = want(&asked) < asked.need && setting != Setting::MinReplicas;
+    let uncapped_target = Some(Amount::Count(if beyond { asked.need } else { want(&asked) }));
     let doubt = known.current.get(name).and_then(|current| current.doubt);
     let Some(current) = in_force.filter(|_| doubt != Some(Doubt::Idle)) else {
         let unknown = skip(current_unknown(known, component, doubt, &asked, outlook));
-        return Recommendation {
-            current: in_force.map(Amount::Count),
-            uncapped_target: Some(Amount::Count(uncapped)),
-            ..unknown
-        };
+        return Recommendation { uncapped_target, ..unknown };
     };
     let at = |load: f64| sizing.replicas(load).map_or(u32::MAX, |asked| want(&asked));
-    // a count is not lowered while more than the table can give may be needed
-    let beyond = |asked: &Asked| setting != Setting::MinReplicas && asked.need > asked.ceiling;
-    let enough = |asked: &Asked| if beyond(asked) { u32::MAX } else { want(asked) };
-    let decision = decide(
-        u64::from(current),
-        u64::from(want(&asked)),
-        Enough::by_load(
-            u64::from(
-                sizing.replicas(outlook.lowering.load).map_or(u32::MAX, |asked| enough(&asked)),
-            ),
-            &outlook.lowering,
-        ),
-        &outlook.lowering.clone().and(settled(known, name, setting)).and(above_what_ran(
-            known,
-            name,
-            setting,
-            want(&asked),
-        )),
-        known.policy.max_step,
-        Unit::COUNT,
-    );
+    let decision = decided(known, &sizing, (setting, current, want), (want(&asked), outlook));
     let target = u32::try_from(decision.target).unwrap_or(u32::MAX);
     let bound = |level| at(outlook.peak.quantile(level));
     let lasts_to = sizing.lasts_to(|load| at(load) <= current);
@@ -100,13 +73,35 @@ fn one(
         setting,
         current: Some(Amount::Count(current)),
         target: Some(Amount::Count(target)),
-        uncapped_target: Some(Amount::Count(uncapped)),
+        uncapped_target,
         lower_bound: Some(Amount::Count(bound(BOUND_LEVELS.0).min(target))),
         upper_bound: Some(Amount::Count(bound(BOUND_LEVELS.1).max(target))),
         action: decision.action,
         reasons: reasons(known, name, setting, &asked, outlook, decision),
         lasts_until: lasts_to.map(|level| runway(known, outlook, level)),
     }
+}
+
+fn decided(
+    known: &Known<'_>,
+    sizing: &Sizing<'_>,
+    (setting, current, want): (Setting, u32, Want),
+    (wanted, outlook): (u32, &Outlook<'_>),
+) -> Decision {
+    let name = sizing.component;
+    // a count is not lowered while more than the table can give may be needed
+    let beyond = |asked: &Asked| setting != Setting::MinReplicas && asked.need > asked.ceiling;
+    let enough = |asked: Asked| if beyond(&asked) { u32::MAX } else { want(&asked) };
+    let enough = sizing.replicas(outlook.lowering.load).map_or(u32::MAX, enough);
+    let above = above_what_ran(known, name, setting, wanted);
+    decide(
+        current.into(),
+        wanted.into(),
+        Enough::by_load(enough.into(), &outlook.lowering),
+        &outlook.lowering.clone().and(settled(known, name, setting)).and(above),
+        known.policy.max_step,
+        Unit::COUNT,
+    )
 }
 
 /// Whether a maximum stays above the pods that ran in the dwell time: an HPA that wanted them may want them again.

@@ -13,7 +13,7 @@ use crate::apply::floor::Raised;
 use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Write as FieldWrite, bounds, field, owner};
+use crate::apply::{Found, Write as FieldWrite, bounds, field, owner};
 use crate::cli::{ClusterArgs, RunArgs};
 use crate::commands::apply::session::{Outcome, Passed, Session, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
@@ -37,7 +37,7 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
     let options = options(&run);
     let mut session = Session::open(&options, &settings.audit, (now, args.yes), talk, out).await?;
     session.settle().await?;
-    let Asked { lines, odd, whole } = asked(&session, &settings, &options).await?;
+    let Asked { lines, odd, complete } = asked(&session, &settings, &options).await?;
     let mut ended = Ended::default();
     for (line, refusal) in odd {
         ended.count(session.refuse(line, &[refusal])?);
@@ -49,7 +49,7 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
         0 => String::new(),
         count => format!(", {count} refused"),
     };
-    let seen = if whole { "" } else { " of what could be read" };
+    let seen = if complete { "" } else { " of what could be read" };
     let text = match (args.yes, ended.changed) {
         (_, 0) => format!("nothing to bring back{seen}{refused}"),
         (true, changed) => format!("{} brought back{refused}", counted(changed, "object")),
@@ -59,7 +59,7 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
         ),
     };
     writeln!(session.out, "{text}")?;
-    Ok(if whole && !session.amiss && ended.refused == 0 { Exit::Done } else { Exit::Skipped })
+    Ok(if complete && !session.amiss && ended.refused == 0 { Exit::Done } else { Exit::Skipped })
 }
 
 /// One object: it must hold what we put there, or what was there before. `why` is a code, and what was seen.
@@ -85,42 +85,19 @@ pub(super) async fn one(
         let Some(found) = session.find(place, workload, &line).await? else {
             return Ok(Outcome::Refused);
         };
-        let object = found.object.clone().unwrap_or(Value::Null);
-        if found.object.is_some() && object["metadata"]["uid"] != *undone.uid {
-            let message = "it was made again since, or is of another cluster".to_owned();
-            return session.refuse(line, &[changed_since(message)]);
-        }
-        let (writes, floor) = match backwards(kind, &undone.changes, &object) {
+        let Back { writes, floor } = match back(kind, undone, &found, rules, code) {
             Ok(back) => back,
-            Err(message) if found.object.is_some() => {
-                return session.refuse(line, &[changed_since(message)]);
-            }
-            Err(_) => (Vec::new(), None),
+            Err(refusal) => return session.refuse(line, &[refusal]),
         };
-        if found.object.is_some() && writes.is_empty() {
-            writeln!(
-                session.out,
-                "same     {} in {} is as it was before",
-                plain(&line.object),
-                line.namespace
-            )?;
+        if writes.is_empty() {
+            let object = plain(&line.object);
+            writeln!(session.out, "same     {object} in {} is as it was before", line.namespace)?;
             return Ok(Outcome::Same);
         }
-        let writes: Vec<FieldWrite> = writes
-            .into_iter()
-            .map(|write| FieldWrite {
-                took_over: owner::others(&object, &write.path),
-                reasons: vec![code.to_owned()],
-                ..write
-            })
-            .collect();
-        if let Err(refusal) = guard::rollback(&found, &writes, rules) {
-            return session.refuse(line, &[refusal]);
-        }
-        let pods = ended(&writes, found.workload.as_ref());
+        let pods = pods_to_end(&writes, found.workload.as_ref());
         line.said.extend(say_of_pods(session, &line, floor, pods)?);
         line.guards = ["GONE", "PAUSED", "LIVE_CHANGED", "OWNED"].map(str::to_owned).to_vec();
-        let stamp = session.run.clone();
+        let (object, stamp) = (found.object.unwrap_or_default(), session.run.clone());
         let note = Note::RolledBack(&stamp, &undone.changes, floor);
         let passed = Passed { place, object: &object, writes: &writes, note, line };
         match session.deliver(passed).await? {
@@ -130,6 +107,33 @@ pub(super) async fn one(
     }
     let line = session.line(Verb::Rollback, place, undone.workload.clone());
     session.refuse(line, &[restless()])
+}
+
+/// What brings an object back, where no guard refuses it; no writes: it is as it was before.
+fn back(
+    kind: Kind,
+    undone: &Line,
+    found: &Found,
+    rules: &Rules,
+    code: &str,
+) -> Result<Back, Refusal> {
+    let mut back = Back::default();
+    if let Some(object) = &found.object {
+        if object["metadata"]["uid"] != *undone.uid {
+            let message = "it was made again since, or is of another cluster".to_owned();
+            return Err(changed_since(message));
+        }
+        back = backwards(kind, &undone.changes, object).map_err(changed_since)?;
+        if back.writes.is_empty() {
+            return Ok(back);
+        }
+        for write in &mut back.writes {
+            write.took_over = owner::others(object, &write.path);
+            write.reasons = vec![code.to_owned()];
+        }
+    }
+    guard::rollback(found, &back.writes, rules)?;
+    Ok(back)
 }
 
 /// The kill switch may be set on what cannot be asked.
@@ -171,18 +175,22 @@ fn say_of_pods(
     Ok(said)
 }
 
-/// The writes that bring the old values back, without what is back already, and the floor of the loop that then stands
-/// above its base.
+/// What brings the old values back.
+#[derive(Debug, Default)]
+struct Back {
+    /// The writes, without what is back already.
+    writes: Vec<FieldWrite>,
+    /// The floor of the loop that then stands above its base.
+    floor: Option<Raised>,
+}
+
+/// What brings the old values back.
 ///
 /// # Errors
 ///
 /// Where a field is none that we write, or holds neither what was put there nor what was there before.
-fn backwards(
-    kind: Kind,
-    changes: &[Changed],
-    object: &Value,
-) -> Result<(Vec<FieldWrite>, Option<Raised>), String> {
-    let [least, most] = bounds(kind);
+fn backwards(kind: Kind, changes: &[Changed], object: &Value) -> Result<Back, String> {
+    let [least, _] = bounds(kind);
     let raised = match field::amount(object, kind, Setting::MinReplicas, &least) {
         Some(Amount::Count(now)) => Raised::ours(object, &least, now)?,
         _ => None,
@@ -190,53 +198,64 @@ fn backwards(
     let mut base = raised.map(|raised| raised.base);
     let mut writes = Vec::new();
     for change in changes {
-        let (before, applied) = change.amounts()?;
-        let write = FieldWrite {
-            setting: change.setting,
-            path: Path::read(&change.field),
-            from: applied,
-            to: before,
-            reasons: Vec::new(),
-            took_over: Vec::new(),
-        };
-        if !write.path.holds(kind, write.setting) {
-            return Err(format!(
-                "`{}` is no place of ours for `{}`",
-                change.field,
-                change.setting.name()
-            ));
-        }
-        if before.figure() == 0 && kind != Kind::ScaledObject {
-            return Err(format!("`{}` would be nothing at all", change.field));
-        }
+        let write = backward(kind, change)?;
         let is_floor = raised.is_some() && write.setting == Setting::MinReplicas;
         let now = match base.filter(|_| is_floor) {
             Some(base) => Some(Amount::Count(base)),
             None => field::amount(object, kind, write.setting, &write.path),
         };
         match now {
-            Some(value) if value == before => {}
-            Some(value) if value == applied && is_floor => base = count(before),
-            Some(value) if value == applied => writes.push(write),
+            Some(value) if value == write.to => {}
+            Some(value) if value == write.from && is_floor => base = count(write.to),
+            Some(value) if value == write.from => writes.push(write),
             value => {
                 let value = value.map_or_else(|| "not set".to_owned(), |value| value.to_string());
-                return Err(format!("`{}` is {value}, we put {applied} there", change.field));
+                return Err(format!("`{}` is {value}, we put {} there", change.field, write.from));
             }
         }
     }
-    let Some((raised, base)) = raised.zip(base) else { return Ok((writes, None)) };
+    match raised.zip(base) {
+        Some((raised, base)) => Ok(under_a_floor(kind, object, writes, (raised, base))),
+        None => Ok(Back { writes, floor: None }),
+    }
+}
+
+/// The write that undoes a change.
+///
+/// # Errors
+///
+/// Where its field is none that we write.
+fn backward(kind: Kind, change: &Changed) -> Result<FieldWrite, String> {
+    let (to, from) = change.amounts()?;
+    let (setting, path) = (change.setting, Path::read(&change.field));
+    if !path.holds(kind, setting) {
+        return Err(format!("`{}` is no place of ours for `{}`", change.field, setting.name()));
+    }
+    if to.figure() == 0 && kind != Kind::ScaledObject {
+        return Err(format!("`{}` would be nothing at all", change.field));
+    }
+    Ok(FieldWrite { setting, path, from, to, reasons: Vec::new(), took_over: Vec::new() })
+}
+
+/// What the load asks for stays: only what the floor goes back to, and a ceiling below it, are brought back.
+fn under_a_floor(
+    kind: Kind,
+    object: &Value,
+    mut writes: Vec<FieldWrite>,
+    (raised, base): (Raised, u32),
+) -> Back {
+    let [path, most] = bounds(kind);
     let ceiling = writes.iter().find(|write| write.setting == Setting::MaxReplicas);
     let ceiling =
         ceiling.map(|write| write.to).or(field::amount(object, kind, Setting::MaxReplicas, &most));
     let set = raised.set.min(ceiling.and_then(count).unwrap_or(u32::MAX)).max(base);
     if (base, set) == (raised.base, raised.set) {
-        return Ok((writes, None));
+        return Back { writes, floor: None };
     }
-    // what the load asks for stays: only what it goes back to, and a ceiling below it, are brought back
     let (from, to) = (Amount::Count(raised.set), Amount::Count(set));
     let (setting, reasons, took_over) = (Setting::MinReplicas, Vec::new(), Vec::new());
-    writes.push(FieldWrite { setting, path: least, from, to, reasons, took_over });
-    Ok((writes, (set > base).then_some(Raised { base, set, ..raised })))
+    writes.push(FieldWrite { setting, path, from, to, reasons, took_over });
+    Back { writes, floor: (set > base).then_some(Raised { base, set, ..raised }) }
 }
 
 fn count(amount: Amount) -> Option<u32> {
@@ -247,7 +266,7 @@ fn count(amount: Amount) -> Option<u32> {
 }
 
 /// How many pods run, and how many of them a lower count or ceiling ends at once; `None`: none.
-fn ended(writes: &[FieldWrite], workload: Option<&Value>) -> Option<(u64, u64)> {
+fn pods_to_end(writes: &[FieldWrite], workload: Option<&Value>) -> Option<(u64, u64)> {
     let counts = [Setting::MaxReplicas, Setting::Replicas];
     let counts = writes.iter().filter(|write| counts.contains(&write.setting));
     let most = counts.map(|write| write.to.figure()).min()?;
@@ -261,7 +280,7 @@ struct Asked {
     /// Whose notes nobody can read, and why.
     odd: Vec<(Line, Refusal)>,
     /// Whether everything could be asked: what is hidden may hold a note too.
-    whole: bool,
+    complete: bool,
 }
 
 /// The last run that changed something here, by the record; where that knows of none, by the objects themselves.
@@ -276,7 +295,7 @@ async fn asked(
             || settings.services.iter().any(|one| one.namespace == line.namespace)
     };
     let lines: Vec<Line> = session.lines.iter().filter(mine).cloned().collect();
-    let asked = |lines| Asked { lines, odd: Vec::new(), whole: true };
+    let asked = |lines| Asked { lines, odd: Vec::new(), complete: true };
     let wholes = audit::wholes(&lines);
     let known = !wholes.is_empty();
     for whole in wholes {
@@ -329,10 +348,10 @@ mod tests {
     }
 
     /// Fields with what they hold and get, and base and floor of the note.
-    type Back = (Vec<(String, u64, u64)>, Option<(u32, u32)>);
+    type Undone = (Vec<(String, u64, u64)>, Option<(u32, u32)>);
 
-    fn back(changes: &[Changed], object: &Value) -> Result<Back, String> {
-        let (writes, floor) = backwards(HPA, changes, object)?;
+    fn back(changes: &[Changed], object: &Value) -> Result<Undone, String> {
+        let Back { writes, floor } = backwards(HPA, changes, object)?;
         let of = |one: &FieldWrite| (one.path.to_string(), one.from.figure(), one.to.figure());
         Ok((writes.iter().map(of).collect(), floor.map(|floor| (floor.base, floor.set))))
     }
@@ -371,7 +390,7 @@ mod tests {
             FieldWrite { setting, path, from, to, reasons: Vec::new(), took_over: Vec::new() }
         };
         let nine = json!({"status": {"replicas": 9}});
-        let of = |setting, to| ended(&[back(setting, to)], Some(&nine));
+        let of = |setting, to| pods_to_end(&[back(setting, to)], Some(&nine));
         assert_eq!(of(Setting::MaxReplicas, 5), Some((9, 4)));
         assert_eq!(of(Setting::Replicas, 8), Some((9, 1)));
         assert_eq!(of(Setting::MaxReplicas, 9), None);

@@ -231,26 +231,13 @@ impl<'a> Session<'a> {
         // only what a person named is taken, and only where somebody has it: the guard has seen to that
         let force = writes.iter().any(|write| !write.took_over.is_empty());
         let sent = manifest(place.kind, object, writes, note);
-        let after = match self.server.apply(place, &sent, Mode::DryRun, force).await {
-            Ok(after) => after,
-            // a field that somebody else got meanwhile; any other conflict is a new version of the object
-            Err(error @ CallError::Conflict { .. })
-                if error.to_string().contains("conflict with") =>
-            {
-                return self.refuse(line, &[refused(&error)]);
-            }
-            Err(CallError::Conflict { .. }) => return Ok(Outcome::Again),
-            Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
-            Err(error) => return self.refuse(line, &[refused(&error)]),
+        let rehearsed = self.server.apply(place, &sent, Mode::DryRun, force).await;
+        let after = match as_rehearsed(rehearsed, object, writes) {
+            Ok(Some(after)) => after,
+            Ok(None) => return Ok(Outcome::Again),
+            Err(Unfit::Cluster(error)) => return Err(called(error).into()),
+            Err(Unfit::Refused(refusal)) => return self.refuse(line, &[refusal]),
         };
-        if let Err(places) = only_ours(object, &after, writes) {
-            let refusal = Refusal {
-                code: "ANSWER",
-                message: format!("the server would change something else: {}", places.join(", ")),
-                hint: "see which webhook does that, or who owns the field".to_owned(),
-            };
-            return self.refuse(line, &[refusal]);
-        }
         self.refused.remove(&format!("{}/{}", line.namespace, line.object));
         let title = format!("{} in {}", line.object, line.namespace);
         self.out.write_all(diff(&title, object, &after).as_bytes())?;
@@ -325,6 +312,38 @@ impl<'a> Session<'a> {
             self.talk.say(&format!("warning: no Event: {}", plain(&error.to_string())));
         }
     }
+}
+
+/// Why a rehearsal is followed by nothing.
+enum Unfit {
+    /// Nothing else of this cluster can be done either.
+    Cluster(CallError),
+    Refused(Refusal),
+}
+
+/// What the server would make of a change; `None`: the object is another one by now.
+fn as_rehearsed(
+    answer: Result<Value, CallError>,
+    object: &Value,
+    writes: &[Write],
+) -> Result<Option<Value>, Unfit> {
+    let after = match answer {
+        Ok(after) => after,
+        // a field that somebody else got meanwhile; any other conflict is a new version of the object
+        Err(CallError::Conflict { message, .. }) if !message.contains("conflict with") => {
+            return Ok(None);
+        }
+        Err(error) if error.is_of_the_cluster() => return Err(Unfit::Cluster(error)),
+        Err(error) => return Err(Unfit::Refused(refused(&error))),
+    };
+    only_ours(object, &after, writes).map_err(|places| {
+        Unfit::Refused(Refusal {
+            code: "ANSWER",
+            message: format!("the server would change something else: {}", places.join(", ")),
+            hint: "see which webhook does that, or who owns the field".to_owned(),
+        })
+    })?;
+    Ok(Some(after))
 }
 
 /// Has a line say what the server made of a change, where that is not what it had rehearsed; what is to be said of it.

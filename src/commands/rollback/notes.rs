@@ -16,7 +16,7 @@ use crate::service::live::Live;
 /// What the objects of the services say that the last run replaced, those with the newest note of ours, and those whose
 /// note cannot be read.
 pub(super) async fn told(session: &Session<'_>, settings: &Settings, live: &Live) -> Result<Asked> {
-    let mut all = Asked { lines: Vec::new(), odd: Vec::new(), whole: !live.is_partial() };
+    let mut all = Asked { lines: Vec::new(), odd: Vec::new(), complete: !live.is_partial() };
     let mut read = 0;
     let mut denied = live.gaps.iter().find(|gap| gap.of_settings).map(|gap| Hinted {
         message: format!("nothing could be read: {}", gap.message),
@@ -38,7 +38,7 @@ pub(super) async fn told(session: &Session<'_>, settings: &Settings, live: &Live
                 Err(error) => {
                     let Hinted { message, hint } = called(error);
                     session.talk.say(&format!("warning: {message}\nhint: {hint}"));
-                    all.whole = false;
+                    all.complete = false;
                     let message = format!("nothing could be read: {message}");
                     denied = denied.or(Some(Hinted { message, hint }));
                 }

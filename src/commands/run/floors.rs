@@ -136,14 +136,8 @@ async fn stepped(
         held(session, memory, &subject, bounds, (seen.asked, doubt))?;
         return Ok((Outcome::Same, Some((seen, false))));
     }
-    if let Some(vain) = note.filter(|note| note.is_vain(bounds.floor, to))
-        && (0..run.settings.rounds.hold.0).contains(&session.now.duration_since(vain.at).as_secs())
-    {
-        let Bounds { base, floor, .. } = bounds;
-        let words = format!("the server made that of the {} sent at {:.0}", vain.set, vain.at);
-        let again = format!("it is tried again {} later", run.settings.rounds.hold);
-        let line = format!("held     {subject} at {floor}, base {base}: {words}; {again}");
-        memory.say(session.out, &subject, "in vain", &line)?;
+    if let Some(vain) = in_vain(session, run, (bounds, note), to) {
+        memory.say(session.out, &subject, "in vain", &format!("held     {subject} {vain}"))?;
         return Ok((Outcome::Refused, Some((seen, false))));
     }
     let why = format!("{} -> {to}, base {}", bounds.floor, bounds.base);
@@ -162,6 +156,20 @@ async fn stepped(
         }
     }
     Ok((outcome, Some((seen, to > bounds.floor))))
+}
+
+/// Why a floor is not sent: the server did not do it a moment ago.
+fn in_vain(
+    session: &Session<'_>,
+    run: &Run,
+    (Bounds { base, floor, .. }, note): (Bounds, Option<Raised>),
+    to: u32,
+) -> Option<String> {
+    let Raised { set, at, .. } = note.filter(|note| note.is_vain(floor, to))?;
+    let hold = run.settings.rounds.hold;
+    (0..hold.0).contains(&session.now.duration_since(at).as_secs()).then(|| {
+        format!("at {floor}, base {base}: the server made that of the {set} sent at {at:.0}; it is tried again {hold} later")
+    })
 }
 
 /// Says once why a floor is not raised further or not taken back, or why nothing can be said of one.

@@ -10,6 +10,7 @@ use super::series::{self, level, times, within};
 use super::sketch::{Anchor, Sketch};
 use crate::Assessment;
 use crate::advise::plan::{Action, Amount, Setting};
+use crate::forecast::Forecast;
 use crate::history::Signal;
 use crate::render::need::Need;
 use crate::render::wording as w;
@@ -57,13 +58,19 @@ struct View<'a> {
     wide: bool,
 }
 
+const WIDE: Frame = Frame { left: 68, top: 60, right: 1520, bottom: 520 };
+const NARROW: Frame = Frame { left: 48, top: 60, right: 608, bottom: 484 };
+
+/// Time and need of the coming week, at even odds and at 95 %.
+fn ahead(f: &Forecast, need: &Need<'_>) -> Vec<(i64, u32, u32)> {
+    let steps = times(f).take(within(f, WEEK_S)).enumerate();
+    let both = |(i, t)| Some((t, need.at(level(f, i, 0.5))?, need.at(level(f, i, 0.95))?));
+    steps.filter_map(both).collect()
+}
+
 impl<'a> View<'a> {
     fn new(a: &'a Assessment, component: &'a str, wide: bool) -> Option<Self> {
-        let frame = if wide {
-            Frame { left: 68, top: 60, right: 1520, bottom: 520 }
-        } else {
-            Frame { left: 48, top: 60, right: 608, bottom: 484 }
-        };
+        let frame = if wide { WIDE } else { NARROW };
         let need = Need::of(a, component)?;
         let from = Timestamp::from_second(a.at.as_second() - WEEK_S).ok()?;
         let history = |subject, signal| {
@@ -72,22 +79,10 @@ impl<'a> View<'a> {
                 .unwrap_or_default()
         };
         let ready = history(Some(component), Signal::Replicas);
-        let seen = history(None, Signal::Load);
-        let seen: BTreeMap<i64, f64> = seen
-            .into_iter()
-            .filter_map(|(at, load)| Some((at, f64::from(need.at(load)?))))
-            .collect();
-        let ahead: Vec<_> = a.forecast.as_ref().map_or_else(
-            |_| Vec::new(),
-            |f| {
-                let steps = times(f).take(within(f, WEEK_S)).enumerate();
-                steps
-                    .filter_map(|(i, t)| {
-                        Some((t, need.at(level(f, i, 0.5))?, need.at(level(f, i, 0.95))?))
-                    })
-                    .collect()
-            },
-        );
+        let seen = history(None, Signal::Load).into_iter();
+        let seen: BTreeMap<i64, f64> =
+            seen.filter_map(|(at, load)| Some((at, f64::from(need.at(load)?)))).collect();
+        let ahead = a.forecast.as_ref().map(|f| ahead(f, &need)).unwrap_or_default();
         if ready.is_empty() && seen.is_empty() {
             return None;
         }

@@ -127,79 +127,52 @@ fn replica_queries(service: &Service, component: &Component) -> Vec<Part> {
     ]
 }
 
+/// The containers of a component as cAdvisor tells them, and as kube-state-metrics does.
+fn containers(service: &Service, component: &Component) -> (Matchers, Matchers) {
+    let pods = in_namespace(service).and("pod", Match::Regex, &pods(component));
+    if let Some(name) = &component.container {
+        let one = pods.equal("container", name);
+        return (one.clone(), one);
+    }
+    // cAdvisor also reports the pod as a whole (no container) and its sandbox (`POD`): both would count twice (case 28)
+    let no_pod = pods.clone().and("container", Match::NotEqual, "");
+    (no_pod.and("container", Match::NotEqual, "POD"), pods)
+}
+
 /// `cAdvisor` and kube-state-metrics on containers.
 fn container_queries(service: &Service, component: &Component, window: &Window) -> Vec<Part> {
-    let pods = in_namespace(service).and("pod", Match::Regex, &pods(component));
-    // cAdvisor also reports the pod as a whole (no container) and its sandbox (`POD`): both would count twice (case 28)
-    let used = match &component.container {
-        Some(name) => pods.clone().equal("container", name),
-        None => pods.clone().and("container", Match::NotEqual, "").and(
-            "container",
-            Match::NotEqual,
-            "POD",
-        ),
-    };
-    let stated = match &component.container {
-        Some(name) => pods.equal("container", name),
-        None => pods,
-    };
+    const CPU: &str = "container_cpu_usage_seconds_total";
+    const MEMORY: &str = "container_memory_working_set_bytes";
+    const PERIODS: &str = "container_cpu_cfs_periods_total";
+    const THROTTLED: &str = "container_cpu_cfs_throttled_periods_total";
+    const RESTARTS: &str = "kube_pod_container_status_restarts_total";
+    const ENDED: &str = "kube_pod_container_status_last_terminated_reason";
+    let (used, stated) = containers(service, component);
     let Window { rate, events, step } = window;
     let each = |inner: String| format!("max by (pod, container) ({inner})");
     let per_pod = |inner: String| format!("sum by (pod) ({})", each(inner));
-    let cpu = format!("rate(container_cpu_usage_seconds_total{used}[{rate}])");
-    let memory = format!("max_over_time(container_memory_working_set_bytes{used}[{step}])");
+    let rate_of = |metric: &str| format!("rate({metric}{used}[{rate}])");
+    let sum_of = |metric: &str| format!("sum({})", each(rate_of(metric)));
+    let memory = format!("max_over_time({MEMORY}{used}[{step}])");
     let spec = |kind: &str, resource: &str| {
         let matchers = stated.clone().equal("resource", resource);
         format!("max({})", per_pod(format!("kube_pod_container_resource_{kind}{matchers}")))
     };
-    let throttled =
-        |metric: &str| format!("sum({})", each(format!("rate({metric}{used}[{rate}])")));
-    let restarts = format!("changes(kube_pod_container_status_restarts_total{stated}[{events}])");
-    let killed = format!(
-        "kube_pod_container_status_last_terminated_reason{}",
-        stated.clone().equal("reason", "OOMKilled")
-    );
+    let restarts = format!("changes({RESTARTS}{stated}[{events}])");
+    let killed = format!("{ENDED}{}", stated.clone().equal("reason", "OOMKilled"));
     let kills = format!("sum({} * on (pod, container) {})", each(restarts), each(killed));
-    let none = format!("0 * sum(kube_pod_container_status_restarts_total{stated})");
+    let none = format!("0 * sum({RESTARTS}{stated})");
+    let throttled = format!("{} / {}", sum_of(THROTTLED), sum_of(PERIODS));
     vec![
-        (
-            Signal::Cpu,
-            "container_cpu_usage_seconds_total",
-            used.clone(),
-            format!("sum({})", each(cpu.clone())),
-        ),
-        (
-            Signal::CpuMax,
-            "container_cpu_usage_seconds_total",
-            used.clone(),
-            format!("max({})", per_pod(cpu)),
-        ),
+        (Signal::Cpu, CPU, used.clone(), sum_of(CPU)),
+        (Signal::CpuMax, CPU, used.clone(), format!("max({})", per_pod(rate_of(CPU)))),
         (Signal::CpuRequest, REQUESTS, stated.clone(), spec("requests", "cpu")),
         (Signal::CpuLimit, LIMITS, stated.clone(), spec("limits", "cpu")),
-        (
-            Signal::Throttled,
-            "container_cpu_cfs_periods_total",
-            used.clone(),
-            format!(
-                "{} / {}",
-                throttled("container_cpu_cfs_throttled_periods_total"),
-                throttled("container_cpu_cfs_periods_total")
-            ),
-        ),
-        (
-            Signal::Memory,
-            "container_memory_working_set_bytes",
-            used.clone(),
-            format!("max({})", per_pod(memory)),
-        ),
+        (Signal::Throttled, PERIODS, used.clone(), throttled),
+        (Signal::Memory, MEMORY, used.clone(), format!("max({})", per_pod(memory))),
         (Signal::MemoryRequest, REQUESTS, stated.clone(), spec("requests", "memory")),
         (Signal::MemoryLimit, LIMITS, stated.clone(), spec("limits", "memory")),
-        (
-            Signal::OomKills,
-            "kube_pod_container_status_restarts_total",
-            stated,
-            format!("{kills} or {none}"),
-        ),
+        (Signal::OomKills, RESTARTS, stated, format!("{kills} or {none}")),
     ]
 }
 
