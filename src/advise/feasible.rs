@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::advise::findings;
 use crate::advise::plan::{Amount, Code, Finding, ServicePlan, Setting, Severity};
 use crate::service::live::{Amounts, LimitRange, Live, Node, Quota, Workload};
-use crate::service::pod::{asks, is_counted, outside};
+use crate::service::pod::{asks, is_counted, outside, unstated};
 use crate::service::{Component, Service};
 use crate::units::counted;
 
@@ -28,6 +28,7 @@ pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
         let counts = |quota: &&Quota| is_counted(&advised.pod, &quota.scopes, ranges);
         for quota in quotas.into_iter().flatten().filter(counts) {
             found.extend(over_quota(&advised, quota));
+            found.extend(not_counted(&advised, quota, ranges));
         }
         if let Some((range, _)) = outside(&advised.pod, ranges) {
             let message = format!(
@@ -142,6 +143,18 @@ fn over_quota(advised: &Advised<'_>, quota: &Quota) -> Option<Finding> {
     })
 }
 
+/// A quota that counts what a container does not state.
+fn not_counted(advised: &Advised<'_>, quota: &Quota, ranges: &[LimitRange]) -> Option<Finding> {
+    let (container, what) = unstated(&advised.pod, quota, ranges)?;
+    Some(warning(
+        format!(
+            "{}: quota `{}` counts {what}, and container `{container}` states none: the server makes no new pod",
+            advised.name, quota.name
+        ),
+        "state it for every container, or give a limit range a default",
+    ))
+}
+
 /// Nodes that could not hold the most pods even if nothing else ran on them.
 fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
     let schedulable: Vec<&Node> = nodes.iter().filter(|node| node.schedulable).collect();
@@ -232,7 +245,7 @@ mod tests {
             exists: Some(true),
             replicas: Some(3),
             container: Some(container),
-            pod: json!({"containers": [{"name": "mesh"}, {"name": "api", "resources": {
+            pod: json!({"containers": [{"name": "mesh", "resources": {"limits": {"cpu": "0", "memory": "0"}}}, {"name": "api", "resources": {
                 "requests": {"cpu": "600m", "memory": "384Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}}]}),
             ..Workload::default()
         };

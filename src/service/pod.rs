@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::service::live::{Amounts, LimitRange, Scope};
+use crate::service::live::{Amounts, LimitRange, Quota, Scope};
 use crate::units::{Bytes, Millicores};
 
 /// Its containers, without those that only prepare it.
@@ -80,6 +80,34 @@ pub fn outside<'a>(pod: &Value, ranges: &'a [LimitRange]) -> Option<(&'a LimitRa
         }
     }
     None
+}
+
+/// A container that states nothing of what a quota counts, and what that is: the server makes no such pod. Where the pod as a
+/// whole says what it asks for, its containers need not.
+#[must_use]
+pub fn unstated(
+    pod: &Value,
+    quota: &Quota,
+    ranges: &[LimitRange],
+) -> Option<(String, &'static str)> {
+    let hard = [quota.hard.requests, quota.hard.limits];
+    let counted = hard.map(|of| [of.cpu.is_some(), of.memory.is_some()]);
+    if pod["resources"].is_object() {
+        return None;
+    }
+    containers(pod).chain(first(pod)).find_map(|container| {
+        let (requests, limits) = given(container, ranges);
+        let states = [requests, limits].map(|of| [of.cpu.is_some(), of.memory.is_some()]);
+        let lacks = |i: usize, j: usize| counted[i][j] && !states[i][j];
+        let all = [
+            (0, 0, "CPU requests"),
+            (0, 1, "memory requests"),
+            (1, 0, "CPU limits"),
+            (1, 1, "memory limits"),
+        ];
+        let (_, _, what) = all.into_iter().find(|(i, j, _)| lacks(*i, *j))?;
+        Some((container["name"].as_str().unwrap_or_default().to_owned(), what))
+    })
 }
 
 /// Whether a quota of these scopes counts such a pod; one of which that is not known does.
@@ -179,6 +207,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::service::live::QuotaAmounts;
 
     fn memory(mebibytes: u64) -> Amounts {
         Amounts { cpu: None, memory: Some(Bytes(mebibytes << 20)) }
@@ -235,6 +264,19 @@ mod tests {
         assert_eq!(outside(&pod, &ranges(memory(80))), None);
         assert!(outside(&pod, &[range("Container", memory(600), none)]).is_some());
         assert_eq!(outside(&Value::Null, &ranges(memory(100))), None);
+    }
+
+    #[test]
+    fn a_quota_wants_of_every_container_what_it_counts() {
+        let hard = QuotaAmounts { limits: memory(9000), ..QuotaAmounts::default() };
+        let quota = Quota { name: "team".to_owned(), scopes: Vec::new(), hard, used: hard };
+        let mut pod = json!({"containers": [of("redis", 512), {"name": "exporter"}]});
+        let said = |pod: &Value, ranges: &[LimitRange]| unstated(pod, &quota, ranges);
+        assert_eq!(said(&pod, &[]), Some(("exporter".to_owned(), "memory limits")));
+        assert_eq!(said(&pod, &[range("Container", Amounts::default(), memory(64))]), None);
+        pod["resources"] = json!({"limits": {"memory": "1Gi"}});
+        assert_eq!(said(&pod, &[]), None);
+        assert_eq!(said(&json!({"containers": [of("redis", 512)]}), &[]), None);
     }
 
     #[test]

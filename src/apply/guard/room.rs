@@ -9,7 +9,7 @@ use crate::advise::plan::Setting;
 use crate::apply::field;
 use crate::render::objects::Kind;
 use crate::service::live::{Amounts, Budget, LimitRange, Namespace, Quota, Share};
-use crate::service::pod::{amounts, asks, class, containers, is_counted, outside};
+use crate::service::pod::{amounts, asks, class, containers, is_counted, outside, unstated};
 
 /// The object with the new values in it.
 fn after(s: &Situation<'_>) -> Option<Value> {
@@ -144,39 +144,52 @@ fn quotas_fit(
             Some(_) => no("what its quotas leave cannot be read", "allow `list` on resourcequotas"),
         };
     };
-    let running = workload["spec"]["replicas"].as_u64().unwrap_or(1);
     let ranges = ranges(namespace);
-    let (now, after) = (template(workload), template(resized.unwrap_or(workload)));
-    let (now, each) = (Needs::of(now, ranges), Needs::of(after, ranges));
+    let after = template(resized.unwrap_or(workload));
     let made = made(s, after);
-    let more = s
-        .writes
-        .iter()
-        .filter(|write| matches!(write.setting, Setting::Replicas | Setting::MinReplicas))
-        .map(|write| write.to.figure().saturating_sub(running))
-        .max()
-        .unwrap_or(0);
-    // one pod more than there are is there while a rollout goes on
-    let surge = u64::from(resized.is_some() && s.change.kind == Kind::Deployment);
-    let extra = |now: u64, each: u64| each.saturating_sub(now) * running + each * (more + surge);
-    let extra = Needs {
-        requests: [
-            extra(now.requests[0], each.requests[0]),
-            extra(now.requests[1], each.requests[1]),
-        ],
-        limits: [extra(now.limits[0], each.limits[0]), extra(now.limits[1], each.limits[1])],
-        pods: more + surge,
-    };
-    let short = quotas
-        .iter()
-        .filter(|quota| is_counted(&made, &quota.scopes, ranges))
-        .find_map(|quota| lacking(quota, &extra).map(|what| (quota, what)));
+    let extra = extra(s, workload, resized, ranges);
+    let mut mine = quotas.iter().filter(|quota| is_counted(&made, &quota.scopes, ranges));
+    let new_pods = resized.is_some() || extra.pods > 0;
+    let unstated = |quota| Some((quota, unstated(after, quota, ranges).filter(|_| new_pods)?));
+    if let Some((Quota { name, .. }, (container, what))) = mine.clone().find_map(unstated) {
+        return no(
+            format!(
+                "quota `{name}` counts {what}, and container `{container}` states none: no such pod would be made"
+            ),
+            "state it for every container in a pull request",
+        );
+    }
+    let short = mine.find_map(|quota| lacking(quota, &extra).map(|what| (quota, what)));
     match short {
         None => Ok(()),
         Some((quota, what)) => no(
             format!("quota `{}` has no room for that: {what}", quota.name),
             "raise the quota first",
         ),
+    }
+}
+
+/// What is asked for in addition to what is there.
+fn extra(
+    s: &Situation<'_>,
+    workload: &Value,
+    resized: Option<&Value>,
+    ranges: &[LimitRange],
+) -> Needs {
+    let running = workload["spec"]["replicas"].as_u64().unwrap_or(1);
+    let (now, after) = (template(workload), template(resized.unwrap_or(workload)));
+    let (now, each) = (Needs::of(now, ranges), Needs::of(after, ranges));
+    let counts = [Setting::Replicas, Setting::MinReplicas];
+    let counts = s.writes.iter().filter(|write| counts.contains(&write.setting));
+    let more = counts.map(|write| write.to.figure().saturating_sub(running)).max().unwrap_or(0);
+    // one pod more than there are is there while a rollout goes on
+    let pods = more + u64::from(resized.is_some() && s.change.kind == Kind::Deployment);
+    let of = |now: u64, each: u64| each.saturating_sub(now) * running + each * pods;
+    let both = |now: [u64; 2], each: [u64; 2]| [of(now[0], each[0]), of(now[1], each[1])];
+    Needs {
+        requests: both(now.requests, each.requests),
+        limits: both(now.limits, each.limits),
+        pods,
     }
 }
 
@@ -277,7 +290,7 @@ mod tests {
     use super::*;
     use crate::apply::guard::scene::Scene;
     use crate::service::live::{QuotaAmounts, Scope, Workload};
-    use crate::units::Bytes;
+    use crate::units::{Bytes, Millicores};
 
     fn memory(mebibytes: u64) -> Amounts {
         Amounts { cpu: None, memory: Some(Bytes(mebibytes << 20)) }
@@ -333,6 +346,24 @@ mod tests {
         let mut scene = Scene::redis();
         scene.found.pods = Some(vec![json!({"spec": {"priorityClassName": "low"}})]);
         assert_eq!(with(scene, &[high()]), None);
+    }
+
+    #[test]
+    fn a_quota_that_wants_what_a_container_does_not_state_holds_a_change_that_makes_new_pods() {
+        let hard = QuotaAmounts {
+            requests: Amounts { cpu: Some(Millicores(9000)), memory: None },
+            ..QuotaAmounts::default()
+        };
+        let quota = Quota {
+            name: "team".to_owned(),
+            scopes: Vec::new(),
+            hard,
+            used: QuotaAmounts::default(),
+        };
+        let said = refused(Scene::redis(), |one| one.quotas = Some(vec![quota.clone()]));
+        let said = said.unwrap_or_default();
+        assert!(said.starts_with("quota `team` counts CPU requests, and container `"), "{said}");
+        assert!(said.ends_with("states none: no such pod would be made"), "{said}");
     }
 
     #[test]
