@@ -118,6 +118,8 @@ pub struct Current {
     pub doubt: Option<Doubt>,
     /// What the cluster told of requests and limits; `None`: it was not asked, or not told.
     pub resources: Option<Resources>,
+    /// Whether the cluster told that nobody scales it.
+    pub alone: bool,
 }
 
 /// What a cluster leaves in doubt.
@@ -161,6 +163,7 @@ impl Current {
             memory_limit: self.memory_limit.or(other.memory_limit),
             doubt: self.doubt.or(other.doubt),
             resources: self.resources.or(other.resources),
+            alone: self.alone || other.alone,
         }
     }
 

@@ -6,8 +6,9 @@ use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
 };
 use crate::advise::{Known, series, skipped};
-use crate::history::{SeriesKey, Signal};
-use crate::units::{Bytes, Millicores};
+use crate::history::{self, SeriesKey, Signal};
+use crate::service::Current;
+use crate::units::{Bytes, Millicores, Period};
 
 /// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
 /// and not at all where that is not known. A request that equals its limit stays equal: apart, the pod would lose its
@@ -74,6 +75,64 @@ pub fn cpu_within_limit(request: &mut Recommendation, limit: Option<Millicores>)
         let message = format!("not above its limit of {limit}");
         set(request, limit, Reason { code: Code::Coupled, message });
     }
+}
+
+/// Holds sizes where counts go down: what a pod uses was seen with the pods of today, and of fewer each has more to do.
+pub fn counts_before_sizes(dwell: Period, all: &mut [Recommendation]) {
+    let counts = [Setting::Replicas, Setting::MinReplicas, Setting::MaxReplicas];
+    if !all.iter().any(|one| counts.contains(&one.setting) && one.action == Action::Lower) {
+        return;
+    }
+    let sizes = [Setting::CpuRequest, Setting::MemoryRequest, Setting::MemoryLimit];
+    for one in all.iter_mut().filter(|one| sizes.contains(&one.setting)) {
+        if let Some(today) = one.current.filter(|_| one.action == Action::Lower) {
+            let message = format!(
+                "less would do, but fewer pods are advised, and each has more to do then: when they have run so for {dwell}"
+            );
+            set(one, today, Reason { code: Code::Coupled, message });
+        }
+    }
+}
+
+/// Holds a CPU request that would have its HPA ask for more pods than it may have: the smaller the request, the more pods
+/// the same use is at the target.
+pub fn request_within_bounds(
+    known: &Known<'_>,
+    current: Current,
+    growth: f64,
+    all: &mut [Recommendation],
+) {
+    let target = |setting| {
+        let one = all.iter().find(|one: &&Recommendation| one.setting == setting)?;
+        one.target.or(one.current).map(Amount::figure)
+    };
+    let most = target(Setting::MaxReplicas);
+    let Some((percent, most)) = current.target_utilization.zip(most) else { return };
+    let request = all.iter_mut().find(|one| one.setting == Setting::CpuRequest);
+    let Some(request) = request.filter(|one| one.action == Action::Lower) else { return };
+    let (Some(today), Some(Amount::Cpu(then))) = (request.current, request.target) else { return };
+    let used = series(known, &SeriesKey::of(&request.component, Signal::Cpu)).ok();
+    let used = used.and_then(|used| history::peak(used.last(known.policy.dwell)));
+    let why = match used {
+        None => "what all of its pods use together is not known".to_owned(),
+        Some(cores) => {
+            #[expect(clippy::cast_precision_loss, reason = "millicores and percent of one pod")]
+            let each = then.0 as f64 / 1000.0 * f64::from(percent) / 100.0;
+            let pods = (cores * growth / each).ceil();
+            #[expect(clippy::cast_precision_loss, reason = "a count of pods")]
+            if pods <= most as f64 {
+                return;
+            }
+            format!(
+                "at {percent} % of {then} its HPA would ask for {pods:.0} pods, and {most} is its maximum"
+            )
+        }
+    };
+    set(
+        request,
+        today,
+        Reason { code: Code::Coupled, message: format!("less would do, but {why}") },
+    );
 }
 
 /// Another target, with the reason for it first and the bounds around it.

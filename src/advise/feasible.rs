@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::advise::findings;
-use crate::advise::plan::{Amount, Code, Finding, ServicePlan, Setting, Severity};
-use crate::service::live::{Amounts, LimitRange, Live, Node, Quota, Workload};
-use crate::service::pod::{asks, is_counted, outside, unstated};
+use crate::advise::plan::{
+    Action, Amount, Code, Finding, Reason, Recommendation, ServicePlan, Setting, Severity,
+};
+use crate::service::live::{Amounts, LimitRange, Live, Namespace, Node, Quota, Workload};
+use crate::service::pod::{asks, is_counted, may_come_to, outside, unstated};
 use crate::service::{Component, Service};
 use crate::units::counted;
 
@@ -32,8 +34,10 @@ pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
         }
         if let Some((range, _)) = outside(&advised.pod, ranges) {
             let message = format!(
-                "{}: its advised size is outside of limit range `{}`",
-                advised.name, range.name
+                "{}: its advised size is outside of limit range `{}` ({})",
+                advised.name,
+                range.name,
+                range.words()
             );
             found.push(warning(message, "change the limit range in the same change"));
         }
@@ -42,8 +46,33 @@ pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
             found.extend(fewer_than_zones(&advised, nodes));
         }
         found.extend(over_budget(&advised, workload));
+        found.extend(sized_by_a_vpa(plan, &advised, workload));
+        found.extend(claims_that_go(&advised, workload));
+    }
+    for one in plan.recommendations.iter_mut().filter(|one| one.setting == Setting::Storage) {
+        found.extend(not_expandable(one, live.namespaces.get(&service.namespace)));
     }
     findings::add(plan, found);
+}
+
+/// Holds a volume whose class does not let it grow: the server refuses the larger claim.
+fn not_expandable(one: &mut Recommendation, namespace: Option<&Namespace>) -> Option<Finding> {
+    let claim = namespace?.claims.as_ref()?.get(&one.component)?;
+    let (today, target) = (one.current?, one.target?);
+    if one.action != Action::Raise || claim.expandable != Some(false) {
+        return None;
+    }
+    let class = claim.class.as_deref().unwrap_or_default();
+    let message = format!("{target} by its growth; its class `{class}` does not let it expand");
+    one.reasons.insert(0, Reason { code: Code::Room, message });
+    (one.action, one.target) = (Action::Keep, Some(today));
+    Some(warning(
+        format!(
+            "{}: {target} is needed, and storage class `{class}` does not let a volume expand",
+            one.component
+        ),
+        "make a new, larger claim and move the data, or set `allowVolumeExpansion` where the driver can do it",
+    ))
 }
 
 /// What a component would be with every target taken over.
@@ -54,6 +83,8 @@ struct Advised<'a> {
     /// The fewest and the most pods.
     least: u64,
     most: u64,
+    /// Whether a count goes down.
+    lowers: bool,
     /// One pod as it would be.
     pod: Value,
     /// What one pod requests and is limited to, now and then.
@@ -77,6 +108,10 @@ impl<'a> Advised<'a> {
             one.target.or(one.current)
         };
         let count = |setting| target(setting).map(Amount::figure);
+        let counts = [Setting::Replicas, Setting::MinReplicas, Setting::MaxReplicas];
+        let mine = plan.recommendations.iter().filter(|one| one.component == component.name);
+        let mut mine = mine.filter(|one| counts.contains(&one.setting));
+        let lowers = mine.any(|one| one.action == Action::Lower);
         let replicas = count(Setting::Replicas);
         let mut pod = workload.pod.clone();
         // a pod that was not told stays so
@@ -97,6 +132,7 @@ impl<'a> Advised<'a> {
         Some(Self {
             name: &component.name,
             running,
+            lowers,
             least: count(Setting::MinReplicas).or(replicas).unwrap_or(running),
             most: count(Setting::MaxReplicas).or(replicas).unwrap_or(running).max(running),
             now: asks(&workload.pod, ranges),
@@ -172,14 +208,16 @@ fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
     if schedulable.is_empty() {
         return None;
     }
+    let takes = |node: &&&Node| may_come_to(&advised.pod, node);
+    let schedulable: Vec<&Node> = schedulable.iter().filter(takes).copied().collect();
     let fits = schedulable.iter().map(holds).fold(0, u64::saturating_add);
     (fits < advised.most).then(|| {
         warning(
             format!(
-                "{}: {} pods of this size are advised at most, and the {} nodes of today hold {fits} of them, if nothing else runs there",
+                "{}: {} pods of this size are advised at most, and the {} of today that take them hold {fits}, if nothing else runs there",
                 advised.name,
                 advised.most,
-                schedulable.len()
+                counted(schedulable.len(), "node")
             ),
             "add nodes, or let a cluster autoscaler do it",
         )
@@ -189,7 +227,7 @@ fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
 /// A minimum at which a zone would be left without a pod.
 fn fewer_than_zones(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
     let zones: BTreeSet<&str> = nodes.iter().filter_map(|node| node.zone.as_deref()).collect();
-    let few = advised.least < advised.running && advised.least < zones.len() as u64;
+    let few = advised.lowers && advised.least < zones.len() as u64;
     few.then(|| {
         warning(
             format!(
@@ -200,6 +238,42 @@ fn fewer_than_zones(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
                 zones.len()
             ),
             "`plimsoll apply` will not lower it; lower it by hand, if that is meant",
+        )
+    })
+}
+
+/// A VPA that sets what is advised here too.
+fn sized_by_a_vpa(
+    plan: &ServicePlan,
+    advised: &Advised<'_>,
+    workload: &Workload,
+) -> Option<Finding> {
+    let vpa = workload.vpas.iter().flatten().find(|vpa| vpa.mode != "Off")?;
+    let sizes =
+        [Setting::CpuRequest, Setting::MemoryRequest, Setting::MemoryLimit, Setting::Memory];
+    let mine = plan.recommendations.iter().filter(|one| one.component == advised.name);
+    let mut mine = mine.filter(|one| sizes.contains(&one.setting) && one.target.is_some());
+    mine.any(|one| one.target != one.current).then(|| Finding {
+        code: Code::Coupled,
+        ..warning(
+            format!(
+                "{}: VPA `{}` (mode `{}`) sets the size of its pods: what the object says is where it begins",
+                advised.name, vpa.name, vpa.mode
+            ),
+            "let one of the two do it: `plimsoll patch` gives the VPA the advised sizes as bounds; `apply` leaves the size to it",
+        )
+    })
+}
+
+/// Volume claims that are deleted with the pods that end.
+fn claims_that_go(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
+    (advised.lowers && workload.claims_go).then(|| {
+        warning(
+            format!(
+                "{}: fewer pods are advised, and the volume claims of those that end are deleted (`whenScaled: Delete`)",
+                advised.name
+            ),
+            "`plimsoll apply` will not lower it; set `persistentVolumeClaimRetentionPolicy.whenScaled: Retain` first",
         )
     })
 }
@@ -303,11 +377,16 @@ mod tests {
             allocatable: Amounts { cpu: Some(Millicores(cpu)), memory: None },
             pods: Some(110),
             zone: None,
+            taints: Vec::new(),
             schedulable: true,
         };
         // three pods of 600m on a node of 2 cores, six on one of 3.9
         let said = found(|live, _| live.nodes = Some(vec![node(2000), node(3900)]));
-        assert!(said[0].contains("the 2 nodes of today hold 9 of them"), "{said:?}");
+        assert!(said[0].contains("the 2 nodes of today that take them hold 9"), "{said:?}");
+        let gpu = json!({"key": "gpu", "effect": "NoSchedule"});
+        let tainted = Node { taints: vec![gpu], ..node(9000) };
+        let said = found(|live, _| live.nodes = Some(vec![node(2000), tainted.clone()]));
+        assert!(said[0].contains("the 1 node of today that take them hold 3"), "{said:?}");
         assert_eq!(found(|live, _| live.nodes = Some(Vec::new())), Vec::<String>::new());
         let ranged = |of: &str, max: u64| {
             found(|live, _| {
@@ -325,7 +404,8 @@ mod tests {
                 live.namespaces.insert(example::service().namespace, namespace);
             })
         };
-        let outside = ["api: its advised size is outside of limit range `small`"];
+        let outside =
+            ["api: its advised size is outside of limit range `small` (memory at most 256Mi)"];
         assert_eq!(ranged("Container", 256), outside);
         assert_eq!(ranged("Pod", 256), outside);
         assert_eq!(ranged("Pod", 512), Vec::<String>::new());

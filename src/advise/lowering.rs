@@ -170,13 +170,14 @@ fn no_hpa(known: &Known<'_>, component: &Component, reason: Reason) -> Reason {
     Reason { message, ..reason }
 }
 
-/// Whether no HPA scales a component: by the metrics, or by the settings where those say a count.
+/// Whether no HPA scales a component: by the metrics, or where they were not asked by the cluster, or by the settings that say
+/// a count.
 fn has_no_hpa(known: &Known<'_>, component: &Component) -> bool {
     let Current { replicas, .. } = component.current;
     let current = known.current.get(&component.name).copied().unwrap_or_default();
     match known.history.get(&SeriesKey::of(&component.name, Signal::HpaMax)) {
         Some(Evidence::NoSeries) => !current.has_hpa(),
-        None => replicas.is_some() && !current.has_hpa(),
+        None => (current.alone || replicas.is_some()) && !current.has_hpa(),
         Some(_) => false,
     }
 }
@@ -291,12 +292,16 @@ pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Re
     } else {
         Signal::SpecReplicas
     };
+    let mut components = known.service.components.iter();
+    let counted = components.any(|component| component.name == name && !component.memory);
     let signals: &[Signal] = match setting {
         Setting::MinReplicas => &[Signal::HpaMin],
         Setting::MaxReplicas => &[Signal::HpaMax],
         Setting::Replicas => &[Signal::SpecReplicas],
-        // what a pod uses of the processor depends on how many of them there are
+        // what a pod uses depends on how many of them there are
         Setting::CpuRequest => &[Signal::CpuRequest, count],
+        Setting::MemoryLimit if counted => &[Signal::MemoryLimit, count],
+        Setting::MemoryRequest if counted => &[Signal::MemoryRequest, count],
         Setting::Memory | Setting::MemoryLimit => &[Signal::MemoryLimit],
         Setting::MemoryRequest => &[Signal::MemoryRequest],
         Setting::TargetUtilization => &[Signal::HpaTarget],

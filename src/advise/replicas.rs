@@ -4,7 +4,7 @@ use crate::advise::decide::{Decision, Enough, Unit, decide};
 use crate::advise::lowering::{settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::{Asked, Sizing};
-use crate::advise::{BOUND_LEVELS, Known, Outlook, current, runway, skipped};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, current, runway, series, skipped};
 use crate::history::{self, SeriesKey, Signal};
 use crate::service::{Component, Current, Doubt};
 use crate::units::counted;
@@ -62,6 +62,11 @@ fn one(
         let unknown = skip(current_unknown(known, component, doubt, &asked, outlook));
         return Recommendation { uncapped_target, ..unknown };
     };
+    if setting == Setting::MinReplicas && current == 0 {
+        let message = "a minimum of 0 lets it scale to nothing, and it is let sleep".to_owned();
+        let asleep = skip(Reason { code: Code::NotInForce, message });
+        return Recommendation { uncapped_target, ..asleep };
+    }
     let at = |load: f64| sizing.replicas(load).map_or(u32::MAX, |asked| want(&asked));
     let decision = decided(known, &sizing, (setting, current, want), (want(&asked), outlook));
     let target = u32::try_from(decision.target).unwrap_or(u32::MAX);
@@ -94,14 +99,39 @@ fn decided(
     let enough = |asked: Asked| if beyond(&asked) { u32::MAX } else { want(&asked) };
     let enough = sizing.replicas(outlook.lowering.load).map_or(u32::MAX, enough);
     let above = above_what_ran(known, name, setting, wanted);
+    let by_memory = if setting == Setting::Replicas { by_memory(known, name, current) } else { 0 };
+    let enough = if by_memory > enough {
+        Enough {
+            figure: by_memory.into(),
+            why: "the memory of fewer pods, grown with their load, would pass its limit",
+        }
+    } else {
+        Enough::by_load(enough.into(), &outlook.lowering)
+    };
     decide(
         current.into(),
         wanted.into(),
-        Enough::by_load(enough.into(), &outlook.lowering),
+        enough,
         &outlook.lowering.clone().and(settled(known, name, setting)).and(above),
         known.policy.max_step,
         Unit::COUNT,
     )
+}
+
+/// The fewest pods whose memory stays within its limit, as if all that the pods of today use were shared among them; 0 where
+/// the limit or the use is not known.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "memory lies far below 2^53, and a count of pods saturates"
+)]
+fn by_memory(known: &Known<'_>, name: &str, current: u32) -> u32 {
+    let limit = known.current.get(name).and_then(|current| current.memory_limit);
+    let used = series(known, &SeriesKey::of(name, Signal::Memory)).ok();
+    let used = used.and_then(|used| history::peak(used.last(known.policy.dwell)));
+    used.zip(limit)
+        .map_or(0, |(used, limit)| (f64::from(current) * used / limit.0 as f64).ceil() as u32)
 }
 
 /// Whether a maximum stays above the pods that ran in the dwell time: an HPA that wanted them may want them again.

@@ -175,13 +175,7 @@ impl Case<'_> {
         reason = "positive; a float above u64 saturates"
     )]
     fn enough(&self, setting: Setting, need: &Need, in_force: u64) -> Enough<'static> {
-        let load = super::load(self.known).ok();
-        let seen = load.and_then(|load| history::peak(load.last(self.known.policy.dwell)));
-        let growth = match (self.outlook, seen) {
-            (Ok(outlook), Some(seen)) if seen > 0.0 => (outlook.lowering.load / seen).max(1.0),
-            // nothing is lowered then
-            _ => 1.0,
-        };
+        let growth = growth(self.known, self.outlook);
         let figure = setting_step(setting, (need.lately * growth).ceil() as u64);
         let why = if setting_step(setting, need.lately.ceil() as u64) >= in_force {
             "the busiest of the last days used too much"
@@ -202,6 +196,17 @@ impl Case<'_> {
         let seen =
             |signal: &Signal| long_and_whole(known, &SeriesKey::of(name, *signal)).map(|_| ());
         lowering.and(evidence.iter().try_for_each(seen)).and(not_killed(known, name))
+    }
+}
+
+/// How many times the load of the dwell time the load is that lowering must leave room for.
+pub fn growth(known: &Known<'_>, outlook: Result<&Outlook<'_>, &Reason>) -> f64 {
+    let load = super::load(known).ok();
+    let seen = load.and_then(|load| history::peak(load.last(known.policy.dwell)));
+    match (outlook, seen) {
+        (Ok(outlook), Some(seen)) if seen > 0.0 => (outlook.lowering.load / seen).max(1.0),
+        // nothing is lowered then
+        _ => 1.0,
     }
 }
 

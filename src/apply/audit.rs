@@ -110,8 +110,11 @@ pub struct Changed {
     pub field: String,
     /// What it was.
     pub from: Value,
-    /// What it is to be.
+    /// What it is to be; once it was done, what the server made of it.
     pub to: Value,
+    /// What was sent, where the server made something else of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Value>,
     /// The codes of the reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
@@ -129,6 +132,7 @@ impl Changed {
             field: write.path.to_string(),
             from: field::json(write.from),
             to: field::json(write.to),
+            sent: None,
             reasons: write.reasons.clone(),
             took_over: write.took_over.clone(),
         }
@@ -337,6 +341,7 @@ mod tests {
             field: field.to_owned(),
             from: Value::from(2),
             to: Value::from(3),
+            sent: None,
             reasons: Vec::new(),
             took_over: Vec::new(),
         }

@@ -94,20 +94,26 @@ fn left_of_last(kind: Kind, object: &Value, writes: &[Write]) -> Vec<(String, Va
 /// Changes as an annotation holds them.
 fn bare(changes: &[Changed]) -> String {
     let of = |one: &Changed| {
-        let Changed { setting, field, from, to, .. } = one;
+        let Changed { setting, field, from, to, sent, .. } = one;
+        let to = sent.as_ref().unwrap_or(to);
         json!({"setting": setting.name(), "field": field, "from": from, "to": to})
     };
     Value::Array(changes.iter().map(of).collect()).to_string()
 }
 
-/// Whether `after` differs from `before` in the fields to write and in our own annotations, has the values that were
-/// asked for, and differs in nothing else that an object says of itself.
+/// Whether `after` differs from `before` in the fields to write and in our own annotations, has the values and the notes that
+/// were `sent`, and differs in nothing else that an object says of itself.
 ///
 /// # Errors
 ///
 /// The places that differ and should not, or do not and should.
-pub fn only_ours(before: &Value, after: &Value, writes: &[Write]) -> Result<(), Vec<String>> {
-    let mut wrong: Vec<String> = Vec::new();
+pub fn only_ours(
+    before: &Value,
+    after: &Value,
+    writes: &[Write],
+    sent: &Value,
+) -> Result<(), Vec<String>> {
+    let mut wrong = notes_lost(sent, after);
     let mut expected = before.clone();
     for write in writes {
         let Some(answered) = field::at(after, &write.path) else {
@@ -121,6 +127,16 @@ pub fn only_ours(before: &Value, after: &Value, writes: &[Write]) -> Result<(), 
     }
     differences(&stated(&expected), &stated(after), "", &mut wrong);
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// The notes that were sent and are not there: without them nobody knows what to go back to.
+fn notes_lost(sent: &Value, after: &Value) -> Vec<String> {
+    let notes = |object: &Value| object["metadata"]["annotations"].clone();
+    let (sent, after) = (notes(sent), notes(after));
+    let sent = sent.as_object().into_iter().flatten();
+    let ours = sent.filter(|(key, _)| annotation::NOTES.contains(&key.as_str()));
+    let lost = ours.filter(|(key, value)| after[key.as_str()] != **value);
+    lost.map(|(key, _)| format!("metadata.annotations.{key}")).collect()
 }
 
 /// What an object states of itself: no status, none of the server's book-keeping, none of our notes.
@@ -290,10 +306,14 @@ mod tests {
         after["spec"]["maxReplicas"] = json!(8);
         after["status"] = json!({});
         after["metadata"]["annotations"] = json!({"plimsoll.dev/applied-at": "t1"});
-        assert_eq!(only_ours(&hpa(), &after, &[write()]), Ok(()));
+        let sent =
+            json!({"metadata": {"annotations": {"plimsoll.dev/applied-at": "t1", "team": "a"}}});
+        let only_ours = |after: &Value| only_ours(&hpa(), after, &[write()], &sent);
+        assert_eq!(only_ours(&after), Ok(()));
         after["spec"]["minReplicas"] = json!(1);
-        assert_eq!(only_ours(&hpa(), &after, &[write()]), Err(vec!["spec.minReplicas".to_owned()]));
-        // nor one that changes less than was asked for
-        assert_eq!(only_ours(&hpa(), &hpa(), &[write()]), Err(vec!["spec.maxReplicas".to_owned()]));
+        assert_eq!(only_ours(&after), Err(vec!["spec.minReplicas".to_owned()]));
+        // nor one that changes less than was asked for, or drops what it is to be known by
+        let lost = "metadata.annotations.plimsoll.dev/applied-at".to_owned();
+        assert_eq!(only_ours(&hpa()), Err(vec![lost, "spec.maxReplicas".to_owned()]));
     }
 }

@@ -180,7 +180,7 @@ impl Server {
         };
         let api: Api<Event> = Api::namespaced(self.client.clone(), place.namespace);
         let sent = api.create(&PostParams::default(), &event).await;
-        sent.map(drop).map_err(|error| CallError::of("an Event", error))
+        sent.map(drop).map_err(|error| CallError::of("create an Event", error))
     }
 
     fn api(&self, place: Place<'_>) -> Api<DynamicObject> {

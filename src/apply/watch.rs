@@ -245,20 +245,20 @@ impl Cause {
 /// What of a change is taken back, and what is kept.
 ///
 /// While the last reading is a Severity 2 nothing that serves is taken away: what was lowered is raised again, a count
-/// that was raised stays, and so does a size that was raised once all pods have it, since to take it back would start
-/// them anew, smaller. A rollout that failed is taken back whole where there is no such trouble.
+/// that was raised stays, and so does a size that was raised unless pods are known to wait for it still (`half`), since to take
+/// it back would start them anew, smaller. A rollout that failed is taken back whole where there is no such trouble.
 #[must_use]
 pub fn taken_back(
     changes: &[Changed],
     in_severity2: bool,
-    rolled_out: bool,
+    half: bool,
 ) -> (Vec<Changed>, Vec<Changed>) {
     changes.iter().cloned().partition(|change| {
         // what cannot be read is refused by name where it is to be brought back
         let Ok((from, to)) = change.amounts() else { return !in_severity2 };
         let lowered = to.figure() < from.figure();
         let count = matches!(from, Amount::Count(_));
-        !in_severity2 || lowered || (!count && !rolled_out)
+        !in_severity2 || lowered || (!count && half)
     })
 }
 
@@ -272,7 +272,8 @@ mod tests {
 
     fn change(setting: Setting, from: Value, to: Value) -> Changed {
         let (reasons, took_over) = (Vec::new(), Vec::new());
-        Changed { setting, field: setting.name().to_owned(), from, to, reasons, took_over }
+        let field = setting.name().to_owned();
+        Changed { setting, field, from, to, sent: None, reasons, took_over }
     }
 
     fn act(changes: Vec<Changed>) -> Act {
@@ -442,14 +443,14 @@ mod tests {
             change(Setting::MemoryLimit, json!("1Gi"), json!("512Mi")),
             change(Setting::MemoryRequest, json!("256Mi"), json!("512Mi")),
         ];
-        let back = |in_severity2, rolled_out| -> Vec<Setting> {
-            let (back, kept) = taken_back(&all, in_severity2, rolled_out);
+        let back = |in_severity2, half| -> Vec<Setting> {
+            let (back, kept) = taken_back(&all, in_severity2, half);
             assert_eq!(back.len() + kept.len(), all.len());
             back.iter().map(|one| one.setting).collect()
         };
         let lowered = [Setting::MinReplicas, Setting::MemoryLimit];
-        assert_eq!(back(true, true), lowered);
-        assert_eq!(back(true, false), [&lowered[..], &[Setting::MemoryRequest]].concat());
+        assert_eq!(back(true, false), lowered);
+        assert_eq!(back(true, true), [&lowered[..], &[Setting::MemoryRequest]].concat());
         assert_eq!(back(false, false).len(), 4);
     }
 }

@@ -147,10 +147,9 @@ pub(super) async fn one(
             }
             return Ok(Outcome::Same);
         }
-        let (passed, refusals) = guard::judge(&Situation {
-            writes: &writes,
-            ..situation(session, run, plan, change, &found)
-        });
+        let situation =
+            Situation { writes: &writes, ..situation(session, run, plan, change, &found) };
+        let ((passed, refusals), books) = (guard::judge(&situation), guard::books(&situation));
         if !refusals.is_empty() {
             return session.refuse(line, &refusals);
         }
@@ -164,6 +163,7 @@ pub(super) async fn one(
         match session.deliver(passed).await? {
             Outcome::Again => {}
             outcome => {
+                session.booked.extend(books.filter(|_| outcome == Outcome::Changed));
                 let done = session.done(place).filter(|_| outcome == Outcome::Changed);
                 let service = change.service.clone();
                 acts.extend(done.map(|line| Act { service, line, before: found }));
@@ -176,7 +176,7 @@ pub(super) async fn one(
 }
 
 pub(super) fn situation<'a>(
-    session: &Session<'_>,
+    session: &'a Session<'_>,
     run: &'a Run,
     plan: &'a Plan,
     change: &'a ObjectChange,
@@ -211,6 +211,7 @@ pub(super) fn situation<'a>(
             (&change.namespace, &object),
             found.object.as_ref(),
         ),
+        booked: &session.booked,
         floor: None,
         unattended: session.unattended.is_some(),
     }

@@ -96,7 +96,8 @@ pub(super) async fn one(
         }
         let pods = pods_to_end(&writes, found.workload.as_ref());
         line.said.extend(say_of_pods(session, &line, floor, pods)?);
-        line.guards = ["GONE", "PAUSED", "LIVE_CHANGED", "OWNED"].map(str::to_owned).to_vec();
+        line.guards =
+            ["GONE", "PAUSED", "LIVE_CHANGED", "DISRUPTION", "OWNED"].map(str::to_owned).to_vec();
         let (object, stamp) = (found.object.unwrap_or_default(), session.run.clone());
         let note = Note::RolledBack(&stamp, &undone.changes, floor);
         let passed = Passed { place, object: &object, writes: &writes, note, line };
@@ -336,7 +337,8 @@ mod tests {
     fn change(setting: Setting, from: u32, to: u32) -> Changed {
         let field = format!("spec.{}", setting.name());
         let (from, to) = (Value::from(from), Value::from(to));
-        Changed { setting, field, from, to, reasons: Vec::new(), took_over: Vec::new() }
+        let (reasons, took_over) = (Vec::new(), Vec::new());
+        Changed { setting, field, from, to, sent: None, reasons, took_over }
     }
 
     /// An autoscaler of ours alone, whose floor the loop raised from `base`.

@@ -116,10 +116,16 @@ fn by_table(sizing: &Sizing<'_>) -> Option<f64> {
 /// Whether what was seen shows that less will do: load that is whole, fresh and nobody's limit, and health.
 pub(super) fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), Reason> {
     whole(a, load, "load", hold)?;
-    if history::peak(load.last(hold)) <= Some(0.0) {
-        let message = format!(
-            "`load` was 0 throughout the last {hold}: a metric that stopped counting looks the same"
-        );
+    // a hold that is shorter than a step is one step
+    let span = hold.max(load.step);
+    let message = match history::peak(load.last(span)) {
+        None => Some(format!("`load` has no sample within the last {span}")),
+        Some(peak) if peak <= 0.0 => Some(format!(
+            "`load` was 0 throughout the last {span}: a metric that stopped counting looks the same"
+        )),
+        Some(_) => None,
+    };
+    if let Some(message) = message {
         return Err(Reason { code: Code::Coverage, message });
     }
     if let Some(message) = unlike_all_days(load, hold) {

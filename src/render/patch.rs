@@ -508,6 +508,7 @@ spec:
             name: "api-by-queue".to_owned(),
             min: Some(3),
             max: Some(5),
+            idles: false,
             paused: false,
             target_utilization: None,
             triggers: Value::Null,

@@ -82,6 +82,8 @@ pub struct Workload {
     pub vpas: Option<Vec<Vpa>>,
     /// The disruption budgets that select its pods.
     pub budgets: Option<Vec<Budget>>,
+    /// Whether the volume claims of pods that end are deleted with them.
+    pub claims_go: bool,
 }
 
 /// A container by its real name.
@@ -150,6 +152,8 @@ pub struct ScaledObject {
     pub min: Option<u32>,
     /// `maxReplicaCount`.
     pub max: Option<u32>,
+    /// Whether it goes to nothing while no trigger is active (`idleReplicaCount`), whatever its minimum.
+    pub idles: bool,
     /// Whether it is told to pause.
     pub paused: bool,
     /// The CPU target of its HPA, as [`Hpa::target_utilization`].
@@ -275,6 +279,32 @@ pub struct LimitRange {
     pub default_request: Amounts,
 }
 
+impl LimitRange {
+    /// What it allows, in words: `memory 64Mi to 1Gi, CPU at most 2`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let cpu = |of: Amounts| of.cpu.map(|cpu| cpu.to_string());
+        let memory = |of: Amounts| of.memory.map(|memory| memory.to_string());
+        let bounds = |what: &str, least: Option<String>, most: Option<String>| match (least, most) {
+            (Some(least), Some(most)) => Some(format!("{what} {least} to {most}")),
+            (Some(least), None) => Some(format!("{what} at least {least}")),
+            (None, Some(most)) => Some(format!("{what} at most {most}")),
+            (None, None) => None,
+        };
+        let ratio = |what: &str, most: Option<u64>| {
+            #[expect(clippy::cast_precision_loss, reason = "a ratio of amounts")]
+            most.map(|most| format!("a {what} limit of {} times its request", most as f64 / 1000.0))
+        };
+        let all = [
+            bounds("CPU", cpu(self.min), cpu(self.max)),
+            bounds("memory", memory(self.min), memory(self.max)),
+            ratio("CPU", self.max_ratio[0]),
+            ratio("memory", self.max_ratio[1]),
+        ];
+        all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A persistent volume claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -299,6 +329,8 @@ pub struct Node {
     pub pods: Option<u32>,
     /// Its zone, where it is labelled with one.
     pub zone: Option<String>,
+    /// What keeps pods away that do not tolerate it: `spec.taints` as they stand.
+    pub taints: Vec<Value>,
     /// Whether new pods may come at all.
     pub schedulable: bool,
 }
@@ -358,7 +390,7 @@ impl Workload {
         let current = Current { doubt: idle, ..current };
         match &self.scaler {
             None => Current { doubt: Some(Doubt::Count), ..current },
-            Some(Scaler::Nobody) => Current { replicas, ..current },
+            Some(Scaler::Nobody) => Current { replicas, alone: true, ..current },
             Some(
                 Scaler::Hpa(Hpa { min, max, target_utilization, .. })
                 | Scaler::Keda(ScaledObject { min, max, target_utilization, .. }),
@@ -428,6 +460,7 @@ mod tests {
             name,
             min: Some(0),
             max,
+            idles: false,
             paused: false,
             target_utilization: None,
             triggers: Value::Null,
@@ -443,6 +476,7 @@ mod tests {
             name: "api".to_owned(),
             min: Some(0),
             max: Some(9),
+            idles: false,
             paused: false,
             target_utilization: None,
             triggers: Value::Null,

@@ -12,11 +12,13 @@ mod timing;
 
 use std::collections::BTreeMap;
 
+pub use self::room::{Booked, books};
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::advise::plan::{Code, SeenObject, ServicePlan, Severity};
+use crate::advise::plan::{Code, SeenObject, ServicePlan, Setting, Severity};
 use crate::apply::floor::Moved;
 use crate::apply::{Found, Write};
 use crate::history::{Evidence, History, SeriesKey};
@@ -56,6 +58,8 @@ pub struct Situation<'a> {
     pub live: &'a Live,
     /// When the record says that we changed the object last.
     pub last_change: Option<Timestamp>,
+    /// What earlier changes of the run ask of quotas.
+    pub booked: &'a [Booked],
     /// Where the loop moves a floor: what it goes by.
     pub floor: Option<&'a Moved>,
     /// Whether nobody looks on: the loop follows the plan by itself.
@@ -135,7 +139,8 @@ pub fn judge(situation: &Situation<'_>) -> (Vec<&'static str>, Vec<Refusal>) {
     (passed, refusals)
 }
 
-/// The guards of a rollback: the kill switch, and whether the fields are still free to be written.
+/// The guards of a rollback: the kill switch, whether anything is lost with pods that end, and whether the fields are still free
+/// to be written.
 ///
 /// # Errors
 ///
@@ -146,6 +151,13 @@ pub fn rollback(found: &Found, writes: &[Write], rules: &Rules) -> Result<(), Re
         return Err(refusal("GONE")(object::is_gone()));
     };
     object::pause_of(found).map_err(refusal("PAUSED"))?;
+    let ends_pods = |write: &Write| {
+        let count = matches!(write.setting, Setting::Replicas | Setting::MaxReplicas);
+        count && write.to.figure() < write.from.figure()
+    };
+    if writes.iter().any(ends_pods) {
+        room::claims_stay(found).map_err(refusal("DISRUPTION"))?;
+    }
     object::owners_allow(object, writes, rules).map_err(refusal("OWNED"))
 }
 

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use super::{Checked, Situation, no};
 use crate::advise::plan::Setting;
-use crate::apply::field;
+use crate::apply::{Found, field};
 use crate::render::objects::Kind;
 use crate::service::live::{Amounts, Budget, LimitRange, Namespace, Quota, Share};
-use crate::service::pod::{amounts, asks, class, containers, is_counted, outside, unstated};
+use crate::service::pod::{
+    amounts, asks, class, containers, is_counted, may_come_to, outside, unstated,
+};
 
 /// The object with the new values in it.
 fn after(s: &Situation<'_>) -> Option<Value> {
@@ -79,6 +81,10 @@ pub(super) fn disruption(s: &Situation<'_>) -> Checked {
         .iter()
         .find(|write| counts.contains(&write.setting) && write.to.figure() < write.from.figure());
     let Some(lowered) = lowered else { return Ok(()) };
+    // a floor of the loop goes back to what a person set
+    if s.floor.is_none() {
+        claims_stay(s.found)?;
+    }
     let to = lowered.to.figure();
     let workload = s.live.workload(&s.change.service, &s.change.component);
     let Some(budgets) = workload.and_then(|workload| workload.budgets.as_ref()) else {
@@ -101,6 +107,20 @@ pub(super) fn disruption(s: &Situation<'_>) -> Checked {
         );
     }
     Ok(())
+}
+
+/// Whether volume claims outlive the pods that end: what they hold would be lost, and no rollback brings it back.
+pub(super) fn claims_stay(found: &Found) -> Checked {
+    let spec = found.workload.as_ref().map_or(&Value::Null, |workload| &workload["spec"]);
+    let has_claims = spec["volumeClaimTemplates"].as_array().is_some_and(|all| !all.is_empty());
+    let retention = &spec["persistentVolumeClaimRetentionPolicy"];
+    if !has_claims || retention["whenScaled"] != "Delete" {
+        return Ok(());
+    }
+    no(
+        "the volume claims of the pods that end would be deleted with them (`whenScaled: Delete`)",
+        "set `persistentVolumeClaimRetentionPolicy.whenScaled: Retain` first, or lower it by hand",
+    )
 }
 
 /// What a budget says to fewer pods, where it then lets none be evicted. Where it let none be before, a share is no reason.
@@ -159,7 +179,10 @@ fn quotas_fit(
             "state it for every container in a pull request",
         );
     }
-    let short = mine.find_map(|quota| lacking(quota, &extra).map(|what| (quota, what)));
+    let short = mine.find_map(|quota| {
+        let booked = booked(s, quota, ranges);
+        lacking(quota, &extra, &booked).map(|what| (quota, what))
+    });
     match short {
         None => Ok(()),
         Some((quota, what)) => no(
@@ -193,6 +216,25 @@ fn extra(
     }
 }
 
+/// What a change of this run asks of the quotas of its namespace.
+#[derive(Debug)]
+pub struct Booked {
+    namespace: String,
+    pod: Value,
+    needs: Needs,
+}
+
+/// What a change asks of quotas; `None`: it makes no pods.
+#[must_use]
+pub fn books(s: &Situation<'_>) -> Option<Booked> {
+    let workload = s.found.workload.as_ref()?;
+    let resized = after(s).filter(|_| s.resizes());
+    let ranges = ranges(s.live.namespaces.get(&s.change.namespace));
+    let needs = extra(s, workload, resized.as_ref(), ranges);
+    let pod = made(s, template(resized.as_ref().unwrap_or(workload)));
+    Some(Booked { namespace: s.change.namespace.clone(), pod, needs })
+}
+
 /// CPU and memory, of requests and limits, as bare figures, and pods.
 #[derive(Debug, Default)]
 struct Needs {
@@ -202,6 +244,15 @@ struct Needs {
 }
 
 impl Needs {
+    fn and(&self, more: &Self) -> Self {
+        let sum = |a: [u64; 2], b: [u64; 2]| [a[0] + b[0], a[1] + b[1]];
+        Self {
+            requests: sum(self.requests, more.requests),
+            limits: sum(self.limits, more.limits),
+            pods: self.pods + more.pods,
+        }
+    }
+
     /// What one pod asks for.
     fn of(pod: &Value, ranges: &[LimitRange]) -> Self {
         let (requests, limits) = asks(pod, ranges);
@@ -223,19 +274,34 @@ fn made(s: &Situation<'_>, pod: &Value) -> Value {
     made
 }
 
-fn lacking(quota: &Quota, extra: &Needs) -> Option<&'static str> {
-    let short = |hard: Option<u64>, used: Option<u64>, extra: u64| {
-        extra > 0 && hard.is_some_and(|hard| used.unwrap_or(0) + extra > hard)
+/// What other changes of the run ask of a quota, which has not counted their pods yet.
+fn booked(s: &Situation<'_>, quota: &Quota, ranges: &[LimitRange]) -> Needs {
+    let here = s.booked.iter().filter(|one| one.namespace == s.change.namespace);
+    let mine = here.filter(|one| is_counted(&one.pod, &quota.scopes, ranges));
+    mine.fold(Needs::default(), |all, one| all.and(&one.needs))
+}
+
+/// What a quota is short of for what is asked for in addition, beside what is `booked` already.
+fn lacking(quota: &Quota, extra: &Needs, booked: &Needs) -> Option<&'static str> {
+    let all = extra.and(booked);
+    let short = |hard: Option<u64>, used: Option<u64>, [extra, all]: [u64; 2]| {
+        extra > 0 && hard.is_some_and(|hard| used.unwrap_or(0) + all > hard)
     };
     let (hard, used) = (&quota.hard, &quota.used);
     let cpu = |of: &Amounts| of.cpu.map(|cpu| cpu.0);
     let memory = |of: &Amounts| of.memory.map(|memory| memory.0);
+    let both = |figure: fn(&Needs) -> u64| [figure(extra), figure(&all)];
     [
-        (cpu(&hard.requests), cpu(&used.requests), extra.requests[0], "CPU requests"),
-        (memory(&hard.requests), memory(&used.requests), extra.requests[1], "memory requests"),
-        (cpu(&hard.limits), cpu(&used.limits), extra.limits[0], "CPU limits"),
-        (memory(&hard.limits), memory(&used.limits), extra.limits[1], "memory limits"),
-        (hard.pods.map(u64::from), used.pods.map(u64::from), extra.pods, "pods"),
+        (cpu(&hard.requests), cpu(&used.requests), both(|of| of.requests[0]), "CPU requests"),
+        (
+            memory(&hard.requests),
+            memory(&used.requests),
+            both(|of| of.requests[1]),
+            "memory requests",
+        ),
+        (cpu(&hard.limits), cpu(&used.limits), both(|of| of.limits[0]), "CPU limits"),
+        (memory(&hard.limits), memory(&used.limits), both(|of| of.limits[1]), "memory limits"),
+        (hard.pods.map(u64::from), used.pods.map(u64::from), both(|of| of.pods), "pods"),
     ]
     .into_iter()
     .find_map(|(hard, used, extra, what)| short(hard, used, extra).then_some(what))
@@ -268,7 +334,9 @@ fn nodes_fit(s: &Situation<'_>, after: &Value) -> Checked {
     };
     let schedulable: Vec<_> = nodes.iter().filter(|node| node.schedulable).collect();
     // with no node to look at, nodes are made on demand
-    if schedulable.is_empty() || schedulable.iter().any(|node| holds(&node.allocatable)) {
+    let pod = template(after);
+    let mut taking = schedulable.iter().filter(|node| may_come_to(pod, node));
+    if schedulable.is_empty() || taking.any(|node| holds(&node.allocatable)) {
         return Ok(());
     }
     no("its pods would fit on no node", "add a larger node first")
@@ -346,6 +414,40 @@ mod tests {
         let mut scene = Scene::redis();
         scene.found.pods = Some(vec![json!({"spec": {"priorityClassName": "low"}})]);
         assert_eq!(with(scene, &[high()]), None);
+    }
+
+    #[test]
+    fn what_another_change_of_the_run_asks_for_is_no_room_any_more() {
+        let mut scene = Scene::workers(2, 3);
+        let pod = json!({"containers": [{"name": "worker", "resources": {"limits": {"memory": "64Mi"}}}]});
+        scene.found.workload = Some(json!({"spec": {"replicas": 2, "template": {"spec": pod}}}));
+        let of = |pods| QuotaAmounts { pods: Some(pods), ..QuotaAmounts::default() };
+        let quota = Quota { name: "team".to_owned(), scopes: Vec::new(), hard: of(4), used: of(3) };
+        scene.live.namespaces.values_mut().for_each(|one| one.quotas = Some(vec![quota.clone()]));
+        assert_eq!(scene.says(room), None);
+        scene.booked.extend(scene.with(books));
+        let full = "quota `team` has no room for that: pods";
+        assert_eq!(scene.says(room).as_deref(), Some(full));
+    }
+
+    #[test]
+    fn a_count_is_not_lowered_where_volume_claims_end_with_the_pods() {
+        let says = |when: &str, claims: Value, to| {
+            let mut scene = Scene::workers(3, to);
+            let spec = json!({"replicas": 3, "volumeClaimTemplates": claims,
+                "persistentVolumeClaimRetentionPolicy": {"whenScaled": when, "whenDeleted": "Retain"}});
+            let workload = json!({"kind": "StatefulSet", "metadata": {}, "spec": spec});
+            scene.found.workload = Some(workload);
+            scene.says(disruption).unwrap_or_default()
+        };
+        let one = || json!([{"metadata": {"name": "data"}}]);
+        let lost = "the volume claims of the pods that end would be deleted";
+        assert!(says("Delete", one(), 2).starts_with(lost));
+        for said in
+            [says("Retain", one(), 2), says("Delete", json!([]), 2), says("Delete", one(), 4)]
+        {
+            assert!(!said.contains("claims"), "{said}");
+        }
     }
 
     #[test]

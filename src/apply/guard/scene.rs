@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Checked, Situation};
+use super::{Booked, Checked, Situation};
 use crate::advise::plan::{Amount, ServicePlan, Setting};
 use crate::apply::floor::Moved;
 use crate::apply::{Found, Write};
@@ -28,6 +28,7 @@ pub struct Scene {
     pub fresh: ServicePlan,
     pub live: Live,
     pub floor: Option<Moved>,
+    pub booked: Vec<Booked>,
     rules: Rules,
     policy: Policy,
 }
@@ -70,6 +71,7 @@ impl Scene {
                 ..Live::default()
             },
             floor: None,
+            booked: Vec::new(),
             rules: Rules::default(),
             policy: Policy::default(),
         }
@@ -109,7 +111,12 @@ impl Scene {
 
     /// What one guard says: nothing, or the message of its refusal.
     pub fn says(&self, check: fn(&Situation<'_>) -> Checked) -> Option<String> {
-        let situation = Situation {
+        self.with(check).err().map(|(message, _)| message)
+    }
+
+    /// What is made of the situation.
+    pub fn with<T>(&self, ask: fn(&Situation<'_>) -> T) -> T {
+        ask(&Situation {
             now: self.now,
             zone: &TimeZone::UTC,
             rules: &self.rules,
@@ -125,8 +132,8 @@ impl Scene {
             live: &self.live,
             last_change: None,
             floor: self.floor.as_ref(),
+            booked: &self.booked,
             unattended: false,
-        };
-        check(&situation).err().map(|(message, _)| message)
+        })
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::apply::audit::{Audit, Changed, Happened, Line, Verb};
 use crate::apply::error::{AuditError, CallError};
 use crate::apply::field;
-use crate::apply::guard::Refusal;
+use crate::apply::guard::{Booked, Refusal};
 use crate::apply::manifest::{Note, diff, manifest, only_ours};
 use crate::apply::server::{Mode, Place, Server};
 use crate::apply::{Found, Write};
@@ -37,6 +37,8 @@ pub(in crate::commands) struct Session<'a> {
     pub refused: BTreeMap<String, String>,
     /// Where nobody looks on: how long what is changed is watched by the loop, and what is as it should be is not said.
     pub unattended: Option<Watch>,
+    /// What was changed in this run, as quotas will count it.
+    pub booked: Vec<Booked>,
     /// Whether the server did something else than it had rehearsed.
     pub amiss: bool,
     /// The run's name: its time.
@@ -127,6 +129,7 @@ impl<'a> Session<'a> {
             damage,
             refused,
             unattended,
+            booked: Vec::new(),
             amiss,
             run,
             whole,
@@ -232,7 +235,7 @@ impl<'a> Session<'a> {
         let force = writes.iter().any(|write| !write.took_over.is_empty());
         let sent = manifest(place.kind, object, writes, note);
         let rehearsed = self.server.apply(place, &sent, Mode::DryRun, force).await;
-        let after = match as_rehearsed(rehearsed, object, writes) {
+        let after = match as_rehearsed(rehearsed, object, (writes, &sent)) {
             Ok(Some(after)) => after,
             Ok(None) => return Ok(Outcome::Again),
             Err(Unfit::Cluster(error)) => return Err(called(error).into()),
@@ -248,7 +251,8 @@ impl<'a> Session<'a> {
         self.record(line.clone(), Happened::Intent)?;
         match self.server.apply(place, &sent, Mode::Real, force).await {
             Ok(after) => {
-                let otherwise = as_answered(&mut line, place.kind, (object, &after), writes);
+                let otherwise =
+                    as_answered(&mut line, place.kind, (object, &after), (writes, &sent));
                 let recorded = self.record(line.clone(), Happened::Done);
                 self.tell(place, &after, &line).await;
                 self.say_what_is_amiss(&line, otherwise)?;
@@ -325,7 +329,7 @@ enum Unfit {
 fn as_rehearsed(
     answer: Result<Value, CallError>,
     object: &Value,
-    writes: &[Write],
+    (writes, sent): (&[Write], &Value),
 ) -> Result<Option<Value>, Unfit> {
     let after = match answer {
         Ok(after) => after,
@@ -336,7 +340,7 @@ fn as_rehearsed(
         Err(error) if error.is_of_the_cluster() => return Err(Unfit::Cluster(error)),
         Err(error) => return Err(Unfit::Refused(refused(&error))),
     };
-    only_ours(object, &after, writes).map_err(|places| {
+    only_ours(object, &after, writes, sent).map_err(|places| {
         Unfit::Refused(Refusal {
             code: "ANSWER",
             message: format!("the server would change something else: {}", places.join(", ")),
@@ -351,13 +355,14 @@ fn as_answered(
     line: &mut Line,
     kind: Kind,
     (before, after): (&Value, &Value),
-    writes: &[Write],
+    (writes, sent): (&[Write], &Value),
 ) -> Option<String> {
-    let places = only_ours(before, after, writes).err()?.join(", ");
+    let places = only_ours(before, after, writes, sent).err()?.join(", ");
     for (changed, write) in line.changes.iter_mut().zip(writes) {
         // what is not there is no value: the one that was sent stays, and whoever compares finds it gone
-        if let Some(is) = field::amount(after, kind, write.setting, &write.path) {
-            changed.to = field::json(is);
+        let is = field::amount(after, kind, write.setting, &write.path).map(field::json);
+        if let Some(is) = is.filter(|is| *is != changed.to) {
+            changed.sent = Some(std::mem::replace(&mut changed.to, is));
         }
     }
     let otherwise = format!("the server did something else than it had rehearsed: {places}");

@@ -7,10 +7,11 @@ use super::Asked;
 use crate::apply::audit::{Changed, Line, Verb};
 use crate::apply::guard::Refusal;
 use crate::apply::server::Place;
-use crate::apply::{annotation, noted, scaled};
+use crate::apply::{annotation, noted, owner, scaled};
 use crate::commands::Hinted;
 use crate::commands::apply::session::{Session, called, kind_and_name};
 use crate::config::Settings;
+use crate::render::objects::Path as Field;
 use crate::service::live::Live;
 
 /// What the objects of the services say that the last run replaced, those with the newest note of ours, and those whose
@@ -89,6 +90,15 @@ fn note(object: &Value) -> Result<Option<Note>, (&'static str, String)> {
         (None, Some(_)) => return Err((PREVIOUS, format!("`{APPLIED_AT}` is not there"))),
         (Some(run), Some(previous)) => (run, previous),
     };
+    for key in [APPLIED_AT, PREVIOUS] {
+        let path = Field::keys(&["metadata", "annotations", key]);
+        if let Some(owner) = owner::others(object, &path).first() {
+            return Err((
+                key,
+                format!("`{key}` was written by `{owner}`: it may be a copy of another object's"),
+            ));
+        }
+    }
     noted(object, APPLIED_AT).map_err(|why| (APPLIED_AT, why))?;
     match serde_json::from_str::<Vec<Changed>>(previous) {
         Ok(changes) if !changes.is_empty() => Ok(Some((run.to_owned(), changes))),
@@ -127,6 +137,13 @@ mod tests {
         ] {
             assert_eq!(noted(at, previous).unwrap_err().0, key, "{at:?} {previous:?}");
         }
+        // who copies an object copies its notes
+        let copied = json!({"metadata": {
+            "annotations": {annotation::APPLIED_AT: at, annotation::PREVIOUS: ours},
+            "managedFields": [{"manager": "kubectl-create", "operation": "Update", "fieldsV1": {
+                "f:metadata": {"f:annotations": {"f:plimsoll.dev/previous": {}}}}}]}});
+        let (key, why) = note(&copied).unwrap_err();
+        assert!(key == annotation::PREVIOUS && why.contains("`kubectl-create`"), "{why}");
         let undone = json!({annotation::PREVIOUS: ours, annotation::ROLLED_BACK_AT: at});
         assert_eq!(note(&json!({"metadata": {"annotations": undone}})).unwrap(), None);
     }

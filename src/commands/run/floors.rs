@@ -37,7 +37,7 @@ pub(super) fn scaler(
         None => return Err("who scales it is not known".to_owned()),
         Some(Scaler::Nobody) => return Err("no autoscaler has a floor to be raised".to_owned()),
         Some(Scaler::Hpa(hpa)) => (Kind::HorizontalPodAutoscaler, &hpa.name),
-        Some(Scaler::Keda(keda)) if keda.min.unwrap_or(0) == 0 => {
+        Some(Scaler::Keda(keda)) if keda.idles || keda.min.unwrap_or(0) == 0 => {
             return Err(format!(
                 "`ScaledObject/{}` may scale to nothing, and is let sleep",
                 keda.name
@@ -238,11 +238,12 @@ async fn delivered(
         hold: run.settings.rounds.hold,
         doubt: doubt.map(|doubt| doubt.message.clone()),
     };
-    let (passed, refusals) = guard::judge(&Situation {
+    let situation = Situation {
         writes: &writes,
         floor: Some(&floor),
         ..situation(session, run, &run.plan, &change, found)
-    });
+    };
+    let ((passed, refusals), books) = (guard::judge(&situation), guard::books(&situation));
     let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
     let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
     let mut line = session.line(Verb::Floor, place, workload);
@@ -254,5 +255,8 @@ async fn delivered(
     line.said = vec![format!("base {}", bounds.base)];
     let base = bounds.base;
     let note = Note::Floor((to > base).then_some(Raised { base, set: to, at: session.now }));
-    session.deliver(Passed { place, object: &object, writes: &writes, note, line }).await
+    let passed = Passed { place, object: &object, writes: &writes, note, line };
+    let outcome = session.deliver(passed).await?;
+    session.booked.extend(books.filter(|_| outcome == Outcome::Changed));
+    Ok(outcome)
 }

@@ -114,6 +114,8 @@ impl Watching {
         if !lines.is_empty() {
             self.take(session, settings, open)?;
             self.watches.see(settings, false, *session.talk).await;
+            // how far the rollout is says what may be taken back
+            self.watches.look(session).await;
             self.watches.look_back(session, &settings.rules, &lines).await?;
         }
         session.settle_watches()?;

@@ -336,6 +336,7 @@ mod tests {
             name: "by-queue".to_owned(),
             min: Some(3),
             max: Some(10),
+            idles: false,
             paused: false,
             target_utilization: None,
             triggers,

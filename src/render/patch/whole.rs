@@ -40,8 +40,8 @@ pub fn kustomize(plan: &Plan, services: &[Service], live: &Live) -> Whole {
     all(plan, services, live, Form::Kustomize)
 }
 
-/// The `kustomization.yaml` of each folder, with its path. Objects are found by kind and name: a base seldom names
-/// its namespace before the overlay does.
+/// The `kustomization.yaml` of each folder, with its path. Objects are found by kind and name, in their namespace or in none,
+/// which Kustomize calls `default`: a base seldom names its namespace before the overlay does.
 #[must_use]
 pub fn kustomizations(plan: &Plan, files: &[Patch]) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
@@ -59,12 +59,14 @@ pub fn kustomizations(plan: &Plan, files: &[Patch]) -> Vec<(String, String)> {
         let (version, kind, _) = file.kind;
         let group = version.split_once('/').map_or("", |(group, _)| group);
         if let Some((_, text)) = all.last_mut() {
+            let (namespace, object) = &file.object;
             let _ = write!(
                 text,
-                "  - path: {}\n    target:\n      group: {}\n      kind: {kind}\n      name: {}\n",
+                "  - path: {}\n    target:\n      group: {}\n      kind: {kind}\n      name: {}\n      namespace: {}\n",
                 quoted(name),
                 quoted(group),
-                quoted(&pattern(&file.object.1)),
+                quoted(&pattern(object)),
+                quoted(&format!("{}|default", pattern(namespace))),
             );
         }
     }
@@ -250,7 +252,8 @@ mod tests {
         assert_eq!(path, "jarvis/kustomization.yaml");
         let read: Value = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(read["patches"][1]["path"], "jarvis-worker.deployment.yaml");
-        assert_eq!(read["patches"][1]["target"]["group"], "apps");
+        let target = &read["patches"][1]["target"];
+        assert_eq!([&target["group"], &target["namespace"]], ["apps", "jarvis|default"]);
     }
 
     #[test]

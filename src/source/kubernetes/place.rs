@@ -72,11 +72,13 @@ pub(super) async fn nodes(cluster: &mut Cluster) -> Result<Option<Vec<Node>>, Ku
 fn node(of: &v1::Node) -> Node {
     let allocatable = of.status.as_ref().and_then(|status| status.allocatable.as_ref());
     let refuses = of.spec.as_ref().and_then(|spec| spec.unschedulable);
+    let taints = of.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
     Node {
         name: of.name_any(),
         allocatable: amounts(allocatable),
         pods: pods(allocatable),
         zone: of.labels().get(ZONE).cloned(),
+        taints: taints.filter_map(|taint| serde_json::to_value(taint).ok()).collect(),
         schedulable: !refuses.unwrap_or(false),
     }
 }

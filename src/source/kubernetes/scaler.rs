@@ -157,6 +157,7 @@ fn scaled_object(object: &DynamicObject, hpa: Option<&HorizontalPodAutoscaler>) 
         name: object.name_any(),
         min: count("minReplicaCount", KEDA_BOUNDS.0),
         max: count("maxReplicaCount", KEDA_BOUNDS.1),
+        idles: object.data["spec"]["idleReplicaCount"].is_number(),
         paused: KEDA_PAUSES.iter().any(told),
         target_utilization: hpa.and_then(|hpa| utilization(hpa, "cpu")),
         triggers: object.data["spec"]["triggers"].clone(),

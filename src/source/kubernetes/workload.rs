@@ -42,6 +42,8 @@ struct Found {
     seen: SeenObject,
     replicas: Option<u32>,
     template: PodTemplateSpec,
+    /// Whether the volume claims of pods that end are deleted with them.
+    claims_go: bool,
 }
 
 impl Listed {
@@ -123,6 +125,7 @@ impl Listed {
             pod: found.map(Found::pod).unwrap_or_default(),
             vpas: self.vpas.as_ref().map(|all| vpas(all, target)),
             budgets: found.zip(self.budgets.as_ref()).map(|(found, all)| found.budgets(all)),
+            claims_go: found.is_some_and(|found| found.claims_go),
         }
     }
 }
@@ -173,7 +176,8 @@ impl From<Deployment> for Found {
         let seen = seen("Deployment", &one.metadata, &one.spec);
         let spec = one.spec.unwrap_or_default();
         // absent `replicas` is 1 by the API's own default
-        Self { name, seen, replicas: whole(spec.replicas.or(Some(1))), template: spec.template }
+        let replicas = whole(spec.replicas.or(Some(1)));
+        Self { name, seen, replicas, template: spec.template, claims_go: false }
     }
 }
 
@@ -182,7 +186,11 @@ impl From<StatefulSet> for Found {
         let name = one.name_any();
         let seen = seen("StatefulSet", &one.metadata, &one.spec);
         let spec = one.spec.unwrap_or_default();
-        Self { name, seen, replicas: whole(spec.replicas.or(Some(1))), template: spec.template }
+        let retention = spec.persistent_volume_claim_retention_policy.and_then(|of| of.when_scaled);
+        let has_claims = spec.volume_claim_templates.is_some_and(|all| !all.is_empty());
+        let claims_go = has_claims && retention.as_deref() == Some("Delete");
+        let replicas = whole(spec.replicas.or(Some(1)));
+        Self { name, seen, replicas, template: spec.template, claims_go }
     }
 }
 

@@ -89,7 +89,7 @@ impl Watches {
                 let said = vec![format!("until {until:.0}")];
                 session.record(Line { said, ..act.line.clone() }, Happened::Watching)?;
             }
-            let state = Rollout::Going("nothing seen yet".to_owned());
+            let state = Rollout::Unknown("nothing seen yet".to_owned());
             let (failed, held) = (Streak::default(), Streak::default());
             self.under.push(Watched { act, until, state, failed, held });
         }
@@ -213,10 +213,10 @@ impl Watches {
                 .gauges
                 .iter()
                 .any(|gauge| gauge.service == one.act.service && gauge.severe.is_open());
-            let rolled_out = one.state == Rollout::Done;
+            let half =
+                matches!(one.state, Rollout::Going(_) | Rollout::Held(_) | Rollout::Failed(_));
             let line = one.act.line.clone();
-            let (back, kept) =
-                taken_back(&line.changes, severe || cause == Cause::Severity2, rolled_out);
+            let (back, kept) = taken_back(&line.changes, severe || cause == Cause::Severity2, half);
             for change in &kept {
                 writeln!(session.out, "{}", keeping(&line, change))?;
             }
