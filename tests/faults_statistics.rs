@@ -143,6 +143,27 @@ fn holds(plan: &ServicePlan, times: f64) {
     }
 }
 
+/// A world that has had as few pods as it needs: where fewer are advised, no size is lowered.
+fn with_few_pods(mut observed: Observed) -> Observed {
+    let counts = [
+        ("api", Setting::MinReplicas, Signal::HpaMin),
+        ("api", Setting::MaxReplicas, Signal::HpaMax),
+        ("worker", Setting::Replicas, Signal::SpecReplicas),
+    ];
+    while let Some((component, signal, count)) = {
+        let plan = advice(&observed);
+        counts.into_iter().find_map(|(component, setting, signal)| {
+            let one = find(&plan, component, setting)?;
+            let lowered = one.target.filter(|_| one.action == Action::Lower)?;
+            Some((component, signal, lowered.figure()))
+        })
+    } {
+        let set = samples(&mut observed, &SeriesKey::of(component, signal));
+        set.value.fill(count as f64);
+    }
+    observed
+}
+
 /// A world in which every request could be halved.
 fn idle() -> Observed {
     let mut observed = World::Quiet.observed();
@@ -160,7 +181,7 @@ fn idle() -> Observed {
             used.value.iter_mut().for_each(|value| *value = share * request);
         }
     }
-    observed
+    with_few_pods(observed)
 }
 
 #[test]
@@ -179,6 +200,25 @@ fn a_level_of_use_that_is_days_old_is_held_by_what_is_lowered() {
         }
         holds(&advice(&observed), 3.5);
     }
+}
+
+#[test]
+fn sizes_wait_while_counts_go_down() {
+    let mut observed = idle();
+    assert!(by_use(&advice(&observed)).any(|one| one.action == Action::Lower));
+    for (component, signal) in [("api", Signal::HpaMin), ("worker", Signal::SpecReplicas)] {
+        samples(&mut observed, &SeriesKey::of(component, signal)).value.fill(6.0);
+    }
+    let plan = advice(&observed);
+    for (component, count) in [("api", Setting::MinReplicas), ("worker", Setting::Replicas)] {
+        assert_eq!(find(&plan, component, count).unwrap().action, Action::Lower, "{plan:#?}");
+        for one in by_use(&plan).filter(|one| one.component == component) {
+            assert_ne!(one.action, Action::Lower, "{one:#?}");
+        }
+    }
+    let request = find(&plan, "worker", Setting::CpuRequest).unwrap();
+    let said = "less would do, but fewer pods are advised, and each has more to do then";
+    assert!(request.reasons[0].message.starts_with(said), "{request:#?}");
 }
 
 #[test]
@@ -706,8 +746,9 @@ type Damage = fn(i64, f64) -> Option<f64>;
 fn use_that_is_zero_or_young_or_ended_in_a_kill_lowers_no_memory() {
     let lowers =
         |plan: &ServicePlan, setting| find(plan, "api", setting).unwrap().action == Action::Lower;
+    let few = with_few_pods(World::Quiet.observed());
     for setting in [Setting::MemoryRequest, Setting::MemoryLimit] {
-        assert!(lowers(World::Quiet.whole(), setting), "{setting:?}");
+        assert!(lowers(&advice(&few), setting), "{setting:?}");
     }
     let key = |signal| SeriesKey::of("api", signal);
     let damages: [(&str, Signal, Damage); 4] = [
@@ -721,7 +762,7 @@ fn use_that_is_zero_or_young_or_ended_in_a_kill_lowers_no_memory() {
         }),
     ];
     for (what, signal, damage) in damages {
-        let mut observed = World::Quiet.observed();
+        let mut observed = few.clone();
         let all = samples(&mut observed, &key(signal));
         let kept = all.at.iter().zip(&all.value);
         let kept = kept.filter_map(|(at, value)| Some((*at, damage(*at, *value)?)));

@@ -73,6 +73,9 @@ pub struct Line {
     /// For a rollback: the run that it undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
+    /// Whether the loop did it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unattended: bool,
     /// Who, as the cluster knows them, and on which machine.
     pub who: String,
     /// The namespace.
@@ -359,6 +362,7 @@ mod tests {
             run: run.to_owned(),
             whole: None,
             undoes: (verb == Verb::Rollback).then(|| "1".to_owned()),
+            unattended: false,
             who: "ann".to_owned(),
             namespace: "shop".to_owned(),
             object: object.to_owned(),

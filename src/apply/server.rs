@@ -1,6 +1,7 @@
 //! The calls: reading one object and what is around it, server-side apply, Events.
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Event, Namespace, ObjectReference, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use kube::api::{
@@ -87,6 +88,24 @@ impl Server {
         };
         let namespace = told(self.namespace(place.namespace).await)?;
         Ok(Found { object, workload, namespace, pods })
+    }
+
+    /// The HPA that scales a workload, KEDA's own too; `None`: there is none.
+    ///
+    /// # Errors
+    ///
+    /// Where HPAs may not be listed, or the cluster is lost.
+    pub async fn hpa_on(&self, workload: Place<'_>) -> Result<Option<String>, CallError> {
+        let what = format!("list HPAs in namespace `{}`", workload.namespace);
+        let api: Api<HorizontalPodAutoscaler> =
+            Api::namespaced(self.client.clone(), workload.namespace);
+        let all = api.list(&ListParams::default()).await;
+        let all = all.map_err(|error| CallError::of(&what, error))?;
+        let on_it = |hpa: &&HorizontalPodAutoscaler| {
+            let of = hpa.spec.as_ref().map(|spec| &spec.scale_target_ref);
+            of.is_some_and(|of| of.kind == workload.kind.name() && of.name == workload.name)
+        };
+        Ok(all.items.iter().find(on_it).and_then(|hpa| hpa.metadata.name.clone()))
     }
 
     async fn object(&self, place: Place<'_>) -> Result<Option<Value>, CallError> {

@@ -246,19 +246,24 @@ impl Cause {
 ///
 /// While the last reading is a Severity 2 nothing that serves is taken away: what was lowered is raised again, a count
 /// that was raised stays, and so does a size that was raised unless pods are known to wait for it still (`half`), since to take
-/// it back would start them anew, smaller. A rollout that failed is taken back whole where there is no such trouble.
+/// it back would start them anew, smaller. A rollout that failed is taken back where there is no such trouble, but for counts
+/// below which more pods are `ready`, or nobody knows: those that serve would end.
 #[must_use]
 pub fn taken_back(
     changes: &[Changed],
     in_severity2: bool,
     half: bool,
+    ready: Option<u64>,
 ) -> (Vec<Changed>, Vec<Changed>) {
     changes.iter().cloned().partition(|change| {
         // what cannot be read is refused by name where it is to be brought back
         let Ok((from, to)) = change.amounts() else { return !in_severity2 };
         let lowered = to.figure() < from.figure();
         let count = matches!(from, Amount::Count(_));
-        !in_severity2 || lowered || (!count && half)
+        let ends_pods = matches!(change.setting, Setting::Replicas | Setting::MaxReplicas)
+            && !lowered
+            && ready.is_none_or(|ready| ready > from.figure());
+        lowered || if in_severity2 { !count && half } else { !ends_pods }
     })
 }
 
@@ -284,6 +289,7 @@ mod tests {
             run: "1".to_owned(),
             whole: None,
             undoes: None,
+            unattended: false,
             who: "ann".to_owned(),
             namespace: "shop".to_owned(),
             object: "Deployment/a".to_owned(),
@@ -444,7 +450,7 @@ mod tests {
             change(Setting::MemoryRequest, json!("256Mi"), json!("512Mi")),
         ];
         let back = |in_severity2, half| -> Vec<Setting> {
-            let (back, kept) = taken_back(&all, in_severity2, half);
+            let (back, kept) = taken_back(&all, in_severity2, half, Some(2));
             assert_eq!(back.len() + kept.len(), all.len());
             back.iter().map(|one| one.setting).collect()
         };
@@ -452,5 +458,9 @@ mod tests {
         assert_eq!(back(true, false), lowered);
         assert_eq!(back(true, true), [&lowered[..], &[Setting::MemoryRequest]].concat());
         assert_eq!(back(false, false).len(), 4);
+        // a third pod serves, or may
+        for ready in [Some(3), None] {
+            assert_eq!(taken_back(&all, false, true, ready).1, all[..1]);
+        }
     }
 }

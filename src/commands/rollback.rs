@@ -15,7 +15,7 @@ use crate::apply::manifest::Note;
 use crate::apply::server::Place;
 use crate::apply::{Found, Write as FieldWrite, bounds, field, owner};
 use crate::cli::{ClusterArgs, RunArgs};
-use crate::commands::apply::session::{Outcome, Passed, Session, kind_and_name, plain};
+use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
 use crate::commands::gather::{live_of, moment, options, settings};
 use crate::commands::{Exit, Talk};
@@ -94,10 +94,14 @@ pub(super) async fn one(
             writeln!(session.out, "same     {object} in {} is as it was before", line.namespace)?;
             return Ok(Outcome::Same);
         }
+        if let Some(refusal) = beside_an_hpa(session, place, &writes).await? {
+            return session.refuse(line, &[refusal]);
+        }
         let pods = pods_to_end(&writes, found.workload.as_ref());
         line.said.extend(say_of_pods(session, &line, floor, pods)?);
-        line.guards =
-            ["GONE", "PAUSED", "LIVE_CHANGED", "DISRUPTION", "OWNED"].map(str::to_owned).to_vec();
+        line.guards = ["GONE", "PAUSED", "LIVE_CHANGED", "DISRUPTION", "OWNED", "SCALER"]
+            .map(str::to_owned)
+            .to_vec();
         let (object, stamp) = (found.object.unwrap_or_default(), session.run.clone());
         let note = Note::RolledBack(&stamp, &undone.changes, floor);
         let passed = Passed { place, object: &object, writes: &writes, note, line };
@@ -135,6 +139,29 @@ fn back(
     }
     guard::rollback(found, &back.writes, rules)?;
     Ok(back)
+}
+
+/// A count is not set beside an HPA, which came since.
+async fn beside_an_hpa(
+    session: &Session<'_>,
+    place: Place<'_>,
+    writes: &[FieldWrite],
+) -> Result<Option<Refusal>> {
+    if writes.iter().all(|write| write.setting != Setting::Replicas) {
+        return Ok(None);
+    }
+    let refusal = |message: String, hint: &str| {
+        Ok(Some(Refusal { code: "SCALER", message, hint: hint.to_owned() }))
+    };
+    match session.server.hpa_on(place).await {
+        Ok(None) => Ok(None),
+        Ok(Some(hpa)) => refusal(
+            format!("HPA `{hpa}` has the count by now"),
+            "leave the count to it; its bounds are yours to set",
+        ),
+        Err(error) if error.is_of_the_cluster() => Err(called(error).into()),
+        Err(error) => refusal(error.to_string(), error.hint()),
+    }
 }
 
 /// The kill switch may be set on what cannot be asked.

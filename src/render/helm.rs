@@ -17,7 +17,7 @@ use crate::service::Service;
 pub fn overlay(plan: &Plan, services: &[Service]) -> String {
     let all = changes(plan, services);
     let mut tree = Tree::default();
-    let disputed = disputed(&all);
+    let disputed = disputed(plan, services);
     for (path, change) in all.iter().flat_map(placed) {
         if !disputed.contains(&path) {
             let why = vec![change.was(), change.codes()];
@@ -67,7 +67,7 @@ fn why_empty(plan: &Plan, services: &[Service], all_held: bool) -> &'static str 
 #[must_use]
 pub fn left_out(plan: &Plan, services: &[Service]) -> Vec<String> {
     let all = changes(plan, services);
-    let disputed = disputed(&all);
+    let disputed = disputed(plan, services);
     let mut missing = Vec::new();
     for (service, one) in of_services(plan, services) {
         let advised = matches!(one.action, Action::Raise | Action::Lower);
@@ -136,16 +136,29 @@ fn setting_name(setting: Setting) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Keys for which two components want something else: which of them is meant, nobody can tell.
-fn disputed<'b>(all: &'b [ComponentChanges<'_>]) -> BTreeSet<Vec<&'b str>> {
-    let mut wanted: BTreeMap<Vec<&str>, Amount> = BTreeMap::new();
-    let placed = all.iter().flat_map(placed);
-    placed
-        .filter(|(path, change)| {
-            *wanted.entry(path.clone()).or_insert(change.target) != change.target
-        })
-        .map(|(path, _)| path)
-        .collect()
+/// Keys that two components are to have otherwise, one that keeps its value, or of which none is known, among them: one
+/// overlay is passed to both, and would lower the one by the other.
+fn disputed<'a>(plan: &'a Plan, services: &'a [Service]) -> BTreeSet<Vec<&'a str>> {
+    let mut all: BTreeMap<Vec<&str>, BTreeMap<[&str; 3], Option<u64>>> = BTreeMap::new();
+    for (service, one) in of_services(plan, services) {
+        let mut components = service.components.iter();
+        let component = components.find(|component| component.name == one.component);
+        let helm = component.and_then(|component| component.helm.as_deref());
+        let Some((base, key)) = helm.zip(key(one.setting)) else { continue };
+        let of = [service.namespace.as_str(), &service.name, &one.component];
+        let value = one.target.or(one.current).map(Amount::figure);
+        let kept = all.entry(path(base, key)).or_default().entry(of).or_insert(value);
+        // of two settings behind one key the larger stands
+        *kept = (*kept).max(value);
+    }
+    let is_disputed = |of: &BTreeMap<_, _>| of.values().collect::<BTreeSet<_>>().len() > 1;
+    all.into_iter().filter(|(_, of)| is_disputed(of)).map(|(path, _)| path).collect()
+}
+
+/// The path of a key under a component's path.
+fn path<'a>(base: &'a str, key: &[&'a str]) -> Vec<&'a str> {
+    let base = base.split('.').filter(|part| !part.is_empty());
+    base.chain(key.iter().copied()).collect()
 }
 
 /// What a team's own values file is to hold: the keys of the overlay, each with what the plan saw in force.
@@ -165,11 +178,11 @@ pub fn wanted(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
 #[must_use]
 pub fn wanted_of_overlay(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
     let mut kept: Vec<Wanted> = Vec::new();
-    let all = wanted(plan, services);
-    for one in &all {
-        let other = |other: &&Wanted| other.path == one.path && other.target != one.target;
-        if !all.iter().any(|two| other(&two)) && kept.iter().all(|kept| kept.path != one.path) {
-            kept.push(one.clone());
+    let disputed = disputed(plan, services);
+    for one in wanted(plan, services) {
+        let is_disputed = disputed.iter().any(|path| one.path == *path);
+        if !is_disputed && kept.iter().all(|kept| kept.path != one.path) {
+            kept.push(one);
         }
     }
     kept
@@ -190,11 +203,10 @@ pub fn reasons(plan: &Plan, services: &[Service]) -> BTreeMap<String, Vec<String
 /// one key the larger stands.
 fn placed<'a, 'b>(of: &'b ComponentChanges<'a>) -> Vec<(Vec<&'b str>, &'b Change<'a>)> {
     let Some(helm) = &of.component.helm else { return Vec::new() };
-    let base: Vec<&str> = helm.split('.').filter(|part| !part.is_empty()).collect();
     let mut placed: Vec<(Vec<&str>, &Change<'_>)> = Vec::new();
     for change in strongest_first(&of.changes) {
         let Some(key) = key(change.setting) else { continue };
-        let path: Vec<&str> = base.iter().chain(key).copied().collect();
+        let path = path(helm, key);
         if placed.iter().all(|(other, _)| *other != path) {
             placed.push((path, change));
         }
@@ -276,8 +288,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::advise::plan::{Amount, Code};
-    use crate::render::example::{self, REDIS, WORKER, mebibytes};
+    use crate::advise::plan::{Amount, Code, ServicePlan};
+    use crate::render::example::{self, API, REDIS, WORKER, mebibytes};
     use crate::units::{Bytes, Millicores};
 
     fn read(text: &str) -> Value {
@@ -351,6 +363,27 @@ worker:
         let limits = json!({"limits": {"memory": "512Mi"}});
         assert_eq!(read(&text), json!({"app": {"resources": limits}}), "{text}");
         assert_eq!(text.matches("another component has `app.replicaCount`").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_key_that_another_release_keeps_is_not_lowered_by_the_overlay_of_both() {
+        let [mut us, eu] = [example::service(), example::service()];
+        us.namespace = "us".to_owned();
+        let why = || vec![example::because(Code::TierRow, "High")];
+        let count = |count| Some(Amount::Count(count));
+        let of = |now, then| {
+            let max = |now, then| {
+                example::setting(API, Setting::MaxReplicas, count(now), count(then), why())
+            };
+            example::service_plan(vec![max(now, then)])
+        };
+        let kept = |now, then| ServicePlan { namespace: "us".to_owned(), ..of(now, then) };
+        let overlay = |us_has| {
+            let plan = example::plan_of(vec![of(5, 10), kept(us_has, us_has)]);
+            read(&overlay(&plan, &[eu.clone(), us.clone()]))
+        };
+        assert_eq!(overlay(14), json!({}));
+        assert_eq!(overlay(10), json!({"api": {"autoscaling": {"maxReplicas": 10}}}));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(in crate::commands) struct Session<'a> {
     pub run: String,
     /// The run that this one goes on with.
     whole: Option<String>,
+    /// Whether that one ended before it was through.
+    resumes: bool,
     pub talk: &'a Talk,
     pub out: &'a mut dyn std::io::Write,
 }
@@ -130,6 +132,7 @@ impl<'a> Session<'a> {
             refused,
             unattended,
             booked: Vec::new(),
+            resumes: false,
             amiss,
             run,
             whole,
@@ -166,6 +169,7 @@ impl<'a> Session<'a> {
             whole: (verb == Verb::Apply)
                 .then(|| self.whole.clone().unwrap_or_else(|| self.run.clone())),
             undoes: None,
+            unattended: self.unattended.is_some(),
             who: self.who.clone(),
             namespace: place.namespace.to_owned(),
             object: format!("{}/{}", place.kind.name(), place.name),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::floors::{Wanted, one_floor, scaler};
 use super::watching::Watching;
 use crate::advise::plan::{Code, Reason};
+use crate::apply::server::Place;
 use crate::cli::LoopArgs;
 use crate::commands::apply::one;
 use crate::commands::apply::session::{Outcome, Session};
@@ -260,13 +261,17 @@ async fn follow(
 ) -> Result<()> {
     if session.acts() {
         session.go_on(&run.settings.services).await?;
+        session.go_on_with_turns(run.settings.rules.cooldown).await?;
     }
     let before = calls.failed.is_some();
     let mut acts = Vec::new();
     let mut changes = objects(&run.plan, &run.settings.services, &run.live);
     changes.retain(|change| {
         let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
-        !memory.watching.watches.holds(&change.namespace, &workload)
+        let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
+        // whose floor this turn moved is not what the plan saw: the next turn sees it
+        session.done(place).is_none()
+            && !memory.watching.watches.holds(&change.namespace, &workload)
     });
     let mut ended = Ok(());
     for change in &changes {

@@ -10,6 +10,7 @@ use crate::apply::server::Place;
 use crate::apply::{Found, field};
 use crate::render::objects::{Kind, Path as Field};
 use crate::service::Service;
+use crate::units::Period;
 
 impl Session<'_> {
     /// Looks at what runs left open that ended without a word, and says what became of it.
@@ -62,9 +63,27 @@ impl Session<'_> {
                     "the run of {} ended before it was through: {who} goes on with it, and `plimsoll rollback` takes back both",
                     whole.name
                 ));
-                self.whole = Some(whole.name);
-                break;
+                (self.whole, self.resumes) = (Some(whole.name), true);
+                return Ok(());
             }
+        }
+        Ok(())
+    }
+
+    /// In the loop goes on with the turns before within the cool-down: an object is changed once in it, so that what they
+    /// all change is one to `rollback`.
+    pub async fn go_on_with_turns(&mut self, cooldown: Period) -> Result<()> {
+        let is_one = |line: &&Line| {
+            line.unattended && (line.happened, line.verb) == (Happened::Done, Verb::Apply)
+        };
+        let Some(last) = self.lines.iter().rfind(is_one).cloned() else { return Ok(()) };
+        let Some(first) = last.whole.clone().filter(|_| self.whole.is_none()) else {
+            return Ok(());
+        };
+        let age = first.parse::<Timestamp>().map(|at| self.now.duration_since(at).as_secs());
+        let is_young = age.is_ok_and(|age| age < cooldown.0);
+        if is_young && self.stands(&[last]).await? == Stands::Here {
+            self.whole = Some(first);
         }
         Ok(())
     }
@@ -75,7 +94,7 @@ impl Session<'_> {
         let changed = audit.lines.iter().any(|line| {
             (line.happened, line.verb, &line.run) == (Happened::Done, Verb::Apply, &self.run)
         });
-        if !changed && self.whole.is_none() {
+        if !changed && !self.resumes {
             return Ok(());
         }
         let nowhere = Place { namespace: "", kind: Kind::Deployment, name: "" };

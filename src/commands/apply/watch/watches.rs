@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::gauge::{Gauge, Health, gauge};
 use crate::apply::audit::{self, Changed, Happened, Line};
@@ -26,6 +27,8 @@ pub(super) struct Watched {
     pub act: Act,
     pub until: Timestamp,
     state: Rollout,
+    /// Pods of its workload that are ready; `None`: not told.
+    ready: Option<u64>,
     /// Two readings in a row are enough.
     failed: Streak,
     held: Streak,
@@ -91,7 +94,7 @@ impl Watches {
             }
             let state = Rollout::Unknown("nothing seen yet".to_owned());
             let (failed, held) = (Streak::default(), Streak::default());
-            self.under.push(Watched { act, until, state, failed, held });
+            self.under.push(Watched { act, until, state, ready: None, failed, held });
         }
         Ok(())
     }
@@ -134,7 +137,7 @@ impl Watches {
         let talk = *session.talk;
         for i in 0..self.under.len() {
             let act = &self.under[i].act;
-            let state = state(session, act).await;
+            let (state, ready) = state(session, act).await;
             let at = Timestamp::now();
             if state != self.under[i].state {
                 self.say(talk, &format!("{}: {}", shown(&act.line), told(&state)));
@@ -142,7 +145,7 @@ impl Watches {
             let one = &mut self.under[i];
             one.failed.take(matches!(state, Rollout::Failed(_)), at);
             one.held.take(matches!(state, Rollout::Held(_)), at);
-            one.state = state;
+            (one.state, one.ready) = (state, ready);
         }
         for i in 0..self.gauges.len() {
             let said = self.gauges[i].read().await;
@@ -216,9 +219,10 @@ impl Watches {
             let half =
                 matches!(one.state, Rollout::Going(_) | Rollout::Held(_) | Rollout::Failed(_));
             let line = one.act.line.clone();
-            let (back, kept) = taken_back(&line.changes, severe || cause == Cause::Severity2, half);
+            let severe = severe || cause == Cause::Severity2;
+            let (back, kept) = taken_back(&line.changes, severe, half, one.ready);
             for change in &kept {
-                writeln!(session.out, "{}", keeping(&line, change))?;
+                writeln!(session.out, "{}", keeping(&line, change, severe))?;
             }
             let mut said = vec![why.to_owned()];
             if !back.is_empty() {
@@ -293,16 +297,22 @@ pub(super) fn run_of(one: &Watched) -> (String, String) {
     (one.act.service.clone(), one.act.line.run.clone())
 }
 
-async fn state(session: &Session<'_>, act: &Act) -> Rollout {
+/// How far a rollout is, and how many pods are ready.
+async fn state(session: &Session<'_>, act: &Act) -> (Rollout, Option<u64>) {
     let (Some((kind, name)), Some(workload)) =
         (kind_and_name(&act.line.object), kind_and_name(&act.line.workload))
     else {
-        return Rollout::Unknown("its kind is not known".to_owned());
+        return (Rollout::Unknown("its kind is not known".to_owned()), None);
     };
     let place = Place { namespace: &act.line.namespace, kind, name };
     match session.server.find(place, workload).await {
-        Ok(found) => rollout(act, &found),
-        Err(error) => Rollout::Unknown(plain(&error.to_string())),
+        Ok(found) => {
+            let workload = found.workload.as_ref();
+            // where none is ready the server leaves the count out
+            let ready = |of: &Value| of["status"]["readyReplicas"].as_u64().unwrap_or(0);
+            (rollout(act, &found), workload.map(ready))
+        }
+        Err(error) => (Rollout::Unknown(plain(&error.to_string())), None),
     }
 }
 
@@ -321,9 +331,14 @@ fn told(state: &Rollout) -> String {
     }
 }
 
-fn keeping(line: &Line, change: &Changed) -> String {
+fn keeping(line: &Line, change: &Changed, severe: bool) -> String {
+    let why = if severe {
+        "it was raised, and in a Severity 2 nothing is lowered"
+    } else {
+        "more pods than before may be ready, and those that serve would end"
+    };
     format!(
-        "kept     {} {} {}: it was raised, and in a Severity 2 nothing is lowered; `plimsoll rollback` does, by your word",
+        "kept     {} {} {}: {why}; `plimsoll rollback` does, by your word",
         shown(line),
         change.setting.name(),
         plain(&change.to.to_string()),
