@@ -56,9 +56,15 @@ fn manifests() -> String {
 }
 
 fn berth(namespace: &str) -> (Arc<Cluster>, Desk) {
+    made_by(namespace, "apply")
+}
+
+/// The same where `kubectl apply` or `kubectl create` made the objects.
+fn made_by(namespace: &str, verb: &str) -> (Arc<Cluster>, Desk) {
     let cluster = Cluster::shared();
     cluster.operators();
-    cluster.apply(namespace, &manifests());
+    cluster.namespace(namespace);
+    cluster.send(&[verb, "-n", namespace], &manifests());
     let desk = Desk::of(&[namespace]);
     measured(&desk, namespace);
     (cluster, desk)
@@ -298,7 +304,7 @@ fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
     if !operators_available("a_manifest_for_server_side_apply_holds_our_fields", &[]) {
         return;
     }
-    let (cluster, desk) = berth("manifests");
+    let (cluster, desk) = made_by("manifests", "create");
     let plan: Value = serde_json::from_str(&desk.plan(&cluster, "admin").stdout).unwrap();
     let told = desk.run(&cluster, "admin", &["patch", "--form", "ssa", "--out", "out"]);
     assert!(!told.stderr.contains("not here"), "{}", told.stderr);
@@ -327,8 +333,7 @@ fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
         let text = std::fs::read_to_string(desk.path("out").join(file)).unwrap();
         let changes = text.contains("# was") || file.contains("verticalpodautoscaler");
         assert_eq!(refused.status.success(), !changes, "{file} {said}\n{text}");
-        // (`kubectl` hands its own fields over to the first that applies by the server)
-        let holders = ["kubectl-client-side-apply", "conflicts with \"plimsoll\""];
+        let holders = ["\"kubectl-create\"", "conflicts with \"plimsoll\""];
         let refuses_by_name = holders.iter().any(|holder| said.contains(holder));
         assert!(refused.status.success() || refuses_by_name, "{said}");
         taken(&paste(&cluster, &desk, file, &["--dry-run=server", "--force-conflicts"]), file);
@@ -348,6 +353,84 @@ fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
     for kept in ["maxReplicas", "averageUtilization", "# kept"] {
         assert!(again.contains(kept), "{again}");
     }
+}
+
+#[test]
+fn of_two_namespaces_with_the_same_objects_each_is_changed_by_its_own_component() {
+    if !operators_available("of_two_namespaces_with_the_same_objects_each", &[]) {
+        return;
+    }
+    let (cluster, one) = berth("twin-a");
+    berth("twin-b");
+    let desk = Desk::of(&["twin-a", "twin-b"]);
+    measured(&desk, "twin-a");
+    let args = ["patch", "--form", "kustomize", "--out", "plimsoll"];
+    desk.run(&cluster, "admin", &args);
+    one.run(&cluster, "admin", &args);
+    let build = |folder: &str| cluster.kubectl(&["kustomize", desk.path(folder).to_str().unwrap()]);
+    desk.write("base/all.yaml", &manifests());
+    desk.write("base/kustomization.yaml", "resources: [all.yaml]\n");
+    for name in ["twin-a", "twin-b"] {
+        let overlay = format!("namespace: {name}\nresources: [../base]\n");
+        desk.write(&format!("{name}/kustomization.yaml"), &overlay);
+    }
+    let both = "resources: [../twin-a, ../twin-b]\n";
+    desk.write("bare/kustomization.yaml", both);
+    desk.write("both/kustomization.yaml", &format!("{both}components: [../plimsoll/twin-a]\n"));
+    let specs = |folder: &str, namespace: &str| -> Vec<Value> {
+        let output = build(folder);
+        taken(&output, folder);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let all: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let mine = all.iter().filter(|one| one["metadata"]["namespace"] == namespace);
+        mine.map(|one| one["spec"].clone()).collect()
+    };
+    assert_ne!(specs("both", "twin-a"), specs("bare", "twin-a"));
+    assert_eq!(specs("both", "twin-b"), specs("bare", "twin-b"));
+    // where the resources have no namespace yet, it is refused and not passed over
+    let early = "namespace: twin-a\nresources: [../base]\ncomponents: [../plimsoll/twin-a]\n";
+    desk.write("early/kustomization.yaml", early);
+    let refused = build("early");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("no matches for Id"), "{said}");
+    // and where no other has these names, the overlay names it for all
+    one.write("base/all.yaml", &manifests());
+    one.write("base/kustomization.yaml", "resources: [all.yaml]\n");
+    one.write("early/kustomization.yaml", early);
+    taken(&cluster.kubectl(&["kustomize", one.path("early").to_str().unwrap()]), "early");
+}
+
+#[test]
+fn what_kubectl_apply_keeps_and_a_count_that_an_hpa_has_now_get_no_manifest() {
+    if !operators_available("what_kubectl_apply_keeps_gets_no_manifest", &[]) {
+        return;
+    }
+    let ssa = |cluster: &Cluster, desk: &Desk| {
+        desk.run(cluster, "admin", &["patch", "--form", "ssa", "--out", "out"]).stderr
+    };
+    let (cluster, desk) = berth("applied");
+    let said = ssa(&cluster, &desk);
+    let kept = "Deployment/jarvis-api in namespace `applied`: it is kept by `kubectl apply`";
+    assert!(said.contains(kept) && files(&desk, ".", ".ssa.yaml").is_empty(), "{said}");
+    // what an earlier manifest of ours says alone is not left out of the next one
+    let (cluster, desk) = made_by("counted", "create");
+    let api = ["deployment/jarvis-api", "-n", "counted", "-o", "json"];
+    let count = || {
+        let api: Value =
+            serde_json::from_slice(&cluster.kubectl(&[&["get"][..], &api].concat()).stdout)
+                .unwrap();
+        api["spec"]["replicas"].clone()
+    };
+    let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: jarvis-api}\nspec: {replicas: 6}\n";
+    cluster.apply_as("counted", "plimsoll-patch", manifest);
+    let said = ssa(&cluster, &desk);
+    let falls = "holds its count, and without it the count falls to 1";
+    assert!(said.contains(falls), "{said}");
+    assert_eq!(count(), 6);
+    // it does: this is what is refused
+    let without = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: jarvis-api}\n";
+    cluster.apply_as("counted", "plimsoll-patch", without);
+    assert_eq!(count(), 1);
 }
 
 #[test]

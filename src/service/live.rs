@@ -24,9 +24,23 @@ pub struct Live {
     pub nodes: Option<Vec<Node>>,
     /// The objects that can be changed, by namespace.
     pub objects: BTreeMap<String, Vec<SeenObject>>,
+    /// How they are kept, by namespace, and kind and name.
+    pub kept: BTreeMap<(String, String), Kept>,
     /// What was asked for and not told.
     pub gaps: Vec<Gap>,
 }
+
+/// How an object is kept: what a manifest for server-side apply must know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Whether by `kubectl apply` of a whole manifest: the first server-side apply by kubectl takes all of it over.
+    pub by_kubectl_apply: bool,
+    /// Whether an earlier manifest of ours alone holds `spec.replicas`: one that leaves it out gives it up.
+    pub count_by_manifest: bool,
+}
+
+/// The field manager under which manifests of `patch --form ssa` are sent.
+pub const MANIFEST_MANAGER: &str = "plimsoll-patch";
 
 /// An object at the moment of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

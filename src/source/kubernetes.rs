@@ -122,6 +122,7 @@ async fn read(cluster: &mut Cluster, services: &[Service]) -> Result<Live, Kuber
             }
         }
         live.objects.insert(namespace.to_owned(), listed.objects());
+        live.kept.extend(listed.kept(namespace));
         let volumes: BTreeSet<&str> =
             here.iter().flat_map(|service| &service.volumes).map(String::as_str).collect();
         live.namespaces

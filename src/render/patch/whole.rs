@@ -14,17 +14,17 @@ use crate::advise::plan::{Amount, Plan, ServicePlan, Setting};
 use crate::render::changes::{self, Change, ComponentChanges, changes};
 use crate::render::yaml::{comment, quoted};
 use crate::service::Service;
-use crate::service::live::{Live, Workload};
+use crate::service::live::{Kept, Live, MANIFEST_MANAGER, Workload};
 
 /// The field manager under which the manifests are sent.
-pub const MANAGER: &str = "plimsoll-patch";
+pub const MANAGER: &str = MANIFEST_MANAGER;
 
 /// What was written, and what was not and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
     /// The files.
     pub files: Vec<Patch>,
-    /// Objects of which a value is not known.
+    /// Objects of which a value is not known, or that another way keeps, each with what to do.
     pub refused: Vec<String>,
 }
 
@@ -40,8 +40,9 @@ pub fn kustomize(plan: &Plan, services: &[Service], live: &Live) -> Whole {
     all(plan, services, live, Form::Kustomize)
 }
 
-/// The `kustomization.yaml` of each folder, with its path. Objects are found by kind and name, in their namespace or in none,
-/// which Kustomize calls `default`: a base seldom names its namespace before the overlay does.
+/// The `kustomization.yaml` of each folder, with its path. Objects are found by kind and name: a base seldom names
+/// its namespace before the overlay does. Where another namespace of the run has an object of that name, its patch is
+/// for the one namespace alone, and Kustomize refuses it where the `resources` do not say theirs.
 #[must_use]
 pub fn kustomizations(plan: &Plan, files: &[Patch]) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
@@ -51,26 +52,41 @@ pub fn kustomizations(plan: &Plan, files: &[Patch]) -> Vec<(String, String)> {
         if all.last().is_none_or(|(last, _)| *last != path) {
             let mut head = super::head(plan, Way::Forward);
             head += &comment(
-                "in an overlay beside its `resources`: `components: [PATH TO THIS FOLDER]`",
+                "in an overlay of this namespace, beside its `resources`: `components: [PATH TO THIS FOLDER]`",
             );
             head += "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n";
             all.push((path, head));
         }
-        let (version, kind, _) = file.kind;
-        let group = version.split_once('/').map_or("", |(group, _)| group);
+        let (namespace, object) = &file.object;
+        let has_twin = files.iter().any(|other| {
+            (other.kind, &other.object.1) == (file.kind, object) && other.object.0 != *namespace
+        });
         if let Some((_, text)) = all.last_mut() {
-            let (namespace, object) = &file.object;
-            let _ = write!(
-                text,
-                "  - path: {}\n    target:\n      group: {}\n      kind: {kind}\n      name: {}\n      namespace: {}\n",
-                quoted(name),
-                quoted(group),
-                quoted(&pattern(object)),
-                quoted(&format!("{}|default", pattern(namespace))),
-            );
+            let _ = writeln!(text, "  - path: {}", quoted(name));
+            *text += &target(file, has_twin);
         }
     }
     all
+}
+
+/// What a patch is for. A patch of an object says so itself, with its namespace; a list of changes cannot.
+fn target(file: &Patch, has_twin: bool) -> String {
+    let is_list = file.content.lines().any(|line| line.starts_with("- "));
+    if has_twin && !is_list {
+        return String::new();
+    }
+    let (version, kind, _) = file.kind;
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    let (namespace, name) = &file.object;
+    let mut text = format!(
+        "    target:\n      group: {}\n      kind: {kind}\n      name: {}\n",
+        quoted(group),
+        quoted(&pattern(name))
+    );
+    if has_twin {
+        let _ = writeln!(text, "      namespace: {}", quoted(&pattern(namespace)));
+    }
+    text
 }
 
 /// A name as the regular expression that Kustomize takes it for.
@@ -100,8 +116,7 @@ fn all(plan: &Plan, services: &[Service], live: &Live, form: Form) -> Whole {
             let changes = of.map(|of| of.changes.clone()).unwrap_or_default();
             let mut of = ComponentChanges { service, component, changes };
             keep(advised, &mut of);
-            let workload = live.workload(&service.name, &component.name);
-            component_files(plan, advised, &of, workload, form, &mut whole);
+            component_files(plan, advised, &of, live, form, &mut whole);
         }
     }
     // the files of a folder stand together
@@ -131,10 +146,11 @@ fn component_files(
     plan: &Plan,
     advised: &ServicePlan,
     of: &ComponentChanges<'_>,
-    workload: Option<&Workload>,
+    live: &Live,
     form: Form,
     whole: &mut Whole,
 ) {
+    let workload = live.workload(&of.service.name, &of.component.name);
     let Some(kind) = Kind::of(&of.component.target.kind) else { return };
     let objects = Objects::of(of, workload);
     for kind in [objects.scaler.0, kind] {
@@ -143,15 +159,46 @@ fn component_files(
             continue;
         }
         let made = file(of, &objects, (kind, &edits), Way::Forward);
-        match unknown(advised, of, workload, kind) {
-            Some(setting) => whole.refused.push(refusal(&made, setting)),
-            None => whole.files.push(made.write(plan, form)),
-        }
+        let states_count = edits.iter().any(|edit| edit.place == Place::Spec("replicas"));
+        let why = unknown(advised, of, workload, kind).map(|setting| {
+            format!(
+                "today's `{setting}` is not known, and what a whole manifest leaves out is given up"
+            )
+        });
+        let why = why.or_else(|| {
+            (form == Form::Manifest).then(|| kept_otherwise(live, &made, states_count))?
+        });
+        whole.take(plan, form, &made, why);
     }
     if let Some(bounds) = vpa::bounds(plan, of, workload, objects.container) {
         let made = bounds.file(of, Way::Forward, &bounds.after);
-        whole.files.push(made.write(plan, form));
+        let why = (form == Form::Manifest).then(|| kept_otherwise(live, &made, true)).flatten();
+        whole.take(plan, form, &made, why);
     }
+}
+
+impl Whole {
+    fn take(&mut self, plan: &Plan, form: Form, made: &File<'_>, refused: Option<String>) {
+        match refused {
+            None => self.files.push(made.write(plan, form)),
+            Some(why) => self.refused.push(format!(
+                "{}/{} in namespace `{}`: {why}",
+                made.kind.1, made.name, made.namespace
+            )),
+        }
+    }
+}
+
+/// Why a manifest for server-side apply would take more than it states, or give up a count.
+fn kept_otherwise(live: &Live, made: &File<'_>, states_count: bool) -> Option<String> {
+    let object = (made.namespace.to_owned(), format!("{}/{}", made.kind.1, made.name));
+    let Kept { by_kubectl_apply, count_by_manifest } = live.kept.get(&object).copied()?;
+    if by_kubectl_apply {
+        return Some("it is kept by `kubectl apply`, and kubectl would hand all of it over to a manifest of some fields, which then cannot be sent again: `--form strategic` or `kustomize`".to_owned());
+    }
+    (count_by_manifest && !states_count).then(|| {
+        format!("an earlier manifest of `{MANAGER}` holds its count, and without it the count falls to 1: let who scales it now have it first (Kubernetes, \"Transferring ownership\")")
+    })
 }
 
 /// What changes stands before what is kept behind the same key.
@@ -184,13 +231,6 @@ fn unknown(
             }
     });
     one.map(|one| one.setting.name())
-}
-
-fn refusal(made: &File<'_>, setting: &str) -> String {
-    format!(
-        "{}/{} in namespace `{}`: today's `{setting}` is not known, and what a whole manifest leaves out is given up",
-        made.kind.1, made.name, made.namespace
-    )
 }
 
 #[cfg(test)]
@@ -252,8 +292,7 @@ mod tests {
         assert_eq!(path, "jarvis/kustomization.yaml");
         let read: Value = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(read["patches"][1]["path"], "jarvis-worker.deployment.yaml");
-        let target = &read["patches"][1]["target"];
-        assert_eq!([&target["group"], &target["namespace"]], ["apps", "jarvis|default"]);
+        assert_eq!(read["patches"][1]["target"]["group"], "apps");
     }
 
     #[test]

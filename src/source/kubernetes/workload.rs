@@ -16,7 +16,10 @@ use serde::Serialize;
 use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
 use super::{Quantities, quantity, scaler, whole};
-use crate::service::live::{self, Amounts, Budget, Container, SeenObject, Share, Vpa, Workload};
+use crate::service::live::{
+    self, Amounts, Budget, Container, Kept, MANIFEST_MANAGER as MANAGER, SeenObject, Share, Vpa,
+    Workload,
+};
 use crate::service::{Service, Target};
 
 const VPAS: Operator = Operator {
@@ -25,6 +28,9 @@ const VPAS: Operator = Operator {
     kind: "VerticalPodAutoscaler",
     plural: "verticalpodautoscalers",
 };
+
+/// What `kubectl apply` notes of the manifest that it was given.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Everything in a namespace that has a say in its components; `None`: not told.
 pub(super) struct Listed {
@@ -40,6 +46,7 @@ pub(super) struct Listed {
 struct Found {
     name: String,
     seen: SeenObject,
+    kept: Kept,
     replicas: Option<u32>,
     template: PodTemplateSpec,
     /// Whether the volume claims of pods that end are deleted with them.
@@ -90,6 +97,23 @@ impl Listed {
             seen(scaler::SCALED_OBJECTS.kind, &scaled.metadata, &scaled.data["spec"])
         }));
         all
+    }
+
+    /// How each of them is kept, and each VPA.
+    pub fn kept(&self, namespace: &str) -> Vec<((String, String), Kept)> {
+        let workloads = self.deployments.iter().chain(&self.stateful_sets).flatten();
+        let workloads = workloads.map(|found| (found.seen.object.clone(), found.kept));
+        let hpas = self.hpas.iter().flatten().map(|hpa| ("HorizontalPodAutoscaler", &hpa.metadata));
+        let operators = [(scaler::SCALED_OBJECTS.kind, &self.keda), (VPAS.kind, &self.vpas)];
+        let operators = operators
+            .into_iter()
+            .flat_map(|(kind, all)| all.iter().flatten().map(move |one| (kind, &one.metadata)));
+        let scalers = hpas.chain(operators).map(|(kind, metadata)| {
+            let name = metadata.name.as_deref().unwrap_or_default();
+            (format!("{kind}/{name}"), kept(metadata))
+        });
+        let all = workloads.chain(scalers);
+        all.map(|(object, kept)| ((namespace.to_owned(), object), kept)).collect()
     }
 
     /// What is told of the component of this name, whose container the settings may name.
@@ -165,6 +189,27 @@ fn seen(kind: &str, metadata: &ObjectMeta, spec: &impl Serialize) -> SeenObject 
     }
 }
 
+fn kept(metadata: &ObjectMeta) -> Kept {
+    let annotations = metadata.annotations.as_ref();
+    let counts: Vec<bool> = metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|entry| {
+            let fields = entry.fields_v1.as_ref().map(|fields| &fields.0["f:spec"]["f:replicas"]);
+            fields.is_some_and(|fields| !fields.is_null())
+        })
+        .map(|entry| {
+            let manager = entry.manager.as_deref() == Some(MANAGER);
+            manager && entry.operation.as_deref() == Some("Apply")
+        })
+        .collect();
+    Kept {
+        by_kubectl_apply: annotations.is_some_and(|all| all.contains_key(LAST_APPLIED)),
+        count_by_manifest: !counts.is_empty() && counts.into_iter().all(|ours| ours),
+    }
+}
+
 fn noted<T>(cluster: &mut Cluster, problem: KubernetesError) -> Option<T> {
     cluster.note(problem);
     None
@@ -176,8 +221,8 @@ impl From<Deployment> for Found {
         let seen = seen("Deployment", &one.metadata, &one.spec);
         let spec = one.spec.unwrap_or_default();
         // absent `replicas` is 1 by the API's own default
-        let replicas = whole(spec.replicas.or(Some(1)));
-        Self { name, seen, replicas, template: spec.template, claims_go: false }
+        let (kept, replicas) = (kept(&one.metadata), whole(spec.replicas.or(Some(1))));
+        Self { name, seen, kept, replicas, template: spec.template, claims_go: false }
     }
 }
 
@@ -189,8 +234,8 @@ impl From<StatefulSet> for Found {
         let retention = spec.persistent_volume_claim_retention_policy.and_then(|of| of.when_scaled);
         let has_claims = spec.volume_claim_templates.is_some_and(|all| !all.is_empty());
         let claims_go = has_claims && retention.as_deref() == Some("Delete");
-        let replicas = whole(spec.replicas.or(Some(1)));
-        Self { name, seen, replicas, template: spec.template, claims_go }
+        let (kept, replicas) = (kept(&one.metadata), whole(spec.replicas.or(Some(1))));
+        Self { name, seen, kept, replicas, template: spec.template, claims_go }
     }
 }
 
