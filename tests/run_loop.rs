@@ -1069,6 +1069,78 @@ fn a_severity_2_that_no_replica_saw_is_found_by_the_next_that_acts() {
     assert_eq!(lines(&desk, "Apply", "Watched"), 1);
 }
 
+/// Leaves this to the loop alone.
+fn only(followed: &Followed, object: &str) {
+    for other in ["deployment/jarvis-worker", "statefulset/jarvis-redis-master"] {
+        let pause = if other == object { "plimsoll.dev/pause-" } else { "plimsoll.dev/pause=true" };
+        let args = ["-n", followed.namespace, "annotate", "--overwrite", other, pause];
+        assert!(followed.cluster.kubectl(&args).status.success());
+    }
+}
+
+fn memory_of_redis(followed: &Followed) -> String {
+    let path = "jsonpath={.spec.template.spec.containers[0].resources.limits.memory}";
+    let args = ["-n", followed.namespace, "get", "statefulset/jarvis-redis-master", "-o", path];
+    String::from_utf8(followed.cluster.kubectl(&args).stdout).unwrap()
+}
+
+#[test]
+fn a_size_that_is_rolled_out_is_kept_by_the_next_that_acts_after_a_severity_2() {
+    let test = "a_size_that_is_rolled_out_is_kept_by_the_next_that_acts";
+    if !controllers_available(test) || !real::available(test) {
+        return;
+    }
+    let followed = Followed::at("follow-kept");
+    only(&followed, "statefulset/jarvis-redis-master");
+    let metrics = Metrics::telling([0.001, 0.3]);
+    metrics.wait(&followed.cluster, true);
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "");
+    let replica = |desk: &Desk| {
+        desk.edit("watch: 2m", "watch: 1m");
+        metrics.of(desk);
+        followed.start(desk)
+    };
+    let first = replica(&followed.desk);
+    let rolled_out = "StatefulSet/jarvis-redis-master in follow-kept: rolled out";
+    first.until("it is rolled out", |one| one.said().contains(rolled_out));
+    first.signal("-KILL");
+    *metrics.tells.lock().unwrap() = Some([0.3, 0.3]);
+    std::thread::sleep(Duration::from_secs(45));
+    // its pod has the larger size: to take it back would replace it, in trouble, by a smaller one
+    let desk = Followed::desk(followed.namespace);
+    let second = replica(&desk);
+    let kept = "kept     StatefulSet/jarvis-redis-master in follow-kept memory 1Gi: it was raised";
+    second.until("it is kept", |one| one.said().contains(kept));
+    drop(kubelet);
+    assert_eq!(memory_of_redis(&followed), "1Gi", "{}", second.said());
+    assert_eq!(second.metric("rolled_back_total"), 0.0);
+}
+
+#[test]
+fn what_the_loop_applied_over_several_turns_is_one_to_rollback() {
+    if !controllers_available("what_the_loop_applied_over_several_turns_is_one_to_rollback") {
+        return;
+    }
+    let followed = Followed::at("follow-turns");
+    let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "");
+    let replica = followed.start(&followed.desk);
+    replica.until("the first is applied", |one| one.metric("applied_total") == 1.0);
+    only(&followed, "statefulset/jarvis-redis-master");
+    replica.until("the second is applied", |one| one.metric("applied_total") == 2.0);
+    replica.until("nothing is watched", |one| one.metric("watched_objects") == 0.0);
+    replica.signal("-TERM");
+    replica.until("it ends", |one| one.said().contains("run: ended as it was told"));
+    drop(kubelet);
+    assert_eq!((followed.workers(), memory_of_redis(&followed).as_str()), (json!(4), "1Gi"));
+    for object in ["deployment/jarvis-worker", "statefulset/jarvis-redis-master"] {
+        let args = ["-n", followed.namespace, "annotate", object, "plimsoll.dev/pause-"];
+        assert!(followed.cluster.kubectl(&args).status.success());
+    }
+    let told = followed.desk.say(&followed.cluster, "admin", &["rollback", "--yes"]);
+    told.says(0, &["2 objects brought back"]);
+    assert_eq!((followed.workers(), memory_of_redis(&followed).as_str()), (json!(3), "512Mi"));
+}
+
 #[test]
 fn a_watch_that_no_replica_saw_and_nothing_tells_of_is_said_loudly_and_stays() {
     let test = "a_watch_that_no_replica_saw_and_nothing_tells_of_is_said_loudly";

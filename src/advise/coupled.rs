@@ -195,6 +195,10 @@ fn utilization(
     target: Millicores,
 ) -> Option<Finding> {
     let current = known.current.get(component).filter(|current| current.has_hpa())?;
+    // a cluster that told of the object told of its autoscaler: that one goes by something else
+    if current.target_utilization.is_none() && current.resources.is_some() {
+        return None;
+    }
     let message = format!(
         "{component}: the HPA's CPU target is a share of the request, which goes from {today} to {target}"
     );

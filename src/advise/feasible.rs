@@ -12,7 +12,9 @@ use crate::advise::findings;
 use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, ServicePlan, Setting, Severity,
 };
-use crate::service::live::{Amounts, LimitRange, Live, Namespace, Node, Quota, Workload};
+use crate::service::live::{
+    Amounts, Hpa, LimitRange, Live, Namespace, Node, Quota, ScaledObject, Scaler, Workload,
+};
 use crate::service::pod::{asks, is_counted, may_come_to, outside, unstated};
 use crate::service::{Component, Service};
 use crate::units::counted;
@@ -47,6 +49,8 @@ pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
         }
         found.extend(over_budget(&advised, workload));
         found.extend(sized_by_a_vpa(plan, &advised, workload));
+        found.extend(counted_by_memory(plan, &advised, workload));
+        found.extend(raised_by_the_loop(&advised, workload));
         found.extend(claims_that_go(&advised, workload));
     }
     for one in plan.recommendations.iter_mut().filter(|one| one.setting == Setting::Storage) {
@@ -265,6 +269,52 @@ fn sized_by_a_vpa(
     })
 }
 
+/// An HPA that counts pods by the memory request that changes.
+fn counted_by_memory(
+    plan: &ServicePlan,
+    advised: &Advised<'_>,
+    workload: &Workload,
+) -> Option<Finding> {
+    let Some(Scaler::Hpa(hpa)) = &workload.scaler else { return None };
+    let percent = hpa.memory_utilization?;
+    let mut all = plan.recommendations.iter();
+    let request =
+        all.find(|one| one.component == advised.name && one.setting == Setting::MemoryRequest)?;
+    let (today, target) = request.current.zip(request.target)?;
+    (today != target).then(|| Finding {
+        code: Code::Coupled,
+        ..warning(
+            format!(
+                "{}: the HPA's memory target of {percent} % is a share of the request, which goes from {today} to {target}",
+                advised.name
+            ),
+            "change the target with it: of a larger request the same use is a smaller share, and fewer pods are asked for",
+        )
+    })
+}
+
+/// A floor of the loop, which is in force for now and is not what a person set.
+fn raised_by_the_loop(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
+    let (base, floor) = match workload.scaler.as_ref()? {
+        Scaler::Hpa(Hpa { base, min, .. }) | Scaler::Keda(ScaledObject { base, min, .. }) => {
+            (*base, *min)
+        }
+        Scaler::Nobody => return None,
+    };
+    let (base, floor) = base.zip(floor).filter(|(base, floor)| base < floor)?;
+    Some(Finding {
+        severity: Severity::Info,
+        code: Code::Room,
+        message: format!(
+            "{}: `minReplicas` is {floor} while the load asks for it: the loop raised it from {base}, and takes it back",
+            advised.name
+        ),
+        remedy: format!(
+            "judge what is advised against {base}, or plan again when the floor is back"
+        ),
+    })
+}
+
 /// Volume claims that are deleted with the pods that end.
 fn claims_that_go(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
     (advised.lowers && workload.claims_go).then(|| {
@@ -299,12 +349,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::render::example;
-    use crate::service::live::{Budget, Container, Namespace, QuotaAmounts, Scope, Share};
+    use crate::service::live::{Budget, Claim, Container, QuotaAmounts, Scope, Share, Vpa};
     use crate::units::{Bytes, Millicores};
 
     /// The example's `api`: 3 to 5 pods today, 5 to 10 advised, each of 600m and 384Mi.
     fn found(change: impl Fn(&mut Live, &mut Workload)) -> Vec<String> {
-        let (mut plan, service) = (example::plan().services.remove(0), example::service());
+        let findings = of(example::plan().services.remove(0), change).findings;
+        assert!(findings.iter().all(|one| one.code == Code::Room));
+        findings.into_iter().map(|one| one.message).collect()
+    }
+
+    fn of(mut plan: ServicePlan, change: impl Fn(&mut Live, &mut Workload)) -> ServicePlan {
+        let service = example::service();
         plan.findings.clear();
         let amounts = |cpu, memory: u64| Amounts {
             cpu: Some(Millicores(cpu)),
@@ -327,8 +383,78 @@ mod tests {
         change(&mut live, &mut workload);
         live.workloads.insert((service.name.clone(), "api".to_owned()), workload);
         add(&mut plan, &service, &live);
-        assert!(plan.findings.iter().all(|one| one.code == Code::Room));
-        plan.findings.into_iter().map(|one| one.message).collect()
+        plan
+    }
+
+    fn hpa(base: Option<u32>, memory_utilization: Option<u32>) -> Scaler {
+        let (min, max) = (Some(7), Some(9));
+        let (name, only_cpu) = ("api".to_owned(), false);
+        let target_utilization = None;
+        Scaler::Hpa(Hpa { name, min, base, max, target_utilization, memory_utilization, only_cpu })
+    }
+
+    #[test]
+    fn who_else_has_a_hand_in_a_size_or_a_count_is_named() {
+        let why = || vec![example::because(Code::Usage, "peak")];
+        let [now, then] = [256, 512].map(example::mebibytes);
+        let larger = || {
+            let one = example::setting(example::API, Setting::MemoryRequest, now, then, why());
+            example::service_plan(vec![one])
+        };
+        let says = |change: &dyn Fn(&mut Workload)| {
+            let findings = of(larger(), |_, workload| change(workload)).findings;
+            findings.into_iter().map(|one| one.message).collect::<Vec<_>>().join("\n")
+        };
+        let vpa = |mode: &str| {
+            let vpa = Vpa { name: "v".to_owned(), mode: mode.to_owned(), policy: Value::Null };
+            says(&|workload| workload.vpas = Some(vec![vpa.clone()]))
+        };
+        assert!(vpa("Auto").starts_with("api: VPA `v` (mode `Auto`) sets the size of its pods"));
+        assert_eq!(vpa("Off"), "");
+        let by_memory = says(&|workload| workload.scaler = Some(hpa(None, Some(80))));
+        let share = "api: the HPA's memory target of 80 % is a share of the request, which goes from 256Mi to 512Mi";
+        assert_eq!(by_memory, share);
+        let raised = says(&|workload| workload.scaler = Some(hpa(Some(3), None)));
+        assert!(
+            raised.contains(
+                "`minReplicas` is 7 while the load asks for it: the loop raised it from 3"
+            ),
+            "{raised}"
+        );
+    }
+
+    #[test]
+    fn fewer_pods_whose_claims_end_with_them_and_a_class_that_does_not_expand_are_named() {
+        let why = || vec![example::because(Code::TierRow, "Low")];
+        let count = |count| Some(Amount::Count(count));
+        let fewer = example::setting(example::API, Setting::Replicas, count(4), count(2), why());
+        let said = of(example::service_plan(vec![fewer]), |_, workload| workload.claims_go = true);
+        assert!(said.findings[0].message.contains("claims of those that end are deleted"));
+        let claim = ("data-0", "PersistentVolumeClaim/data-0");
+        let [now, then] = [50, 80].map(|gibibytes| example::mebibytes(gibibytes << 10));
+        let grown = |expandable| {
+            let one = example::setting(claim, Setting::Storage, now, then, why());
+            of(example::service_plan(vec![one]), |live, _| {
+                let claim = Claim {
+                    request: None,
+                    capacity: None,
+                    class: Some("slow".to_owned()),
+                    expandable,
+                };
+                let claims = Some([("data-0".to_owned(), claim)].into());
+                let namespace = Namespace { claims, ..Namespace::default() };
+                live.namespaces.insert(example::service().namespace, namespace);
+            })
+        };
+        let held = grown(Some(false));
+        let one = &held.recommendations[0];
+        assert_eq!((one.action, one.target), (Action::Keep, now));
+        assert!(one.reasons[0].message.contains("its class `slow` does not let it expand"));
+        assert!(held.findings[0].message.contains("80Gi is needed, and storage class `slow`"));
+        for expandable in [Some(true), None] {
+            let grown = grown(expandable);
+            assert_eq!((grown.recommendations[0].target, grown.findings.len()), (then, 0));
+        }
     }
 
     fn quota(hard: u64, used: u64) -> Quota {

@@ -33,7 +33,7 @@ pub mod annotation {
     /// What our last change replaced, as JSON.
     pub const PREVIOUS: &str = "plimsoll.dev/previous";
     /// The floor that the loop raised, and what was there before, as JSON.
-    pub const FLOOR: &str = "plimsoll.dev/floor";
+    pub const FLOOR: &str = crate::service::live::FLOOR_NOTE;
     /// Until when the loop watches what it changed: whoever acts then goes on with it.
     pub const WATCHED_UNTIL: &str = "plimsoll.dev/watched-until";
     /// When we undid our last change.

@@ -65,20 +65,21 @@ impl Reader<'_> {
         Some(Target { kind: kind.to_owned(), name })
     }
 
-    /// A path of keys in the chart's values; what `--set` would need to escape is refused.
+    /// A path of keys in the chart's values, `.` where they stand at its root; what `--set` would need to escape is refused.
     fn helm(&mut self, path: &str, raw: &Text) -> Option<String> {
         let key = |key: &str| {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
             !key.is_empty() && key.bytes().all(plain)
         };
-        if raw.value.len() <= HELM_PATH_MAX && raw.value.split('.').all(key) {
+        let is_path = raw.value == "." || raw.value.split('.').all(key);
+        if raw.value.len() <= HELM_PATH_MAX && is_path {
             return Some(raw.value.clone());
         }
         let message = format!("`{path}`: `{:.80}` is not a path of keys", raw.value);
         self.problem(
             raw.line,
             message,
-            "write the keys in the chart's values, such as `redis.master`",
+            "write the keys in the chart's values, such as `redis.master`, or `.` for their root",
         );
         None
     }

@@ -387,6 +387,16 @@ worker:
     }
 
     #[test]
+    fn keys_may_stand_at_the_root_of_a_chart() {
+        let mut service = example::service();
+        service.components.truncate(1);
+        service.components[0].helm = Some(".".to_owned());
+        let autoscaling = json!({"minReplicas": 5, "maxReplicas": 10});
+        let text = overlay(&example::plan(), &[service]);
+        assert_eq!(read(&text), json!({"autoscaling": autoscaling}), "{text}");
+    }
+
+    #[test]
     fn a_volume_that_should_grow_is_named_though_no_chart_holds_it() {
         let why = vec![example::because(Code::Runway, "full soon")];
         let claim = ("data-0", "PersistentVolumeClaim/data-0");

@@ -478,6 +478,7 @@ spec:
         let hpa = Hpa {
             name: "front-scaler".to_owned(),
             min: Some(3),
+            base: None,
             max: Some(5),
             target_utilization: None,
             memory_utilization: None,
@@ -507,6 +508,7 @@ spec:
         let scaled = ScaledObject {
             name: "api-by-queue".to_owned(),
             min: Some(3),
+            base: None,
             max: Some(5),
             idles: false,
             paused: false,

@@ -18,8 +18,12 @@ use crate::units::acts;
 
 /// Characters of a title, and of the first line of a commit's message.
 const TITLE_MAX: usize = 72;
-/// GitHub takes 65536 characters of text; some are left for what stands around the plan.
-const PLAN_MAX: usize = 56_000;
+/// GitHub takes 65536 characters of text: so many for what changes, for what is left, and for these and the plan together.
+const EDITS_MAX: usize = 30_000;
+/// See [`EDITS_MAX`].
+const LEFT_MAX: usize = 6_000;
+/// See [`EDITS_MAX`].
+const ALL_MAX: usize = 56_000;
 
 /// What is proposed.
 #[derive(Debug, Clone, Copy)]
@@ -72,19 +76,18 @@ impl Proposal<'_> {
     pub fn body(&self) -> String {
         let mut out = format!("Sets what Plimsoll advises in `{}`:\n\n", code(self.file));
         out += "| Key | Was in the file | Now | Why |\n| --- | ---: | ---: | --- |\n";
-        for edit in self.edits {
-            let before = edit.before.map_or_else(|| "–".to_owned(), |before| before.to_string());
-            let why = self.reasons.get(&edit.path).into_iter().flatten().map(|why| inline(why));
-            let why = why.collect::<Vec<_>>().join("<br>");
-            let _ =
-                writeln!(out, "| {} | {before} | **{}** | {why} |", inline(&edit.path), edit.after);
-        }
+        let rows: String = self.edits.iter().map(|edit| self.row(edit)).collect();
+        out +=
+            &cut(&rows, EDITS_MAX, "\nThe rest does not fit here: the change itself holds it.\n");
         if !self.left.is_empty() {
             out += "\nAdvised, and not in this file:\n\n";
-            self.left.iter().for_each(|left| out += &format!("* {}\n", inline(left)));
+            let left: String =
+                self.left.iter().map(|left| format!("* {}\n", inline(left))).collect();
+            out += &cut(&left, LEFT_MAX, SAYS_IT);
         }
         let plan = markdown_plan::markdown(self.plan, self.zone);
-        let _ = write!(out, "\n{}\n## How to undo\n\n", cut(&plan));
+        let plan = cut(&plan, ALL_MAX.saturating_sub(out.chars().count()), SAYS_IT);
+        let _ = write!(out, "\n{plan}\n## How to undo\n\n");
         out += "* Before it is merged: close it and delete its branch. Nothing is changed until the values are rolled out.\n";
         out += "* After that: revert this pull request and roll the values out again.";
         for undo in self.undo {
@@ -98,6 +101,14 @@ impl Proposal<'_> {
             advice(self.edits) + "\n" + &marker(self.content)
         );
         out
+    }
+
+    /// One key: what it was, what it is, and why.
+    fn row(&self, edit: &Edit) -> String {
+        let before = edit.before.map_or_else(|| "–".to_owned(), |before| before.to_string());
+        let why = self.reasons.get(&edit.path).into_iter().flatten().map(|why| inline(why));
+        let why = why.collect::<Vec<_>>().join("<br>");
+        format!("| {} | {before} | **{}** | {why} |\n", inline(&edit.path), edit.after)
     }
 
     /// The message of the commit; `trailer` is its last line.
@@ -138,14 +149,17 @@ fn code(text: &str) -> String {
     text.chars().filter(|c| !acts(*c) && *c != '`').collect()
 }
 
-/// The plan as far as a forge takes it, cut after a line.
-fn cut(plan: &str) -> String {
-    if plan.chars().count() <= PLAN_MAX {
-        return plan.to_owned();
+/// Where the rest of the advice stands.
+const SAYS_IT: &str = "\nThe rest does not fit here: `plimsoll plan` says it.\n";
+
+/// A text as far as a forge takes it, cut after a line, and then where the rest is.
+fn cut(text: &str, most: usize, rest: &str) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
     }
     let mut kept = String::new();
-    let mut left = PLAN_MAX;
-    for line in plan.split_inclusive('\n') {
+    let mut left = most;
+    for line in text.split_inclusive('\n') {
         let length = line.chars().count();
         if length > left {
             break;
@@ -153,7 +167,7 @@ fn cut(plan: &str) -> String {
         left -= length;
         kept += line;
     }
-    kept + "\nThe rest does not fit here: `plimsoll plan` says it.\n"
+    kept + rest
 }
 
 /// An overlay that is there already after its edit: the moment in its head is that of this run, and a line that was changed
@@ -262,8 +276,27 @@ mod tests {
     #[test]
     fn a_plan_that_is_too_long_is_cut_after_a_line_and_says_so() {
         let line = "x".repeat(999) + "\n";
-        let kept = cut(&line.repeat(100));
+        let kept = cut(&line.repeat(100), 56_000, SAYS_IT);
         assert_eq!(kept.matches(&line).count(), 56);
         assert!(kept.ends_with("`plimsoll plan` says it.\n"));
+        // and so is everything together
+        let edits: Vec<Edit> = (0..2_000).flat_map(|_| edits()).collect();
+        let plan = example::plan();
+        let why: Vec<String> = edits.iter().map(|edit| format!("{}: {line}", edit.path)).collect();
+        let (reasons, zone) = (BTreeMap::new(), TimeZone::UTC);
+        let proposal = Proposal {
+            plan: &plan,
+            zone: &zone,
+            file: "values.yaml",
+            edits: &edits,
+            reasons: &reasons,
+            left: &why,
+            undo: &[],
+            branch: "plimsoll/capacity",
+            content: "abc",
+        };
+        let body = proposal.body();
+        assert!(body.chars().count() < 65_536, "{}", body.chars().count());
+        assert!(body.contains("the change itself holds it") && body.contains("## How to undo"));
     }
 }

@@ -39,6 +39,9 @@ pub struct Kept {
     pub count_by_manifest: bool,
 }
 
+/// The annotation by which the loop notes a floor that it raised, and what was there before.
+pub const FLOOR_NOTE: &str = "plimsoll.dev/floor";
+
 /// The field manager under which manifests of `patch --form ssa` are sent.
 pub const MANIFEST_MANAGER: &str = "plimsoll-patch";
 
@@ -147,6 +150,8 @@ pub struct Hpa {
     pub name: String,
     /// `minReplicas`.
     pub min: Option<u32>,
+    /// What `minReplicas` was before the loop raised it, as the object notes; `None`: it did not.
+    pub base: Option<u32>,
     /// `maxReplicas`.
     pub max: Option<u32>,
     /// The lowest CPU target, in percent of the request; `None`: it has none.
@@ -164,6 +169,8 @@ pub struct ScaledObject {
     pub name: String,
     /// `minReplicaCount`; 0 lets it scale to nothing.
     pub min: Option<u32>,
+    /// As [`Hpa::base`].
+    pub base: Option<u32>,
     /// `maxReplicaCount`.
     pub max: Option<u32>,
     /// Whether it goes to nothing while no trigger is active (`idleReplicaCount`), whatever its minimum.
@@ -464,6 +471,7 @@ mod tests {
         let hpa = Hpa {
             name: name.clone(),
             min,
+            base: None,
             max,
             target_utilization: None,
             memory_utilization: None,
@@ -473,6 +481,7 @@ mod tests {
         let keda = ScaledObject {
             name,
             min: Some(0),
+            base: None,
             max,
             idles: false,
             paused: false,
@@ -489,6 +498,7 @@ mod tests {
         let scaled = ScaledObject {
             name: "api".to_owned(),
             min: Some(0),
+            base: None,
             max: Some(9),
             idles: false,
             paused: false,

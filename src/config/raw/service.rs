@@ -164,7 +164,7 @@ pub(in crate::config) struct Component {
     /// Whether the table gives it memory rather than replicas.
     #[schemars(with = "Option<bool>")]
     pub(in crate::config) memory: Option<Text>,
-    /// The path of its keys in the chart's values, such as `redis.master`.
+    /// The path of its keys in the chart's values, such as `redis.master`; `.` where they stand at the root.
     #[schemars(with = "Option<String>")]
     pub(in crate::config) helm: Option<Text>,
     /// Its container, where it is not named like the component.

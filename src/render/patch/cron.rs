@@ -335,6 +335,7 @@ mod tests {
         ScaledObject {
             name: "by-queue".to_owned(),
             min: Some(3),
+            base: None,
             max: Some(10),
             idles: false,
             paused: false,

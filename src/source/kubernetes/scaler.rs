@@ -8,7 +8,7 @@ use super::cluster::Operator;
 use super::error::KubernetesError;
 use super::whole;
 use crate::service::Target;
-use crate::service::live::{Hpa, ScaledObject, Scaler};
+use crate::service::live::{FLOOR_NOTE, Hpa, ScaledObject, Scaler};
 
 /// KEDA's objects on Deployments and StatefulSets.
 pub(super) const SCALED_OBJECTS: Operator = Operator {
@@ -116,11 +116,19 @@ fn bounds(hpa: &HorizontalPodAutoscaler) -> Hpa {
         name: hpa.name_any(),
         // absent `minReplicas` is 1 by the API's own default
         min: whole(spec.and_then(|spec| spec.min_replicas).or(Some(1))),
+        base: base(hpa),
         max: whole(spec.map(|spec| spec.max_replicas)),
         target_utilization: utilization(hpa, "cpu"),
         memory_utilization: utilization(hpa, "memory"),
         only_cpu: only_cpu(hpa),
     }
+}
+
+/// What the loop notes to have raised its minimum from.
+fn base(object: &impl ResourceExt) -> Option<u32> {
+    let note = object.annotations().get(FLOOR_NOTE)?;
+    let note: serde_json::Value = serde_json::from_str(note).ok()?;
+    note["base"].as_u64().and_then(|base| u32::try_from(base).ok())
 }
 
 /// Whether its list of metrics is one utilisation of its pods' CPU, and holds nothing that we would not write.
@@ -156,6 +164,7 @@ fn scaled_object(object: &DynamicObject, hpa: Option<&HorizontalPodAutoscaler>) 
     ScaledObject {
         name: object.name_any(),
         min: count("minReplicaCount", KEDA_BOUNDS.0),
+        base: base(object),
         max: count("maxReplicaCount", KEDA_BOUNDS.1),
         idles: object.data["spec"]["idleReplicaCount"].is_number(),
         paused: KEDA_PAUSES.iter().any(told),
