@@ -722,6 +722,36 @@ fn what_cannot_be_proposed_is_refused_before_anything_is_asked() {
     refused(&absent, &[], "No/Token`: no such file");
     refused(&nothing, &["--in", "nothing.yaml"], "`nothing.yaml` is not on `main` of `origin`");
     refused(&nothing, &["--in", "../plimsoll.yaml"], "`../plimsoll.yaml` is not in the repository");
+    let linked = |desk: &Desk| {
+        fs::create_dir_all(desk.path("clone/envs/eu")).unwrap();
+        for (to, link) in [("eu", "link"), ("../values.yaml", "one.yaml"), ("/etc", "etc")] {
+            std::os::unix::fs::symlink(to, desk.path("clone/envs").join(link)).unwrap();
+        }
+        fs::write(desk.path("clone/envs/eu/values.yaml"), VALUES).unwrap();
+        desk.git("clone", &["add", "envs"]);
+        desk.commit("clone", "other.txt", "x");
+        desk.git("clone", &["push", "-q", "origin", "HEAD:main"]);
+    };
+    for (args, words) in [
+        (
+            ["--in", "envs/link/values.yaml"],
+            "link `envs/link`: from the root, the file is `envs/eu/values.yaml`",
+        ),
+        (
+            ["--out", "envs/link/new.yaml"],
+            "link `envs/link`: from the root, the file is `envs/eu/new.yaml`",
+        ),
+        (
+            ["--in", "envs/one.yaml"],
+            "link `envs/one.yaml`: from the root, the file is `values.yaml`",
+        ),
+        (
+            ["--in", "envs/etc/x.yaml"],
+            "`envs/etc/x.yaml` leads through the link `envs/etc`: which leads out of the",
+        ),
+    ] {
+        refused(&linked, &args, words);
+    }
     refused(&nothing, &["--out", ".git/config"], "cannot be a file of a repository");
     assert!(forge.requests().is_empty());
     let desk = Desk::with(&forge);
