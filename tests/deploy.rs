@@ -195,6 +195,48 @@ fn values_that_could_not_work_are_refused_by_name() {
     }
 }
 
+/// The first value under a name's key, however deep, that is no text.
+fn no_text(value: &Value) -> Option<String> {
+    const NAMES: [&str; 8] = [
+        "name",
+        "namespace",
+        "serviceAccountName",
+        "claimName",
+        "secretName",
+        "storageClassName",
+        "severity",
+        "app.kubernetes.io/instance",
+    ];
+    match value {
+        Value::Object(entries) => entries.iter().find_map(|(key, value)| {
+            let odd = NAMES.contains(&key.as_str()) && !value.is_string();
+            if odd { Some(format!("{key}: {value}")) } else { no_text(value) }
+        }),
+        Value::Array(all) => all.iter().find_map(no_text),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_name_that_yaml_would_read_as_a_number_stays_a_name() {
+    if !there("a_name_that_yaml_would_read_as_a_number_stays_a_name", &["helm"]) {
+        return;
+    }
+    let numbers = "cluster.namespaces={1234},apply.namespaces={1234},prometheus.secret=1234,volume.storageClassName=1234,alert.severity=1234";
+    let owned = format!("{numbers},volume.existingClaim=1234");
+    for values in [numbers, &owned] {
+        let text = rendered("1234", &["--values", EVERYTHING, "--set-string", values]).unwrap();
+        for object in objects(&text) {
+            assert_eq!(no_text(&object), None, "{object}");
+        }
+        // and to readers of YAML 1.1, as the API server's, a word is none
+        let text = rendered("on", &["--values", EVERYTHING, "--set-string", values]).unwrap();
+        let bare =
+            |line: &str| line.ends_with(": on") || line.contains(": on,") || line.contains(": on}");
+        assert_eq!(text.lines().find(|line| bare(line)), None);
+    }
+}
+
 #[test]
 fn the_settings_of_the_chart_are_settings() {
     if !there("the_settings_of_the_chart_are_settings", &["helm"]) {
@@ -250,7 +292,7 @@ fn the_api_server_takes_everything_and_the_pod_is_as_restricted_as_can_be() {
         // nor what is applied without helm
         for (name, ..) in PLAIN {
             let plain = std::fs::read_to_string(format!("{ROOT}/deploy/plain/{name}")).unwrap();
-            let plain = plain.replace("namespace: plimsoll\n", "namespace: taken\n");
+            let plain = plain.replace("namespace: \"plimsoll\"\n", "namespace: taken\n");
             let (said, warned) = cluster.send(&["apply", "--dry-run=server"], &plain);
             assert_eq!(said.matches("(server dry run)").count(), objects(&plain).len(), "{said}");
             assert_eq!(warned, "");
@@ -383,7 +425,7 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
     let four = four.split(' ').flat_map(|kind| [format!("get {kind}"), format!("patch {kind}")]);
     let more = ["get namespaces", "list pods", "create events"].map(str::to_owned);
     let lease =
-        ["get", "create", "update"].map(|verb| format!("{verb} leases.coordination.k8s.io"));
+        ["get", "update", "create"].map(|verb| format!("{verb} leases.coordination.k8s.io"));
     let expected = four.chain(more).chain(lease);
     assert_eq!(rights(&text, &["plimsoll-apply"]), expected.collect());
     // and by default nobody is given them
@@ -565,10 +607,14 @@ fn the_account_that_applies_is_another_and_changes_only_where_it_is_told() {
         (&apply, "delete", "deployments.apps", "my-service", "no"),
         (&apply, "get", "namespaces", "my-service", "yes"),
         (&apply, "get", "secrets", "my-service", "no"),
-        (&apply, "update", "leases.coordination.k8s.io", "applied", "yes"),
-        (&apply, "update", "leases.coordination.k8s.io", "my-service", "no"),
+        // its own lease, and nobody else's
+        (&apply, "create", "leases.coordination.k8s.io", "applied", "yes"),
+        (&apply, "update", "leases.coordination.k8s.io/applied", "applied", "yes"),
+        (&apply, "get", "leases.coordination.k8s.io/other", "applied", "no"),
+        (&apply, "update", "leases.coordination.k8s.io/other", "applied", "no"),
+        (&apply, "update", "leases.coordination.k8s.io/applied", "my-service", "no"),
         (&advice, "patch", "horizontalpodautoscalers.autoscaling", "my-service", "no"),
-        (&advice, "update", "leases.coordination.k8s.io", "applied", "no"),
+        (&advice, "update", "leases.coordination.k8s.io/applied", "applied", "no"),
     ] {
         let asked = ["auth", "can-i", verb, resource, "-n", namespace, "--as", user.as_str()];
         let said = String::from_utf8(cluster.kubectl(&asked).stdout).unwrap();
@@ -593,6 +639,9 @@ fn the_loop_needs_the_account_of_apply_and_is_not_there_unless_asked_for() {
     }
     let refused = rendered("plimsoll", &["--set", "loop.enabled=true"]).unwrap_err();
     assert!(refused.contains("set `apply.enabled: true`"), "{refused}");
+    let nowhere = rendered("plimsoll", &["--set", "loop.enabled=true,apply.enabled=true"]);
+    let nowhere = nowhere.unwrap_err();
+    assert!(nowhere.contains("`apply.namespaces` alone, and that names none"), "{nowhere}");
     let plain = rendered("plimsoll", &[]).unwrap();
     assert!(objects(&plain).iter().all(|object| object["kind"] != "Deployment"));
     let text = rendered("plimsoll", &LOOP).unwrap();
@@ -654,8 +703,11 @@ fn the_alert_of_the_loop_speaks_when_it_stands_still_and_only_then() {
     if !there(test, &["helm", "promtool"]) {
         return;
     }
-    let chart =
-        rendered("plimsoll", &[&LOOP[..], &["--set", "alert.enabled=true"]].concat()).unwrap();
+    let with = |values: &str| rendered("plimsoll", &[&LOOP[..], &["--set", values]].concat());
+    // nobody is scraped without a monitor
+    let unseen = with("alert.enabled=true").unwrap_err();
+    assert!(unseen.contains("set `loop.serviceMonitor.enabled: true`"), "{unseen}");
+    let chart = with("alert.enabled=true,loop.serviceMonitor.enabled=true").unwrap();
     let rule = only_of(&chart, "PrometheusRule", "plimsoll-loop");
     let labels = r#"namespace="plimsoll",service="plimsoll-loop""#;
     let series = |pod: &str, values: &str| {

@@ -323,7 +323,8 @@ fn case_82_a_protected_branch_is_left_with_the_words_of_the_remote() {
     );
     assert!(desk.users() == before);
     assert_eq!((desk.branches().as_str(), desk.tip("main")), ("refs/heads/main", main));
-    assert!(all.lock().unwrap().is_empty() && forge.requests().is_empty());
+    // it was looked for, and nothing was opened
+    assert!(all.lock().unwrap().is_empty() && verbs(&forge) == ["GET", "GET"]);
 }
 
 #[test]
@@ -473,8 +474,10 @@ fn a_dry_run_shows_the_edit_and_the_text_and_sends_nothing() {
 #[test]
 fn a_run_that_ended_between_push_and_pull_request_is_finished_by_the_next() {
     let (forge, all) = github();
-    let broken =
-        Fake::serve(|_, _| json_of("500 Internal Server Error", &json!({"message": "oops"})));
+    let broken = Fake::serve(|request, _| match request.method.as_str() {
+        "GET" => json_of("200 OK", &json!([])),
+        _ => json_of("500 Internal Server Error", &json!({"message": "oops"})),
+    });
     let desk = Desk::with(&broken);
     desk.pr(&[])
         .says(1, &["pushed", "is not well (500): oops", "the next run opens the pull request"]);
@@ -497,6 +500,7 @@ fn what_a_person_closed_is_not_opened_again_until_something_else_is_advised() {
     // also where the branch was deleted with it, or the base moved elsewhere in the file
     desk.git("bare", &["update-ref", "-d", &format!("refs/heads/{BRANCH}")]);
     desk.pr(&[]).says(0, &["was closed with the same change"]);
+    assert_eq!(desk.branches(), "refs/heads/main");
     desk.edit("web: 3-5", "web: 4-6");
     desk.pr(&[]).says(0, &["pull request 2: opened"]);
 
@@ -506,7 +510,9 @@ fn what_a_person_closed_is_not_opened_again_until_something_else_is_advised() {
     all.lock().unwrap()[0]["state"] = "closed".into();
     desk.commit("clone", "values.yaml", &format!("# by hand\n{VALUES}"));
     desk.git("clone", &["push", "-q", "origin", "HEAD:main"]);
+    let tip = desk.tip(BRANCH);
     desk.pr(&["--in", "values.yaml"]).says(0, &["was closed with the same change"]);
+    assert_eq!(desk.tip(BRANCH), tip);
 }
 
 #[test]
@@ -574,8 +580,8 @@ fn what_a_forge_may_answer_is_named_and_the_token_stays_at_home() {
         let forge = Fake::serve(move |_, _| bytes.clone());
         let desk = Desk::with(&forge);
         desk.pr(&[]).says(1, &[words, "\nhint: "]);
-        // the branch is there, so that the next run has only the pull request to open
-        assert!(desk.branches().contains(BRANCH), "{words}");
+        // who cannot be asked whether it was closed is not pushed to either
+        assert!(!desk.branches().contains(BRANCH), "{words}");
         assert!(forge.requests().iter().all(|request| request.method == "GET"), "{words}");
     }
     assert!(elsewhere.requests().is_empty());
@@ -722,6 +728,36 @@ fn what_cannot_be_proposed_is_refused_before_anything_is_asked() {
     refused(&absent, &[], "No/Token`: no such file");
     refused(&nothing, &["--in", "nothing.yaml"], "`nothing.yaml` is not on `main` of `origin`");
     refused(&nothing, &["--in", "../plimsoll.yaml"], "`../plimsoll.yaml` is not in the repository");
+    let linked = |desk: &Desk| {
+        fs::create_dir_all(desk.path("clone/envs/eu")).unwrap();
+        for (to, link) in [("eu", "link"), ("../values.yaml", "one.yaml"), ("/etc", "etc")] {
+            std::os::unix::fs::symlink(to, desk.path("clone/envs").join(link)).unwrap();
+        }
+        fs::write(desk.path("clone/envs/eu/values.yaml"), VALUES).unwrap();
+        desk.git("clone", &["add", "envs"]);
+        desk.commit("clone", "other.txt", "x");
+        desk.git("clone", &["push", "-q", "origin", "HEAD:main"]);
+    };
+    for (args, words) in [
+        (
+            ["--in", "envs/link/values.yaml"],
+            "link `envs/link`: from the root, the file is `envs/eu/values.yaml`",
+        ),
+        (
+            ["--out", "envs/link/new.yaml"],
+            "link `envs/link`: from the root, the file is `envs/eu/new.yaml`",
+        ),
+        (
+            ["--in", "envs/one.yaml"],
+            "link `envs/one.yaml`: from the root, the file is `values.yaml`",
+        ),
+        (
+            ["--in", "envs/etc/x.yaml"],
+            "`envs/etc/x.yaml` leads through the link `envs/etc`: which leads out of the",
+        ),
+    ] {
+        refused(&linked, &args, words);
+    }
     refused(&nothing, &["--out", ".git/config"], "cannot be a file of a repository");
     assert!(forge.requests().is_empty());
     let desk = Desk::with(&forge);

@@ -11,6 +11,7 @@ use crate::cli::InitArgs;
 use crate::commands::{Hinted, Talk, tiers};
 use crate::config;
 use crate::files;
+use crate::render::yaml;
 use crate::service::Target;
 use crate::service::live::Workload;
 use crate::source::kubernetes::{self, ClusterOptions};
@@ -126,11 +127,16 @@ fn first_component(service: &str) -> String {
 fn table(starter: &Starter) -> Result<String> {
     let Starter { service, runbook, found, .. } = starter;
     if let Some(runbook) = runbook {
-        return Ok(tiers::service_keys(runbook, None, service)? + &found::commented(service, found));
+        let keys = tiers::service_keys(runbook, None, service)?;
+        // what does not hold is refused once it is whole
+        let named = config::parse(&starter_text(starter, &keys), "", Path::new(""));
+        let named =
+            named.map_or_else(|_| Vec::new(), |mut named| named.services.remove(0).components);
+        return Ok(keys + &found::beside(service, found, &named));
     }
-    let (tiers, components) = match found.first() {
-        Some((target, _)) => {
-            let column = format!("{}:", found::name(service, target));
+    let (tiers, components) = match found::names(service, found, &[]).first() {
+        Some(name) => {
+            let column = format!("{}:", yaml::quoted(name));
             (TIERS.replace("api:", &column), found::components(service, found))
         }
         None => (TIERS.to_owned(), first_component(service)),
@@ -244,6 +250,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::service::live::{Amounts, Container};
 
     fn starter(service: &str) -> Starter {
         Starter {
@@ -284,6 +291,77 @@ mod tests {
             settings.services[0].components[2].target.to_string(),
             "StatefulSet/jarvis-redis"
         );
+    }
+
+    /// Settings with each line of the comments that is a component as one, and a column for it.
+    fn uncommented(text: &str) -> String {
+        let is_one =
+            |line: &&str| line.trim_start().starts_with("# ") && line.contains(": {target: ");
+        let of_comments: Vec<&str> = text.lines().filter(is_one).collect();
+        let columns = of_comments.iter().map(|line| {
+            let (name, _) = line.trim_start()[2..].split_once(": {").unwrap();
+            format!(", {name}: 1")
+        });
+        let columns: String = columns.collect();
+        let line = |line: &str| match line.strip_suffix('}') {
+            Some(row) if row.contains("- {name: ") => format!("{row}{columns}}}\n"),
+            _ if of_comments.contains(&line) => format!("{}\n", line.replacen("# ", "", 1)),
+            _ => format!("{line}\n"),
+        };
+        text.lines().map(line).collect()
+    }
+
+    #[test]
+    fn whatever_a_cluster_runs_is_named_so_that_the_settings_hold_with_and_without_their_comments()
+    {
+        let long = format!("shop2-{}.{}", "a".repeat(60), "b".repeat(60));
+        let names = [
+            "shop2-name",
+            "shop2-below",
+            "from",
+            "api",
+            "shop2-api",
+            "null",
+            "true",
+            "no",
+            "1234",
+            "shop2--x",
+            &long,
+        ];
+        let of = |name: &str| {
+            let [requests, limits] = [Amounts::default(); 2];
+            let container = Some(Container { name: "on".to_owned(), requests, limits });
+            (
+                Target { kind: "Deployment".to_owned(), name: name.to_owned() },
+                Workload { container, ..Workload::default() },
+            )
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plimsoll.yaml");
+        let written = |first: usize, runbook: Option<&str>| {
+            let mut found: Vec<_> = names.iter().map(|name| of(name)).collect();
+            found.rotate_left(first);
+            let runbook = runbook.map(PathBuf::from);
+            run(&file, &Starter { runbook, found, ..starter("shop2") }, true, &mut Vec::new())
+                .unwrap();
+            std::fs::read_to_string(&file).unwrap()
+        };
+        let components = |text: &str| {
+            let settings = config::parse(text, "x.yaml", Path::new("")).unwrap();
+            settings.services.into_iter().next().unwrap().components
+        };
+        for (first, name) in names.iter().enumerate() {
+            let text = written(first, None);
+            assert_eq!(components(&text)[0].target.name, *name);
+            let all = components(&uncommented(&text));
+            assert_eq!(all.len(), names.len(), "{text}");
+            assert!(all.iter().all(|one| one.container.as_deref() == Some("on")), "{text}");
+        }
+        // what a runbook names already is not named again
+        let text = written(0, Some("data/operations.md"));
+        let (own, all) = (components(&text), components(&uncommented(&text)));
+        assert!(own.iter().any(|one| one.target.name == "shop2-api"), "{text}");
+        assert_eq!(all.len(), own.len() + names.len() - 1, "{text}");
     }
 
     #[test]

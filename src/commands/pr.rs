@@ -288,25 +288,12 @@ impl Work<'_> {
         talk: Talk,
         out: &mut dyn Write,
     ) -> Result<()> {
-        let (content, pushed) = match standing {
-            Standing::Holds(content) => (content, false),
-            Standing::Rewrite => (self.push(talk).map_err(by_git)?, true),
-        };
-        let (draft, _) = self.texts(&content);
-        let Site { branch, base, remote, .. } = self.site;
-        let Some(forge) = forge else {
-            if pushed {
-                write!(out, "{}\n\n{}", draft.title, draft.body)?;
-                let hint = "open it there with this text, or let `pullRequest.forge` name the forge that does";
-                talk.say(&format!("no forge is named, so no pull request is opened\nhint: {hint}"));
-            } else {
-                talk.say(&format!("`{branch}` of `{remote}` holds this already"));
-            }
-            return Ok(());
-        };
+        let Some(forge) = forge else { return self.push_alone(&standing, talk, out) };
+        let Site { branch, base, .. } = self.site;
         let open = forge.find(branch, base).await.map_err(by_forge)?;
         if open.is_none() {
-            // a person's no holds until something else is advised, also where the branch or its base moved since
+            // a person's no holds until something else is advised, also where the branch or its base moved since; it is
+            // looked for before the push, which would bring back a branch that was deleted with it
             let advice = advice(&self.edit.edits);
             if let Some(closed) = forge.closed(branch, base, &advice).await.map_err(by_forge)? {
                 talk.say(&format!(
@@ -316,6 +303,11 @@ impl Work<'_> {
                 return Ok(());
             }
         }
+        let content = match standing {
+            Standing::Holds(content) => content,
+            Standing::Rewrite => self.push(talk).map_err(by_git)?,
+        };
+        let (draft, _) = self.texts(&content);
         let (word, open) = match open {
             Some(open) if open.body.contains(&marker(&content)) => ("holds this already", open),
             Some(open) => ("updated", forge.update(open, &draft).await.map_err(by_forge)?),
@@ -323,6 +315,21 @@ impl Work<'_> {
         };
         talk.say(&format!("pull request {}: {word}", open.number));
         writeln!(out, "{}", open.url)?;
+        Ok(())
+    }
+
+    /// Pushes, and prints the text for a pull request that somebody else opens.
+    fn push_alone(&self, standing: &Standing, talk: Talk, out: &mut dyn Write) -> Result<()> {
+        if let Standing::Holds(_) = standing {
+            let Site { branch, remote, .. } = self.site;
+            talk.say(&format!("`{branch}` of `{remote}` holds this already"));
+            return Ok(());
+        }
+        let (draft, _) = self.texts(&self.push(talk).map_err(by_git)?);
+        write!(out, "{}\n\n{}", draft.title, draft.body)?;
+        let hint =
+            "open it there with this text, or let `pullRequest.forge` name the forge that does";
+        talk.say(&format!("no forge is named, so no pull request is opened\nhint: {hint}"));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `git` as a child process: arguments never go through a shell, nothing asks for a password, everything ends in time.
 
 mod child;
+mod link;
 
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -197,18 +198,20 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// Where a folder, a link or a submodule stands there.
+    /// Where a folder, a link or a submodule stands there, or a link on the way.
     pub fn blob(&self, commit: &str, path: &str) -> Result<Option<Blob>, GitError> {
         let listed = self.ask(&["ls-tree", "-z", "--full-tree", commit, "--", path])?;
         let Some(entry) = listed
             .split('\0')
             .find(|entry| entry.split_once('\t').is_some_and(|(_, of)| of == path))
         else {
+            self.leads_through_no_link(commit, path)?;
             return Ok(None);
         };
         let words: Vec<&str> = entry.split(['\t', ' ']).collect();
         let [mode @ ("100644" | "100755"), "blob", id, ..] = words.as_slice() else {
-            let why = "is a folder, a link or a submodule in the repository".to_owned();
+            self.leads_through_no_link(commit, path)?;
+            let why = "is a folder or a submodule in the repository".to_owned();
             return Err(GitError::Path { path: path.to_owned(), why });
         };
         let content = self.must(&["cat-file", "blob", id], None, &[])?.stdout;

@@ -13,12 +13,15 @@ pub mod whole;
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use crate::advise::plan::{Amount, Plan, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
 use crate::render::helm::shell;
 use crate::render::yaml::{Scalar, Tree, comment};
-use crate::service::Service;
 use crate::service::live::{Live, Scaler, Workload};
+use crate::service::{Service, pod};
+use crate::units::{Bytes, Millicores};
 
 /// A patch as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +115,8 @@ pub(super) struct Objects<'a> {
     /// Whether the cluster told, rather than we guessed.
     pub scaler_told: bool,
     container_told: bool,
+    /// The `spec` of the pods' template, where the cluster told.
+    pod: Option<&'a Value>,
 }
 
 impl<'a> Objects<'a> {
@@ -129,7 +134,25 @@ impl<'a> Objects<'a> {
             container: container.unwrap_or(like_object),
             scaler_told: told.is_some(),
             container_told: container.is_some(),
+            pod: live.map(|live| &live.pod),
         }
+    }
+
+    /// What is in force at the place of an edit, as the object spells it: `214748364800m` of memory is no whole number
+    /// of bytes, and what brings it back or leaves it as it is must not round it.
+    fn in_force(&self, edit: &Edit<'_>) -> Scalar {
+        let spelt = match edit.place {
+            Place::Container(place) => {
+                self.pod.and_then(|pod| pod::spelt(pod, self.container, place))
+            }
+            Place::Spec(_) | Place::Metrics => None,
+        };
+        let same = |text: &&str| match edit.current {
+            Amount::Bytes(bytes) => text.parse().is_ok_and(|said: Bytes| said == bytes),
+            Amount::Cpu(cpu) => text.parse().is_ok_and(|said: Millicores| said == cpu),
+            Amount::Count(_) => false,
+        };
+        spelt.filter(same).map_or_else(|| edit.current.into(), Scalar::from)
     }
 }
 
@@ -245,7 +268,7 @@ fn file<'a>(
         name: if is_scaler { objects.scaler.1 } else { &of.component.target.name },
         namespace: &of.service.namespace,
         way,
-        spec: spec(objects.container, way, edits),
+        spec: spec(objects, way, edits),
         patch_type: kind.patch_type(),
         note: taken_for_granted(objects, kind, edits),
     }
@@ -370,14 +393,14 @@ fn text(value: &str) -> Tree {
     Tree::leaf(value)
 }
 
-fn spec(container_name: &str, way: Way, edits: &[Edit<'_>]) -> Tree {
+fn spec(objects: &Objects<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
     let mut spec = Tree::default();
     let mut container = Tree::default();
     // the larger first: of two settings behind one key it stands, as in the overlay
     let mut edits: Vec<&Edit<'_>> = edits.iter().collect();
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.change.target.figure()));
     for edit in edits {
-        let value = leaf(edit, way);
+        let value = leaf(objects, edit, way);
         match edit.place {
             Place::Spec(key) => spec.put(&[key], value),
             Place::Container([group, key]) => container.put(&["resources", group, key], value),
@@ -385,7 +408,7 @@ fn spec(container_name: &str, way: Way, edits: &[Edit<'_>]) -> Tree {
         }
     }
     if !container.is_empty() {
-        container.put(&["name"], text(container_name));
+        container.put(&["name"], text(objects.container));
         spec.put(&["template", "spec", "containers"], Tree::One(Box::new(container)));
     }
     spec
@@ -398,13 +421,13 @@ fn cpu_alone(percent: Tree) -> Tree {
     Tree::One(Box::new(Tree::map([("type", text("Resource")), ("resource", resource)])))
 }
 
-fn leaf(edit: &Edit<'_>, way: Way) -> Tree {
+fn leaf(objects: &Objects<'_>, edit: &Edit<'_>, way: Way) -> Tree {
+    let (change, kept) = (edit.change, edit.change.target == edit.current);
+    let value =
+        if kept || way == Way::Undo { objects.in_force(edit) } else { Scalar::from(change.target) };
     match way {
-        Way::Forward => Tree::Leaf(
-            Scalar::from(edit.change.target),
-            vec![edit.change.was(), edit.change.codes()],
-        ),
-        Way::Undo => Tree::leaf(edit.current),
+        Way::Forward => Tree::Leaf(value, vec![change.was(), change.codes()]),
+        Way::Undo => Tree::leaf(value),
     }
 }
 
@@ -418,7 +441,7 @@ fn file_part(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::advise::plan::Code;
@@ -501,6 +524,39 @@ spec:
         let containers = &read(&patches[4])["spec"]["template"]["spec"]["containers"];
         assert_eq!(containers[0]["name"], "server");
         assert!(patches.iter().all(|patch| !patch.content.contains("taken to be")));
+    }
+
+    #[test]
+    fn what_was_there_is_brought_back_as_it_was_spelt() {
+        // 214748364.8 bytes are reckoned with as the next whole number
+        let now = Some(Amount::Bytes(Bytes(214_748_365)));
+        let plan = |then: Option<Amount>| {
+            let why = vec![example::because(Code::TierRow, "High")];
+            let limit = example::setting(example::REDIS, Setting::MemoryLimit, now, then, why);
+            example::plan_of(vec![example::service_plan(vec![limit])])
+        };
+        let live = |told: &str| {
+            let resources = json!({"limits": {"memory": told}});
+            let container = json!({"name": "jarvis-redis-master", "resources": resources});
+            let pod = json!({"containers": [container]});
+            let redis = Workload { pod, ..Workload::default() };
+            let workloads = [(("jarvis".to_owned(), "redis".to_owned()), redis)].into();
+            Live { workloads, ..Live::default() }
+        };
+        let limit = |patch: &Patch| {
+            let spec = &read(patch)["spec"]["template"]["spec"];
+            spec["containers"][0]["resources"]["limits"]["memory"].clone()
+        };
+        let services = [example::service()];
+        let fraction = "214748364800m";
+        let raised = plan(example::mebibytes(512));
+        let both = patches(&raised, &services, &live(fraction));
+        assert_eq!([limit(&both[0]), limit(&both[1])], ["512Mi", fraction]);
+        // what the plan did not see is not brought back
+        assert_eq!(limit(&patches(&raised, &services, &live("1Gi"))[1]), "214748365");
+        // nor is what stays rounded where it is stated again
+        let kept = whole::manifests(&plan(now), &services, &live(fraction));
+        assert_eq!(limit(&kept.files[0]), fraction);
     }
 
     #[test]

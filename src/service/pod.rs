@@ -26,6 +26,12 @@ pub fn amounts(container: &Value) -> (Amounts, Amounts) {
     (or(requests, limits), limits)
 }
 
+/// A quantity of a container as it is spelt: `requests` or `limits`, and `cpu` or `memory`.
+#[must_use]
+pub fn spelt<'a>(pod: &'a Value, container: &str, [group, key]: [&str; 2]) -> Option<&'a str> {
+    containers(pod).find(|one| one["name"] == container)?["resources"][group][key].as_str()
+}
+
 /// The class of service of its pods.
 #[must_use]
 pub fn class(pod: &Value) -> &'static str {

@@ -1,43 +1,81 @@
 //! What a cluster runs, as the components of a first `plimsoll.yaml`: one to begin with, and the others as
 //! comments, since only the team knows what its table gives to each.
 
-use crate::service::Target;
+use crate::render::yaml::quoted;
 use crate::service::live::{Hpa, ScaledObject, Scaler, Workload};
+use crate::service::{Component, Target};
 
-/// The name that a component has in the table: the object's without the service's in front.
+/// Keys that a row of the table has for itself.
+const OF_A_ROW: [&str; 3] = ["name", "below", "from"];
+/// Characters of a component's name, as of every label of Kubernetes; an object's may have 253.
+const NAME_MAX: usize = 63;
+
+/// The names that objects have in the table, none of them twice or of those that are taken.
 #[must_use]
-pub fn name(service: &str, target: &Target) -> String {
+pub fn names(service: &str, found: &[(Target, Workload)], taken: &[String]) -> Vec<String> {
+    let mut names = taken.to_vec();
+    for (target, _) in found {
+        let free = |name: &String| !names.contains(name) && !OF_A_ROW.contains(&name.as_str());
+        let name = candidates(service, target).find(free);
+        names.extend(name);
+    }
+    names.split_off(taken.len())
+}
+
+/// What an object may be called, the best first: its name without the service's in front, the whole, and that counted.
+fn candidates(service: &str, target: &Target) -> impl Iterator<Item = String> {
     let own = target.name.strip_prefix(service).and_then(|rest| rest.strip_prefix('-'));
-    own.filter(|own| !own.is_empty()).unwrap_or(&target.name).replace('.', "-")
+    let own = own.map(|own| label(own.trim_start_matches('-'), NAME_MAX));
+    let whole = label(&target.name, NAME_MAX);
+    let room_for_a_count = label(&target.name, NAME_MAX - "-4294967295".len());
+    let counted = (2_u32..).map(move |n| format!("{room_for_a_count}-{n}"));
+    own.filter(|own| !own.is_empty()).into_iter().chain([whole]).chain(counted)
+}
+
+fn label(name: &str, max: usize) -> String {
+    let name: String = name.chars().take(max).collect();
+    name.replace('.', "-").trim_end_matches('-').to_owned()
 }
 
 /// The first component, and behind it the others.
 #[must_use]
 pub fn components(service: &str, found: &[(Target, Workload)]) -> String {
-    let Some(((target, workload), others)) = found.split_first() else { return String::new() };
-    line(service, target, workload) + "\n" + &commented(service, others)
+    let lines = lines(service, found, &[]);
+    let Some((first, others)) = lines.split_first() else { return String::new() };
+    format!("{first}\n{}", commented(others))
 }
 
-/// Objects as components that wait for their column.
+/// What runs beside the components of a runbook.
 #[must_use]
-pub fn commented(service: &str, found: &[(Target, Workload)]) -> String {
-    if found.is_empty() {
+pub fn beside(service: &str, found: &[(Target, Workload)], components: &[Component]) -> String {
+    let is_one = |target: &Target| components.iter().any(|component| component.target == *target);
+    let others: Vec<_> = found.iter().filter(|(target, _)| !is_one(target)).cloned().collect();
+    let taken: Vec<String> = components.iter().map(|component| component.name.clone()).collect();
+    commented(&lines(service, &others, &taken))
+}
+
+/// Components that wait for their column.
+fn commented(components: &[String]) -> String {
+    if components.is_empty() {
         return String::new();
     }
-    let lines: String = found
-        .iter()
-        .map(|(target, workload)| format!("  # {}\n", line(service, target, workload)))
-        .collect();
+    let lines: String = components.iter().map(|line| format!("  # {line}\n")).collect();
     format!(
         "  # It runs these too. Give each that grows with the load a column in the table, and take its `#` away:\n{lines}"
     )
 }
 
-fn line(service: &str, target: &Target, workload: &Workload) -> String {
-    let name = name(service, target);
+fn lines(service: &str, found: &[(Target, Workload)], taken: &[String]) -> Vec<String> {
+    let names = names(service, found, taken);
+    let lines = names.iter().zip(found);
+    lines.map(|(name, (target, workload))| line(name, target, workload)).collect()
+}
+
+fn line(name: &str, target: &Target, workload: &Workload) -> String {
+    let name = quoted(name);
     let told = workload.container.as_ref().map(|container| container.name.as_str());
     let container = told.filter(|told| *told != target.name);
-    let container = container.map(|container| format!(", container: {container}"));
+    let container = container.map(|container| format!(", container: {}", quoted(container)));
     let line = format!(
         "{name}: {{target: {target}{}, helm: {name}}}   # {}",
         container.unwrap_or_default(),
@@ -78,12 +116,26 @@ mod tests {
         Target { kind: "Deployment".to_owned(), name: name.to_owned() }
     }
 
+    fn found(objects: &[&str]) -> Vec<(Target, Workload)> {
+        objects.iter().map(|name| (target(name), Workload::default())).collect()
+    }
+
     #[test]
     fn a_component_is_named_like_its_object_without_the_service() {
-        assert_eq!(name("shop", &target("shop-api")), "api");
-        assert_eq!(name("shop", &target("shopping")), "shopping");
-        assert_eq!(name("shop", &target("shop")), "shop");
-        assert_eq!(name("shop", &target("shop.v2")), "shop-v2");
+        let named = names("shop", &found(&["shop-api", "shopping", "shop", "shop.v2"]), &[]);
+        assert_eq!(named, ["api", "shopping", "shop", "shop-v2"]);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_stands_whole_and_then_counted() {
+        let objects = found(&["api", "shop-api", "shop.api", "shop-name", "below", "shop--x"]);
+        let named = names("shop", &objects, &[]);
+        assert_eq!(named, ["api", "shop-api", "shop-api-2", "shop-name", "below-2", "x"]);
+        assert_eq!(names("shop", &objects[1..2], &["api".to_owned()]), ["shop-api"]);
+        // 62 letters and a dot: what is cut off there ends in no `-`
+        let long = format!("{}.{}", "a".repeat(62), "b".repeat(62));
+        let named = names("shop", &found(&[&long, &long]), &[]);
+        assert_eq!(named, ["a".repeat(62), format!("{}-2", "a".repeat(52))]);
     }
 
     #[test]
@@ -96,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_name_ends_no_line() {
-        let found = [(target("a\nb: {target: Deployment/c}"), Workload::default())];
+        let found = found(&["a\nb: {target: Deployment/c}"]);
         assert_eq!(components("shop", &found).lines().count(), 1);
     }
 }

@@ -56,6 +56,11 @@ pub enum Fault {
         "the way in which the keys around `{path}` are written leaves no sure place for an edit"
     )]
     OddPlace { line: usize, path: String },
+    /// Keys below a block of text that is not ended would change it.
+    #[error(
+        "`{path}` would stand below a block of text that the file ends in without a line break, and would add one to it"
+    )]
+    OpenText { line: usize, path: String },
     /// The proof did not hold.
     #[error("an edit would change `{path}` too")]
     Elsewhere { path: String },
@@ -80,7 +85,8 @@ impl Fault {
             | Self::NotAMapping { line, .. }
             | Self::NotAValue { line, .. }
             | Self::NotAnAmount { line, .. }
-            | Self::OddPlace { line, .. } => Some(*line),
+            | Self::OddPlace { line, .. }
+            | Self::OpenText { line, .. } => Some(*line),
         }
     }
 
@@ -117,6 +123,9 @@ impl Fault {
                 format!("write the value that is meant on the key's own line; {OVERLAY}")
             }
             Self::OddPlace { .. } => format!("write each key on a line of its own as `key: value`; {OVERLAY}"),
+            Self::OpenText { .. } => {
+                format!("end the file with a line break, or open the text with `|-` where it is to have none; {OVERLAY}")
+            }
             Self::Elsewhere { .. } => format!("the file is as it was; {OVERLAY}"),
         }
     }

@@ -106,6 +106,10 @@ fn spliced(text: &str, tree: Tree, before: &Value, intended: &[&Wanted]) -> Resu
         let place = place(&tree, &one.path)?;
         shared = shared.or_else(|| place.shared.map(|(path, id)| share(&tree, path, id)));
         odd.push(Fault::OddPlace { line: place.line(&tree), path: dotted(&one.path) });
+        let (path, amount) = (one.path.as_slice(), one.target);
+        if let Some(line) = (Splice { text, tree: &tree, path, place, amount }).open_text() {
+            return Err(Fault::OpenText { line, path: dotted(path) });
+        }
     }
     let (mut tree, mut after) = (tree, text.to_owned());
     for (one, odd) in intended.iter().zip(&odd) {
@@ -247,7 +251,7 @@ fn said(amount: Option<Amount>) -> String {
     amount.map(|amount| amount.to_string()).unwrap_or_default()
 }
 
-/// What the file says at a path, of the kind that is wanted there.
+/// What the file says at a path, of the kind that is wanted there; `None`: nothing, or an empty text.
 fn amount_at(tree: &Tree, wanted: &Wanted) -> Result<Option<Amount>, Fault> {
     let Some(id) = in_force(tree, &wanted.path)? else { return Ok(None) };
     no_tag(tree, id, &wanted.path)?;
@@ -258,6 +262,10 @@ fn amount_at(tree: &Tree, wanted: &Wanted) -> Result<Option<Amount>, Fault> {
     };
     if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
         return Err(Fault::NotAValue { line, path, what: "a block of text" });
+    }
+    // as charts write what is not set; templates take it for nothing
+    if value.is_empty() {
+        return Ok(None);
     }
     let (amount, expected) = match wanted.target {
         Amount::Count(_) => (value.parse().ok().map(Amount::Count), "a whole number"),

@@ -41,6 +41,20 @@ impl Splice<'_> {
         }
     }
 
+    /// The line of the block of text that the file ends in without a line break, where the missing keys would stand below
+    /// it: to Helm's reader it has none at its end, to ours one, so that the proof of the edit would not see the new one.
+    pub fn open_text(&self) -> Option<usize> {
+        let map = self.place.node.filter(|id| !self.place.rest.is_empty() && !self.is_flow(*id))?;
+        let node = &self.tree.nodes[self.last(map)];
+        let Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, value } = &node.kind
+        else {
+            return None;
+        };
+        // with `-` it ends in no line break, whatever follows
+        let open = value.ends_with('\n') && self.line_end(self.end(map)) == self.text.len();
+        open.then_some(node.line)
+    }
+
     /// A value where one stands: its bytes are replaced, and a quantity keeps its quotes.
     fn set(&self, node: &Node) -> Result<String, Fault> {
         let value = self.value();
@@ -190,26 +204,27 @@ impl Splice<'_> {
 
     /// Where the last of what is written in a node ends.
     fn end(&self, id: Id) -> usize {
-        let mut at = id;
-        loop {
-            let node = &self.tree.nodes[at];
-            let last = match &node.kind {
-                Kind::List { flow: false, items } => items.last(),
-                Kind::Map { flow: false, entries } => entries.last().map(|(_, value)| value),
-                // its bytes run to the next token: the blank lines at its end are its own only with `+`
-                Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, value } => {
-                    let whole = &self.text[..node.span.end];
-                    let kept = value.ends_with("\n\n");
-                    let text = if kept { without_break(whole) } else { whole.trim_end() };
-                    return text.len();
-                }
-                _ => None,
-            };
-            match last {
-                Some(last) => at = *last,
-                None => return node.span.end,
+        let node = &self.tree.nodes[self.last(id)];
+        match &node.kind {
+            // its bytes run to the next token: the blank lines at its end are its own only with `+`
+            Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, value } => {
+                let whole = &self.text[..node.span.end];
+                let kept = value.ends_with("\n\n");
+                let text = if kept { without_break(whole) } else { whole.trim_end() };
+                text.len()
             }
+            _ => node.span.end,
         }
+    }
+
+    /// The last of what is written in a node; a flow collection ends in its own bracket.
+    fn last(&self, id: Id) -> Id {
+        let last = match &self.tree.nodes[id].kind {
+            Kind::List { flow: false, items } => items.last(),
+            Kind::Map { flow: false, entries } => entries.last().map(|(_, value)| value),
+            _ => None,
+        };
+        last.map_or(id, |last| self.last(*last))
     }
 
     /// The place behind the colon of a key on its own line.

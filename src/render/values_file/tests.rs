@@ -66,6 +66,9 @@ fn a_value_is_replaced_where_it_stands() {
         ("~", "5"),
         ("null # none", "5 # none"),
         ("&n 3", "&n 5"),
+        // an empty text says nothing, as charts write it
+        ("\"\"", "5"),
+        ("''  # the chart's own", "5  # the chart's own"),
     ];
     for (before, after) in cases {
         becomes(&api(before), &[count("api.replicaCount", 3, 5)], &api(after));
@@ -106,9 +109,13 @@ fn a_value_is_replaced_where_it_stands() {
 #[test]
 fn a_quantity_keeps_its_quotes_and_gets_them_where_it_reads_as_a_number() {
     let limit = |scalar: &str| format!("redis: {{memory: {scalar}}}\n");
-    for (before, after) in
-        [("512Mi", "1Gi"), ("\"512Mi\"", "\"1Gi\""), ("'512Mi'", "'1Gi'"), ("536870912", "1Gi")]
-    {
+    for (before, after) in [
+        ("512Mi", "1Gi"),
+        ("\"512Mi\"", "\"1Gi\""),
+        ("'512Mi'", "'1Gi'"),
+        ("536870912", "1Gi"),
+        ("\"\"", "\"1Gi\""),
+    ] {
         becomes(&limit(before), &[memory("redis.memory", 512, 1024)], &limit(after));
     }
     let request = |scalar: &str| format!("api:\n  cpu: {scalar}\n");
@@ -364,6 +371,33 @@ fn what_leaves_a_doubt_is_refused_by_name_and_line() {
     }
     let twice = [count("api.replicaCount", 3, 5), count("api.replicaCount", 3, 6)];
     assert!(matches!(edit("", &twice), Err(Fault::Disputed { .. })));
+}
+
+#[test]
+fn a_block_of_text_that_the_file_ends_in_keeps_its_end() {
+    // readers differ on these: a text without a line break at the end of the file has none to Helm, and one to others
+    let below = [
+        ("b: 1\nrun: |\n  x", 3),
+        ("b: 1\nrun: >\n  x\n  y  ", 3),
+        ("b: 1\nrun: |+\n  x\n\n  ", 3),
+        ("b: 1\nruns:\n- a\n- |\n  x", 5),
+        ("api:\n  b: 1\n  run: |2\n     x", 4),
+    ];
+    for (text, line) in below {
+        refused(
+            text,
+            &[min()],
+            line,
+            "`api.autoscaling.minReplicas` would stand below a block of text that the file ends in without a line break, and would add one to it",
+        );
+    }
+    let keys = "\napi:\n  autoscaling:\n    minReplicas: 5";
+    for (text, end) in [("b: 1\nrun: |-\n  x", ""), ("run: |", ""), ("run: |\n  x\n", "\n")] {
+        becomes(text, &[min()], &format!("{}{keys}{end}", text.trim_end()));
+    }
+    // what stands above it leaves it alone
+    let text = |min: u32| format!("api: {{autoscaling: {{minReplicas: {min}}}}}\nrun: |\n  x");
+    becomes(&text(3), &[min()], &text(5));
 }
 
 #[test]
