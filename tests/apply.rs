@@ -1424,6 +1424,22 @@ spec: {policyName: short-history}
 }
 
 #[test]
+fn a_count_is_not_brought_back_beside_an_hpa_that_came_since() {
+    if !available("a_count_is_not_brought_back_beside_an_hpa_that_came_since") {
+        return;
+    }
+    let berth = Berth::at("hpa-since");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    berth.kubectl(&["autoscale", WORKER, "--min=4", "--max=9"]);
+    let has = "SCALER HPA `jarvis-worker` has the count by now";
+    berth.run(&["rollback", "--yes"]).says(3, &["3 objects brought back, 1 refused", has]);
+    assert_eq!(berth.asked(), json!([3, 5, 4, "512Mi"]));
+    berth.kubectl(&["delete", "hpa/jarvis-worker"]);
+    berth.run(&["rollback", "--yes"]).says(0, &["1 object brought back"]);
+    assert_eq!(berth.asked(), BEFORE());
+}
+
+#[test]
 fn an_answer_that_is_another_than_the_rehearsal_is_said_and_recorded_as_what_it_is() {
     if !available("an_answer_that_is_another_than_the_rehearsal") {
         return;

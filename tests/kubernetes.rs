@@ -175,7 +175,7 @@ fn case_65_what_the_cluster_has_not_is_not_taken_from_history() {
         "{requests: {memory: 256Mi}}",
     );
     assert_ne!(bare, JARVIS);
-    cluster.apply("bare", &bare);
+    cluster.create("bare", &bare);
     let desk = Desk::of(&["bare"]);
     // what was there once, and would be raised
     desk.tell("bare", &[("api.memoryLimit", 200 << 20), ("api.cpuRequest", 1)]);
@@ -216,7 +216,7 @@ fn case_65_a_container_that_its_pod_has_not_is_left_alone() {
         return;
     }
     let cluster = Cluster::shared();
-    cluster.apply("unnamed", JARVIS);
+    cluster.create("unnamed", JARVIS);
     let desk = Desk::of(&["unnamed"]);
     let wrong = "Deployment/jarvis-api, container: jarvis-web}";
     desk.edit("Deployment/jarvis-api}", wrong);
@@ -239,7 +239,7 @@ fn case_66_counts_under_two_autoscalers_or_scaled_to_nothing_stay_as_they_are() 
         return;
     }
     let cluster = Cluster::shared();
-    cluster.apply("twofold", JARVIS);
+    cluster.create("twofold", JARVIS);
     let hpa = |kind, name| {
         format!(
             "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: {name}}}\nspec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: {kind}, name: jarvis-api}}, minReplicas: 4, maxReplicas: 12}}\n"

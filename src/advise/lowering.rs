@@ -297,6 +297,12 @@ pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Re
     let signals: &[Signal] = match setting {
         Setting::MinReplicas => &[Signal::HpaMin],
         Setting::MaxReplicas => &[Signal::HpaMax],
+        // how few pods do depends on what each may use
+        Setting::Replicas
+            if known.history.contains_key(&SeriesKey::of(name, Signal::MemoryLimit)) =>
+        {
+            &[Signal::SpecReplicas, Signal::MemoryLimit]
+        }
         Setting::Replicas => &[Signal::SpecReplicas],
         // what a pod uses depends on how many of them there are
         Setting::CpuRequest => &[Signal::CpuRequest, count],

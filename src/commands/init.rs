@@ -127,7 +127,8 @@ fn first_component(service: &str) -> String {
 fn table(starter: &Starter) -> Result<String> {
     let Starter { service, runbook, found, .. } = starter;
     if let Some(runbook) = runbook {
-        let keys = tiers::service_keys(runbook, None, service)?;
+        let targets: Vec<Target> = found.iter().map(|(target, _)| target.clone()).collect();
+        let keys = tiers::service_keys(runbook, None, service, &targets)?;
         // what does not hold is refused once it is whole
         let named = config::parse(&starter_text(starter, &keys), "", Path::new(""));
         let named =

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::commands::Hinted;
 use crate::commands::init::MORE_OF_A_COMPONENT;
 use crate::config::{self, ConfigError, Problem};
-use crate::service::Service;
+use crate::service::{Service, Target};
 use crate::tiers::TierTable;
 use crate::tiers::check::{self, Fault};
 use crate::tiers::markdown::{self, MarkdownFault, RunbookTable};
@@ -74,7 +74,7 @@ pub fn import(file: &Path, table: Option<usize>, out: &mut dyn Write) -> Result<
     for problem in &odd {
         writeln!(out, "# odd: {}", plain(&problem.to_string()))?;
     }
-    let keys = rows(&tiers) + &components(&runbook, UNNAMED);
+    let keys = rows(&tiers) + &components(&runbook, UNNAMED, &[]);
     write!(
         out,
         "\
@@ -99,10 +99,15 @@ services:
 /// # Errors
 ///
 /// As [`import`].
-pub fn service_keys(file: &Path, table: Option<usize>, service: &str) -> Result<String> {
+pub fn service_keys(
+    file: &Path,
+    table: Option<usize>,
+    service: &str,
+    found: &[Target],
+) -> Result<String> {
     let runbook = read_runbook(file, table)?;
     let (tiers, _) = build(file, &runbook)?;
-    Ok(rows(&tiers) + &components(&runbook, service))
+    Ok(rows(&tiers) + &components(&runbook, service, found))
 }
 
 /// The error with every problem in it, as `error:` and `hint:` lines are printed.
@@ -205,7 +210,7 @@ fn rows(table: &TierTable) -> String {
 }
 
 /// `components:` as YAML; what the runbook cannot know is to be set.
-fn components(runbook: &RunbookTable, service: &str) -> String {
+fn components(runbook: &RunbookTable, service: &str, found: &[Target]) -> String {
     let mut lines = vec![
         "components:                     # set these: the objects as the cluster names them, and their paths in the chart\n"
             .to_owned(),
@@ -217,12 +222,31 @@ fn components(runbook: &RunbookTable, service: &str) -> String {
         let set = if column.named { "" } else { "set the name, here and above: " };
         let header = plain(&column.header);
         let key = scalar(name);
+        let (target, gone) = match running(found, service, name) {
+            Some(target) => (target.to_string(), ""),
+            None if found.is_empty() => (format!("{kind}/{service}-{name}"), ""),
+            None => (
+                format!("{kind}/{service}-{name}"),
+                "set the target, nothing here runs it by that name: ",
+            ),
+        };
         lines.push(format!(
-            "  {key}: {{target: {kind}/{service}-{name}{memory}, helm: {key}}}   # {set}column {header}\n"
+            "  {key}: {{target: {target}{memory}, helm: {key}}}   # {gone}{set}column {header}\n"
         ));
     }
     lines.push(MORE_OF_A_COMPONENT.to_owned());
     lines.concat()
+}
+
+/// The object that a column is about: the one called so behind the service's name or alone, else the only one whose name ends so.
+fn running<'a>(found: &'a [Target], service: &str, name: &str) -> Option<&'a Target> {
+    let called = |wanted: &str| found.iter().find(|target| target.name == wanted);
+    let ends = || {
+        let end = format!("-{name}");
+        let mut all = found.iter().filter(|target| target.name.ends_with(&end));
+        all.next().filter(|_| all.next().is_none())
+    };
+    called(&format!("{service}-{name}")).or_else(|| called(name)).or_else(ends)
 }
 
 /// Text as a YAML value: bare where that can be read in one way only, else quoted.
@@ -247,6 +271,22 @@ fn plain(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_column_is_about_what_runs_by_its_name() {
+        let found = ["Deployment/shop-api", "Deployment/worker", "StatefulSet/cache-redis"];
+        let target =
+            |(kind, name): (&str, &str)| Target { kind: kind.to_owned(), name: name.to_owned() };
+        let found: Vec<Target> =
+            found.into_iter().filter_map(|one| one.split_once('/')).map(target).collect();
+        let of = |name| running(&found, "shop", name).map(ToString::to_string);
+        assert_eq!(of("api").as_deref(), Some("Deployment/shop-api"));
+        assert_eq!(of("worker").as_deref(), Some("Deployment/worker"));
+        assert_eq!(of("redis").as_deref(), Some("StatefulSet/cache-redis"));
+        assert_eq!(of("db"), None);
+        let twice = [&found[..], &found[2..]].concat();
+        assert_eq!(running(&twice, "shop", "redis"), None);
+    }
 
     const RUNBOOK: &str = "data/operations.md";
     const SETTINGS: &str = "tests/cmd/settings/sound.yaml";

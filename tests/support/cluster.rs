@@ -210,6 +210,13 @@ impl Cluster {
         self.send(&["apply", "-n", namespace], manifests);
     }
 
+    /// The same by `kubectl create`, which notes nothing on the objects.
+    #[allow(dead_code)]
+    pub fn create(&self, namespace: &str, manifests: &str) {
+        self.namespace(namespace);
+        self.send(&["create", "-n", namespace], manifests);
+    }
+
     /// Makes KEDA's and the VPA's kinds, where they are [`operators_available`]; their operators do not run.
     #[allow(dead_code)]
     pub fn operators(&self) {
