@@ -187,7 +187,7 @@ pub struct RunArgs {
     /// Address of the Prometheus, instead of the one in the settings
     #[arg(long, value_name = "URL")]
     pub prometheus_url: Option<String>,
-    /// Work on the local history as it is; ask nobody
+    /// Work on the local history as it is, and ask no Prometheus; nor a cluster, unless one is named
     #[arg(long)]
     pub offline: bool,
     /// Only services in this namespace

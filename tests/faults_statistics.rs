@@ -143,7 +143,7 @@ fn holds(plan: &ServicePlan, times: f64) {
     }
 }
 
-/// A world that has had as few pods as it needs: where fewer are advised, no size is lowered.
+/// A world that has had as few pods as it needs: where fewer may do, no size is lowered.
 fn with_few_pods(mut observed: Observed) -> Observed {
     let counts = [
         ("api", Setting::MinReplicas, Signal::HpaMin),
@@ -217,7 +217,7 @@ fn sizes_wait_while_counts_go_down() {
         }
     }
     let request = find(&plan, "worker", Setting::CpuRequest).unwrap();
-    let said = "less would do, but fewer pods are advised, and each has more to do then";
+    let said = "less would do, but fewer pods may do too, and each has more to do then";
     assert!(request.reasons[0].message.starts_with(said), "{request:#?}");
 }
 

@@ -301,11 +301,11 @@ fn bound_by_a_step(one: &Recommendation) -> bool {
     one.reasons.iter().any(|reason| reason.message.contains("policy.maxStep"))
 }
 
-/// Whether a size is kept since fewer pods are advised, or a count since the memory of fewer pods would be too little: that
-/// one moves when the other has stood for a dwell time, which no second advice on the same history waits for.
+/// Whether a size is kept since fewer pods may do, or a count since the memory of fewer pods would be too little: that one
+/// moves when the other has stood for a dwell time, which no second advice on the same history waits for.
 fn waits_for_another(one: &Recommendation) -> bool {
     let why = &one.reasons[0].message;
-    ["fewer pods are advised", "the memory of fewer pods"].iter().any(|words| why.contains(words))
+    ["fewer pods may do too", "the memory of fewer pods"].iter().any(|words| why.contains(words))
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use crate::advise::plan::{
 use crate::advise::{Known, series, skipped};
 use crate::history::{self, SeriesKey, Signal};
 use crate::service::Current;
-use crate::units::{Bytes, Millicores, Period};
+use crate::units::{Bytes, Millicores};
 
 /// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
 /// and not at all where that is not known. A request that equals its limit stays equal: apart, the pod would lose its
@@ -77,18 +77,12 @@ pub fn cpu_within_limit(request: &mut Recommendation, limit: Option<Millicores>)
     }
 }
 
-/// Holds sizes where counts go down: what a pod uses was seen with the pods of today, and of fewer each has more to do.
-pub fn counts_before_sizes(dwell: Period, all: &mut [Recommendation]) {
-    let counts = [Setting::Replicas, Setting::MinReplicas, Setting::MaxReplicas];
-    if !all.iter().any(|one| counts.contains(&one.setting) && one.action == Action::Lower) {
-        return;
-    }
+/// Holds sizes where fewer pods may do: what a pod uses was seen with the pods of today, and of fewer each has more to do.
+pub fn counts_before_sizes(all: &mut [Recommendation]) {
     let sizes = [Setting::CpuRequest, Setting::MemoryRequest, Setting::MemoryLimit];
     for one in all.iter_mut().filter(|one| sizes.contains(&one.setting)) {
         if let Some(today) = one.current.filter(|_| one.action == Action::Lower) {
-            let message = format!(
-                "less would do, but fewer pods are advised, and each has more to do then: when they have run so for {dwell}"
-            );
+            let message = "less would do, but fewer pods may do too, and each has more to do then: counts go first".to_owned();
             set(one, today, Reason { code: Code::Coupled, message });
         }
     }

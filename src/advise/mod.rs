@@ -134,7 +134,9 @@ fn of_component(
     } else {
         let mut all = replicas::of_table(known, component, current, outlook);
         all.extend(requests::of_usage(known, component, current, outlook));
-        coupled::counts_before_sizes(known.policy.dwell, &mut all);
+        if replicas::fewer_may_do(known, component, current, outlook) {
+            coupled::counts_before_sizes(&mut all);
+        }
         coupled::request_within_bounds(known, current, requests::growth(known, outlook), &mut all);
         all
     };

@@ -19,18 +19,43 @@ pub fn of_table(
     current: Current,
     outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Vec<Recommendation> {
-    let settings: &[(Setting, Option<u32>, Want)] = if current.has_hpa() {
-        &[
+    let settings = settings(current).into_iter();
+    settings.map(|setting| one(known, component, setting, outlook)).collect()
+}
+
+/// Whether fewer pods would do for the load that lowering must leave room for, or nobody knows; an HPA's maximum is no number of
+/// pods. Whether they may go is another matter.
+pub fn fewer_may_do(
+    known: &Known<'_>,
+    component: &Component,
+    current: Current,
+    outlook: Result<&Outlook<'_>, &Reason>,
+) -> bool {
+    let sizing = sizing(known, &component.name);
+    let counts = settings(current).into_iter();
+    let mut counts = counts.filter(|(setting, ..)| *setting != Setting::MaxReplicas);
+    counts.any(|(setting, in_force, want)| match (in_force, outlook) {
+        (Some(now), Ok(outlook)) => {
+            enough(known, &sizing, (setting, now, want), outlook).figure < u64::from(now)
+        }
+        _ => true,
+    })
+}
+
+/// The counts of a component, what is in force of each, and what each wants of a load.
+fn settings(current: Current) -> Vec<(Setting, Option<u32>, Want)> {
+    if current.has_hpa() {
+        vec![
             (Setting::MinReplicas, current.min_replicas, |asked| asked.row_min),
             (Setting::MaxReplicas, current.max_replicas, |asked| asked.row_max.max(asked.capped())),
         ]
     } else {
-        &[(Setting::Replicas, current.replicas, Asked::capped)]
-    };
-    let one = |(setting, in_force, want): &(Setting, Option<u32>, Want)| {
-        one(known, component, (*setting, *in_force, *want), outlook)
-    };
-    settings.iter().map(one).collect()
+        vec![(Setting::Replicas, current.replicas, Asked::capped)]
+    }
+}
+
+fn sizing<'a>(known: &Known<'a>, name: &'a str) -> Sizing<'a> {
+    Sizing { table: &known.service.tiers, component: name, capacity: known.capacity.get(name) }
 }
 
 fn one(
@@ -44,8 +69,7 @@ fn one(
         current: in_force.map(Amount::Count),
         ..skipped(name, component.target.to_string(), setting, reason)
     };
-    let sizing =
-        Sizing { table: &known.service.tiers, component: name, capacity: known.capacity.get(name) };
+    let sizing = sizing(known, name);
     let asked = |outlook: &Outlook<'_>| {
         let message = format!("the table has no replicas for `{name}`");
         sizing.replicas(outlook.planning).ok_or(Reason { code: Code::TierRow, message })
@@ -94,44 +118,65 @@ fn decided(
     (wanted, outlook): (u32, &Outlook<'_>),
 ) -> Decision {
     let name = sizing.component;
-    // a count is not lowered while more than the table can give may be needed
-    let beyond = |asked: &Asked| setting != Setting::MinReplicas && asked.need > asked.ceiling;
-    let enough = |asked: Asked| if beyond(&asked) { u32::MAX } else { want(&asked) };
-    let enough = sizing.replicas(outlook.lowering.load).map_or(u32::MAX, enough);
     let above = above_what_ran(known, name, setting, wanted);
-    let by_memory = if setting == Setting::Replicas { by_memory(known, name, current) } else { 0 };
-    let enough = if by_memory > enough {
-        Enough {
-            figure: by_memory.into(),
-            why: "the memory of fewer pods, grown with their load, would pass its limit",
-        }
-    } else {
-        Enough::by_load(enough.into(), &outlook.lowering)
-    };
     decide(
         current.into(),
         wanted.into(),
-        enough,
+        enough(known, sizing, (setting, current, want), outlook),
         &outlook.lowering.clone().and(settled(known, name, setting)).and(above),
         known.policy.max_step,
         Unit::COUNT,
     )
 }
 
-/// The fewest pods whose memory stays within its limit, as if all that the pods of today use were shared among them; 0 where
-/// the limit or the use is not known.
+/// What a lowered count must still do for.
+fn enough<'a>(
+    known: &Known<'_>,
+    sizing: &Sizing<'_>,
+    (setting, current, want): (Setting, u32, Want),
+    outlook: &'a Outlook<'_>,
+) -> Enough<'a> {
+    // a count is not lowered while more than the table can give may be needed
+    let beyond = |asked: &Asked| setting != Setting::MinReplicas && asked.need > asked.ceiling;
+    let enough = |asked: Asked| if beyond(&asked) { u32::MAX } else { want(&asked) };
+    let enough = sizing.replicas(outlook.lowering.load).map_or(u32::MAX, enough);
+    let (by_memory, why) = match by_memory(known, sizing.component, current) {
+        _ if setting != Setting::Replicas => (0, ""),
+        Some(count) => {
+            (count, "the memory of fewer pods, grown with their load, would pass its limit")
+        }
+        None => (current, "what its pods use of their memory is not known"),
+    };
+    if by_memory > enough {
+        Enough { figure: by_memory.into(), why }
+    } else {
+        Enough::by_load(enough.into(), &outlook.lowering)
+    }
+}
+
+/// The fewest pods whose memory stays within its limit, as if all that was used in the dwell time were shared among them; 0
+/// where there is no limit or nobody scrapes the use, `None` where it was scraped and is not told.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "memory lies far below 2^53, and a count of pods saturates"
 )]
-fn by_memory(known: &Known<'_>, name: &str, current: u32) -> u32 {
+fn by_memory(known: &Known<'_>, name: &str, current: u32) -> Option<u32> {
     let limit = known.current.get(name).and_then(|current| current.memory_limit);
-    let used = series(known, &SeriesKey::of(name, Signal::Memory)).ok();
-    let used = used.and_then(|used| history::peak(used.last(known.policy.dwell)));
-    used.zip(limit)
-        .map_or(0, |(used, limit)| (f64::from(current) * used / limit.0 as f64).ceil() as u32)
+    let key = |signal| SeriesKey::of(name, signal);
+    let Some(limit) = limit.filter(|_| !history::absent(known.history.get(&key(Signal::Memory))))
+    else {
+        return Some(0);
+    };
+    let most = |signal| {
+        let history = series(known, &key(signal)).ok();
+        history.and_then(|history| history::peak(history.last(known.policy.dwell)))
+    };
+    // with more pods than today each had less to do
+    let pods = [Signal::Replicas, Signal::SpecReplicas].into_iter().filter_map(most);
+    let pods = pods.fold(f64::from(current), f64::max);
+    Some((pods * most(Signal::Memory)? / limit.0 as f64).ceil() as u32)
 }
 
 /// Whether a maximum stays above the pods that ran in the dwell time: an HPA that wanted them may want them again.
