@@ -304,8 +304,8 @@ fn bound_by_a_step(one: &Recommendation) -> bool {
 /// Whether a size is kept since fewer pods may do, or a count since the memory of fewer pods would be too little: that one
 /// moves when the other has stood for a dwell time, which no second advice on the same history waits for.
 fn waits_for_another(one: &Recommendation) -> bool {
-    let why = &one.reasons[0].message;
-    ["fewer pods may do too", "the memory of fewer pods"].iter().any(|words| why.contains(words))
+    let words = ["fewer pods may do too", "the memory of fewer pods"];
+    one.reasons.iter().any(|reason| words.iter().any(|words| reason.message.contains(words)))
 }
 
 proptest! {
@@ -456,6 +456,7 @@ proptest! {
             let inside = Some(target) >= fewest && Some(target) <= most;
             let says_why = one.action == Action::Keep
                 || bound_by_a_step(&one)
+                || waits_for_another(&one)
                 || one.reasons.iter().any(|reason| reason.code == Code::BeyondTable);
             prop_assert!(inside || says_why, "{fewest:?}-{most:?}: {one:?}");
         }

@@ -1096,7 +1096,6 @@ fn a_size_that_is_rolled_out_is_kept_by_the_next_that_acts_after_a_severity_2() 
     metrics.wait(&followed.cluster, true);
     let kubelet = Kubelet::of(&followed.cluster, followed.namespace, "");
     let replica = |desk: &Desk| {
-        desk.edit("watch: 2m", "watch: 1m");
         metrics.of(desk);
         followed.start(desk)
     };
@@ -1105,7 +1104,7 @@ fn a_size_that_is_rolled_out_is_kept_by_the_next_that_acts_after_a_severity_2() 
     first.until("it is rolled out", |one| one.said().contains(rolled_out));
     first.signal("-KILL");
     *metrics.tells.lock().unwrap() = Some([0.3, 0.3]);
-    std::thread::sleep(Duration::from_secs(45));
+    std::thread::sleep(Duration::from_secs(80));
     // its pod has the larger size: to take it back would replace it, in trouble, by a smaller one
     let desk = Followed::desk(followed.namespace);
     let second = replica(&desk);

@@ -5,7 +5,7 @@ use crate::advise::memory::MAXMEMORY_SHARE;
 use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, Setting, Severity,
 };
-use crate::advise::{Known, series, skipped};
+use crate::advise::{Known, requests, series, skipped};
 use crate::history::{self, SeriesKey, Signal};
 use crate::service::Current;
 use crate::units::{Bytes, Millicores};
@@ -88,8 +88,8 @@ pub fn counts_before_sizes(all: &mut [Recommendation]) {
     }
 }
 
-/// Holds a CPU request that would have its HPA ask for more pods than it may have: the smaller the request, the more pods
-/// the same use is at the target.
+/// Holds a CPU request where a smaller one would have its HPA ask for more pods than it may have: the smaller the request, the
+/// more pods the same use is at the target.
 pub fn request_within_bounds(
     known: &Known<'_>,
     current: Current,
@@ -107,24 +107,33 @@ pub fn request_within_bounds(
     let (Some(today), Some(Amount::Cpu(then))) = (request.current, request.target) else { return };
     let used = series(known, &SeriesKey::of(&request.component, Signal::Cpu)).ok();
     let used = used.and_then(|used| history::peak(used.last(known.policy.dwell)));
-    let why = match used {
-        None => "what all of its pods use together is not known".to_owned(),
+    let (held, why) = match used {
+        None => (today, "what all of its pods use together is not known".to_owned()),
         Some(cores) => {
-            #[expect(clippy::cast_precision_loss, reason = "millicores and percent of one pod")]
-            let each = then.0 as f64 / 1000.0 * f64::from(percent) / 100.0;
-            let pods = (cores * growth / each).ceil();
-            #[expect(clippy::cast_precision_loss, reason = "a count of pods")]
-            if pods <= most as f64 {
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "millicores of a few thousand pods; a float above u64 saturates"
+            )]
+            let least =
+                (cores * growth * 100_000.0 / (f64::from(percent) * most as f64)).ceil() as u64;
+            let least = Millicores(requests::cpu_step(least));
+            if least <= then {
                 return;
             }
-            format!(
-                "at {percent} % of {then} its HPA would ask for {pods:.0} pods, and {most} is its maximum"
+            let held = Amount::Cpu(least.min(Millicores(today.figure())));
+            (
+                held,
+                format!(
+                    "at {percent} % of {then} its HPA would ask for more pods than its maximum of {most}"
+                ),
             )
         }
     };
     set(
         request,
-        today,
+        held,
         Reason { code: Code::Coupled, message: format!("less would do, but {why}") },
     );
 }

@@ -12,9 +12,7 @@ use crate::advise::findings;
 use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, ServicePlan, Setting, Severity,
 };
-use crate::service::live::{
-    Amounts, Hpa, LimitRange, Live, Namespace, Node, Quota, ScaledObject, Scaler, Workload,
-};
+use crate::service::live::{Amounts, LimitRange, Live, Namespace, Node, Quota, Scaler, Workload};
 use crate::service::pod::{asks, is_counted, may_come_to, outside, unstated};
 use crate::service::{Component, Service};
 use crate::units::counted;
@@ -87,8 +85,9 @@ struct Advised<'a> {
     /// The fewest and the most pods.
     least: u64,
     most: u64,
-    /// Whether a count goes down.
+    /// Whether a count goes down, and whether the fewest pods do.
     lowers: bool,
+    lowers_least: bool,
     /// One pod as it would be.
     pod: Value,
     /// What one pod requests and is limited to, now and then.
@@ -114,8 +113,10 @@ impl<'a> Advised<'a> {
         let count = |setting| target(setting).map(Amount::figure);
         let counts = [Setting::Replicas, Setting::MinReplicas, Setting::MaxReplicas];
         let mine = plan.recommendations.iter().filter(|one| one.component == component.name);
-        let mut mine = mine.filter(|one| counts.contains(&one.setting));
-        let lowers = mine.any(|one| one.action == Action::Lower);
+        let lowered = mine.filter(|one| one.action == Action::Lower).map(|one| one.setting);
+        let mut lowered = lowered.filter(|setting| counts.contains(setting));
+        let lowers_least = lowered.clone().any(|setting| setting != Setting::MaxReplicas);
+        let lowers = lowered.next().is_some();
         let replicas = count(Setting::Replicas);
         let mut pod = workload.pod.clone();
         // a pod that was not told stays so
@@ -137,6 +138,7 @@ impl<'a> Advised<'a> {
             name: &component.name,
             running,
             lowers,
+            lowers_least,
             least: count(Setting::MinReplicas).or(replicas).unwrap_or(running),
             most: count(Setting::MaxReplicas).or(replicas).unwrap_or(running).max(running),
             now: asks(&workload.pod, ranges),
@@ -231,7 +233,7 @@ fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
 /// A minimum at which a zone would be left without a pod.
 fn fewer_than_zones(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
     let zones: BTreeSet<&str> = nodes.iter().filter_map(|node| node.zone.as_deref()).collect();
-    let few = advised.lowers && advised.least < zones.len() as u64;
+    let few = advised.lowers_least && advised.least < zones.len() as u64;
     few.then(|| {
         warning(
             format!(
@@ -295,12 +297,7 @@ fn counted_by_memory(
 
 /// A floor of the loop, which is in force for now and is not what a person set.
 fn raised_by_the_loop(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
-    let (base, floor) = match workload.scaler.as_ref()? {
-        Scaler::Hpa(Hpa { base, min, .. }) | Scaler::Keda(ScaledObject { base, min, .. }) => {
-            (*base, *min)
-        }
-        Scaler::Nobody => return None,
-    };
+    let (base, floor) = (workload.scaler.as_ref()?.base(), workload.current().min_replicas);
     let (base, floor) = base.zip(floor).filter(|(base, floor)| base < floor)?;
     Some(Finding {
         severity: Severity::Info,
@@ -349,7 +346,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::render::example;
-    use crate::service::live::{Budget, Claim, Container, QuotaAmounts, Scope, Share, Vpa};
+    use crate::service::live::{Budget, Claim, Container, Hpa, QuotaAmounts, Scope, Share, Vpa};
     use crate::units::{Bytes, Millicores};
 
     /// The example's `api`: 3 to 5 pods today, 5 to 10 advised, each of 600m and 384Mi.

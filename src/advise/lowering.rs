@@ -287,27 +287,25 @@ fn no_unusual_silence(known: &Known<'_>, load: &History) -> Result<(), Reason> {
 ///
 /// When it was changed, or the kind of absence of what would have shown it.
 pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Reason> {
-    let count = if known.current.get(name).is_some_and(|current| current.has_hpa()) {
-        Signal::HpaMin
-    } else {
-        Signal::SpecReplicas
-    };
     let mut components = known.service.components.iter();
-    let counted = components.any(|component| component.name == name && !component.memory);
+    let current = known.current.get(name).copied().unwrap_or_default();
+    let is_counted = components.any(|component| component.name == name && !component.memory);
+    let counted = is_counted && !current.has_hpa();
+    let told = !history::absent(known.history.get(&SeriesKey::of(name, Signal::MemoryLimit)));
     let signals: &[Signal] = match setting {
         Setting::MinReplicas => &[Signal::HpaMin],
         Setting::MaxReplicas => &[Signal::HpaMax],
-        // how few pods do depends on what each may use
-        Setting::Replicas
-            if known.history.contains_key(&SeriesKey::of(name, Signal::MemoryLimit)) =>
-        {
+        // how few pods do depends on what each may use, where something tells that
+        Setting::Replicas if current.memory_limit.is_some() && told => {
             &[Signal::SpecReplicas, Signal::MemoryLimit]
         }
         Setting::Replicas => &[Signal::SpecReplicas],
         // what a pod uses depends on how many of them there are
-        Setting::CpuRequest => &[Signal::CpuRequest, count],
-        Setting::MemoryLimit if counted => &[Signal::MemoryLimit, count],
-        Setting::MemoryRequest if counted => &[Signal::MemoryRequest, count],
+        Setting::CpuRequest if current.has_hpa() => &[Signal::CpuRequest, Signal::HpaMin],
+        Setting::CpuRequest => &[Signal::CpuRequest, Signal::SpecReplicas],
+        // an HPA sets the number between its bounds, and the loop moves one of them every day
+        Setting::MemoryLimit if counted => &[Signal::MemoryLimit, Signal::SpecReplicas],
+        Setting::MemoryRequest if counted => &[Signal::MemoryRequest, Signal::SpecReplicas],
         Setting::Memory | Setting::MemoryLimit => &[Signal::MemoryLimit],
         Setting::MemoryRequest => &[Signal::MemoryRequest],
         Setting::TargetUtilization => &[Signal::HpaTarget],

@@ -4,7 +4,7 @@ use crate::advise::decide::{Decision, Enough, Unit, decide};
 use crate::advise::lowering::{settled, whole};
 use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting};
 use crate::advise::sizing::{Asked, Sizing};
-use crate::advise::{BOUND_LEVELS, Known, Outlook, current, runway, series, skipped};
+use crate::advise::{BOUND_LEVELS, Known, Outlook, current, requests, runway, series, skipped};
 use crate::history::{self, SeriesKey, Signal};
 use crate::service::{Component, Current, Doubt};
 use crate::units::counted;
@@ -35,9 +35,7 @@ pub fn fewer_may_do(
     let counts = settings(current).into_iter();
     let mut counts = counts.filter(|(setting, ..)| *setting != Setting::MaxReplicas);
     counts.any(|(setting, in_force, want)| match (in_force, outlook) {
-        (Some(now), Ok(outlook)) => {
-            enough(known, &sizing, (setting, now, want), outlook).figure < u64::from(now)
-        }
+        (Some(now), Ok(outlook)) => by_load(&sizing, (setting, want), outlook) < now,
         _ => true,
     })
 }
@@ -119,15 +117,22 @@ fn decided(
 ) -> Decision {
     let name = sizing.component;
     let above = above_what_ran(known, name, setting, wanted);
-    decide(
-        current.into(),
-        wanted.into(),
-        enough(known, sizing, (setting, current, want), outlook),
-        &outlook.lowering.clone().and(settled(known, name, setting)).and(above),
-        known.policy.max_step,
-        Unit::COUNT,
-    )
+    let enough = enough(known, sizing, (setting, current, want), outlook);
+    let may = outlook.lowering.clone().and(settled(known, name, setting)).and(above);
+    let (now, wanted) = (current.into(), wanted.into());
+    let mut decision = decide(now, wanted, enough, &may, known.policy.max_step, Unit::COUNT);
+    if decision.action == Action::Lower
+        && decision.target == enough.figure
+        && enough.why == BY_MEMORY
+    {
+        let message = format!("less would do by the forecast, but {BY_MEMORY}");
+        decision.reason = Some(Reason { code: Code::ObservedLow, message });
+    }
+    decision
 }
+
+/// Why a count goes no lower where nothing but memory holds it.
+const BY_MEMORY: &str = "the memory of fewer pods would pass its limit";
 
 /// What a lowered count must still do for.
 fn enough<'a>(
@@ -136,15 +141,11 @@ fn enough<'a>(
     (setting, current, want): (Setting, u32, Want),
     outlook: &'a Outlook<'_>,
 ) -> Enough<'a> {
-    // a count is not lowered while more than the table can give may be needed
-    let beyond = |asked: &Asked| setting != Setting::MinReplicas && asked.need > asked.ceiling;
-    let enough = |asked: Asked| if beyond(&asked) { u32::MAX } else { want(&asked) };
-    let enough = sizing.replicas(outlook.lowering.load).map_or(u32::MAX, enough);
-    let (by_memory, why) = match by_memory(known, sizing.component, current) {
+    let enough = by_load(sizing, (setting, want), outlook);
+    let growth = requests::growth(known, Ok(outlook));
+    let (by_memory, why) = match by_memory(known, sizing.component, current, growth) {
         _ if setting != Setting::Replicas => (0, ""),
-        Some(count) => {
-            (count, "the memory of fewer pods, grown with their load, would pass its limit")
-        }
+        Some(count) => (count, BY_MEMORY),
         None => (current, "what its pods use of their memory is not known"),
     };
     if by_memory > enough {
@@ -154,29 +155,39 @@ fn enough<'a>(
     }
 }
 
-/// The fewest pods whose memory stays within its limit, as if all that was used in the dwell time were shared among them; 0
-/// where there is no limit or nobody scrapes the use, `None` where it was scraped and is not told.
+/// The pods that do for the load that lowering must leave room for.
+fn by_load(sizing: &Sizing<'_>, (setting, want): (Setting, Want), outlook: &Outlook<'_>) -> u32 {
+    // a count is not lowered while more than the table can give may be needed
+    let beyond = |asked: &Asked| setting != Setting::MinReplicas && asked.need > asked.ceiling;
+    let enough = |asked: Asked| if beyond(&asked) { u32::MAX } else { want(&asked) };
+    sizing.replicas(outlook.lowering.load).map_or(u32::MAX, enough)
+}
+
+/// The fewest pods whose memory stays within its limit: what moved within the dwell time is taken to move with the load of a pod,
+/// and what did not to stay. 0 where there is no limit or nobody scrapes the use, `None` where it was scraped and is not told.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "memory lies far below 2^53, and a count of pods saturates"
 )]
-fn by_memory(known: &Known<'_>, name: &str, current: u32) -> Option<u32> {
+fn by_memory(known: &Known<'_>, name: &str, current: u32, growth: f64) -> Option<u32> {
     let limit = known.current.get(name).and_then(|current| current.memory_limit);
     let key = |signal| SeriesKey::of(name, signal);
     let Some(limit) = limit.filter(|_| !history::absent(known.history.get(&key(Signal::Memory))))
     else {
         return Some(0);
     };
-    let most = |signal| {
-        let history = series(known, &key(signal)).ok();
-        history.and_then(|history| history::peak(history.last(known.policy.dwell)))
-    };
+    let lately = |signal| Some(series(known, &key(signal)).ok()?.last(known.policy.dwell));
+    let most = |signal| history::peak(lately(signal)?);
     // with more pods than today each had less to do
     let pods = [Signal::Replicas, Signal::SpecReplicas].into_iter().filter_map(most);
     let pods = pods.fold(f64::from(current), f64::max);
-    Some((pods * most(Signal::Memory)? / limit.0 as f64).ceil() as u32)
+    let used = lately(Signal::Memory)?.iter().copied().filter(|used| used.is_finite());
+    let (least, most) = (used.clone().min_by(f64::total_cmp)?, used.max_by(f64::total_cmp)?);
+    let room = limit.0 as f64 - least;
+    let needed = if room > 0.0 { (most - least) * pods * growth / room } else { f64::INFINITY };
+    Some((needed.ceil() as u32).min(current))
 }
 
 /// Whether a maximum stays above the pods that ran in the dwell time: an HPA that wanted them may want them again.

@@ -216,6 +216,11 @@ fn setting_step(setting: Setting, figure: u64) -> u64 {
     figure.div_ceil(step).saturating_mul(step)
 }
 
+/// CPU rounded up to the step in which it is advised, in millicores.
+pub fn cpu_step(millicores: u64) -> u64 {
+    setting_step(Setting::CpuRequest, millicores)
+}
+
 fn cpu_need(known: &Known<'_>, name: &str) -> Result<Need, Reason> {
     let key = SeriesKey::of(name, Signal::CpuMax);
     let history = series(known, &key)?;

@@ -75,28 +75,16 @@ pub struct Write {
     pub took_over: Vec<String>,
 }
 
-/// The fields of a change that are not as they should be yet. A value that cannot be read counts as another one. Where a floor
-/// of the loop is raised for good, what stood there before is its base: that is what a rollback brings back.
+/// The fields of a change that are not as they should be yet. A value that cannot be read counts as another one.
 #[must_use]
 pub fn writes(change: &ObjectChange, object: &Value) -> Vec<Write> {
     let differs = |field: &&crate::render::objects::FieldChange| {
         field::amount(object, change.kind, field.setting, &field.path) != Some(field.to)
     };
-    let before = |field: &crate::render::objects::FieldChange| {
-        let now = field::amount(object, change.kind, field.setting, &field.path);
-        let now = now.unwrap_or(field.from);
-        match (field.setting, now) {
-            (Setting::MinReplicas, Amount::Count(floor)) if field.to.figure() >= now.figure() => {
-                let raised = floor::Raised::ours(object, &field.path, floor).ok().flatten();
-                raised.map_or(now, |raised| Amount::Count(raised.base))
-            }
-            _ => now,
-        }
-    };
     let write = |field: &crate::render::objects::FieldChange| Write {
         setting: field.setting,
         path: field.path.clone(),
-        from: before(field),
+        from: field::amount(object, change.kind, field.setting, &field.path).unwrap_or(field.from),
         to: field.to,
         reasons: field.reasons.iter().map(|reason| reason.code.name()).collect(),
         took_over: owner::others(object, &field.path),
@@ -137,41 +125,4 @@ pub fn changes(object: &Value, key: &str) -> Vec<audit::Changed> {
 pub fn noted(object: &Value, key: &str) -> Result<Option<Timestamp>, String> {
     let text = object["metadata"]["annotations"][key].as_str();
     text.map(|text| text.parse().map_err(|_| format!("`{key}: {text}` is no time"))).transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use serde_json::json;
-
-    use super::*;
-    use crate::render::objects::FieldChange;
-
-    #[test]
-    fn what_stood_there_before_a_floor_of_the_loop_is_its_base() {
-        let kind = Kind::HorizontalPodAutoscaler;
-        let [path, _] = bounds(kind);
-        let at = "2026-11-23T01:00:00Z".parse().unwrap();
-        let note = floor::Raised { base: 3, set: 7, at }.text();
-        let object = json!({"metadata": {"annotations": {annotation::FLOOR: note}}, "spec": {"minReplicas": 7}});
-        let from = |to, object: &Value| {
-            let (from, to) = (Amount::Count(7), Amount::Count(to));
-            let (setting, reasons) = (Setting::MinReplicas, Vec::new());
-            let field = FieldChange { setting, path: path.clone(), from, to, reasons };
-            let change = ObjectChange {
-                service: "shop".to_owned(),
-                component: "api".to_owned(),
-                namespace: "shop".to_owned(),
-                kind,
-                name: "api".to_owned(),
-                workload: (Kind::Deployment, "api".to_owned()),
-                fields: vec![field],
-            };
-            writes(&change, object)[0].from
-        };
-        assert_eq!(from(9, &object), Amount::Count(3));
-        // lowered from what is in force, and judged so
-        assert_eq!(from(5, &object), Amount::Count(7));
-        assert_eq!(from(9, &json!({"spec": {"minReplicas": 7}})), Amount::Count(7));
-    }
 }

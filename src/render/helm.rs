@@ -161,11 +161,13 @@ fn path<'a>(base: &'a str, key: &[&'a str]) -> Vec<&'a str> {
     base.chain(key.iter().copied()).collect()
 }
 
-/// What a team's own values file is to hold: the keys of the overlay, each with what the plan saw in force.
+/// What a team's own values file is to hold: the keys of the overlay, each with what the plan saw in force, and none that
+/// two components are to have otherwise.
 #[must_use]
 pub fn wanted(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
     let all = changes(plan, services);
-    let placed = all.iter().flat_map(placed);
+    let disputed = disputed(plan, services);
+    let placed = all.iter().flat_map(placed).filter(|(path, _)| !disputed.contains(path));
     let wanted = placed.map(|(path, change)| Wanted {
         path: path.into_iter().map(str::to_owned).collect(),
         current: change.current,
@@ -174,14 +176,12 @@ pub fn wanted(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
     wanted.collect()
 }
 
-/// The same for an overlay: each key once, and none that two components want otherwise.
+/// The same for an overlay: each key once.
 #[must_use]
 pub fn wanted_of_overlay(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
     let mut kept: Vec<Wanted> = Vec::new();
-    let disputed = disputed(plan, services);
     for one in wanted(plan, services) {
-        let is_disputed = disputed.iter().any(|path| one.path == *path);
-        if !is_disputed && kept.iter().all(|kept| kept.path != one.path) {
+        if kept.iter().all(|kept| kept.path != one.path) {
             kept.push(one);
         }
     }

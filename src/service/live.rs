@@ -143,6 +143,17 @@ pub enum Scaler {
     Keda(ScaledObject),
 }
 
+impl Scaler {
+    /// What its minimum was before the loop raised it.
+    #[must_use]
+    pub fn base(&self) -> Option<u32> {
+        match self {
+            Self::Nobody => None,
+            Self::Hpa(Hpa { base, .. }) | Self::Keda(ScaledObject { base, .. }) => *base,
+        }
+    }
+}
+
 /// A horizontal pod autoscaler, found by the object that it scales.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hpa {

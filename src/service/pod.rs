@@ -98,7 +98,9 @@ pub fn unstated(
 ) -> Option<(String, &'static str)> {
     let hard = [quota.hard.requests, quota.hard.limits];
     let counted = hard.map(|of| [of.cpu.is_some(), of.memory.is_some()]);
-    if pod["resources"].is_object() {
+    let whole = &pod["resources"];
+    let states = |key: &str| whole[key].as_object().is_some_and(|all| !all.is_empty());
+    if states("requests") || states("limits") {
         return None;
     }
     containers(pod).chain(first(pod)).find_map(|container| {
@@ -116,7 +118,8 @@ pub fn unstated(
     })
 }
 
-/// Whether such a pod may come to a node at all (Kubernetes, "Taints and Tolerations"); what it would rather do is no matter.
+/// Whether such a pod may come to a node at all (Kubernetes, "Taints and Tolerations"); what it would rather do, and what the
+/// state of a node keeps away for now, is no matter.
 #[must_use]
 pub fn may_come_to(pod: &Value, node: &Node) -> bool {
     let tolerations = || pod["tolerations"].as_array().into_iter().flatten();
@@ -128,7 +131,10 @@ pub fn may_come_to(pod: &Value, node: &Node) -> bool {
             of["effect"].is_null() || of["effect"] == "" || of["effect"] == taint["effect"];
         key && value && effect
     };
-    let keeps_away = |taint: &&Value| taint["effect"] != "PreferNoSchedule";
+    let keeps_away = |taint: &&Value| {
+        let key = taint["key"].as_str().unwrap_or_default();
+        taint["effect"] != "PreferNoSchedule" && !key.starts_with("node.kubernetes.io/")
+    };
     let mut taints = node.taints.iter().filter(keeps_away);
     node.schedulable && taints.all(|taint| tolerations().any(|of| tolerates(taint, of)))
 }
@@ -305,6 +311,8 @@ mod tests {
         let gpu = || json!({"key": "gpu", "value": "a100", "effect": "NoSchedule"});
         assert!(!comes(gpu(), Value::Null));
         assert!(comes(json!({"key": "gpu", "effect": "PreferNoSchedule"}), Value::Null));
+        let passing = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
+        assert!(comes(passing, Value::Null));
         for (toleration, comes_there) in [
             (json!({"operator": "Exists"}), true),
             (json!({"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}), true),

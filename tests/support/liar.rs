@@ -35,7 +35,7 @@ pub const DAY: i64 = 86_400;
 /// What is true of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum World {
-    /// A tenth of the load and generous settings: whole data lowers five of them.
+    /// A tenth of the load and generous settings: whole data lowers four of them.
     Quiet,
     /// More load than the settings are made for: whole data raises them.
     Busy,

@@ -153,7 +153,8 @@ pub fn rollback(found: &Found, writes: &[Write], rules: &Rules) -> Result<(), Re
     object::pause_of(found).map_err(refusal("PAUSED"))?;
     let ends_pods = |write: &Write| {
         let count = matches!(write.setting, Setting::Replicas | Setting::MaxReplicas);
-        count && write.to.figure() < write.from.figure()
+        let run = found.workload.as_ref().and_then(|of| of["status"]["replicas"].as_u64());
+        count && run.unwrap_or(write.from.figure()) > write.to.figure()
     };
     if writes.iter().any(ends_pods) {
         room::claims_stay(found).map_err(refusal("DISRUPTION"))?;

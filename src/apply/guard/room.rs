@@ -207,7 +207,10 @@ fn extra(
     let more = counts.map(|write| write.to.figure().saturating_sub(running)).max().unwrap_or(0);
     // one pod more than there are is there while a rollout goes on
     let pods = more + u64::from(resized.is_some() && s.change.kind == Kind::Deployment);
-    let of = |now: u64, each: u64| each.saturating_sub(now) * running + each * pods;
+    let of = |now: u64, each: u64| {
+        let larger = each.saturating_sub(now).saturating_mul(running);
+        larger.saturating_add(each.saturating_mul(pods))
+    };
     let both = |now: [u64; 2], each: [u64; 2]| [of(now[0], each[0]), of(now[1], each[1])];
     Needs {
         requests: both(now.requests, each.requests),
@@ -245,11 +248,11 @@ struct Needs {
 
 impl Needs {
     fn and(&self, more: &Self) -> Self {
-        let sum = |a: [u64; 2], b: [u64; 2]| [a[0] + b[0], a[1] + b[1]];
+        let sum = |a: [u64; 2], b: [u64; 2]| [a[0].saturating_add(b[0]), a[1].saturating_add(b[1])];
         Self {
             requests: sum(self.requests, more.requests),
             limits: sum(self.limits, more.limits),
-            pods: self.pods + more.pods,
+            pods: self.pods.saturating_add(more.pods),
         }
     }
 
@@ -285,7 +288,7 @@ fn booked(s: &Situation<'_>, quota: &Quota, ranges: &[LimitRange]) -> Needs {
 fn lacking(quota: &Quota, extra: &Needs, booked: &Needs) -> Option<&'static str> {
     let all = extra.and(booked);
     let short = |hard: Option<u64>, used: Option<u64>, [extra, all]: [u64; 2]| {
-        extra > 0 && hard.is_some_and(|hard| used.unwrap_or(0) + all > hard)
+        extra > 0 && hard.is_some_and(|hard| used.unwrap_or(0).saturating_add(all) > hard)
     };
     let (hard, used) = (&quota.hard, &quota.used);
     let cpu = |of: &Amounts| of.cpu.map(|cpu| cpu.0);
@@ -338,6 +341,12 @@ fn nodes_fit(s: &Situation<'_>, after: &Value) -> Checked {
     let mut taking = schedulable.iter().filter(|node| may_come_to(pod, node));
     if schedulable.is_empty() || taking.any(|node| holds(&node.allocatable)) {
         return Ok(());
+    }
+    if !schedulable.iter().any(|node| may_come_to(pod, node)) {
+        return no(
+            "no node takes its pods: they tolerate none of the taints",
+            "add a node that does",
+        );
     }
     no("its pods would fit on no node", "add a larger node first")
 }

@@ -242,8 +242,7 @@ impl Calls {
         }
     }
 
-    /// What is to be said of the one that failed, where others were answered: the turn is none that failed, and the floors of
-    /// the others wait for nothing.
+    /// What is to be said of the one that failed, where others were answered: the turn counts as done.
     fn ended(self) -> Result<Option<String>> {
         match self.failed {
             Some(error) if self.answered == 0 => Err(error),

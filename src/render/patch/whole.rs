@@ -14,7 +14,7 @@ use crate::advise::plan::{Amount, Plan, ServicePlan, Setting};
 use crate::render::changes::{self, Change, ComponentChanges, changes};
 use crate::render::yaml::{comment, quoted};
 use crate::service::Service;
-use crate::service::live::{Kept, Live, MANIFEST_MANAGER, Workload};
+use crate::service::live::{Kept, Live, MANIFEST_MANAGER, Scaler, Workload};
 
 /// The field manager under which the manifests are sent.
 pub const MANAGER: &str = MANIFEST_MANAGER;
@@ -115,7 +115,7 @@ fn all(plan: &Plan, services: &[Service], live: &Live, form: Form) -> Whole {
             });
             let changes = of.map(|of| of.changes.clone()).unwrap_or_default();
             let mut of = ComponentChanges { service, component, changes };
-            keep(advised, &mut of);
+            keep(advised, &mut of, live.workload(&service.name, &component.name));
             component_files(plan, advised, &of, live, form, &mut whole);
         }
     }
@@ -126,7 +126,8 @@ fn all(plan: &Plan, services: &[Service], live: &Live, form: Form) -> Whole {
 
 /// Adds what stays as it is, after what changes: of two settings behind one key, the first stands. A count of 0 is left to
 /// whoever put it there, and may be woken: nobody ever gets one from us.
-fn keep<'a>(advised: &'a ServicePlan, of: &mut ComponentChanges<'a>) {
+fn keep<'a>(advised: &'a ServicePlan, of: &mut ComponentChanges<'a>, workload: Option<&Workload>) {
+    let base = workload.and_then(|workload| workload.scaler.as_ref()).and_then(Scaler::base);
     let said = changes::of(advised, of.component);
     let has_hpa = changes::has_hpa(&said, of.component);
     for one in said {
@@ -134,9 +135,11 @@ fn keep<'a>(advised: &'a ServicePlan, of: &mut ComponentChanges<'a>) {
         let beside = has_hpa && one.setting == Setting::Replicas;
         let asleep = one.current == Some(Amount::Count(0)) && one.setting == Setting::Replicas;
         if let Some(current) = one.current.filter(|_| !known && !beside && !asleep) {
-            let reasons = &one.reasons;
+            let (setting, reasons) = (one.setting, &one.reasons);
+            // a floor of the loop passes
+            let base = base.filter(|_| setting == Setting::MinReplicas).map(Amount::Count);
+            let current = base.unwrap_or(current);
             let target = current;
-            let setting = one.setting;
             of.changes.push(Change { setting, current: Some(current), target, reasons });
         }
     }

@@ -6,7 +6,9 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{self, PodTemplateSpec};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    LabelSelector, ManagedFieldsEntry, ObjectMeta,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -29,8 +31,8 @@ const VPAS: Operator = Operator {
     plural: "verticalpodautoscalers",
 };
 
-/// What `kubectl apply` notes of the manifest that it was given.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// What `kubectl apply` notes of the manifest that it was given, as `managedFields` name it.
+const LAST_APPLIED: &str = "f:kubectl.kubernetes.io/last-applied-configuration";
 
 /// Everything in a namespace that has a say in its components; `None`: not told.
 pub(super) struct Listed {
@@ -190,24 +192,24 @@ fn seen(kind: &str, metadata: &ObjectMeta, spec: &impl Serialize) -> SeenObject 
 }
 
 fn kept(metadata: &ObjectMeta) -> Kept {
-    let annotations = metadata.annotations.as_ref();
-    let counts: Vec<bool> = metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .filter(|entry| {
-            let fields = entry.fields_v1.as_ref().map(|fields| &fields.0["f:spec"]["f:replicas"]);
-            fields.is_some_and(|fields| !fields.is_null())
-        })
-        .map(|entry| {
-            let manager = entry.manager.as_deref() == Some(MANAGER);
-            manager && entry.operation.as_deref() == Some("Apply")
-        })
-        .collect();
+    let counts = owners(metadata, &["f:spec", "f:replicas"]);
+    let notes = owners(metadata, &["f:metadata", "f:annotations", LAST_APPLIED]);
     Kept {
-        by_kubectl_apply: annotations.is_some_and(|all| all.contains_key(LAST_APPLIED)),
-        count_by_manifest: !counts.is_empty() && counts.into_iter().all(|ours| ours),
+        // kubectl hands over what those hold who updated its note
+        by_kubectl_apply: notes.iter().any(|(_, operation)| *operation == "Update"),
+        count_by_manifest: !counts.is_empty() && counts.iter().all(|of| *of == (MANAGER, "Apply")),
     }
+}
+
+/// Who owns a field, by manager and operation.
+fn owners<'a>(metadata: &'a ObjectMeta, path: &[&str]) -> Vec<(&'a str, &'a str)> {
+    let entries = metadata.managed_fields.iter().flatten();
+    let owns = |entry: &&ManagedFieldsEntry| {
+        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+        fields.and_then(|fields| path.iter().try_fold(fields, |at, key| at.get(key))).is_some()
+    };
+    let text = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
+    entries.filter(owns).map(|entry| (text(&entry.manager), text(&entry.operation))).collect()
 }
 
 fn noted<T>(cluster: &mut Cluster, problem: KubernetesError) -> Option<T> {
