@@ -1108,9 +1108,14 @@ fn a_size_that_is_rolled_out_is_kept_by_the_next_that_acts_after_a_severity_2() 
     // its pod has the larger size: to take it back would replace it, in trouble, by a smaller one
     let desk = Followed::desk(followed.namespace);
     let second = replica(&desk);
-    let kept = "kept     StatefulSet/jarvis-redis-master in follow-kept memory 1Gi: it was raised";
-    second.until("it is kept", |one| one.said().contains(kept));
+    second.until("it is decided", |_| lines(&desk, "Apply", "Watched") == 1);
     drop(kubelet);
+    let record = std::fs::read_to_string(desk.path(".plimsoll/audit.jsonl")).unwrap();
+    let watched = record.lines().find(|line| line.contains("\"Watched\"")).unwrap();
+    assert!(
+        watched.contains("Severity 2") && watched.contains("30% of requests fail"),
+        "{watched}"
+    );
     assert_eq!(memory_of_redis(&followed), "1Gi", "{}", second.said());
     assert_eq!(second.metric("rolled_back_total"), 0.0);
 }
