@@ -203,6 +203,56 @@ fn a_level_of_use_that_is_days_old_is_held_by_what_is_lowered() {
 }
 
 #[test]
+fn a_count_without_a_limit_of_memory_goes_down_and_one_whose_memory_would_not_fit_stays() {
+    let limit = || SeriesKey::of("worker", Signal::MemoryLimit);
+    let worker = |observed: &Observed| {
+        let plan = advice(observed);
+        let one = find(&plan, "worker", Setting::Replicas).unwrap().clone();
+        (one.action, one.reasons[0].message.clone())
+    };
+    let mut observed = World::Quiet.observed();
+    assert_eq!(worker(&observed).0, Action::Lower);
+    observed.insert(limit(), Evidence::NoSeries);
+    assert_eq!(worker(&observed).0, Action::Lower, "{}", worker(&observed).1);
+    // nearly all of the limit, and all of it moves with the load
+    let mut full = World::Quiet.observed();
+    let most = samples(&mut full, &limit()).value.iter().copied().fold(0.0, f64::max);
+    let key = SeriesKey::of("worker", Signal::Memory);
+    let grid = samples(&mut full, &limit()).at.clone();
+    let at_most = |share: f64, least: f64| {
+        let value = grid.iter().map(|at| most * if at % DAY == 0 { share } else { least });
+        Evidence::Series(Samples { at: grid.clone(), value: value.collect() })
+    };
+    full.insert(key.clone(), at_most(0.95, 0.05));
+    let (action, said) = worker(&full);
+    assert_eq!((action, said.contains("the memory of fewer pods")), (Action::Keep, true), "{said}");
+    // what does not move is no reason
+    full.insert(key, at_most(0.6, 0.55));
+    assert_eq!(worker(&full).0, Action::Lower, "{}", worker(&full).1);
+}
+
+#[test]
+fn a_cpu_request_is_not_lowered_to_where_the_hpa_would_ask_for_more_pods_than_it_may() {
+    let mut observed = idle();
+    let request = |observed: &Observed| {
+        let one = find(&advice(observed), "api", Setting::CpuRequest).unwrap().clone();
+        (one.action, one.target.map(Amount::figure).unwrap(), one.reasons[0].message.clone())
+    };
+    let (action, low, _) = request(&observed);
+    assert_eq!(action, Action::Lower);
+    // all pods together use what the most of them have at the target of today's request
+    let today = find(&advice(&observed), "api", Setting::CpuRequest).unwrap().current.unwrap();
+    let most = target(&advice(&observed), "api", Setting::MaxReplicas);
+    let all = samples(&mut observed, &SeriesKey::of("api", Signal::Cpu));
+    all.value.fill(0.7 * most as f64 * today.figure() as f64 / 1000.0);
+    let (_, held, said) = request(&observed);
+    assert!(held > low && said.contains("its HPA would ask for more pods"), "{held} {said}");
+    observed.insert(SeriesKey::of("api", Signal::Cpu), Evidence::NoSeries);
+    let (action, held, said) = request(&observed);
+    assert_eq!((action, held), (Action::Keep, today.figure()), "{said}");
+}
+
+#[test]
 fn sizes_wait_while_counts_go_down() {
     let mut observed = idle();
     assert!(by_use(&advice(&observed)).any(|one| one.action == Action::Lower));

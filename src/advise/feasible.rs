@@ -66,6 +66,8 @@ fn not_expandable(one: &mut Recommendation, namespace: Option<&Namespace>) -> Op
     }
     let class = claim.class.as_deref().unwrap_or_default();
     let message = format!("{target} by its growth; its class `{class}` does not let it expand");
+    // how to make it larger is no way here
+    one.reasons.truncate(1);
     one.reasons.insert(0, Reason { code: Code::Room, message });
     (one.action, one.target) = (Action::Keep, Some(today));
     Some(warning(
@@ -106,13 +108,12 @@ impl<'a> Advised<'a> {
         let running = u64::from(workload.replicas?);
         let container = workload.container.as_ref()?;
         let target = |setting: Setting| {
-            let mut all = plan.recommendations.iter();
-            let one = all.find(|one| one.component == component.name && one.setting == setting)?;
+            let one = of_component(plan, &component.name).find(|one| one.setting == setting)?;
             one.target.or(one.current)
         };
         let count = |setting| target(setting).map(Amount::figure);
         let counts = [Setting::Replicas, Setting::MinReplicas, Setting::MaxReplicas];
-        let mine = plan.recommendations.iter().filter(|one| one.component == component.name);
+        let mine = of_component(plan, &component.name);
         let lowered = mine.filter(|one| one.action == Action::Lower).map(|one| one.setting);
         let mut lowered = lowered.filter(|setting| counts.contains(setting));
         let lowers_least = lowered.clone().any(|setting| setting != Setting::MaxReplicas);
@@ -146,6 +147,13 @@ impl<'a> Advised<'a> {
             pod,
         })
     }
+}
+
+fn of_component<'a>(
+    plan: &'a ServicePlan,
+    name: &'a str,
+) -> impl Iterator<Item = &'a Recommendation> + Clone {
+    plan.recommendations.iter().filter(move |one| one.component == name)
 }
 
 fn warning(message: String, remedy: &str) -> Finding {
@@ -257,9 +265,8 @@ fn sized_by_a_vpa(
     let vpa = workload.vpas.iter().flatten().find(|vpa| vpa.mode != "Off")?;
     let sizes =
         [Setting::CpuRequest, Setting::MemoryRequest, Setting::MemoryLimit, Setting::Memory];
-    let mine = plan.recommendations.iter().filter(|one| one.component == advised.name);
-    let mut mine = mine.filter(|one| sizes.contains(&one.setting) && one.target.is_some());
-    mine.any(|one| one.target != one.current).then(|| Finding {
+    let mut mine = of_component(plan, advised.name).filter(|one| sizes.contains(&one.setting));
+    mine.any(|one| one.target.is_some() && one.target != one.current).then(|| Finding {
         code: Code::Coupled,
         ..warning(
             format!(
@@ -279,9 +286,8 @@ fn counted_by_memory(
 ) -> Option<Finding> {
     let Some(Scaler::Hpa(hpa)) = &workload.scaler else { return None };
     let percent = hpa.memory_utilization?;
-    let mut all = plan.recommendations.iter();
     let request =
-        all.find(|one| one.component == advised.name && one.setting == Setting::MemoryRequest)?;
+        of_component(plan, advised.name).find(|one| one.setting == Setting::MemoryRequest)?;
     let (today, target) = request.current.zip(request.target)?;
     (today != target).then(|| Finding {
         code: Code::Coupled,

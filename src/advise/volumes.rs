@@ -79,19 +79,23 @@ fn advised(known: &Known<'_>, volume: &str, object: String, growth: &Growth) -> 
     // within the outlook at even odds: late enough not to cry wolf, early enough for a change window
     let target =
         if to_full.p50.is_some() { Bytes::at_least(grown / FULL, STEP).max(size) } else { size };
-    let mut message = format!(
+    let message = format!(
         "{:.1}Gi of {size} used, {:+.2}Gi a day; 80 % {}, 100 % {}",
         growth.used / GI,
         growth.line.slope / GI,
         when(known, growth, FULL),
         when(known, growth, 1.0),
     );
+    let mut reasons = vec![Reason { code: Code::Runway, message }];
     if target > size {
-        message += &format!(
-            "; {target} holds {EXPANSION_DAYS} days of this growth under 80 %. A volume never shrinks again, and no file written here holds the change: edit the claim"
+        let message = format!(
+            "{target} holds {EXPANSION_DAYS} days of this growth under 80 %. A volume never shrinks again, and no file written here holds the change: edit the claim"
         );
+        reasons.push(Reason { code: Code::Runway, message });
     }
+    let bare = skipped(volume, object, Setting::Storage, reasons[0].clone());
     Recommendation {
+        reasons,
         current: Some(Amount::Bytes(size)),
         target: Some(Amount::Bytes(target)),
         uncapped_target: Some(Amount::Bytes(target)),
@@ -99,7 +103,7 @@ fn advised(known: &Known<'_>, volume: &str, object: String, growth: &Growth) -> 
         upper_bound: Some(Amount::Bytes(Bytes::at_least(grown / FULL, STEP).max(target))),
         action: if target > size { Action::Raise } else { Action::Keep },
         lasts_until: Some(to_full),
-        ..skipped(volume, object, Setting::Storage, Reason { code: Code::Runway, message })
+        ..bare
     }
 }
 

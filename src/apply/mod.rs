@@ -22,7 +22,7 @@ use crate::advise::plan::{Amount, Setting};
 use crate::render::objects::{Kind, ObjectChange, Path};
 
 /// The field manager under which everything is written.
-pub const MANAGER: &str = "plimsoll";
+pub const MANAGER: &str = crate::service::live::MANAGER;
 
 /// The annotations on objects: the kill switch, which people set, and what we note.
 pub mod annotation {

@@ -383,6 +383,9 @@ worker:
             read(&overlay(&plan, &[eu.clone(), us.clone()]))
         };
         assert_eq!(overlay(14), json!({}));
+        // nor by an edit of a values file
+        let plan = example::plan_of(vec![of(5, 10), kept(14, 14)]);
+        assert_eq!(wanted(&plan, &[eu.clone(), us.clone()]).len(), 0);
         assert_eq!(overlay(10), json!({"api": {"autoscaling": {"maxReplicas": 10}}}));
     }
 

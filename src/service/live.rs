@@ -39,6 +39,9 @@ pub struct Kept {
     pub count_by_manifest: bool,
 }
 
+/// The field manager under which `apply` and the loop write.
+pub const MANAGER: &str = "plimsoll";
+
 /// The annotation by which the loop notes a floor that it raised, and what was there before.
 pub const FLOOR_NOTE: &str = "plimsoll.dev/floor";
 
@@ -161,7 +164,7 @@ pub struct Hpa {
     pub name: String,
     /// `minReplicas`.
     pub min: Option<u32>,
-    /// What `minReplicas` was before the loop raised it, as the object notes; `None`: it did not.
+    /// What `minReplicas` was before the loop raised it, where it is still what the loop put there; `None`: it is not the loop's.
     pub base: Option<u32>,
     /// `maxReplicas`.
     pub max: Option<u32>,

@@ -168,14 +168,16 @@ fn component_files(
                 "today's `{setting}` is not known, and what a whole manifest leaves out is given up"
             )
         });
-        let why = why.or_else(|| {
-            (form == Form::Manifest).then(|| kept_otherwise(live, &made, states_count))?
-        });
+        let scaler = workload.and_then(|workload| workload.scaler.as_ref());
+        let base = scaler.and_then(Scaler::base).filter(|_| made.kind == objects.scaler.0.names());
+        let otherwise = || kept_otherwise(live, &made, (states_count, base));
+        let why = why.or_else(|| (form == Form::Manifest).then(otherwise).flatten());
         whole.take(plan, form, &made, why);
     }
     if let Some(bounds) = vpa::bounds(plan, of, workload, objects.container) {
         let made = bounds.file(of, Way::Forward, &bounds.after);
-        let why = (form == Form::Manifest).then(|| kept_otherwise(live, &made, true)).flatten();
+        let otherwise = || kept_otherwise(live, &made, (true, None));
+        let why = (form == Form::Manifest).then(otherwise).flatten();
         whole.take(plan, form, &made, why);
     }
 }
@@ -192,8 +194,17 @@ impl Whole {
     }
 }
 
-/// Why a manifest for server-side apply would take more than it states, or give up a count.
-fn kept_otherwise(live: &Live, made: &File<'_>, states_count: bool) -> Option<String> {
+/// Why a manifest for server-side apply would take more than it states, give up a count, or end a floor of the loop over `base`.
+fn kept_otherwise(
+    live: &Live,
+    made: &File<'_>,
+    (states_count, base): (bool, Option<u32>),
+) -> Option<String> {
+    if let Some(base) = base {
+        return Some(format!(
+            "the loop holds its minimum above {base} for now: make it again when the floor is back"
+        ));
+    }
     let object = (made.namespace.to_owned(), format!("{}/{}", made.kind.1, made.name));
     let Kept { by_kubectl_apply, count_by_manifest } = live.kept.get(&object).copied()?;
     if by_kubectl_apply {

@@ -1,14 +1,16 @@
 //! Who sets a replica count: found by the object that it scales, never by its name.
 
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, MetricSpec, MetricTarget};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
 use super::cluster::Operator;
 use super::error::KubernetesError;
 use super::whole;
+use super::workload::owners;
 use crate::service::Target;
-use crate::service::live::{FLOOR_NOTE, Hpa, ScaledObject, Scaler};
+use crate::service::live::{FLOOR_NOTE, Hpa, MANAGER, ScaledObject, Scaler};
 
 /// KEDA's objects on Deployments and StatefulSets.
 pub(super) const SCALED_OBJECTS: Operator = Operator {
@@ -112,11 +114,12 @@ fn owned_by_keda(hpa: &HorizontalPodAutoscaler) -> bool {
 
 fn bounds(hpa: &HorizontalPodAutoscaler) -> Hpa {
     let spec = hpa.spec.as_ref();
+    // absent `minReplicas` is 1 by the API's own default
+    let min = whole(spec.and_then(|spec| spec.min_replicas).or(Some(1)));
     Hpa {
         name: hpa.name_any(),
-        // absent `minReplicas` is 1 by the API's own default
-        min: whole(spec.and_then(|spec| spec.min_replicas).or(Some(1))),
-        base: base(hpa),
+        min,
+        base: base(&hpa.metadata, "minReplicas", min),
         max: whole(spec.map(|spec| spec.max_replicas)),
         target_utilization: utilization(hpa, "cpu"),
         memory_utilization: utilization(hpa, "memory"),
@@ -124,11 +127,18 @@ fn bounds(hpa: &HorizontalPodAutoscaler) -> Hpa {
     }
 }
 
-/// What the loop notes to have raised its minimum from.
-fn base(object: &impl ResourceExt) -> Option<u32> {
-    let note = object.annotations().get(FLOOR_NOTE)?;
+/// What the loop notes to have raised a minimum from, where the minimum is what it put there, and it and the note are ours
+/// alone: what somebody else set is theirs, whatever its value.
+fn base(metadata: &ObjectMeta, key: &str, min: Option<u32>) -> Option<u32> {
+    let note = metadata.annotations.as_ref()?.get(FLOOR_NOTE)?;
     let note: serde_json::Value = serde_json::from_str(note).ok()?;
-    note["base"].as_u64().and_then(|base| u32::try_from(base).ok())
+    let count = |key: &str| note[key].as_u64().and_then(|count| u32::try_from(count).ok());
+    let (base, set) = count("base").zip(count("set"))?;
+    let noted = format!("f:{FLOOR_NOTE}");
+    let places: [&[&str]; 2] =
+        [&["f:spec", &format!("f:{key}")], &["f:metadata", "f:annotations", &noted]];
+    let ours = |place: &&[&str]| owners(metadata, place).iter().all(|of| *of == (MANAGER, "Apply"));
+    (Some(set) == min && (1..set).contains(&base) && places.iter().all(ours)).then_some(base)
 }
 
 /// Whether its list of metrics is one utilisation of its pods' CPU, and holds nothing that we would not write.
@@ -161,15 +171,44 @@ fn scaled_object(object: &DynamicObject, hpa: Option<&HorizontalPodAutoscaler>) 
         value.and_then(|value| u32::try_from(value).ok())
     };
     let told = |key: &&str| object.annotations().get(*key).is_some_and(|value| value != "false");
+    let min = count("minReplicaCount", KEDA_BOUNDS.0);
     ScaledObject {
         name: object.name_any(),
-        min: count("minReplicaCount", KEDA_BOUNDS.0),
-        base: base(object),
+        min,
+        base: base(&object.metadata, "minReplicaCount", min),
         max: count("maxReplicaCount", KEDA_BOUNDS.1),
         idles: object.data["spec"]["idleReplicaCount"].is_number(),
         paused: KEDA_PAUSES.iter().any(told),
         target_utilization: hpa.and_then(|hpa| utilization(hpa, "cpu")),
         triggers: object.data["spec"]["triggers"].clone(),
         composed: object.data["spec"]["advanced"]["scalingModifiers"]["formula"].is_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_floor_is_the_loop_s_while_it_is_what_it_put_there_and_nobody_else_wrote_it() {
+        let of = |note: &str, owner: [&str; 2]| {
+            let metadata = json!({"annotations": {FLOOR_NOTE: note}, "managedFields": [
+                {"manager": owner[0], "operation": owner[1], "fieldsV1": {"f:spec": {"f:minReplicas": {}}}}]});
+            let metadata: ObjectMeta = serde_json::from_value(metadata).unwrap();
+            base(&metadata, "minReplicas", Some(7))
+        };
+        let (note, ours) = (r#"{"base":3,"set":7}"#, ["plimsoll", "Apply"]);
+        assert_eq!(of(note, ours), Some(3));
+        // what a person set, to another value or the same
+        assert_eq!(of(r#"{"base":3,"set":6}"#, ours), None);
+        assert_eq!(of(note, ["kubectl-edit", "Update"]), None);
+        for odd in
+            ["", "7", r#"{"base":0,"set":7}"#, r#"{"base":9,"set":7}"#, r#"{"base":1e99,"set":7}"#]
+        {
+            assert_eq!(of(odd, ours), None, "{odd}");
+        }
     }
 }

@@ -19,8 +19,7 @@ use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
 use super::{Quantities, quantity, scaler, whole};
 use crate::service::live::{
-    self, Amounts, Budget, Container, Kept, MANIFEST_MANAGER as MANAGER, SeenObject, Share, Vpa,
-    Workload,
+    self, Amounts, Budget, Container, Kept, MANIFEST_MANAGER, SeenObject, Share, Vpa, Workload,
 };
 use crate::service::{Service, Target};
 
@@ -197,12 +196,13 @@ fn kept(metadata: &ObjectMeta) -> Kept {
     Kept {
         // kubectl hands over what those hold who updated its note
         by_kubectl_apply: notes.iter().any(|(_, operation)| *operation == "Update"),
-        count_by_manifest: !counts.is_empty() && counts.iter().all(|of| *of == (MANAGER, "Apply")),
+        count_by_manifest: !counts.is_empty()
+            && counts.iter().all(|of| *of == (MANIFEST_MANAGER, "Apply")),
     }
 }
 
 /// Who owns a field, by manager and operation.
-fn owners<'a>(metadata: &'a ObjectMeta, path: &[&str]) -> Vec<(&'a str, &'a str)> {
+pub(super) fn owners<'a>(metadata: &'a ObjectMeta, path: &[&str]) -> Vec<(&'a str, &'a str)> {
     let entries = metadata.managed_fields.iter().flatten();
     let owns = |entry: &&ManagedFieldsEntry| {
         let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
