@@ -61,6 +61,21 @@ impl Berth {
         self.desk.edit("takeOver: [", &format!("takeOver: [{manager}, "));
     }
 
+    /// What the loop does to the autoscaler: what we own already, the floor, and its note.
+    fn hold_floor(&self, base: u32, floor: u32) {
+        let mut notes = self.get(HPA)["metadata"]["annotations"].clone();
+        let note = json!({"base": base, "set": floor, "at": Timestamp::now()}).to_string();
+        notes["plimsoll.dev/floor"] = json!(note);
+        notes.as_object_mut().unwrap().retain(|key, _| key.starts_with("plimsoll.dev/"));
+        // `kubectl` gives a manager also what it applied itself: the whole of it is said
+        let mut raised = json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "front-scaler", "annotations": notes}, "spec": self.spec(HPA),
+        });
+        raised["spec"]["minReplicas"] = json!(floor);
+        self.cluster.apply_as(self.namespace, "plimsoll", &raised.to_string());
+    }
+
     fn kubectl(&self, args: &[&str]) -> String {
         let said = self.cluster.kubectl(&[&["-n", self.namespace], args].concat());
         assert!(said.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said.stderr));
@@ -1077,18 +1092,7 @@ fn rollback_under_a_floor_that_the_loop_raised_brings_all_else_back_and_the_base
     let specs = || OBJECTS.map(|one| berth.spec(one));
     let before = specs();
     berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
-    // the loop: what we own already, the floor, and its note
-    let mut notes = berth.get(HPA)["metadata"]["annotations"].clone();
-    let note = json!({"base": 5, "set": 8, "at": Timestamp::now()}).to_string();
-    notes["plimsoll.dev/floor"] = json!(note);
-    notes.as_object_mut().unwrap().retain(|key, _| key.starts_with("plimsoll.dev/"));
-    // `kubectl` gives a manager also what it applied itself: the whole of it is said
-    let mut raised = json!({
-        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "front-scaler", "annotations": notes}, "spec": berth.spec(HPA),
-    });
-    raised["spec"]["minReplicas"] = json!(8);
-    berth.cluster.apply_as(berth.namespace, "plimsoll", &raised.to_string());
+    berth.hold_floor(5, 8);
     assert_eq!(berth.spec(HPA)["minReplicas"], 8);
     let told = berth.run(&["rollback", "--yes"]);
     // eight do not fit under the old maximum of five
@@ -1101,6 +1105,36 @@ fn rollback_under_a_floor_that_the_loop_raised_brings_all_else_back_and_the_base
     let note: Value = serde_json::from_str(note.as_str().unwrap()).unwrap();
     assert_eq!((&note["base"], &note["set"]), (&json!(3), &json!(5)));
     berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
+}
+
+#[test]
+fn rollback_of_what_was_applied_over_a_floor_of_the_loop_leaves_the_floor_to_the_loop() {
+    if !available("rollback_of_what_was_applied_over_a_floor_of_the_loop") {
+        return;
+    }
+    for (namespace, is_lost) in [("over-floor", false), ("over-floor-lost", true)] {
+        let berth = Berth::at(namespace);
+        let floor = || {
+            let note = &berth.get(HPA)["metadata"]["annotations"]["plimsoll.dev/floor"];
+            let note = note.as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+            let note = note.map(|note| [note["base"].clone(), note["set"].clone()]);
+            (berth.spec(HPA)["minReplicas"].clone(), note)
+        };
+        let held = (json!(4), Some([json!(3), json!(4)]));
+        berth.hold_floor(3, 4);
+        assert_eq!(floor(), held);
+        let before = OBJECTS.map(|one| berth.spec(one));
+        berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+        assert_eq!(floor(), (json!(5), None));
+        if is_lost {
+            std::fs::remove_dir_all(berth.desk.path(".plimsoll")).unwrap();
+        }
+        let told = berth.run(&["rollback", "--yes"]);
+        told.says(0, &["the loop keeps 4", "its base is 3 again", "4 objects brought back"]);
+        assert_eq!(OBJECTS.map(|one| berth.spec(one)), before);
+        assert_eq!(floor(), held);
+        berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
+    }
 }
 
 #[test]

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::apply::{annotation, owner};
-use crate::render::objects::Path;
+use crate::advise::plan::{Amount, Setting};
+use crate::apply::{annotation, bounds, field, owner};
+use crate::render::objects::{Kind, Path};
 
 /// A floor that the loop raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,13 +41,16 @@ impl Raised {
         Ok((1..=note.set).contains(&note.base).then_some(note))
     }
 
-    /// The same where the floor, which is `now`, is what was put there.
+    /// The same for an object of a kind, where its floor is what was put there.
     ///
     /// # Errors
     ///
     /// As [`Raised::noted`].
-    pub fn ours(object: &Value, path: &Path, now: u32) -> Result<Option<Self>, String> {
-        Ok(Self::noted(object, path)?.filter(|note| note.set == now))
+    pub fn of(object: &Value, kind: Kind) -> Result<Option<Self>, String> {
+        let [path, _] = bounds(kind);
+        let now = field::amount(object, kind, Setting::MinReplicas, &path);
+        let is_there = |note: &Self| now == Some(Amount::Count(note.set));
+        Ok(Self::noted(object, &path)?.filter(is_there))
     }
 
     /// Whether sending `to` asks once more for what the server did not do: it made `now` of what was sent.
@@ -88,18 +92,19 @@ mod tests {
     fn a_floor_that_somebody_changed_is_theirs() {
         let at = "2026-11-23T01:00:00Z".parse().unwrap();
         let note = Raised { base: 3, set: 6, at };
-        let mut object = json!({"metadata": {"annotations": {annotation::FLOOR: note.text()}}});
-        let path = Path::keys(&["spec", "minReplicas"]);
-        let ours = |object: &Value, now| Raised::ours(object, &path, now);
-        assert_eq!(ours(&object, 6), Ok(Some(note)));
-        assert_eq!(ours(&object, 5), Ok(None));
-        assert_eq!(ours(&json!({}), 6), Ok(None));
-        let odd = json!({"metadata": {"annotations": {annotation::FLOOR: "6"}}});
-        assert!(ours(&odd, 6).is_err());
+        let with = |note: &str, floor: u32| json!({"metadata": {"annotations": {annotation::FLOOR: note}}, "spec": {"minReplicas": floor}});
+        let kind = Kind::HorizontalPodAutoscaler;
+        let ours = |object: &Value| Raised::of(object, kind);
+        let mut object = with(&note.text(), 6);
+        assert_eq!(ours(&object), Ok(Some(note)));
+        assert_eq!(ours(&with(&note.text(), 5)), Ok(None));
+        assert_eq!(ours(&json!({"spec": {"minReplicas": 6}})), Ok(None));
+        assert!(ours(&with("6", 6)).is_err());
         // whatever its value
         object["metadata"]["managedFields"] = json!([{"manager": "kubectl-edit", "operation": "Update",
             "fieldsV1": {"f:spec": {"f:minReplicas": {}}}}]);
-        assert_eq!([ours(&object, 6), Raised::noted(&object, &path)], [Ok(None), Ok(None)]);
+        let [least, _] = bounds(kind);
+        assert_eq!([ours(&object), Raised::noted(&object, &least)], [Ok(None), Ok(None)]);
     }
 
     #[test]

@@ -94,9 +94,13 @@ fn left_of_last(kind: Kind, object: &Value, writes: &[Write]) -> Vec<(String, Va
 /// Changes as an annotation holds them.
 fn bare(changes: &[Changed]) -> String {
     let of = |one: &Changed| {
-        let Changed { setting, field, from, to, sent, .. } = one;
+        let Changed { setting, field, from, base, to, sent, .. } = one;
         let to = sent.as_ref().unwrap_or(to);
-        json!({"setting": setting.name(), "field": field, "from": from, "to": to})
+        let mut bare = json!({"setting": setting.name(), "field": field, "from": from, "to": to});
+        if let Some(base) = base {
+            bare["base"] = json!(base);
+        }
+        bare
     };
     Value::Array(changes.iter().map(of).collect()).to_string()
 }
@@ -232,14 +236,8 @@ mod tests {
     }
 
     fn write() -> Write {
-        Write {
-            setting: Setting::MaxReplicas,
-            path: Path::keys(&["spec", "maxReplicas"]),
-            from: Amount::Count(5),
-            to: Amount::Count(8),
-            reasons: Vec::new(),
-            took_over: Vec::new(),
-        }
+        let path = Path::keys(&["spec", "maxReplicas"]);
+        Write::new(Setting::MaxReplicas, path, (Amount::Count(5), Amount::Count(8)))
     }
 
     #[test]

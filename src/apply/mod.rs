@@ -18,6 +18,7 @@ pub mod watch;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use self::floor::Raised;
 use crate::advise::plan::{Amount, Setting};
 use crate::render::objects::{Kind, ObjectChange, Path};
 
@@ -69,10 +70,21 @@ pub struct Write {
     pub from: Amount,
     /// The value to be.
     pub to: Amount,
+    /// What the loop holds `from` above; `None`: it does not.
+    pub base: Option<u32>,
     /// The codes of the reasons for it.
     pub reasons: Vec<String>,
     /// The managers it is taken from, by a person's word.
     pub took_over: Vec<String>,
+}
+
+impl Write {
+    /// A write for no reason yet, that takes nothing from anybody.
+    #[must_use]
+    pub fn new(setting: Setting, path: Path, (from, to): (Amount, Amount)) -> Self {
+        let (reasons, took_over) = (Vec::new(), Vec::new());
+        Self { setting, path, from, to, base: None, reasons, took_over }
+    }
 }
 
 /// The fields of a change that are not as they should be yet. A value that cannot be read counts as another one.
@@ -81,13 +93,16 @@ pub fn writes(change: &ObjectChange, object: &Value) -> Vec<Write> {
     let differs = |field: &&crate::render::objects::FieldChange| {
         field::amount(object, change.kind, field.setting, &field.path) != Some(field.to)
     };
-    let write = |field: &crate::render::objects::FieldChange| Write {
-        setting: field.setting,
-        path: field.path.clone(),
-        from: field::amount(object, change.kind, field.setting, &field.path).unwrap_or(field.from),
-        to: field.to,
-        reasons: field.reasons.iter().map(|reason| reason.code.name()).collect(),
-        took_over: owner::others(object, &field.path),
+    let write = |field: &crate::render::objects::FieldChange| {
+        let from = field::amount(object, change.kind, field.setting, &field.path);
+        let raised = Raised::of(object, change.kind).ok().flatten();
+        let raised = raised.filter(|_| field.setting == Setting::MinReplicas);
+        Write {
+            base: raised.map(|raised| raised.base),
+            reasons: field.reasons.iter().map(|reason| reason.code.name()).collect(),
+            took_over: owner::others(object, &field.path),
+            ..Write::new(field.setting, field.path.clone(), (from.unwrap_or(field.from), field.to))
+        }
     };
     change.fields.iter().filter(differs).map(write).collect()
 }

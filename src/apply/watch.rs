@@ -278,7 +278,7 @@ mod tests {
     fn change(setting: Setting, from: Value, to: Value) -> Changed {
         let (reasons, took_over) = (Vec::new(), Vec::new());
         let field = setting.name().to_owned();
-        Changed { setting, field, from, to, sent: None, reasons, took_over }
+        Changed { setting, field, from, base: None, to, sent: None, reasons, took_over }
     }
 
     fn act(changes: Vec<Changed>) -> Act {

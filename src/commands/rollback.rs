@@ -5,6 +5,7 @@ mod notes;
 use std::io::Write;
 
 use anyhow::Result;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::advise::plan::{Amount, Setting};
@@ -128,7 +129,7 @@ fn back(
             let message = "it was made again since, or is of another cluster".to_owned();
             return Err(changed_since(message));
         }
-        back = backwards(kind, &undone.changes, object).map_err(changed_since)?;
+        back = backwards(kind, (&undone.changes, undone.at), object).map_err(changed_since)?;
         if back.writes.is_empty() {
             return Ok(back);
         }
@@ -208,33 +209,34 @@ fn say_of_pods(
 struct Back {
     /// The writes, without what is back already.
     writes: Vec<FieldWrite>,
-    /// The floor of the loop that then stands above its base.
+    /// The floor of the loop that then stands above its base, as the note says it.
     floor: Option<Raised>,
 }
 
-/// What brings the old values back.
+/// What brings the old values back of what was changed at a time.
 ///
 /// # Errors
 ///
 /// Where a field is none that we write, or holds neither what was put there nor what was there before.
-fn backwards(kind: Kind, changes: &[Changed], object: &Value) -> Result<Back, String> {
-    let [least, _] = bounds(kind);
-    let raised = match field::amount(object, kind, Setting::MinReplicas, &least) {
-        Some(Amount::Count(now)) => Raised::ours(object, &least, now)?,
-        _ => None,
-    };
+fn backwards(
+    kind: Kind,
+    (changes, at): (&[Changed], Timestamp),
+    object: &Value,
+) -> Result<Back, String> {
+    let raised = Raised::of(object, kind)?;
     let mut base = raised.map(|raised| raised.base);
     let mut writes = Vec::new();
     for change in changes {
         let write = backward(kind, change)?;
-        let is_floor = raised.is_some() && write.setting == Setting::MinReplicas;
-        let now = match base.filter(|_| is_floor) {
+        let under = base.filter(|_| write.setting == Setting::MinReplicas);
+        let now = match under {
             Some(base) => Some(Amount::Count(base)),
             None => field::amount(object, kind, write.setting, &write.path),
         };
+        let before = write.base.filter(|_| under.is_some()).map_or(write.to, Amount::Count);
         match now {
-            Some(value) if value == write.to => {}
-            Some(value) if value == write.from && is_floor => base = count(write.to),
+            Some(value) if value == before => {}
+            Some(value) if value == write.from && under.is_some() => base = count(before),
             Some(value) if value == write.from => writes.push(write),
             value => {
                 let value = value.map_or_else(|| "not set".to_owned(), |value| value.to_string());
@@ -242,10 +244,12 @@ fn backwards(kind: Kind, changes: &[Changed], object: &Value) -> Result<Back, St
             }
         }
     }
-    match raised.zip(base) {
-        Some((raised, base)) => Ok(under_a_floor(kind, object, writes, (raised, base))),
-        None => Ok(Back { writes, floor: None }),
+    if let Some((raised, base)) = raised.zip(base) {
+        return Ok(under_a_floor(kind, object, writes, (raised, base)));
     }
+    // what the loop held before is the loop's again
+    let held = writes.iter().find_map(|write| write.base.zip(count(write.to)));
+    Ok(Back { floor: held.map(|(base, set)| Raised { base, set, at }), writes })
 }
 
 /// The write that undoes a change.
@@ -262,7 +266,8 @@ fn backward(kind: Kind, change: &Changed) -> Result<FieldWrite, String> {
     if to.figure() == 0 && kind != Kind::ScaledObject {
         return Err(format!("`{}` would be nothing at all", change.field));
     }
-    Ok(FieldWrite { setting, path, from, to, reasons: Vec::new(), took_over: Vec::new() })
+    let base = change.base.filter(|base| (1..to.figure()).contains(&u64::from(*base)));
+    Ok(FieldWrite { base, ..FieldWrite::new(setting, path, (from, to)) })
 }
 
 /// What the load asks for stays: only what the floor goes back to, and a ceiling below it, are brought back.
@@ -280,9 +285,8 @@ fn under_a_floor(
     if (base, set) == (raised.base, raised.set) {
         return Back { writes, floor: None };
     }
-    let (from, to) = (Amount::Count(raised.set), Amount::Count(set));
-    let (setting, reasons, took_over) = (Setting::MinReplicas, Vec::new(), Vec::new());
-    writes.push(FieldWrite { setting, path, from, to, reasons, took_over });
+    let moved = (Amount::Count(raised.set), Amount::Count(set));
+    writes.push(FieldWrite::new(Setting::MinReplicas, path, moved));
     Back { writes, floor: (set > base).then_some(Raised { base, set, ..raised }) }
 }
 
@@ -365,7 +369,7 @@ mod tests {
         let field = format!("spec.{}", setting.name());
         let (from, to) = (Value::from(from), Value::from(to));
         let (reasons, took_over) = (Vec::new(), Vec::new());
-        Changed { setting, field, from, to, sent: None, reasons, took_over }
+        Changed { setting, field, from, base: None, to, sent: None, reasons, took_over }
     }
 
     /// An autoscaler of ours alone, whose floor the loop raised from `base`.
@@ -380,7 +384,8 @@ mod tests {
     type Undone = (Vec<(String, u64, u64)>, Option<(u32, u32)>);
 
     fn back(changes: &[Changed], object: &Value) -> Result<Undone, String> {
-        let Back { writes, floor } = backwards(HPA, changes, object)?;
+        let at = "2026-11-23T01:00:00Z".parse().unwrap();
+        let Back { writes, floor } = backwards(HPA, (changes, at), object)?;
         let of = |one: &FieldWrite| (one.path.to_string(), one.from.figure(), one.to.figure());
         Ok((writes.iter().map(of).collect(), floor.map(|floor| (floor.base, floor.set))))
     }
@@ -400,6 +405,29 @@ mod tests {
     }
 
     #[test]
+    fn a_floor_that_the_loop_held_before_is_the_loop_s_again() {
+        let least = || "spec.minReplicas".to_owned();
+        let over =
+            |base, from, to| Changed { base: Some(base), ..change(Setting::MinReplicas, from, to) };
+        let plain = |floor: u32| json!({"spec": {"minReplicas": floor, "maxReplicas": 10}});
+        // above it and below it
+        for to in [9, 5] {
+            let undone = back(&[over(3, 7, to)], &plain(to));
+            assert_eq!(undone, Ok((vec![(least(), u64::from(to), 7)], Some((3, 7)))));
+        }
+        // the loop went on above what was applied: it goes back to what stood there before both
+        assert_eq!(
+            back(&[over(3, 7, 9)], &raised(9, 10, 10)),
+            Ok((vec![(least(), 10, 10)], Some((3, 10))))
+        );
+        assert_eq!(back(&[over(3, 7, 9)], &raised(3, 7, 10)), Ok((Vec::new(), None)));
+        // a base that is none is not believed
+        for base in [0, 7, 9] {
+            assert_eq!(back(&[over(base, 7, 9)], &plain(9)), Ok((vec![(least(), 9, 7)], None)));
+        }
+    }
+
+    #[test]
     fn a_floor_of_the_loop_goes_no_higher_than_a_ceiling_that_is_brought_back() {
         let (least, most) = ("spec.minReplicas".to_owned(), "spec.maxReplicas".to_owned());
         let max = change(Setting::MaxReplicas, 5, 10);
@@ -414,9 +442,11 @@ mod tests {
     #[test]
     fn pods_above_a_count_that_comes_back_are_ended_and_no_others() {
         let back = |setting, to| {
-            let (from, to) = (Amount::Count(10), Amount::Count(to));
-            let path = Path::keys(&["spec", "x"]);
-            FieldWrite { setting, path, from, to, reasons: Vec::new(), took_over: Vec::new() }
+            FieldWrite::new(
+                setting,
+                Path::keys(&["spec", "x"]),
+                (Amount::Count(10), Amount::Count(to)),
+            )
         };
         let nine = json!({"status": {"replicas": 9}});
         let of = |setting, to| pods_to_end(&[back(setting, to)], Some(&nine));

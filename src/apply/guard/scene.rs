@@ -84,28 +84,16 @@ impl Scene {
             json!({"containers": [container("redis", "512Mi"), container("exporter", "64Mi")]});
         let object = json!({"metadata": {}, "spec": {"replicas": 1, "template": {"spec": pod}}});
         let path = Path::read("spec.template.spec.containers[redis].resources.limits.memory");
-        let write = Write {
-            setting: Setting::Memory,
-            path,
-            from: example::mebibytes(512).unwrap_or(Amount::Count(0)),
-            to: example::mebibytes(1024).unwrap_or(Amount::Count(0)),
-            reasons: Vec::new(),
-            took_over: Vec::new(),
-        };
+        let moved = [512, 1024].map(|mi| example::mebibytes(mi).unwrap_or(Amount::Count(0)));
+        let write = Write::new(Setting::Memory, path, moved.into());
         Self::of("redis", Kind::StatefulSet, "redis", object, write)
     }
 
     /// The workers, whose count goes from one number to another.
     pub fn workers(from: u32, to: u32) -> Self {
         let object = json!({"metadata": {}, "spec": {"replicas": from}});
-        let write = Write {
-            setting: Setting::Replicas,
-            path: Path::keys(&["spec", "replicas"]),
-            from: Amount::Count(from),
-            to: Amount::Count(to),
-            reasons: Vec::new(),
-            took_over: Vec::new(),
-        };
+        let moved = (Amount::Count(from), Amount::Count(to));
+        let write = Write::new(Setting::Replicas, Path::keys(&["spec", "replicas"]), moved);
         Self::of("worker", Kind::Deployment, "worker", object, write)
     }
 

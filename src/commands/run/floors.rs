@@ -225,9 +225,11 @@ async fn delivered(
         FieldChange { setting, path: path.clone(), from, to: to_amount, reasons: Vec::new() };
     let change = ObjectChange { fields: vec![field], ..wanted.change.clone() };
     let code = if to > bounds.floor { "NOWCAST" } else { "NOWCAST_OVER" };
-    let took_over = owner::others(&object, &path);
-    let reasons = vec![code.to_owned()];
-    let writes = [FieldWrite { setting, path, from, to: to_amount, reasons, took_over }];
+    let writes = [FieldWrite {
+        took_over: owner::others(&object, &path),
+        reasons: vec![code.to_owned()],
+        ..FieldWrite::new(setting, path, (from, to_amount))
+    }];
     let doubt = match &wanted.asked {
         Ok(floor) => floor.doubt.as_ref(),
         Err(why) => Some(why),
