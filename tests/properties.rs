@@ -304,8 +304,8 @@ fn bound_by_a_step(one: &Recommendation) -> bool {
 /// Whether a size is kept since fewer pods may do, or a count since the memory of fewer pods would be too little: that one
 /// moves when the other has stood for a dwell time, which no second advice on the same history waits for.
 fn waits_for_another(one: &Recommendation) -> bool {
-    let words = ["fewer pods may do too", "the memory of fewer pods"];
-    one.reasons.iter().any(|reason| words.iter().any(|words| reason.message.contains(words)))
+    let codes = [Code::CountsFirst, Code::MemoryPerPod];
+    one.reasons.iter().any(|reason| codes.contains(&reason.code))
 }
 
 proptest! {

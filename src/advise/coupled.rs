@@ -83,7 +83,7 @@ pub fn counts_before_sizes(all: &mut [Recommendation]) {
     for one in all.iter_mut().filter(|one| sizes.contains(&one.setting)) {
         if let Some(today) = one.current.filter(|_| one.action == Action::Lower) {
             let message = "less would do, but fewer pods may do too, and each has more to do then: counts go first".to_owned();
-            set(one, today, Reason { code: Code::Coupled, message });
+            set(one, today, Reason { code: Code::CountsFirst, message });
         }
     }
 }

@@ -41,15 +41,28 @@ impl Unit {
 pub struct Enough<'a> {
     /// The bare figure, at least what is wanted.
     pub figure: u64,
-    /// Why no less would be, after "less would do by the forecast, but".
-    pub why: &'a str,
+    /// Why no less would be: a code, and what follows "less would do by the forecast, but".
+    pub why: (Code, &'a str),
 }
 
 impl<'a> Enough<'a> {
     /// By the load that was observed and that may still come.
     #[must_use]
     pub fn by_load(figure: u64, lowering: &'a Lowering) -> Self {
-        Self { figure, why: lowering.held_by.as_deref().unwrap_or("observed load was too near") }
+        Self::new(figure, lowering.held_by.as_deref().unwrap_or("observed load was too near"))
+    }
+
+    /// By what was observed.
+    #[must_use]
+    pub fn new(figure: u64, why: &'a str) -> Self {
+        Self { figure, why: (Code::NotLowered, why) }
+    }
+
+    /// Why no less would be.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        let (code, why) = self.why;
+        Reason { code, message: format!("less would do by the forecast, but {why}") }
     }
 }
 
@@ -83,21 +96,16 @@ pub fn decide(
         return Decision { action: Action::Raise, target, reason };
     }
     let keep = |reason| Decision { action: Action::Keep, target: current, reason };
-    let why = enough.why;
-    let enough = enough.figure.max(wanted);
-    if enough >= current {
-        let reason = (wanted < current).then(|| Reason {
-            code: Code::NotLowered,
-            message: format!("less would do by the forecast, but {why}"),
-        });
-        return keep(reason);
+    let least = enough.figure.max(wanted);
+    if least >= current {
+        return keep((wanted < current).then(|| enough.reason()));
     }
     match &lowering.forbidden {
         Some(why) => keep(Some(Reason {
             code: Code::NotLowered,
             message: format!("less would do, but {}", why.message),
         })),
-        None => lowered(current, enough, max_step, unit),
+        None => lowered(current, least, max_step, unit),
     }
 }
 

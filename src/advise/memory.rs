@@ -159,7 +159,7 @@ fn decided(
     let held = held.and_then(History::newest_value).unwrap_or(0.0) / MAXMEMORY_SHARE;
     let (by_load, held) = (need.at(outlook.lowering.load), Bytes::at_least(held, STEP));
     let enough = if held > by_load {
-        Enough { figure: held.0, why: "Redis holds it by `maxmemory`: lower that first" }
+        Enough::new(held.0, "Redis holds it by `maxmemory`: lower that first")
     } else {
         Enough::by_load(by_load.0, &outlook.lowering)
     };

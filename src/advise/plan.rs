@@ -428,6 +428,10 @@ pub enum Code {
     Event,
     /// A change of one setting that needs another beside it.
     Coupled,
+    /// A size waits, since fewer pods may do too and each would have more to do.
+    CountsFirst,
+    /// A count is held where fewer pods would each have more memory to hold than their limit.
+    MemoryPerPod,
     /// The cluster has no room for what is advised.
     Room,
     /// The component's own past, lived again under other settings.

@@ -121,18 +121,12 @@ fn decided(
     let may = outlook.lowering.clone().and(settled(known, name, setting)).and(above);
     let (now, wanted) = (current.into(), wanted.into());
     let mut decision = decide(now, wanted, enough, &may, known.policy.max_step, Unit::COUNT);
-    if decision.action == Action::Lower
-        && decision.target == enough.figure
-        && enough.why == BY_MEMORY
-    {
-        let message = format!("less would do by the forecast, but {BY_MEMORY}");
-        decision.reason = Some(Reason { code: Code::ObservedLow, message });
+    let is_held = decision.action == Action::Lower && decision.target == enough.figure;
+    if is_held && enough.why.0 == Code::MemoryPerPod {
+        decision.reason = Some(enough.reason());
     }
     decision
 }
-
-/// Why a count goes no lower where nothing but memory holds it.
-const BY_MEMORY: &str = "the memory of fewer pods would pass its limit";
 
 /// What a lowered count must still do for.
 fn enough<'a>(
@@ -145,11 +139,11 @@ fn enough<'a>(
     let growth = requests::growth(known, Ok(outlook));
     let (by_memory, why) = match by_memory(known, sizing.component, current, growth) {
         _ if setting != Setting::Replicas => (0, ""),
-        Some(count) => (count, BY_MEMORY),
+        Some(count) => (count, "the memory of fewer pods would pass its limit"),
         None => (current, "what its pods use of their memory is not known"),
     };
     if by_memory > enough {
-        Enough { figure: by_memory.into(), why }
+        Enough { figure: by_memory.into(), why: (Code::MemoryPerPod, why) }
     } else {
         Enough::by_load(enough.into(), &outlook.lowering)
     }

@@ -182,7 +182,7 @@ impl Case<'_> {
         } else {
             "more may be used at the load that may come"
         };
-        Enough { figure, why }
+        Enough::new(figure, why)
     }
 
     /// Lowering a request needs the same complete, healthy, uncensored week as lowering anything else, and the
