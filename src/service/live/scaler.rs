@@ -1,0 +1,78 @@
+//! What scales a workload by itself: an HPA, KEDA, a VPA.
+
+use serde_json::Value;
+
+/// Who sets a replica count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scaler {
+    /// Nobody but whoever writes the object.
+    Nobody,
+    /// An HPA.
+    Hpa(Hpa),
+    /// A KEDA `ScaledObject`; the HPA below it is KEDA's, and follows it.
+    Keda(ScaledObject),
+}
+
+impl Scaler {
+    /// What its minimum was before the loop raised it.
+    #[must_use]
+    pub fn base(&self) -> Option<u32> {
+        match self {
+            Self::Nobody => None,
+            Self::Hpa(Hpa { base, .. }) | Self::Keda(ScaledObject { base, .. }) => *base,
+        }
+    }
+}
+
+/// A horizontal pod autoscaler, found by the object that it scales.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hpa {
+    /// `metadata.name`.
+    pub name: String,
+    /// `minReplicas`.
+    pub min: Option<u32>,
+    /// What `minReplicas` was before the loop raised it, where it is still what the loop put there; `None`: it is not the loop's.
+    pub base: Option<u32>,
+    /// `maxReplicas`.
+    pub max: Option<u32>,
+    /// The lowest CPU target, in percent of the request; `None`: it has none.
+    pub target_utilization: Option<u32>,
+    /// The same for memory.
+    pub memory_utilization: Option<u32>,
+    /// Whether the CPU of its pods, in percent of their request, is the only metric it has.
+    pub only_cpu: bool,
+}
+
+/// KEDA's object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScaledObject {
+    /// `metadata.name`.
+    pub name: String,
+    /// `minReplicaCount`; 0 lets it scale to nothing.
+    pub min: Option<u32>,
+    /// As [`Hpa::base`].
+    pub base: Option<u32>,
+    /// `maxReplicaCount`.
+    pub max: Option<u32>,
+    /// Whether it goes to nothing while no trigger is active (`idleReplicaCount`), whatever its minimum.
+    pub idles: bool,
+    /// Whether it is told to pause.
+    pub paused: bool,
+    /// The CPU target of its HPA, as [`Hpa::target_utilization`].
+    pub target_utilization: Option<u32>,
+    /// `spec.triggers` as they stand.
+    pub triggers: Value,
+    /// Whether a formula joins the metrics of its triggers (`scalingModifiers`): then the largest no longer counts.
+    pub composed: bool,
+}
+
+/// A vertical pod autoscaler on the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vpa {
+    /// `metadata.name`.
+    pub name: String,
+    /// `updateMode`: with anything but `Off` the requests are its own.
+    pub mode: String,
+    /// `spec.resourcePolicy` as it stands; null where there is none.
+    pub policy: Value,
+}
