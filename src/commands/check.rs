@@ -123,7 +123,7 @@ impl Check<'_> {
             "  {:<width$} {:>10} {:>8} {:>7} {:>14}  asked by",
             "series", "since", "coverage", "newest", "longest gap"
         );
-        let mut causes: Vec<(String, Vec<String>)> = Vec::new();
+        let mut causes = Causes::new();
         let mut points = 0;
         for query in &list {
             let (known, origin) = self.known(service, query)?;
@@ -155,19 +155,7 @@ impl Check<'_> {
             self.troubled = true;
             note(&mut causes, "load".to_owned(), self.other_loads().await);
         }
-        if !causes.is_empty() {
-            text.push_str("  missing\n");
-        }
-        for (cause, series) in causes {
-            // one cause, then all that it costs: the same names are never said twice
-            for (at, line) in wrap(&cause, COLUMNS - 4).iter().enumerate() {
-                let _ = writeln!(text, "{}{line}", if at == 0 { "    " } else { "      " });
-            }
-            for line in wrap(&series.join(", "), COLUMNS - 6) {
-                let _ = writeln!(text, "      {line}");
-            }
-        }
-        Ok((text, points, list))
+        Ok((text + &missing(&causes), points, list))
     }
 
     /// What is known of one series, and by whose word.
@@ -346,12 +334,32 @@ fn may_be_absent(signal: Signal) -> bool {
     signal.of_hpa() || matches!(signal, Signal::CpuLimit | Signal::Throttled)
 }
 
+/// Why series are missing, and which.
+type Causes = Vec<(String, Vec<String>)>;
+
 /// Notes a cause; series that are missing for the same one share a line.
-fn note(causes: &mut Vec<(String, Vec<String>)>, series: String, cause: String) {
+fn note(causes: &mut Causes, series: String, cause: String) {
     match causes.iter_mut().find(|(known, _)| *known == cause) {
         Some((_, all)) => all.push(series),
         None => causes.push((cause, vec![series])),
     }
+}
+
+/// One cause, then all that it costs: the same names are never said twice.
+fn missing(causes: &Causes) -> String {
+    let mut text = String::new();
+    if !causes.is_empty() {
+        text.push_str("  missing\n");
+    }
+    for (cause, series) in causes {
+        for (at, line) in wrap(cause, COLUMNS - 4).iter().enumerate() {
+            let _ = writeln!(text, "{}{line}", if at == 0 { "    " } else { "      " });
+        }
+        for line in wrap(&series.join(", "), COLUMNS - 6) {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
+    text
 }
 
 fn absent(coverage: &str, why: &str) -> String {

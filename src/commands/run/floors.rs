@@ -148,14 +148,18 @@ async fn stepped(
     if outcome == Outcome::Changed {
         let would = if session.acts() { "floor   " } else { "would   " };
         memory.say(session.out, &subject, &why, &format!("{would} {subject}: {why}"))?;
-        let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
-        // what the server made of it
-        let done = session.done(place).and_then(|line| line.changes.first()?.amounts().ok());
-        if let Some((_, Amount::Count(floor))) = done {
-            seen.floor = floor;
-        }
+        seen.floor = made(session, change).unwrap_or(seen.floor);
     }
     Ok((outcome, Some((seen, to > bounds.floor))))
+}
+
+/// What the server made of a floor that this turn moved.
+fn made(session: &Session<'_>, change: &ObjectChange) -> Option<u32> {
+    let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
+    match session.done(place)?.changes.first()?.amounts() {
+        Ok((_, Amount::Count(floor))) => Some(floor),
+        _ => None,
+    }
 }
 
 /// Why a floor is not sent: the server did not do it a moment ago.
