@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use self::live::Least;
 use crate::tiers::TierTable;
 use crate::units::{Bytes, Millicores, Period, Ratio};
 
@@ -120,6 +121,8 @@ pub struct Current {
     pub resources: Option<Resources>,
     /// Whether the cluster told that nobody scales it.
     pub alone: bool,
+    /// The fewest pods that the cluster lets the count be lowered to.
+    pub least: Option<Least>,
 }
 
 /// What a cluster leaves in doubt.
@@ -164,6 +167,7 @@ impl Current {
             doubt: self.doubt.or(other.doubt),
             resources: self.resources.or(other.resources),
             alone: self.alone || other.alone,
+            least: self.least.or(other.least),
         }
     }
 

@@ -16,10 +16,12 @@ use jiff::tz::TimeZone;
 use plimsoll::advise::plan::{Action, Amount, Code, ServicePlan, Setting, Severity, Status};
 use plimsoll::config::{self, Settings};
 use plimsoll::history::{Evidence, Observed, Samples, SeriesKey, Signal, Window};
+use plimsoll::service::Current;
+use plimsoll::service::live::{Keeper, Least};
 
 use liar::{
     AT, DAY, NOW, STEP, World, advice, assessed, days_ago, find, finding, load, lowered,
-    never_lower, samples, settings, settings_text,
+    never_lower, samples, settings, settings_text, with_live,
 };
 
 /// A world whose load, and what follows from it, is another at each moment.
@@ -269,6 +271,34 @@ fn sizes_wait_while_counts_go_down() {
     let request = find(&plan, "worker", Setting::CpuRequest).unwrap();
     let said = "less would do, but fewer pods may do too, and each has more to do then";
     assert!(request.reasons[0].message.starts_with(said), "{request:#?}");
+}
+
+#[test]
+fn a_count_goes_no_lower_than_what_the_cluster_keeps_and_sizes_do_not_wait_for_it() {
+    let worker = |observed: &Observed, least: Option<Least>| {
+        let live = [("worker".to_owned(), Current { least, ..Current::default() })].into();
+        let plan = with_live(&settings(), observed, &live).plan;
+        let one = find(&plan, "worker", Setting::Replicas).unwrap().clone();
+        let sizes = by_use(&plan).filter(|one| one.component == "worker");
+        (one, sizes.map(|one| one.action).collect::<Vec<_>>())
+    };
+    let mut observed = idle();
+    samples(&mut observed, &SeriesKey::of("worker", Signal::SpecReplicas)).value.fill(6.0);
+    let (one, sizes) = worker(&observed, None);
+    assert_eq!(one.action, Action::Lower);
+    assert!(!sizes.contains(&Action::Lower));
+    let free = one.target.unwrap().figure();
+    for kept_by in [Keeper::Zone, Keeper::Budget, Keeper::Claims] {
+        let (one, sizes) = worker(&observed, Some(Least { pods: 6, kept_by }));
+        let said = (one.action, one.reasons[0].code, one.reasons[0].message.as_str());
+        assert!(said.0 == Action::Keep && said.1 == Code::Room, "{one:?}");
+        assert!(said.2.ends_with(kept_by.words()), "{one:?}");
+        assert!(sizes.contains(&Action::Lower), "{sizes:?}");
+        // no reason to have more, nor where it goes no lower by itself
+        let (one, sizes) = worker(&observed, Some(Least { pods: 2, kept_by }));
+        assert_eq!((one.action, one.target.unwrap().figure()), (Action::Lower, free));
+        assert!(!sizes.contains(&Action::Lower));
+    }
 }
 
 #[test]

@@ -4,8 +4,6 @@
 //! that binds is a finding that says how much fits. What nobody told is no limit here; that it was not told is said
 //! where the cluster is read.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use crate::advise::findings;
@@ -43,13 +41,11 @@ pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
         }
         if let Some(nodes) = &live.nodes {
             found.extend(over_nodes(&advised, nodes));
-            found.extend(fewer_than_zones(&advised, nodes));
         }
         found.extend(over_budget(&advised, workload));
         found.extend(sized_by_a_vpa(plan, &advised, workload));
         found.extend(counted_by_memory(plan, &advised, workload));
         found.extend(raised_by_the_loop(&advised, workload));
-        found.extend(claims_that_go(&advised, workload));
     }
     for one in plan.recommendations.iter_mut().filter(|one| one.setting == Setting::Storage) {
         found.extend(not_expandable(one, live.namespaces.get(&service.namespace)));
@@ -87,9 +83,6 @@ struct Advised<'a> {
     /// The fewest and the most pods.
     least: u64,
     most: u64,
-    /// Whether a count goes down, and whether the fewest pods do.
-    lowers: bool,
-    lowers_least: bool,
     /// One pod as it would be.
     pod: Value,
     /// What one pod requests and is limited to, now and then.
@@ -112,12 +105,6 @@ impl<'a> Advised<'a> {
             one.target.or(one.current)
         };
         let count = |setting| target(setting).map(Amount::figure);
-        let counts = [Setting::Replicas, Setting::MinReplicas, Setting::MaxReplicas];
-        let mine = of_component(plan, &component.name);
-        let lowered = mine.filter(|one| one.action == Action::Lower).map(|one| one.setting);
-        let mut lowered = lowered.filter(|setting| counts.contains(setting));
-        let lowers_least = lowered.clone().any(|setting| setting != Setting::MaxReplicas);
-        let lowers = lowered.next().is_some();
         let replicas = count(Setting::Replicas);
         let mut pod = workload.pod.clone();
         // a pod that was not told stays so
@@ -138,8 +125,6 @@ impl<'a> Advised<'a> {
         Some(Self {
             name: &component.name,
             running,
-            lowers,
-            lowers_least,
             least: count(Setting::MinReplicas).or(replicas).unwrap_or(running),
             most: count(Setting::MaxReplicas).or(replicas).unwrap_or(running).max(running),
             now: asks(&workload.pod, ranges),
@@ -238,24 +223,6 @@ fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
     })
 }
 
-/// A minimum at which a zone would be left without a pod.
-fn fewer_than_zones(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
-    let zones: BTreeSet<&str> = nodes.iter().filter_map(|node| node.zone.as_deref()).collect();
-    let few = advised.lowers_least && advised.least < zones.len() as u64;
-    few.then(|| {
-        warning(
-            format!(
-                "{}: {} {} fewer than the {} zones",
-                advised.name,
-                counted(advised.least, "pod"),
-                if advised.least == 1 { "is" } else { "are" },
-                zones.len()
-            ),
-            "`plimsoll apply` will not lower it; lower it by hand, if that is meant",
-        )
-    })
-}
-
 /// A VPA that sets what is advised here too.
 fn sized_by_a_vpa(
     plan: &ServicePlan,
@@ -315,19 +282,6 @@ fn raised_by_the_loop(advised: &Advised<'_>, workload: &Workload) -> Option<Find
         remedy: format!(
             "judge what is advised against {base}, or plan again when the floor is back"
         ),
-    })
-}
-
-/// Volume claims that are deleted with the pods that end.
-fn claims_that_go(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
-    (advised.lowers && workload.claims_go).then(|| {
-        warning(
-            format!(
-                "{}: fewer pods are advised, and the volume claims of those that end are deleted (`whenScaled: Delete`)",
-                advised.name
-            ),
-            "`plimsoll apply` will not lower it; set `persistentVolumeClaimRetentionPolicy.whenScaled: Retain` first",
-        )
     })
 }
 
@@ -427,12 +381,8 @@ mod tests {
     }
 
     #[test]
-    fn fewer_pods_whose_claims_end_with_them_and_a_class_that_does_not_expand_are_named() {
+    fn a_volume_whose_class_does_not_expand_is_kept_and_named() {
         let why = || vec![example::because(Code::TierRow, "Low")];
-        let count = |count| Some(Amount::Count(count));
-        let fewer = example::setting(example::API, Setting::Replicas, count(4), count(2), why());
-        let said = of(example::service_plan(vec![fewer]), |_, workload| workload.claims_go = true);
-        assert!(said.findings[0].message.contains("claims of those that end are deleted"));
         let claim = ("data-0", "PersistentVolumeClaim/data-0");
         let [now, then] = [50, 80].map(|gibibytes| example::mebibytes(gibibytes << 10));
         let grown = |expandable| {

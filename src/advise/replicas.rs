@@ -23,8 +23,8 @@ pub fn of_table(
     settings.map(|setting| one(known, component, setting, outlook)).collect()
 }
 
-/// Whether fewer pods would do for the load that lowering must leave room for, or nobody knows; an HPA's maximum is no number of
-/// pods. Whether they may go is another matter.
+/// Whether fewer pods would do for the load that lowering must leave room for, and the cluster lets there be fewer, or nobody
+/// knows; an HPA's maximum is no number of pods. Whether they may go now is another matter.
 pub fn fewer_may_do(
     known: &Known<'_>,
     component: &Component,
@@ -35,7 +35,10 @@ pub fn fewer_may_do(
     let counts = settings(current).into_iter();
     let mut counts = counts.filter(|(setting, ..)| *setting != Setting::MaxReplicas);
     counts.any(|(setting, in_force, want)| match (in_force, outlook) {
-        (Some(now), Ok(outlook)) => by_load(&sizing, (setting, want), outlook) < now,
+        (Some(now), Ok(outlook)) => {
+            let least = current.least.map_or(0, |least| least.pods);
+            by_load(&sizing, (setting, want), outlook).max(least) < now
+        }
         _ => true,
     })
 }
@@ -122,7 +125,7 @@ fn decided(
     let (now, wanted) = (current.into(), wanted.into());
     let mut decision = decide(now, wanted, enough, &may, known.policy.max_step, Unit::COUNT);
     let is_held = decision.action == Action::Lower && decision.target == enough.figure;
-    if is_held && enough.why.0 == Code::MemoryPerPod {
+    if is_held && enough.why.0 != Code::NotLowered {
         decision.reason = Some(enough.reason());
     }
     decision
@@ -135,18 +138,22 @@ fn enough<'a>(
     (setting, current, want): (Setting, u32, Want),
     outlook: &'a Outlook<'_>,
 ) -> Enough<'a> {
-    let enough = by_load(sizing, (setting, want), outlook);
+    let load = Enough::by_load(by_load(sizing, (setting, want), outlook).into(), &outlook.lowering);
     let growth = requests::growth(known, Ok(outlook));
-    let (by_memory, why) = match by_memory(known, sizing.component, current, growth) {
-        _ if setting != Setting::Replicas => (0, ""),
-        Some(count) => (count, "the memory of fewer pods would pass its limit"),
-        None => (current, "what its pods use of their memory is not known"),
+    let memory = match by_memory(known, sizing.component, current, growth) {
+        _ if setting != Setting::Replicas => None,
+        Some(count) => Some((count, "the memory of fewer pods would pass its limit")),
+        None => Some((current, "what its pods use of their memory is not known")),
     };
-    if by_memory > enough {
-        Enough { figure: by_memory.into(), why: (Code::MemoryPerPod, why) }
-    } else {
-        Enough::by_load(enough.into(), &outlook.lowering)
-    }
+    let least = known.current.get(sizing.component).and_then(|current| current.least);
+    let least = least.filter(|_| setting != Setting::MaxReplicas);
+    let memory = memory.map(|of| (Code::MemoryPerPod, of));
+    let least = least.map(|least| (Code::Room, (least.pods, least.kept_by.words())));
+    let held = [memory, least].into_iter().flatten();
+    held.fold(load, |most, (code, (pods, why))| match u64::from(pods) {
+        figure if figure > most.figure => Enough { figure, why: (code, why) },
+        _ => most,
+    })
 }
 
 /// The pods that do for the load that lowering must leave room for.

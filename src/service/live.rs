@@ -3,6 +3,7 @@
 //! Everywhere `None` is "not told" (no right to it, no answer, nobody asked), and an empty list is "there is
 //! none". The two never stand for each other: who may not see the HPAs does not know that there is none.
 
+mod least;
 mod room;
 mod scaler;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use self::least::{Keeper, Least};
 pub use self::room::{Claim, LimitRange, Namespace, Node, Quota, QuotaAmounts, Scope};
 pub use self::scaler::{Hpa, ScaledObject, Scaler, Vpa};
 use crate::service::{Current, Doubt, Resources, Service};
@@ -180,7 +182,13 @@ impl Live {
     #[must_use]
     pub fn current(&self, service: &str) -> BTreeMap<String, Current> {
         let mine = self.workloads.iter().filter(|((of, _), _)| of == service);
-        mine.map(|((_, name), workload)| (name.clone(), workload.current())).collect()
+        let current = |workload: &Workload| {
+            let current = workload.current();
+            let now = current.min_replicas.or(current.replicas);
+            let least = now.and_then(|now| workload.least(now, self.zones()));
+            Current { least, ..current }
+        };
+        mine.map(|((_, name), workload)| (name.clone(), current(workload))).collect()
     }
 
     /// What runs a component.

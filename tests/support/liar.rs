@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use plimsoll::advise::plan::ServicePlan;
 use plimsoll::config::{self, Settings};
 use plimsoll::history::{Evidence, Observed, Samples, SeriesKey, Signal, Window};
+use plimsoll::service::Current;
 use plimsoll::source::demo;
 use plimsoll::source::prometheus::{Choice, SignalQuery, queries};
 use plimsoll::units::Period;
@@ -196,14 +197,22 @@ pub fn advice(observed: &Observed) -> ServicePlan {
 
 /// The whole assessment of the first service of `settings`.
 pub fn assessed(settings: &Settings, observed: &Observed) -> plimsoll::Assessment {
+    with_live(settings, observed, &BTreeMap::new())
+}
+
+/// The same with what a cluster tells of the components.
+pub fn with_live(
+    settings: &Settings,
+    observed: &Observed,
+    live: &BTreeMap<String, Current>,
+) -> plimsoll::Assessment {
     let window = Window {
         at: AT.parse().unwrap(),
         lookback: settings.history.lookback,
         step: settings.history.step,
     };
     let service = &settings.services[0];
-    let live = BTreeMap::new();
-    plimsoll::assess(service, &settings.calendar, &settings.policy, &window, observed, &live)
+    plimsoll::assess(service, &settings.calendar, &settings.policy, &window, observed, live)
 }
 
 fn flat(observed: &mut Observed, subject: &str, signal: Signal, value: f64) {

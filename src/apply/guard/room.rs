@@ -1,7 +1,5 @@
 //! Guards of fit: bounds and limits among themselves, disruption budgets and zones, quota and nodes.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::{Checked, Situation, no};
@@ -96,13 +94,12 @@ pub(super) fn disruption(s: &Situation<'_>) -> Checked {
     if let Some(why) = budgets.iter().find_map(|one| drained(one, lowered.from.figure(), to)) {
         return no(why, "lower the budget first");
     }
-    let Some(nodes) = &s.live.nodes else {
+    let Some(zones) = s.live.zones() else {
         return no("how many zones there are cannot be read", "allow `list` on nodes");
     };
-    let zones: BTreeSet<&str> = nodes.iter().filter_map(|node| node.zone.as_deref()).collect();
-    if to < zones.len() as u64 {
+    if to < u64::from(zones) {
         return no(
-            format!("{to} replicas would leave some of the {} zones without one", zones.len()),
+            format!("{to} replicas would leave some of the {zones} zones without one"),
             "lower it by hand, if that is meant",
         );
     }
@@ -123,14 +120,13 @@ pub(super) fn claims_stay(found: &Found) -> Checked {
     )
 }
 
-/// What a budget says to fewer pods, where it then lets none be evicted. Where it let none be before, a share is no reason.
+/// What a budget says to fewer pods, where it then lets none be evicted.
 fn drained(budget: &Budget, from: u64, to: u64) -> Option<String> {
     let wants = match budget.min_available? {
         Share::Pods(least) => format!("{least} pods"),
-        Share::Percent(_) if budget.allows(from) == 0 => return None,
         Share::Percent(least) => format!("{least} % of its pods"),
     };
-    (budget.allows(to) == 0).then(|| {
+    budget.is_drained(from, to).then(|| {
         format!(
             "budget `{}` wants {wants} at all times: with {to} no node could be drained",
             budget.name

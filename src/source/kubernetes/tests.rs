@@ -137,6 +137,7 @@ async fn a_component_is_read_with_its_hpa_and_its_container() {
         doubt: None,
         resources: Some(Resources::Told),
         alone: false,
+        least: None,
     };
     assert_eq!(read(&cluster).await, (expected, vec![]));
     let live = live_state(&services(), &cluster.options()).await.unwrap();
