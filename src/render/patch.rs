@@ -252,7 +252,7 @@ struct File<'a> {
     spec: Tree,
     /// What `kubectl patch` is told of the patch's type.
     patch_type: &'static str,
-    note: Option<&'static str>,
+    notes: Vec<String>,
 }
 
 /// The file of a Deployment, a StatefulSet or what scales it.
@@ -270,7 +270,7 @@ fn file<'a>(
         way,
         spec: spec(objects, way, edits),
         patch_type: kind.patch_type(),
-        note: taken_for_granted(objects, kind, edits),
+        notes: taken_for_granted(objects, kind, edits).map(str::to_owned).into_iter().collect(),
     }
 }
 
@@ -298,7 +298,7 @@ impl File<'_> {
         for line in self.commands(form, &file_name) {
             content += &comment(&line);
         }
-        if let Some(note) = self.note {
+        for note in &self.notes {
             content += &comment(note);
         }
         let _ = write!(content, "{}", document.write());

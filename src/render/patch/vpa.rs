@@ -2,14 +2,14 @@
 //!
 //! The lower one is the request that is advised: below it, pods lack at the planning load what they were sized by.
 //! The upper one is the limit that is advised, and stands for memory alone, since no CPU limit is: a request above it
-//! would be one that the pod may never use. A bound that is there already gives way where the two would cross.
+//! would be one that the pod may never use. A bound that is there already is raised and never lowered.
 //! `containerPolicies` is a list that a patch replaces as a whole, so what the cluster told of it is written again
 //! with the one container changed.
 
 use serde_json::{Map, Value, json};
 
 use super::{File, Names, Tree, Way};
-use crate::advise::plan::{Amount, Plan, Recommendation, Setting};
+use crate::advise::plan::{Action, Amount, Plan, Recommendation, Setting};
 use crate::render::changes::{self, ComponentChanges};
 use crate::service::live::{Vpa, Workload};
 use crate::units::{Bytes, Millicores};
@@ -22,6 +22,8 @@ pub(super) struct Bounds<'a> {
     /// What undoes it: what stands there now, null where there is nothing.
     pub before: Value,
     pub after: Value,
+    /// Which bounds move, in words.
+    moved: Vec<String>,
 }
 
 /// The bounds that the advice gives to the only VPA of a component; `None` where there is none, where there are
@@ -54,51 +56,67 @@ pub(super) fn bounds<'a>(
             .unwrap_or_default(),
     };
     policy.insert("containerName".to_owned(), json!(container));
-    if !bound(&mut policy, &advised) {
+    let is_off = policy.get("mode").is_some_and(|mode| mode == "Off");
+    let moved = if is_off { Vec::new() } else { bound(&mut policy, &advised) };
+    if moved.is_empty() {
         // what stands there is all there is to state
         let after = before.clone();
-        return before.is_array().then_some(Bounds { vpa, before, after });
+        return before.is_array().then_some(Bounds { vpa, before, after, moved });
     }
     match mine {
         Some(at) => policies[at] = Value::Object(policy),
         None => policies.push(Value::Object(policy)),
     }
-    Some(Bounds { vpa, before, after: Value::Array(policies) })
+    Some(Bounds { vpa, before, after: Value::Array(policies), moved })
 }
 
-/// Writes what is advised into a policy; whether anything is.
-fn bound(policy: &mut Map<String, Value>, advised: &[&Recommendation]) -> bool {
-    let amount = |wanted: &[Setting]| {
+/// Writes what is advised into a policy, and tells which bounds move, in words. A bound that is there goes up and never
+/// down: what the VPA gave the pods by it is not what the object says, by which the advice goes.
+fn bound(policy: &mut Map<String, Value>, advised: &[&Recommendation]) -> Vec<String> {
+    let asked = |wanted: &[Setting]| {
         let of = advised.iter().filter(|one| wanted.contains(&one.setting));
-        of.filter_map(|one| one.target).max_by_key(|amount| amount.figure())
+        of.filter_map(|one| Some((one, one.target?))).max_by_key(|(_, amount)| amount.figure())
     };
+    let mut moved = Vec::new();
     let bounds = [
-        ("minAllowed", "cpu", amount(&[Setting::CpuRequest])),
-        ("minAllowed", "memory", amount(&[Setting::MemoryRequest])),
-        ("maxAllowed", "memory", amount(&[Setting::Memory, Setting::MemoryLimit])),
+        ("minAllowed", "maxAllowed", "cpu", asked(&[Setting::CpuRequest])),
+        ("minAllowed", "maxAllowed", "memory", asked(&[Setting::MemoryRequest])),
+        ("maxAllowed", "minAllowed", "memory", asked(&[Setting::Memory, Setting::MemoryLimit])),
     ];
-    for (group, resource, amount) in bounds {
-        let Some(amount) = amount else { continue };
-        put(policy, group, resource, amount);
-        let other = if group == "minAllowed" { "maxAllowed" } else { "minAllowed" };
-        let there = policy.get(other).and_then(|held| figure(resource, held.get(resource)?));
-        let crossed = there.is_some_and(|there| match group {
-            "minAllowed" => there < amount.figure(),
-            _ => there > amount.figure(),
-        });
-        if crossed {
-            put(policy, other, resource, amount);
+    for (group, other, resource, asked) in bounds {
+        let Some((one, amount)) = asked else { continue };
+        let held = |group: &str| figure(resource, policy.get(group)?.get(resource)?);
+        let (there, across) = (held(group), held(other));
+        // a new upper bound holds down what pods may have by now: it wants what was seen, and room for the lower one
+        let holds_down = group == "maxAllowed"
+            && there.is_none()
+            && (one.action == Action::Keep || across.is_some_and(|least| least > amount.figure()));
+        if holds_down || there.is_some_and(|there| there >= amount.figure()) {
+            continue;
+        }
+        let code = one.reasons.first().map(|reason| reason.code.name()).unwrap_or_default();
+        let mut put = |group: &str| moved.push(put(policy, group, resource, amount) + &code);
+        put(group);
+        if group == "minAllowed" && across.is_some_and(|most| most < amount.figure()) {
+            put(other);
         }
     }
-    bounds.iter().any(|(_, _, amount)| amount.is_some())
+    moved
 }
 
-fn put(policy: &mut Map<String, Value>, group: &str, resource: &str, amount: Amount) {
+/// Writes a bound; what it is and was, in words.
+fn put(policy: &mut Map<String, Value>, group: &str, resource: &str, amount: Amount) -> String {
     let held = policy.entry(group).or_insert_with(|| json!({}));
     if !held.is_object() {
         *held = json!({});
     }
+    let was = match &held[resource] {
+        Value::Null => "not there".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     held[resource] = json!(amount.to_string());
+    format!("{group}.{resource}: {amount}, was {was}  ")
 }
 
 /// An amount as an object holds it: a quantity as text, or a bare number.
@@ -126,6 +144,11 @@ impl Bounds<'_> {
         } else {
             Tree::map([("containerPolicies", Tree::Json(policies.clone()))])
         };
+        let mut notes = vec![
+            "the list is replaced as a whole: it holds what the cluster told of the others"
+                .to_owned(),
+        ];
+        notes.extend(self.moved.iter().filter(|_| way == Way::Forward).cloned());
         File {
             kind: NAMES,
             name: &self.vpa.name,
@@ -133,9 +156,7 @@ impl Bounds<'_> {
             way,
             spec: Tree::map([("resourcePolicy", whole)]),
             patch_type: " --type merge",
-            note: Some(
-                "the list is replaced as a whole: it holds what the cluster told of the others",
-            ),
+            notes,
         }
     }
 }
@@ -144,6 +165,7 @@ impl Bounds<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::advise::plan::Code;
     use crate::render::changes::changes;
     use crate::render::example::{self, REDIS};
     use crate::service::live::{Amounts, Container};
@@ -185,10 +207,57 @@ mod tests {
         let [after, before] = ways(&workload(json!({"containerPolicies": [all]}))).unwrap();
         assert_eq!(before["containerPolicies"], json!([all]));
         assert_eq!(after["containerPolicies"][0], all);
-        // the lower bound gave way: above the upper one it would be refused
-        let mine = json!({"containerName": "redis", "mode": "Auto",
-            "minAllowed": {"cpu": 1, "memory": "1Gi"}, "maxAllowed": {"memory": "1Gi"}});
+        // the lower bound is more than the 1Gi that is advised: no upper one
+        assert_eq!(after, before);
+        let less = json!({"containerName": "*", "minAllowed": {"cpu": 1, "memory": "512Mi"}});
+        let [after, _] = ways(&workload(json!({"containerPolicies": [less]}))).unwrap();
+        assert_eq!(after["containerPolicies"][0], less);
+        let mine = json!({"containerName": "redis", "minAllowed": {"cpu": 1, "memory": "512Mi"},
+            "maxAllowed": {"memory": "1Gi"}});
         assert_eq!(after["containerPolicies"][1], mine);
+    }
+
+    #[test]
+    fn a_bound_that_is_there_goes_up_and_never_down() {
+        let with = |policy: Value| json!({"containerPolicies": [policy]});
+        let max =
+            |held: &str| with(json!({"containerName": "redis", "maxAllowed": {"memory": held}}));
+        assert_eq!(ways(&workload(max("512Mi"))).unwrap()[0], max("1Gi"));
+        assert_eq!(ways(&workload(max("4Gi"))).unwrap()[0], max("4Gi"));
+        let off = with(json!({"containerName": "redis", "mode": "Off"}));
+        assert_eq!(ways(&workload(off.clone())).unwrap()[0], off);
+        // a lower bound that goes up takes an upper one below it along
+        let request = |action, target| {
+            let why = vec![example::because(Code::Usage, "peak")];
+            let current = example::mebibytes(256);
+            let one = example::setting(
+                REDIS,
+                Setting::MemoryRequest,
+                current,
+                example::mebibytes(target),
+                why,
+            );
+            Recommendation { action, ..one }
+        };
+        let moved = |policy: Value, one: &Recommendation| {
+            let mut policy = policy.as_object().unwrap().clone();
+            let said = bound(&mut policy, &[one]);
+            (Value::Object(policy), said)
+        };
+        let (policy, said) = moved(
+            json!({"minAllowed": {"memory": "128Mi"}, "maxAllowed": {"memory": "300Mi"}}),
+            &request(Action::Raise, 512),
+        );
+        assert_eq!(
+            policy,
+            json!({"minAllowed": {"memory": "512Mi"}, "maxAllowed": {"memory": "512Mi"}})
+        );
+        assert_eq!(said[0], "minAllowed.memory: 512Mi, was 128Mi  USAGE");
+        let above = json!({"minAllowed": {"memory": "2Gi"}});
+        assert_eq!(moved(above.clone(), &request(Action::Raise, 512)), (above, Vec::new()));
+        // what is kept for want of evidence is no reason for an upper bound
+        let limit = Recommendation { setting: Setting::MemoryLimit, ..request(Action::Keep, 256) };
+        assert_eq!(moved(json!({}), &limit), (json!({}), Vec::new()));
     }
 
     #[test]
