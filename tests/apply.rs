@@ -1138,6 +1138,84 @@ fn rollback_of_what_was_applied_over_a_floor_of_the_loop_leaves_the_floor_to_the
 }
 
 #[test]
+fn what_is_advised_below_a_floor_of_the_loop_is_its_base_and_the_floor_stays() {
+    if !available("what_is_advised_below_a_floor_of_the_loop_is_its_base_and_the_floor_stays") {
+        return;
+    }
+    let berth = Berth::at("under-floor");
+    berth.take_over_also("kubectl-patch");
+    berth.patch(HPA, &json!({"spec": {"maxReplicas": 8}}));
+    berth.hold_floor(3, 7);
+    let floor = || {
+        let note = berth.get(HPA)["metadata"]["annotations"]["plimsoll.dev/floor"].clone();
+        let note: Value = serde_json::from_str(note.as_str().unwrap()).unwrap();
+        (berth.spec(HPA)["minReplicas"].clone(), note["base"].clone(), note["set"].clone())
+    };
+    let before = berth.spec(HPA);
+    let mut planned = berth.plan();
+    let one = of(&mut planned, "api", "minReplicas");
+    assert_eq!((&one["current"], &one["target"]), (&json!(3), &json!(5)), "{one}");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    assert_eq!(floor(), (json!(7), json!(5), json!(7)));
+    // it is as advised
+    berth.run(&["apply"]).says(3, &["nothing changed"]);
+    berth.run(&["rollback", "--yes"]).says(0, &["its base is 3 again", "4 objects brought back"]);
+    assert_eq!(berth.spec(HPA), before);
+    assert_eq!(floor(), (json!(7), json!(3), json!(7)));
+}
+
+#[test]
+fn whoever_stops_reading_stops_no_run() {
+    if !available("whoever_stops_reading_stops_no_run") {
+        return;
+    }
+    let berth = Berth::at("unread");
+    let unread = |args: &[&str]| {
+        let kubeconfig = berth.cluster.path("admin.kubeconfig");
+        let mut command = berth.desk.command("admin", &kubeconfig, args);
+        let mut child = command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let told = child.wait_with_output().unwrap();
+        (told.status.code(), String::from_utf8(told.stderr).unwrap())
+    };
+    let (code, said) = unread(&["apply", "--yes"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(said.matches("nobody reads the output any more").count(), 1, "{said}");
+    assert_eq!(berth.asked(), json!([5, 10, 4, "1Gi"]), "{said}");
+    let (code, said) = unread(&["rollback", "--yes"]);
+    assert_eq!((code, berth.asked()), (Some(0), BEFORE()), "{said}");
+    // where nothing is done, nothing is left undone
+    assert_eq!(unread(&["apply"]), (Some(0), String::new()));
+}
+
+#[test]
+fn rollback_leaves_what_a_manifest_says_by_now() {
+    if !available("rollback_leaves_what_a_manifest_says_by_now") {
+        return;
+    }
+    let berth = Berth::at("merged");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    // the pull request with the same values is merged: nobody but us owns them, as before
+    let merged = JARVIS
+        .replace("minReplicas: 3", "minReplicas: 5")
+        .replace("maxReplicas: 5", "maxReplicas: 10");
+    assert_ne!(merged, JARVIS);
+    let versions = berth.get(HPA)["metadata"]["managedFields"].clone();
+    let documents = merged.split("---").filter(|one| one.contains("HorizontalPodAutoscaler"));
+    documents.for_each(|one| berth.cluster.apply(berth.namespace, one));
+    assert_eq!(berth.get(HPA)["metadata"]["managedFields"][0]["manager"], versions[0]["manager"]);
+    let told = berth.run(&["rollback", "--yes"]);
+    let words =
+        "LIVE_CHANGED `spec.maxReplicas` is 10 by the manifest of the last `kubectl apply` too";
+    told.says(3, &[words, "3 objects brought back, 1 refused"]);
+    assert_eq!(berth.asked(), json!([5, 10, 3, "512Mi"]));
+}
+
+#[test]
 fn rollback_finds_its_way_by_the_objects_where_the_record_is_lost() {
     if !available("rollback_finds_its_way_by_the_objects_where_the_record_is_lost") {
         return;

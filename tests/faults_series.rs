@@ -299,9 +299,10 @@ fn case_25_a_plan_that_lowers_says_where_nobody_counts_who_reports() {
 fn case_25_the_loop_takes_no_floor_back_while_pods_are_silent() {
     let settings = settings();
     let api = &settings.services[0].components[0];
-    let doubt = |observed: &plimsoll::history::Observed| {
-        floor(&assessed(&settings, observed), api, Period(1_800)).unwrap().doubt
+    let within = |observed: &plimsoll::history::Observed, hold: i64| {
+        floor(&assessed(&settings, observed), api, Period(hold)).unwrap().doubt
     };
+    let doubt = |observed: &plimsoll::history::Observed| within(observed, 1_800);
     let mut observed = World::Quiet.observed();
     assert_eq!(doubt(&observed), None, "or this proves nothing");
     // for half an hour, three of six pods are not scraped
@@ -312,6 +313,9 @@ fn case_25_the_loop_takes_no_floor_back_while_pods_are_silent() {
     }
     let why = doubt(&observed).unwrap().message;
     assert!(why.contains("`load` is summed over 3.0 targets in the last 30m"), "{why}");
+    // a hold time that is shorter than a step shows no less
+    let why = within(&observed, 60).unwrap().message;
+    assert!(why.contains("`load` is summed over 3.0 targets in the last 5m"), "{why}");
 }
 
 #[test]

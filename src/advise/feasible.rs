@@ -270,8 +270,7 @@ fn counted_by_memory(
 
 /// A floor of the loop, which is in force for now and is not what a person set.
 fn raised_by_the_loop(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
-    let (base, floor) = (workload.scaler.as_ref()?.base(), workload.current().min_replicas);
-    let (base, floor) = base.zip(floor).filter(|(base, floor)| base < floor)?;
+    let (base, floor) = workload.scaler.as_ref()?.raised()?;
     Some(Finding {
         severity: Severity::Info,
         code: Code::Room,
@@ -280,7 +279,7 @@ fn raised_by_the_loop(advised: &Advised<'_>, workload: &Workload) -> Option<Find
             advised.name
         ),
         remedy: format!(
-            "judge what is advised against {base}, or plan again when the floor is back"
+            "what is advised goes by the {base}; `plimsoll apply` keeps the floor above it"
         ),
     })
 }

@@ -113,9 +113,9 @@ pub struct Changed {
     pub field: String,
     /// What it was.
     pub from: Value,
-    /// What the loop held that above: a rollback leaves it to the loop again.
+    /// The floor that the loop held above `from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<u32>,
+    pub floor: Option<u32>,
     /// What it is to be; once it was done, what the server made of it.
     pub to: Value,
     /// What was sent, where the server made something else of it.
@@ -137,7 +137,7 @@ impl Changed {
             setting: write.setting,
             field: write.path.to_string(),
             from: field::json(write.from),
-            base: write.base,
+            floor: write.over.map(|raised| raised.set),
             to: field::json(write.to),
             sent: None,
             reasons: write.reasons.clone(),
@@ -347,7 +347,7 @@ mod tests {
             setting: Setting::Replicas,
             field: field.to_owned(),
             from: Value::from(2),
-            base: None,
+            floor: None,
             to: Value::from(3),
             sent: None,
             reasons: Vec::new(),
@@ -463,11 +463,11 @@ mod tests {
         let one = &to_undo(&twice)[0];
         assert_eq!((one.run.as_str(), &one.changes[0].from), ("3", &Value::from(2)));
         assert_eq!(one.changes[0].to, Value::from(5));
-        // 2 -> 3, 4 by the loop over the 3, and 4 -> 5: what the loop held, over the 2
-        let mut over = again.clone();
-        (over.changes[0].from, over.changes[0].base) = (Value::from(4), Some(3));
-        let over = &to_undo(&[dead[0].clone(), dead[1].clone(), over])[0].changes[0];
-        assert_eq!((&over.from, over.base), (&Value::from(4), Some(2)));
+        // 2 -> 3 under a floor of the loop, and 3 -> 5: the floor stood over the 2
+        let mut over = dead.clone();
+        over[1].changes[0].floor = Some(4);
+        let over = &to_undo(&[&over[..], &[again.clone()]].concat())[0].changes[0];
+        assert_eq!((&over.from, over.floor), (&Value::from(2), Some(4)));
         let back = line(Done, Verb::Rollback, "2", "a");
         let between = [&dead[..], &[back, again.clone()]].concat();
         assert_eq!(to_undo(&between), [again]);

@@ -36,6 +36,15 @@ pub fn amount(object: &Value, kind: Kind, setting: Setting, path: &Path) -> Opti
     }
 }
 
+/// Where `kubectl apply` keeps the manifest that it sent.
+pub const LAST_APPLIED: &str = live::LAST_APPLIED;
+
+/// The manifest of the last `kubectl apply`; `None`: there was none that can be read.
+#[must_use]
+pub fn last_applied(object: &Value) -> Option<Value> {
+    serde_json::from_str(object["metadata"]["annotations"][LAST_APPLIED].as_str()?).ok()
+}
+
 /// Puts a value at a place, making what leads to it; a list's item is made with its `name`.
 pub fn put(object: &mut Value, path: &Path, value: Value) {
     let mut here = object;

@@ -38,7 +38,10 @@ impl Raised {
         }
         let note: Self = serde_json::from_str(text)
             .map_err(|_| format!("`{}: {text}` is no note of ours", annotation::FLOOR))?;
-        Ok((1..=note.set).contains(&note.base).then_some(note))
+        // who applies a manifest with the same value becomes no owner of it
+        let said = field::last_applied(object).and_then(|said| field::at(&said, path)?.as_u64());
+        let confirmed = note.set > note.base && said == Some(note.set.into());
+        Ok(((1..=note.set).contains(&note.base) && !confirmed).then_some(note))
     }
 
     /// The same for an object of a kind, where its floor is what was put there.
@@ -65,6 +68,15 @@ impl Raised {
     #[must_use]
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The amount that people set at a place: of a minimum that the loop holds up, its base.
+#[must_use]
+pub fn in_force(object: &Value, kind: Kind, setting: Setting, path: &Path) -> Option<Amount> {
+    match Raised::of(object, kind) {
+        Ok(Some(raised)) if setting == Setting::MinReplicas => Some(Amount::Count(raised.base)),
+        _ => field::amount(object, kind, setting, path),
     }
 }
 
@@ -105,6 +117,15 @@ mod tests {
             "fieldsV1": {"f:spec": {"f:minReplicas": {}}}}]);
         let [least, _] = bounds(kind);
         assert_eq!([ours(&object), Raised::noted(&object, &least)], [Ok(None), Ok(None)]);
+        // who applies what is there already is no owner, and means it
+        for (said, is_theirs) in [(3, false), (5, false), (6, true)] {
+            let mut object = with(&note.text(), 6);
+            let said = json!({"spec": {"minReplicas": said}}).to_string();
+            object["metadata"]["annotations"][field::LAST_APPLIED] = json!(said);
+            assert_eq!(ours(&object), Ok((!is_theirs).then_some(note)), "{said}");
+            let set = in_force(&object, kind, Setting::MinReplicas, &least);
+            assert_eq!(set, Some(Amount::Count(if is_theirs { 6 } else { 3 })));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use similar::TextDiff;
 use crate::advise::plan::Setting;
 use crate::apply::audit::Changed;
 use crate::apply::floor::Raised;
-use crate::apply::{Write, annotation, changes, field, owner};
+use crate::apply::{Write, annotation, changes, field, floor, owner};
 use crate::render::objects::{Kind, Path};
 
 /// What the annotations say after the change.
@@ -34,7 +34,7 @@ pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) ->
         manifest["metadata"][key] = object["metadata"][key].clone();
     }
     for write in writes {
-        field::put(&mut manifest, &write.path, field::json(write.to));
+        field::put(&mut manifest, &write.path, field::json(write.sent()));
     }
     let annotations = &mut manifest["metadata"]["annotations"];
     if !annotations.is_object() {
@@ -60,6 +60,8 @@ pub fn manifest(kind: Kind, object: &Value, writes: &[Write], note: Note<'_>) ->
                 annotations.insert(annotation::PREVIOUS.to_owned(), json!(bare(&replaced)));
                 let until = until.map(|until| json!(format!("{until:.0}")));
                 annotations.extend(until.map(|at| (annotation::WATCHED_UNTIL.to_owned(), at)));
+                let floor = writes.iter().find_map(Write::held).map(|held| json!(held.text()));
+                annotations.extend(floor.map(|floor| (annotation::FLOOR.to_owned(), floor)));
             }
             Note::RolledBack(run, undone, floor) => {
                 annotations.insert(annotation::ROLLED_BACK_AT.to_owned(), json!(run));
@@ -79,7 +81,7 @@ fn left_of_last(kind: Kind, object: &Value, writes: &[Write]) -> Vec<(String, Va
     let mut left = changes(object, annotation::PREVIOUS);
     left.retain(|one| {
         let path = Path::read(&one.field);
-        let is = field::amount(object, kind, one.setting, &path);
+        let is = floor::in_force(object, kind, one.setting, &path);
         is.is_some_and(|is| field::json(is) == one.to) && !writes.iter().any(|of| of.path == path)
     });
     if left.is_empty() {
@@ -94,11 +96,11 @@ fn left_of_last(kind: Kind, object: &Value, writes: &[Write]) -> Vec<(String, Va
 /// Changes as an annotation holds them.
 fn bare(changes: &[Changed]) -> String {
     let of = |one: &Changed| {
-        let Changed { setting, field, from, base, to, sent, .. } = one;
+        let Changed { setting, field, from, floor, to, sent, .. } = one;
         let to = sent.as_ref().unwrap_or(to);
         let mut bare = json!({"setting": setting.name(), "field": field, "from": from, "to": to});
-        if let Some(base) = base {
-            bare["base"] = json!(base);
+        if let Some(floor) = floor {
+            bare["floor"] = json!(floor);
         }
         bare
     };
@@ -124,7 +126,7 @@ pub fn only_ours(
             wrong.push(write.path.to_string());
             continue;
         };
-        if crate::advise::plan::Amount::read(write.setting, answered) != Ok(write.to) {
+        if crate::advise::plan::Amount::read(write.setting, answered) != Ok(write.sent()) {
             wrong.push(write.path.to_string());
         }
         field::put(&mut expected, &write.path, answered.clone());

@@ -66,12 +66,12 @@ pub struct Write {
     pub setting: Setting,
     /// Where the object holds it.
     pub path: Path,
-    /// Its value now.
+    /// Its value now: of a minimum that the loop holds up, its base.
     pub from: Amount,
     /// The value to be.
     pub to: Amount,
-    /// What the loop holds `from` above; `None`: it does not.
-    pub base: Option<u32>,
+    /// The floor of the loop above `from`; `None`: there is none.
+    pub over: Option<Raised>,
     /// The codes of the reasons for it.
     pub reasons: Vec<String>,
     /// The managers it is taken from, by a person's word.
@@ -83,7 +83,23 @@ impl Write {
     #[must_use]
     pub fn new(setting: Setting, path: Path, (from, to): (Amount, Amount)) -> Self {
         let (reasons, took_over) = (Vec::new(), Vec::new());
-        Self { setting, path, from, to, base: None, reasons, took_over }
+        Self { setting, path, from, to, over: None, reasons, took_over }
+    }
+
+    /// The value that is sent: a floor that the load asks for stays above a lower minimum.
+    #[must_use]
+    pub fn sent(&self) -> Amount {
+        match (self.held(), self.to) {
+            (Some(raised), _) => Amount::Count(raised.set),
+            (None, to) => to,
+        }
+    }
+
+    /// The floor of the loop that stays above the new value.
+    #[must_use]
+    pub fn held(&self) -> Option<Raised> {
+        let Amount::Count(base) = self.to else { return None };
+        self.over.filter(|raised| raised.set > base).map(|raised| Raised { base, ..raised })
     }
 }
 
@@ -91,14 +107,13 @@ impl Write {
 #[must_use]
 pub fn writes(change: &ObjectChange, object: &Value) -> Vec<Write> {
     let differs = |field: &&crate::render::objects::FieldChange| {
-        field::amount(object, change.kind, field.setting, &field.path) != Some(field.to)
+        floor::in_force(object, change.kind, field.setting, &field.path) != Some(field.to)
     };
     let write = |field: &crate::render::objects::FieldChange| {
-        let from = field::amount(object, change.kind, field.setting, &field.path);
+        let from = floor::in_force(object, change.kind, field.setting, &field.path);
         let raised = Raised::of(object, change.kind).ok().flatten();
-        let raised = raised.filter(|_| field.setting == Setting::MinReplicas);
         Write {
-            base: raised.map(|raised| raised.base),
+            over: raised.filter(|_| field.setting == Setting::MinReplicas),
             reasons: field.reasons.iter().map(|reason| reason.code.name()).collect(),
             took_over: owner::others(object, &field.path),
             ..Write::new(field.setting, field.path.clone(), (from.unwrap_or(field.from), field.to))

@@ -11,7 +11,7 @@ use crate::render::objects::{Part, Path};
 pub fn others(object: &Value, path: &Path) -> Vec<String> {
     let mut names: Vec<String> = entries(object)
         .filter(|entry| entry["subresource"] != "status" && !is_ours(entry))
-        .filter(|entry| owns(&entry["fieldsV1"], &path.0))
+        .filter(|entry| owns(object, entry, &path.0))
         .map(|entry| entry["manager"].as_str().unwrap_or("unknown").to_owned())
         .collect();
     names.sort();
@@ -24,6 +24,19 @@ pub fn others(object: &Value, path: &Path) -> Vec<String> {
 pub fn applied(object: &Value) -> Value {
     let ours = entries(object).find(|entry| is_ours(entry));
     ours.map_or_else(|| json!({}), |entry| project(&entry["fieldsV1"], object))
+}
+
+/// Who else wrote the template of a workload's pods after a time, by the server's own clock, to the second.
+#[must_use]
+pub fn rewritten(workload: &Value, after: Timestamp) -> Option<String> {
+    let template = Path::keys(&["spec", "template"]);
+    let later = |entry: &&Value| {
+        let at = entry["time"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        at.is_some_and(|at| at.as_second() > after.as_second())
+    };
+    let writes = |entry: &&Value| below(&entry["fieldsV1"], &template.0).is_some();
+    let mut entries = entries(workload).filter(|entry| !is_ours(entry)).filter(writes);
+    entries.find(later).map(|entry| entry["manager"].as_str().unwrap_or("unknown").to_owned())
 }
 
 /// When we changed the object last, by the server's own clock; `None`: not told.
@@ -40,18 +53,29 @@ fn is_ours(entry: &Value) -> bool {
     entry["manager"] == MANAGER && entry["operation"] == "Apply" && entry["subresource"].is_null()
 }
 
-/// Whether a set of fields holds the place itself, or a part of the way to it as a whole.
-fn owns(fields: &Value, path: &[Part]) -> bool {
-    let Some((first, rest)) = path.split_first() else { return true };
-    let Some(fields) = fields.as_object() else { return false };
-    let next = match first {
-        Part::Key(key) => fields.get(&format!("f:{key}")),
-        Part::Named(name) => fields.iter().find(|(key, _)| named(key, name)).map(|(_, next)| next),
-    };
-    next.is_some_and(|next| {
-        // a leaf: everything below it belongs to the owner as one value
-        let whole = next.as_object().is_some_and(Map::is_empty);
-        whole || owns(next, rest)
+/// Whether an entry holds the place itself, or a part of the way to it as a whole: a leaf, where nobody holds anything below.
+/// Where somebody does, it says only that the mapping is there.
+fn owns(object: &Value, entry: &Value, path: &[Part]) -> bool {
+    let held = |entry: &Value, depth: usize| below(&entry["fieldsV1"], &path[..depth]).cloned();
+    (1..=path.len()).any(|depth| match held(entry, depth) {
+        None => false,
+        Some(_) if depth == path.len() => true,
+        Some(fields) => {
+            let is_leaf = |fields: &Value| fields.as_object().is_some_and(Map::is_empty);
+            let holds_below = |other: &Value| held(other, depth).is_some_and(|of| !is_leaf(&of));
+            is_leaf(&fields) && !entries(object).any(holds_below)
+        }
+    })
+}
+
+/// What a set of fields holds below a place; `None`: it does not hold the place.
+fn below<'a>(fields: &'a Value, path: &[Part]) -> Option<&'a Value> {
+    path.iter().try_fold(fields, |fields, part| {
+        let fields = fields.as_object()?;
+        match part {
+            Part::Key(key) => fields.get(&format!("f:{key}")),
+            Part::Named(name) => fields.iter().find(|(key, _)| named(key, name)).map(|(_, of)| of),
+        }
     })
 }
 
@@ -130,9 +154,16 @@ mod tests {
         // ours, and not theirs
         let none: [String; 0] = [];
         assert_eq!(others(&object, &in_server(&["resources", "limits", "memory"])), none);
+        // whose field was taken keeps the mapping around it, and nothing in it
+        let mut taken = object.clone();
+        let containers = &mut taken["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"]
+            ["f:spec"]["f:containers"];
+        containers["k:{\"name\":\"server\"}"]["f:resources"]["f:limits"] = json!({});
+        assert_eq!(others(&taken, &in_server(&["resources", "limits", "memory"])), none);
         // who owns a mapping as one value owns all of it
         let mut whole = object;
         whole["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"] = json!({});
+        whole["metadata"]["managedFields"][1] = json!({});
         assert_eq!(others(&whole, &in_server(&["resources", "limits", "memory"])), ["helm"]);
     }
 

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::advise::plan::{Amount, Setting};
-use crate::apply::Found;
 use crate::apply::audit::{Changed, Line};
 use crate::apply::guard::object::STUCK;
+use crate::apply::{Found, owner};
 use crate::units::Period;
 
 /// An object that a run changed.
@@ -47,6 +47,10 @@ pub fn rollout(act: &Act, now: &Found) -> Rollout {
     if object["metadata"]["uid"] != *act.line.uid {
         return Rollout::Unknown("it was deleted and made again".to_owned());
     }
+    // what its pods do then says nothing of what we changed
+    if let Some(manager) = owner::rewritten(workload, begun(&act.line)) {
+        return Rollout::Unknown(format!("`{manager}` wrote its pods' template since"));
+    }
     let Some(pods) = &now.pods else {
         return Rollout::Unknown("its pods may not be listed".to_owned());
     };
@@ -68,6 +72,11 @@ pub fn rollout(act: &Act, now: &Found) -> Rollout {
         return Rollout::Held(why);
     }
     going(workload, &act.line.changes).map_or(Rollout::Done, Rollout::Going)
+}
+
+/// When the run began that made a change: its name, also where only the object tells of it.
+fn begun(line: &Line) -> Timestamp {
+    line.run.parse().unwrap_or(line.at)
 }
 
 fn name(pod: &Value) -> &str {
@@ -278,7 +287,7 @@ mod tests {
     fn change(setting: Setting, from: Value, to: Value) -> Changed {
         let (reasons, took_over) = (Vec::new(), Vec::new());
         let field = setting.name().to_owned();
-        Changed { setting, field, from, base: None, to, sent: None, reasons, took_over }
+        Changed { setting, field, from, floor: None, to, sent: None, reasons, took_over }
     }
 
     fn act(changes: Vec<Changed>) -> Act {
@@ -348,6 +357,20 @@ mod tests {
             let new = rollout(&act, &found(with("new", state.clone())));
             assert!(matches!(new, Rollout::Failed(_)), "{state}");
             assert_eq!(rollout(&act, &found(with("old", state))), Rollout::Done);
+        }
+        // who wrote the template since has the pods that fail; our own write, and an older one, are no reason
+        let crash = json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}});
+        for (manager, operation, at, is_theirs) in [
+            ("kubectl-set", "Update", "2026-11-23T01:00:01Z", true),
+            ("kubectl-set", "Update", "2026-11-23T01:00:00Z", false),
+            ("plimsoll", "Apply", "2026-11-23T01:00:01Z", false),
+        ] {
+            let mut now = found(with("new", crash.clone()));
+            now.workload.as_mut().unwrap()["metadata"]["managedFields"] = json!([{"manager": manager,
+                "operation": operation, "time": at, "fieldsV1": {"f:spec": {"f:template": {"f:spec": {}}}}}]);
+            let theirs =
+                Rollout::Unknown("`kubectl-set` wrote its pods' template since".to_owned());
+            assert_eq!(rollout(&act, &now) == theirs, is_theirs, "{manager} {at}");
         }
         let homeless = json!({"metadata": {"uid": "new", "name": "new"}, "status": {"conditions": [
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}});

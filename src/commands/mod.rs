@@ -18,6 +18,7 @@ pub mod rollback;
 pub mod run;
 pub mod schema;
 pub mod tiers;
+mod unread;
 pub mod values;
 
 use std::io::Write as _;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
+use self::unread::Unread;
 use crate::cli::{BacktestArgs, Cli, Command, TiersCommand};
 use crate::files::WriteError;
 
@@ -95,9 +97,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Values(args) => values::run(&args, &talk, out).await,
         Command::Pr(args) => pr::run(&args, &talk, out).await,
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
+        Command::Apply(args) if args.yes => {
+            apply::run(&args, &talk, &mut Unread::new(out, talk)).await
+        }
         Command::Apply(args) => apply::run(&args, &talk, out).await,
-        Command::Rollback(args) => rollback::run(&args, &talk, out).await,
-        Command::Run(args) => run::run(&args, &talk, out).await,
+        Command::Rollback(args) => rollback::run(&args, &talk, &mut Unread::new(out, talk)).await,
+        Command::Run(args) => run::run(&args, &talk, &mut Unread::new(out, talk)).await,
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
         Command::Backtest(args) => backtested(&args, &talk, out).await,

@@ -14,7 +14,7 @@ use crate::apply::floor::Raised;
 use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Found, Write as FieldWrite, bounds, field, owner};
+use crate::apply::{Found, Write as FieldWrite, bounds, field, floor, owner};
 use crate::cli::{ClusterArgs, RunArgs};
 use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
@@ -133,6 +133,12 @@ fn back(
         if back.writes.is_empty() {
             return Ok(back);
         }
+        if let Some(write) = back.writes.iter().find(|write| is_confirmed(object, write)) {
+            let (path, from) = (&write.path, write.from);
+            return Err(changed_since(format!(
+                "`{path}` is {from} by the manifest of the last `kubectl apply` too"
+            )));
+        }
         for write in &mut back.writes {
             write.took_over = owner::others(object, &write.path);
             write.reasons = vec![code.to_owned()];
@@ -140,6 +146,14 @@ fn back(
     }
     guard::rollback(found, &back.writes, rules)?;
     Ok(back)
+}
+
+/// Whether a manifest says what we put there: who applies a value that is there already becomes no owner of it, and means it.
+fn is_confirmed(object: &Value, write: &FieldWrite) -> bool {
+    let said = field::last_applied(object);
+    let said = said.as_ref().and_then(|said| field::at(said, &write.path));
+    said.is_some_and(|said| Amount::read(write.setting, said) == Ok(write.from))
+        && write.from != write.to
 }
 
 /// A count is not set beside an HPA, which came since.
@@ -229,14 +243,9 @@ fn backwards(
     for change in changes {
         let write = backward(kind, change)?;
         let under = base.filter(|_| write.setting == Setting::MinReplicas);
-        let now = match under {
-            Some(base) => Some(Amount::Count(base)),
-            None => field::amount(object, kind, write.setting, &write.path),
-        };
-        let before = write.base.filter(|_| under.is_some()).map_or(write.to, Amount::Count);
-        match now {
-            Some(value) if value == before => {}
-            Some(value) if value == write.from && under.is_some() => base = count(before),
+        match floor::in_force(object, kind, write.setting, &write.path) {
+            Some(value) if value == write.to => {}
+            Some(value) if value == write.from && under.is_some() => base = count(write.to),
             Some(value) if value == write.from => writes.push(write),
             value => {
                 let value = value.map_or_else(|| "not set".to_owned(), |value| value.to_string());
@@ -247,9 +256,18 @@ fn backwards(
     if let Some((raised, base)) = raised.zip(base) {
         return Ok(under_a_floor(kind, object, writes, (raised, base)));
     }
-    // what the loop held before is the loop's again
-    let held = writes.iter().find_map(|write| write.base.zip(count(write.to)));
-    Ok(Back { floor: held.map(|(base, set)| Raised { base, set, at }), writes })
+    let floor = put_back(changes, &mut writes, at);
+    Ok(Back { writes, floor })
+}
+
+/// The floor that the loop held before a change that went above it: it is the loop's again.
+fn put_back(changes: &[Changed], writes: &mut [FieldWrite], at: Timestamp) -> Option<Raised> {
+    let of_minimum = changes.iter().find(|one| one.setting == Setting::MinReplicas)?;
+    let set = of_minimum.floor.filter(|floor| of_minimum.to.as_u64() >= Some((*floor).into()))?;
+    let write = writes.iter_mut().find(|write| write.setting == Setting::MinReplicas)?;
+    let base = count(write.to).filter(|base| (1..set).contains(base))?;
+    write.to = Amount::Count(set);
+    Some(Raised { base, set, at })
 }
 
 /// The write that undoes a change.
@@ -266,8 +284,7 @@ fn backward(kind: Kind, change: &Changed) -> Result<FieldWrite, String> {
     if to.figure() == 0 && kind != Kind::ScaledObject {
         return Err(format!("`{}` would be nothing at all", change.field));
     }
-    let base = change.base.filter(|base| (1..to.figure()).contains(&u64::from(*base)));
-    Ok(FieldWrite { base, ..FieldWrite::new(setting, path, (from, to)) })
+    Ok(FieldWrite::new(setting, path, (from, to)))
 }
 
 /// What the load asks for stays: only what the floor goes back to, and a ceiling below it, are brought back.
@@ -369,7 +386,7 @@ mod tests {
         let field = format!("spec.{}", setting.name());
         let (from, to) = (Value::from(from), Value::from(to));
         let (reasons, took_over) = (Vec::new(), Vec::new());
-        Changed { setting, field, from, base: None, to, sent: None, reasons, took_over }
+        Changed { setting, field, from, floor: None, to, sent: None, reasons, took_over }
     }
 
     /// An autoscaler of ours alone, whose floor the loop raised from `base`.
@@ -408,22 +425,20 @@ mod tests {
     fn a_floor_that_the_loop_held_before_is_the_loop_s_again() {
         let least = || "spec.minReplicas".to_owned();
         let over =
-            |base, from, to| Changed { base: Some(base), ..change(Setting::MinReplicas, from, to) };
+            |floor, to| Changed { floor: Some(floor), ..change(Setting::MinReplicas, 3, to) };
         let plain = |floor: u32| json!({"spec": {"minReplicas": floor, "maxReplicas": 10}});
-        // above it and below it
-        for to in [9, 5] {
-            let undone = back(&[over(3, 7, to)], &plain(to));
-            assert_eq!(undone, Ok((vec![(least(), u64::from(to), 7)], Some((3, 7)))));
-        }
+        let floor_put_back = Ok((vec![(least(), 9, 7)], Some((3, 7))));
+        assert_eq!(back(&[over(7, 9)], &plain(9)), floor_put_back);
         // the loop went on above what was applied: it goes back to what stood there before both
-        assert_eq!(
-            back(&[over(3, 7, 9)], &raised(9, 10, 10)),
-            Ok((vec![(least(), 10, 10)], Some((3, 10))))
-        );
-        assert_eq!(back(&[over(3, 7, 9)], &raised(3, 7, 10)), Ok((Vec::new(), None)));
-        // a base that is none is not believed
-        for base in [0, 7, 9] {
-            assert_eq!(back(&[over(base, 7, 9)], &plain(9)), Ok((vec![(least(), 9, 7)], None)));
+        let (higher, same) = (raised(9, 10, 10), raised(5, 7, 10));
+        assert_eq!(back(&[over(7, 9)], &higher), Ok((vec![(least(), 10, 10)], Some((3, 10)))));
+        assert_eq!(back(&[over(7, 5)], &same), Ok((vec![(least(), 7, 7)], Some((3, 7)))));
+        assert_eq!(back(&[over(7, 9)], &raised(3, 7, 10)), Ok((Vec::new(), None)));
+        // the load asks for it no longer
+        assert_eq!(back(&[over(7, 5)], &plain(5)), Ok((vec![(least(), 5, 3)], None)));
+        // a floor that is none is not believed
+        for floor in [0, 3] {
+            assert_eq!(back(&[over(floor, 9)], &plain(9)), Ok((vec![(least(), 9, 3)], None)));
         }
     }
 

@@ -115,13 +115,13 @@ fn by_table(sizing: &Sizing<'_>) -> Option<f64> {
 
 /// Whether what was seen shows that less will do: load that is whole, fresh and nobody's limit, and health.
 pub(super) fn doubt(a: &Assessment, load: &History, hold: Period) -> Result<(), Reason> {
+    // what is shorter than a step shows nothing
+    let hold = hold.max(load.step);
     whole(a, load, "load", hold)?;
-    // a hold that is shorter than a step is one step
-    let span = hold.max(load.step);
-    let message = match history::peak(load.last(span)) {
-        None => Some(format!("`load` has no sample within the last {span}")),
+    let message = match history::peak(load.last(hold)) {
+        None => Some(format!("`load` has no sample within the last {hold}")),
         Some(peak) if peak <= 0.0 => Some(format!(
-            "`load` was 0 throughout the last {span}: a metric that stopped counting looks the same"
+            "`load` was 0 throughout the last {hold}: a metric that stopped counting looks the same"
         )),
         Some(_) => None,
     };

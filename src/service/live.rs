@@ -52,6 +52,10 @@ pub const MANAGER: &str = "plimsoll";
 /// The annotation by which the loop notes a floor that it raised, and what was there before.
 pub const FLOOR_NOTE: &str = "plimsoll.dev/floor";
 
+/// The annotation in which `kubectl apply` keeps the manifest that it sent: who applies a value that is there already becomes no
+/// owner of it, and is known by this alone.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// The field manager under which manifests of `patch --form ssa` are sent.
 pub const MANIFEST_MANAGER: &str = "plimsoll-patch";
 
@@ -244,7 +248,8 @@ impl Workload {
                 | Scaler::Keda(ScaledObject { min, max, target_utilization, .. }),
             ) => Current {
                 replicas,
-                min_replicas: *min,
+                // what the loop holds up for now is no setting of anybody
+                min_replicas: self.scaler.as_ref().and_then(Scaler::base).or(*min),
                 max_replicas: *max,
                 target_utilization: *target_utilization,
                 // KEDA scales to nothing and back by itself

@@ -88,11 +88,7 @@ fn one_after_the_other(first: &Line, then: &Line) -> Line {
         match line.changes.iter_mut().find(|other| other.field == one.field) {
             Some(other) if other.from == one.to => {
                 other.from.clone_from(&one.from);
-                other.base = one.base;
-            }
-            // the loop raised it in between, and holds it above what stood there before both
-            Some(other) if other.base.is_some_and(|base| one.to == base) => {
-                other.base = one.base.or_else(|| u32::try_from(one.from.as_u64()?).ok());
+                other.floor = other.floor.or(one.floor);
             }
             // somebody set it in between: theirs is what stood there before
             Some(_) => {}

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Checked, Situation, no};
 use crate::advise::plan::Setting;
-use crate::apply::{Found, Write, annotation, field, owner};
+use crate::apply::{Found, Write, annotation, field, floor, owner};
 use crate::render::objects::{Kind, Path};
 use crate::service::live::Scaler;
 use crate::service::rules::Rules;
@@ -72,7 +72,7 @@ pub(super) fn live_changed(s: &Situation<'_>) -> Checked {
         return no("it was deleted and made again since the plan", hint);
     }
     for field in s.fields() {
-        let now = field::amount(object, s.change.kind, field.setting, &field.path);
+        let now = floor::in_force(object, s.change.kind, field.setting, &field.path);
         if now != Some(field.from) {
             let now = now.map_or_else(|| "not set".to_owned(), |now| now.to_string());
             return no(format!("`{}` is {now}, the plan saw {}", field.path, field.from), hint);

@@ -14,7 +14,9 @@ use crate::service::pod::{
 /// The object with the new values in it.
 fn after(s: &Situation<'_>) -> Option<Value> {
     let mut after = s.object()?.clone();
-    s.writes.iter().for_each(|write| field::put(&mut after, &write.path, field::json(write.to)));
+    s.writes
+        .iter()
+        .for_each(|write| field::put(&mut after, &write.path, field::json(write.sent())));
     Some(after)
 }
 

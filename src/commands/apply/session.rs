@@ -364,9 +364,9 @@ fn as_answered(
     let places = only_ours(before, after, writes, sent).err()?.join(", ");
     for (changed, write) in line.changes.iter_mut().zip(writes) {
         // what is not there is no value: the one that was sent stays, and whoever compares finds it gone
-        let is = field::amount(after, kind, write.setting, &write.path).map(field::json);
-        if let Some(is) = is.filter(|is| *is != changed.to) {
-            changed.sent = Some(std::mem::replace(&mut changed.to, is));
+        let is = field::amount(after, kind, write.setting, &write.path);
+        if let Some(is) = is.filter(|is| *is != write.sent()) {
+            changed.sent = Some(std::mem::replace(&mut changed.to, field::json(is)));
         }
     }
     let otherwise = format!("the server did something else than it had rehearsed: {places}");

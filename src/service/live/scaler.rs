@@ -17,9 +17,17 @@ impl Scaler {
     /// What its minimum was before the loop raised it.
     #[must_use]
     pub fn base(&self) -> Option<u32> {
+        self.raised().map(|(base, _)| base)
+    }
+
+    /// What its minimum was before the loop raised it, and what it is.
+    #[must_use]
+    pub fn raised(&self) -> Option<(u32, u32)> {
         match self {
             Self::Nobody => None,
-            Self::Hpa(Hpa { base, .. }) | Self::Keda(ScaledObject { base, .. }) => *base,
+            Self::Hpa(Hpa { base, min, .. }) | Self::Keda(ScaledObject { base, min, .. }) => {
+                base.zip(*min)
+            }
         }
     }
 }

@@ -4,13 +4,14 @@ use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, MetricSpec, Met
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
+use serde_json::Value;
 
 use super::cluster::Operator;
 use super::error::KubernetesError;
 use super::whole;
 use super::workload::owners;
 use crate::service::Target;
-use crate::service::live::{FLOOR_NOTE, Hpa, MANAGER, ScaledObject, Scaler};
+use crate::service::live::{FLOOR_NOTE, Hpa, LAST_APPLIED, MANAGER, ScaledObject, Scaler};
 
 /// KEDA's objects on Deployments and StatefulSets.
 pub(super) const SCALED_OBJECTS: Operator = Operator {
@@ -130,15 +131,18 @@ fn bounds(hpa: &HorizontalPodAutoscaler) -> Hpa {
 /// What the loop notes to have raised a minimum from, where the minimum is what it put there, and it and the note are ours
 /// alone: what somebody else set is theirs, whatever its value.
 fn base(metadata: &ObjectMeta, key: &str, min: Option<u32>) -> Option<u32> {
-    let note = metadata.annotations.as_ref()?.get(FLOOR_NOTE)?;
-    let note: serde_json::Value = serde_json::from_str(note).ok()?;
+    let annotations = metadata.annotations.as_ref()?;
+    let note: Value = serde_json::from_str(annotations.get(FLOOR_NOTE)?).ok()?;
+    let said = annotations.get(LAST_APPLIED).and_then(|said| serde_json::from_str(said).ok());
+    let said = said.and_then(|said: Value| said["spec"][key].as_u64());
     let count = |key: &str| note[key].as_u64().and_then(|count| u32::try_from(count).ok());
     let (base, set) = count("base").zip(count("set"))?;
     let noted = format!("f:{FLOOR_NOTE}");
     let places: [&[&str]; 2] =
         [&["f:spec", &format!("f:{key}")], &["f:metadata", "f:annotations", &noted]];
     let ours = |place: &&[&str]| owners(metadata, place).iter().all(|of| *of == (MANAGER, "Apply"));
-    (Some(set) == min && (1..set).contains(&base) && places.iter().all(ours)).then_some(base)
+    let ours = Some(set) == min && places.iter().all(ours) && said != Some(set.into());
+    (ours && (1..set).contains(&base)).then_some(base)
 }
 
 /// Whether its list of metrics is one utilisation of its pods' CPU, and holds nothing that we would not write.

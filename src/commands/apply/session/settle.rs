@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Session, called, kind_and_name};
 use crate::apply::audit::{self, Changed, Happened, Line, Stands, Verb};
 use crate::apply::server::Place;
-use crate::apply::{Found, field};
+use crate::apply::{Found, annotation, field, floor, owner};
 use crate::render::objects::{Kind, Path as Field};
 use crate::service::Service;
 use crate::units::Period;
@@ -150,15 +150,77 @@ impl Session<'_> {
 fn became(line: &Line, kind: Kind, object: &Value) -> (Happened, &'static str) {
     let holds = |wanted: fn(&Changed) -> &Value| {
         line.changes.iter().all(|one| {
-            let is = field::amount(object, kind, one.setting, &Field::read(&one.field));
+            let is = floor::in_force(object, kind, one.setting, &Field::read(&one.field));
             is.is_some_and(|is| field::json(is) == *wanted(one))
         })
     };
-    if holds(|one| &one.to) {
+    // somebody may have set the same meanwhile
+    let ours = match line.verb {
+        Verb::Apply => object["metadata"]["annotations"][annotation::APPLIED_AT] == *line.run,
+        Verb::Rollback => {
+            object["metadata"]["annotations"][annotation::ROLLED_BACK_AT] == *line.run
+        }
+        Verb::Floor => line
+            .changes
+            .iter()
+            .all(|one| owner::others(object, &Field::read(&one.field)).is_empty()),
+    };
+    if ours && holds(|one| &one.to) {
         (Happened::Done, "it was done, and this run goes on")
     } else if holds(|one| &one.from) {
         (Happened::NotSent, "it was not done, and this run decides anew")
     } else {
         (Happened::Overtaken, "somebody changed it since, and it is left to them")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::advise::plan::Setting;
+
+    #[test]
+    fn what_a_person_set_meanwhile_was_not_done_by_us() {
+        let change = Changed {
+            setting: Setting::Replicas,
+            field: "spec.replicas".to_owned(),
+            from: json!(3),
+            floor: None,
+            to: json!(4),
+            sent: None,
+            reasons: Vec::new(),
+            took_over: Vec::new(),
+        };
+        let line = Line {
+            at: Timestamp::UNIX_EPOCH,
+            happened: Happened::Intent,
+            verb: Verb::Apply,
+            run: "2026-11-23T01:00:00.000Z".to_owned(),
+            whole: None,
+            undoes: None,
+            unattended: false,
+            who: "ann".to_owned(),
+            namespace: "shop".to_owned(),
+            object: "Deployment/a".to_owned(),
+            uid: "u".to_owned(),
+            workload: "Deployment/a".to_owned(),
+            changes: vec![change],
+            until: None,
+            plan: String::new(),
+            guards: Vec::new(),
+            said: Vec::new(),
+        };
+        let found = |count: u32, noted: Value| {
+            let notes = json!({annotation::APPLIED_AT: noted});
+            let object = json!({"metadata": {"annotations": notes}, "spec": {"replicas": count}});
+            became(&line, Kind::Deployment, &object).0
+        };
+        assert_eq!(found(4, json!(line.run)), Happened::Done);
+        for noted in [Value::Null, json!("2026-11-22T01:00:00.000Z")] {
+            assert_eq!(found(4, noted.clone()), Happened::Overtaken);
+            assert_eq!(found(3, noted), Happened::NotSent);
+        }
     }
 }
