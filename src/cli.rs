@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 pub use self::advice::{
     DemoArgs, ExplainArgs, Format, PatchArgs, PatchForm, PlanArgs, PrArgs, ReportArgs, ValuesArgs,
 };
-pub use self::cluster::{ApplyArgs, ClusterArgs, LoopArgs};
+pub use self::cluster::{ApplyArgs, ClusterArgs, LoopArgs, RollbackArgs};
 pub use self::past::{BacktestArgs, ReplayArgs, ReplayFormat};
 pub use self::tables::{InitArgs, SchemaArgs, SchemaOf, TiersArgs, TiersCommand};
 
@@ -90,8 +90,9 @@ pub enum Command {
     /// Bring back what the last apply replaced; a dry run unless --yes
     ///
     /// By the record, or where that is empty by what the objects say of themselves. An object that somebody changed
-    /// since is refused. It is a person's decision: no forecast is asked, and it may lower.
-    Rollback(ClusterArgs),
+    /// since is refused, and so is all where a later run changed something that the record does not know. It is a
+    /// person's decision: no forecast is asked, and it may lower. Floors of the loop stay; `--floors` takes them down.
+    Rollback(RollbackArgs),
     /// Stay, and move the floors of autoscalers ahead of the load; a dry run unless --yes
     ///
     /// Each turn brings the history up to date, reads what is in force, and sets `minReplicas` of each component's HPA

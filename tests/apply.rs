@@ -1162,6 +1162,38 @@ fn what_is_advised_below_a_floor_of_the_loop_is_its_base_and_the_floor_stays() {
     berth.run(&["rollback", "--yes"]).says(0, &["its base is 3 again", "4 objects brought back"]);
     assert_eq!(berth.spec(HPA), before);
     assert_eq!(floor(), (json!(7), json!(3), json!(7)));
+    // whoever takes the loop away takes its floors down
+    let words = ["the loop holds 7, its base is 3", "nothing to bring back"];
+    berth.run(&["rollback", "--yes"]).says(0, &words);
+    berth.run(&["rollback", "--floors"]).says(0, &["+  minReplicas: 3", "a dry run"]);
+    assert_eq!(floor(), (json!(7), json!(3), json!(7)));
+    berth.run(&["rollback", "--floors", "--yes"]).says(0, &["1 object brought back"]);
+    let hpa = berth.get(HPA);
+    assert_eq!(hpa["spec"]["minReplicas"], 3);
+    assert_eq!(hpa["metadata"]["annotations"]["plimsoll.dev/floor"], Value::Null);
+    berth.run(&["rollback", "--floors", "--yes"]).says(0, &["nothing to bring back"]);
+}
+
+#[test]
+fn rollback_by_a_record_that_is_not_the_last_is_refused() {
+    if !available("rollback_by_a_record_that_is_not_the_last_is_refused") {
+        return;
+    }
+    let berth = Berth::at("older-record");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    // as if this record were of another hour, and a colleague's held the run that the objects know
+    let record = berth.desk.path(".plimsoll/audit.jsonl");
+    let text = std::fs::read_to_string(&record).unwrap();
+    let run = berth.audit()[0]["run"].as_str().unwrap().to_owned();
+    std::fs::write(&record, text.replace(&run, "2026-01-01T00:00:00.000Z")).unwrap();
+    let versions = berth.versions();
+    let later =
+        format!("a later run, of {run}, which `.plimsoll/audit.jsonl` does not know, changed");
+    let told = berth.run(&["rollback", "--yes"]);
+    told.says(1, &[&later, "or move this record away"]);
+    assert_eq!(berth.versions(), versions);
+    std::fs::remove_file(&record).unwrap();
+    berth.run(&["rollback", "--yes"]).says(0, &["4 objects brought back"]);
 }
 
 #[test]

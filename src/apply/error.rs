@@ -177,7 +177,9 @@ impl AuditError {
             Self::File { .. } => {
                 "nothing is changed that cannot be recorded: name another place with `apply: {audit: FILE}`"
             }
-            Self::InUse { .. } => "wait until it is done, and run it again",
+            Self::InUse { .. } => {
+                "wait until it is done, or stop it while it watches (Ctrl-C): what it applied stays"
+            }
             Self::Torn { .. } => {
                 "all other lines count; what this one said stands on its object (`plimsoll.dev/previous`): look there, then delete the line"
             }

@@ -29,7 +29,7 @@ pub struct ApplyArgs {
     pub exit_code: bool,
 }
 
-/// The settings and the cluster of a verb that writes to one: the flags of `rollback`.
+/// The settings and the cluster of a verb that writes to one.
 #[derive(Debug, Clone, Args)]
 pub struct ClusterArgs {
     /// The settings file
@@ -47,6 +47,17 @@ pub struct ClusterArgs {
     /// Act: without it, nothing is changed
     #[arg(long)]
     pub yes: bool,
+}
+
+/// The flags of `rollback`.
+#[derive(Debug, Clone, Args)]
+pub struct RollbackArgs {
+    /// The settings and the cluster.
+    #[command(flatten)]
+    pub on: ClusterArgs,
+    /// Take the floors that the loop holds up down to their bases, and nothing else
+    #[arg(long)]
+    pub floors: bool,
 }
 
 impl ClusterArgs {

@@ -1,5 +1,6 @@
 //! `rollback`: what the last apply replaced is brought back, by the record or by what the objects say of themselves.
 
+mod floors;
 mod notes;
 
 use std::io::Write;
@@ -15,10 +16,10 @@ use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
 use crate::apply::{Found, Write as FieldWrite, bounds, field, floor, owner};
-use crate::cli::{ClusterArgs, RunArgs};
+use crate::cli::{RollbackArgs, RunArgs};
 use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
-use crate::commands::gather::{live_of, moment, options, settings};
+use crate::commands::gather::{moment, options, settings};
 use crate::commands::{Exit, Talk};
 use crate::config::Settings;
 use crate::render::objects::{Kind, Path};
@@ -31,27 +32,26 @@ use crate::units::counted;
 /// # Errors
 ///
 /// Wrong settings, a cluster that is lost, a record that cannot be kept.
-pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
-    let run = RunArgs { offline: true, ..args.run() };
+pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
+    let yes = args.on.yes;
+    let run = RunArgs { offline: true, ..args.on.run() };
     let settings = settings(&run)?;
     let now = moment(&run, &settings);
     let options = options(&run);
-    let mut session = Session::open(&options, &settings.audit, (now, args.yes), talk, out).await?;
+    let mut session = Session::open(&options, &settings.audit, (now, yes), talk, out).await?;
     session.settle().await?;
-    let Asked { lines, odd, complete } = asked(&session, &settings, &options).await?;
     let mut ended = Ended::default();
-    for (line, refusal) in odd {
-        ended.count(session.refuse(line, &[refusal])?);
-    }
-    for line in &lines {
-        ended.count(one(&mut session, line, &settings.rules, ("ROLLBACK", None)).await?);
-    }
+    let complete = if args.floors {
+        floors::down(&mut session, &settings, &options, &mut ended).await?
+    } else {
+        last(&mut session, &settings, &options, &mut ended).await?
+    };
     let refused = match ended.refused {
         0 => String::new(),
         count => format!(", {count} refused"),
     };
     let seen = if complete { "" } else { " of what could be read" };
-    let text = match (args.yes, ended.changed) {
+    let text = match (yes, ended.changed) {
         (_, 0) => format!("nothing to bring back{seen}{refused}"),
         (true, changed) => format!("{} brought back{refused}", counted(changed, "object")),
         (false, changed) => format!(
@@ -61,6 +61,26 @@ pub async fn run(args: &ClusterArgs, talk: &Talk, out: &mut dyn Write) -> Result
     };
     writeln!(session.out, "{text}")?;
     Ok(if complete && !session.amiss && ended.refused == 0 { Exit::Done } else { Exit::Skipped })
+}
+
+/// What the last run changed; whether everything could be asked.
+async fn last(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    options: &ClusterOptions,
+    ended: &mut Ended,
+) -> Result<bool> {
+    let Asked { lines, odd, floors, complete } = asked(session, settings, options).await?;
+    for (line, refusal) in odd {
+        ended.count(session.refuse(line, &[refusal])?);
+    }
+    for line in &lines {
+        ended.count(one(session, line, &settings.rules, ("ROLLBACK", None)).await?);
+    }
+    if lines.is_empty() {
+        floors::say(session, &floors)?;
+    }
+    Ok(complete)
 }
 
 /// One object: it must hold what we put there, or what was there before. `why` is a code, and what was seen.
@@ -328,6 +348,8 @@ struct Asked {
     lines: Vec<Line>,
     /// Whose notes nobody can read, and why.
     odd: Vec<(Line, Refusal)>,
+    /// The floors that the loop holds up.
+    floors: Vec<(Line, Raised)>,
     /// Whether everything could be asked: what is hidden may hold a note too.
     complete: bool,
 }
@@ -344,7 +366,11 @@ async fn asked(
             || settings.services.iter().any(|one| one.namespace == line.namespace)
     };
     let lines: Vec<Line> = session.lines.iter().filter(mine).cloned().collect();
-    let asked = |lines| Asked { lines, odd: Vec::new(), complete: true };
+    // what the objects say of themselves is no more than a second word where there is a record
+    let quiet = Talk { quiet: true, ..talk };
+    let told = notes::told(session, settings, options, quiet).await.ok();
+    let floors = told.as_ref().map(|told| told.floors.clone()).unwrap_or_default();
+    let asked = |lines| Asked { lines, odd: Vec::new(), floors: floors.clone(), complete: true };
     let wholes = audit::wholes(&lines);
     let known = !wholes.is_empty();
     for whole in wholes {
@@ -354,6 +380,9 @@ async fn asked(
                 "the run of {run} was in another cluster: what came before is taken"
             ));
             continue;
+        }
+        if let Some(told) = &told {
+            notes::is_the_last(told, &lines, &settings.audit)?;
         }
         if !whole.ended && !whole.left.is_empty() {
             let what = "ended before it was through: what it changed is taken back";
@@ -369,7 +398,7 @@ async fn asked(
     let empty = !session.lines.iter().any(|line| line.happened == Happened::Done);
     let says = if empty { "is empty" } else { "knows of no run here" };
     talk.say(&format!("the record {says}: what the objects say of themselves is taken"));
-    notes::told(session, settings, &live_of(settings, options, &talk).await?).await
+    notes::told(session, settings, options, talk).await
 }
 
 #[cfg(test)]

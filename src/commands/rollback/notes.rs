@@ -1,23 +1,38 @@
 //! What objects say of themselves where the record is lost: what our last change replaced, by the newest of our notes.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::Value;
 
 use super::Asked;
-use crate::apply::audit::{Changed, Line, Verb};
+use crate::apply::audit::{Changed, Happened, Line, Verb};
+use crate::apply::floor::Raised;
 use crate::apply::guard::Refusal;
 use crate::apply::server::Place;
 use crate::apply::{annotation, noted, owner, scaled};
-use crate::commands::Hinted;
-use crate::commands::apply::session::{Session, called, kind_and_name};
+use crate::commands::apply::session::{Session, called, kind_and_name, plain};
+use crate::commands::gather::live_of;
+use crate::commands::{Hinted, Talk};
 use crate::config::Settings;
-use crate::render::objects::Path as Field;
-use crate::service::live::Live;
+use crate::render::objects::{Kind, Path as Field};
+use crate::source::kubernetes::ClusterOptions;
 
 /// What the objects of the services say that the last run replaced, those with the newest note of ours, and those whose
 /// note cannot be read.
-pub(super) async fn told(session: &Session<'_>, settings: &Settings, live: &Live) -> Result<Asked> {
-    let mut all = Asked { lines: Vec::new(), odd: Vec::new(), complete: !live.is_partial() };
+///
+/// # Errors
+///
+/// A cluster that is lost, and where nothing could be read.
+pub(super) async fn told(
+    session: &Session<'_>,
+    settings: &Settings,
+    options: &ClusterOptions,
+    talk: Talk,
+) -> Result<Asked> {
+    let live = live_of(settings, options, &talk).await?;
+    let (lines, odd, floors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = Asked { lines, odd, floors, complete: !live.is_partial() };
     let mut read = 0;
     let mut denied = live.gaps.iter().find(|gap| gap.of_settings).map(|gap| Hinted {
         message: format!("nothing could be read: {}", gap.message),
@@ -33,12 +48,12 @@ pub(super) async fn told(session: &Session<'_>, settings: &Settings, live: &Live
                     let Some(object) = found.object else { continue };
                     let workload = scaled(&object).unwrap_or_else(|| seen.object.clone());
                     let of = session.line(Verb::Apply, place, workload);
-                    all.take(Line { uid: seen.uid.clone(), ..of }, &object);
+                    all.take(kind, Line { uid: seen.uid.clone(), ..of }, &object);
                 }
                 Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
                 Err(error) => {
                     let Hinted { message, hint } = called(error);
-                    session.talk.say(&format!("warning: {message}\nhint: {hint}"));
+                    talk.say(&format!("warning: {message}\nhint: {hint}"));
                     all.complete = false;
                     let message = format!("nothing could be read: {message}");
                     denied = denied.or(Some(Hinted { message, hint }));
@@ -55,7 +70,10 @@ pub(super) async fn told(session: &Session<'_>, settings: &Settings, live: &Live
 }
 
 impl Asked {
-    fn take(&mut self, line: Line, object: &Value) {
+    fn take(&mut self, kind: Kind, line: Line, object: &Value) {
+        if let Ok(Some(raised)) = Raised::of(object, kind) {
+            self.floors.push((Line { verb: Verb::Floor, whole: None, ..line.clone() }, raised));
+        }
         match note(object) {
             Ok(None) => {}
             Ok(Some((run, changes))) => self.lines.push(Line { run, changes, ..line }),
@@ -69,6 +87,26 @@ impl Asked {
             }
         }
     }
+}
+
+/// Refuses where an object was changed by a later run than all that the record knows: that one would be left, and what came before
+/// it undone.
+///
+/// # Errors
+///
+/// The later run, and what it changed.
+pub(super) fn is_the_last(told: &Asked, known: &[Line], record: &Path) -> Result<(), Hinted> {
+    let Some(newest) = told.lines.first() else { return Ok(()) };
+    let last = known.iter().filter(|line| line.happened == Happened::Done).map(|line| &line.run);
+    if last.max().is_some_and(|last| *last >= newest.run) {
+        return Ok(());
+    }
+    let objects = told.lines.iter().map(|one| format!("{} in {}", one.object, one.namespace));
+    let objects = plain(&objects.collect::<Vec<_>>().join(", "));
+    Err(Hinted {
+        message: format!("a later run, of {}, which `{}` does not know, changed {objects}", newest.run, record.display()),
+        hint: "roll back where its record is; or move this record away, and what the objects say of themselves is taken".to_owned(),
+    })
 }
 
 /// A run, and what it changed.

@@ -1,7 +1,7 @@
 //! What runs left open that ended without a word: what became of it is said, and a run that was not through is gone on with.
 
 use anyhow::Result;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Session, called, kind_and_name};
@@ -11,6 +11,9 @@ use crate::apply::{Found, annotation, field, floor, owner};
 use crate::render::objects::{Kind, Path as Field};
 use crate::service::Service;
 use crate::units::Period;
+
+/// How long after its last change a run that ended before it was through is gone on with.
+const GOES_ON: SignedDuration = SignedDuration::from_hours(24);
 
 impl Session<'_> {
     /// Looks at what runs left open that ended without a word, and says what became of it.
@@ -58,6 +61,14 @@ impl Session<'_> {
         for whole in audit::wholes(&lines) {
             let open = !whole.ended && !whole.left.is_empty();
             if open && self.stands(&whole.changed).await? == Stands::Here {
+                let newest = whole.changed.iter().map(|line| line.at).max();
+                if newest.is_some_and(|at| self.now.duration_since(at) > GOES_ON) {
+                    self.talk.say(&format!(
+                        "the run of {} ended before it was through, and too long ago to go on with it: `plimsoll rollback` first takes back what it changed",
+                        whole.name
+                    ));
+                    return Ok(());
+                }
                 let who = if self.acts() { "this run" } else { "the next with `--yes`" };
                 self.talk.say(&format!(
                     "the run of {} ended before it was through: {who} goes on with it, and `plimsoll rollback` takes back both",

@@ -1,0 +1,86 @@
+//! `rollback --floors`: who takes the loop away, or wants its floors down, takes each to what people set.
+
+use anyhow::Result;
+
+use super::{Raised, notes};
+use crate::advise::plan::{Amount, Setting};
+use crate::apply::audit::Line;
+use crate::apply::guard;
+use crate::apply::manifest::Note;
+use crate::apply::server::Place;
+use crate::apply::{Write, bounds, owner};
+use crate::commands::apply::session::{Outcome, Passed, Session, kind_and_name, plain};
+use crate::commands::apply::{Ended, restless};
+use crate::config::Settings;
+use crate::service::rules::Rules;
+use crate::source::kubernetes::ClusterOptions;
+
+/// Takes all of them down; whether everything could be asked.
+///
+/// # Errors
+///
+/// A cluster that is lost, a record that cannot be kept.
+pub(super) async fn down(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    options: &ClusterOptions,
+    ended: &mut Ended,
+) -> Result<bool> {
+    let told = notes::told(session, settings, options, *session.talk).await?;
+    for (line, _) in &told.floors {
+        ended.count(one(session, line, &settings.rules).await?);
+    }
+    Ok(told.complete)
+}
+
+/// One floor: read, judged, rehearsed, taken down.
+async fn one(session: &mut Session<'_>, line: &Line, rules: &Rules) -> Result<Outcome> {
+    let Some((kind, name)) = kind_and_name(&line.object) else { return Ok(Outcome::Same) };
+    let Some(behind) = kind_and_name(&line.workload) else {
+        return session.refuse(line.clone(), &[super::unknown(&line.workload)]);
+    };
+    let place = Place { namespace: &line.namespace, kind, name };
+    for _ in 0..2 {
+        let Some(found) = session.find(place, behind, line).await? else {
+            return Ok(Outcome::Refused);
+        };
+        let raised = found.object.as_ref().map(|object| Raised::of(object, kind));
+        let Some(Ok(Some(Raised { base, set, .. }))) = raised else { return Ok(Outcome::Same) };
+        let [path, _] = bounds(kind);
+        let object = found.object.clone().unwrap_or_default();
+        let moved = (Amount::Count(set), Amount::Count(base));
+        let writes = [Write {
+            took_over: owner::others(&object, &path),
+            reasons: vec!["ROLLBACK".to_owned()],
+            ..Write::new(Setting::MinReplicas, path, moved)
+        }];
+        if let Err(refusal) = guard::rollback(&found, &writes, rules) {
+            return session.refuse(line.clone(), &[refusal]);
+        }
+        let line = line.clone();
+        let passed =
+            Passed { place, object: &object, writes: &writes, note: Note::Floor(None), line };
+        match session.deliver(passed).await? {
+            Outcome::Again => {}
+            outcome => return Ok(outcome),
+        }
+    }
+    session.refuse(line.clone(), &[restless()])
+}
+
+/// Names them, where there is nothing else to bring back.
+///
+/// # Errors
+///
+/// Where it cannot be written.
+pub(super) fn say(session: &mut Session<'_>, floors: &[(Line, Raised)]) -> Result<()> {
+    for (line, Raised { base, set, .. }) in floors {
+        let object = plain(&format!("{} in {}", line.object, line.namespace));
+        let way = "`plimsoll rollback --floors` takes it down";
+        writeln!(
+            session.out,
+            "floor    {object}: the loop holds {set}, its base is {base}; {way}"
+        )?;
+    }
+    Ok(())
+}
