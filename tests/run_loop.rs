@@ -316,6 +316,83 @@ fn a_floor_that_a_person_set_to_what_the_loop_once_set_is_theirs() {
     );
 }
 
+#[test]
+fn what_is_advised_under_a_floor_of_the_loop_becomes_its_base_and_the_two_do_not_fight() {
+    if !available("what_is_advised_under_a_floor_of_the_loop_becomes_its_base") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-both", now, 150.0);
+    let settings = berth.folder.path().join("plimsoll.yaml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replace("hold: 30m}", "hold: 30m, apply: true}")).unwrap();
+    let (args, mut turns) = (berth.args(), Turns::new());
+    let (mut high, mut base) = (0, 0);
+    // hour after hour, past every cool-down
+    for hour in 0..6 {
+        let at = now + hour * HOUR;
+        berth.write_file(at, 150.0);
+        for _ in 0..3 {
+            turns.take(&args, at).unwrap();
+            let hpa = berth.get(HPA);
+            let note = hpa["metadata"]["annotations"]["plimsoll.dev/floor"].as_str().unwrap();
+            let note: Value = serde_json::from_str(note).unwrap();
+            let now = (berth.floor(), note["base"].as_u64().unwrap());
+            assert!(now.0 >= high && now.1 >= base, "{now:?} after {high} {base}: {}", turns.said);
+            (high, base) = now;
+        }
+    }
+    // what the row says in steps, and what the next minutes ask for
+    assert!(high >= 9 && (5..=high).contains(&base), "{high} {base}: {}", turns.said);
+    let applied = berth.audit().into_iter().filter(|line| line["verb"] == "Apply");
+    let mut changes = applied.filter(|line| line["happened"] == "Done");
+    let all = changes.next().unwrap()["changes"].clone();
+    let mut all = all.as_array().unwrap().iter();
+    let first = all.find(|one| one["setting"] == "minReplicas").unwrap();
+    assert_eq!(first["from"], BASE);
+    assert!(first["floor"].as_u64() >= Some(6), "{first}");
+}
+
+#[test]
+fn a_turn_that_may_read_nothing_has_failed() {
+    if !available("a_turn_that_may_read_nothing_has_failed") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-blind", now, 150.0);
+    let mut args = berth.args();
+    args.on.context = Some("stranger".to_owned());
+    args.on.kubeconfig = Some(berth.cluster.path("stranger.kubeconfig"));
+    let failed = Turns::new().take(&args, now).unwrap_err();
+    assert!(failed.starts_with("nothing could be read: cannot list"), "{failed}");
+    assert_eq!(berth.floor(), BASE);
+}
+
+#[test]
+fn a_floor_that_others_keep_putting_back_is_raised_once_more_and_then_left_to_them_for_a_while() {
+    if !available("a_floor_that_others_keep_putting_back_is_raised_once_more") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-sync", now, 150.0);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    let mut floors = Vec::new();
+    for turn in 0..5 {
+        turns.take(&args, now + turn * 60).unwrap();
+        floors.push(berth.floor());
+        if turn == 2 {
+            let words = "`kubectl-patch` put the 6 of";
+            assert!(turns.said.contains(words), "{}", turns.said);
+        }
+        berth.patch(HPA, &json!({"spec": {"minReplicas": 3}}));
+    }
+    assert_eq!(floors, [6, 6, 3, 3, 3], "{}", turns.said);
+    // after the hold time it is tried again
+    berth.write_file(now + HOUR, 150.0);
+    turns.take(&args, now + HOUR).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+}
+
 /// KEDA's object on the API in the place of its HPA, and the HPA that KEDA makes of it.
 fn keda(berth: &Berth) {
     let (cluster, namespace) = (&berth.cluster, berth.namespace);

@@ -20,6 +20,9 @@ pub struct Raised {
     pub set: u32,
     /// When.
     pub at: Timestamp,
+    /// Whether that was once more, after somebody had put back what was set a moment before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 impl Raised {
@@ -54,6 +57,17 @@ impl Raised {
         let now = field::amount(object, kind, Setting::MinReplicas, &path);
         let is_there = |note: &Self| now == Some(Amount::Count(note.set));
         Ok(Self::noted(object, &path)?.filter(is_there))
+    }
+
+    /// The note of a floor of ours that another manager put back since, and who did.
+    #[must_use]
+    pub fn put_back(object: &Value, kind: Kind) -> Option<(Self, String)> {
+        let [path, _] = bounds(kind);
+        let note = object["metadata"]["annotations"][annotation::FLOOR].as_str()?;
+        let note: Self = serde_json::from_str(note).ok()?;
+        let now = field::amount(object, kind, Setting::MinReplicas, &path)?;
+        let lowered = now.figure() < u64::from(note.set);
+        Some((note, owner::others(object, &path).pop()?)).filter(|_| lowered)
     }
 
     /// Whether sending `to` asks once more for what the server did not do: it made `now` of what was sent.
@@ -103,7 +117,7 @@ mod tests {
     #[test]
     fn a_floor_that_somebody_changed_is_theirs() {
         let at = "2026-11-23T01:00:00Z".parse().unwrap();
-        let note = Raised { base: 3, set: 6, at };
+        let note = Raised { base: 3, set: 6, at, again: false };
         let with = |note: &str, floor: u32| json!({"metadata": {"annotations": {annotation::FLOOR: note}}, "spec": {"minReplicas": floor}});
         let kind = Kind::HorizontalPodAutoscaler;
         let ours = |object: &Value| Raised::of(object, kind);
@@ -131,7 +145,7 @@ mod tests {
     #[test]
     fn what_the_server_did_not_do_is_asked_for_in_vain_and_less_of_it_is_not() {
         let at = "2026-11-23T01:00:00Z".parse().unwrap();
-        let sent = |set| Raised { base: 3, set, at };
+        let sent = |set| Raised { base: 3, set, at, again: false };
         // it made 4 of 6
         assert_eq!([5, 6, 7].map(|to| sent(6).is_vain(4, to)), [false, true, true]);
         assert!(!sent(6).is_vain(4, 3));

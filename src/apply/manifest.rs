@@ -268,7 +268,8 @@ mod tests {
 
     #[test]
     fn the_note_of_a_floor_outlives_all_but_who_sets_the_floor() {
-        let raised = Raised { base: 3, set: 6, at: "2026-11-23T01:00:00Z".parse().unwrap() };
+        let at = "2026-11-23T01:00:00Z".parse().unwrap();
+        let raised = Raised { base: 3, set: 6, at, again: false };
         let kind = Kind::HorizontalPodAutoscaler;
         let mut object = hpa();
         object["metadata"]["annotations"] =

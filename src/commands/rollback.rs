@@ -287,7 +287,7 @@ fn put_back(changes: &[Changed], writes: &mut [FieldWrite], at: Timestamp) -> Op
     let write = writes.iter_mut().find(|write| write.setting == Setting::MinReplicas)?;
     let base = count(write.to).filter(|base| (1..set).contains(base))?;
     write.to = Amount::Count(set);
-    Some(Raised { base, set, at })
+    Some(Raised { base, set, at, again: false })
 }
 
 /// The write that undoes a change.
@@ -421,7 +421,7 @@ mod tests {
     /// An autoscaler of ours alone, whose floor the loop raised from `base`.
     fn raised(base: u32, floor: u32, most: u32) -> Value {
         let at = "2026-11-23T01:00:00Z".parse().unwrap();
-        let note = Raised { base, set: floor, at }.text();
+        let note = Raised { base, set: floor, at, again: false }.text();
         json!({"metadata": {"annotations": {annotation::FLOOR: note}},
             "spec": {"minReplicas": floor, "maxReplicas": most}})
     }

@@ -71,8 +71,10 @@ pub(super) fn live_changed(s: &Situation<'_>) -> Checked {
     if metadata["uid"] != seen.uid.as_str() {
         return no("it was deleted and made again since the plan", hint);
     }
+    // the loop moves what is there, advice what people set
+    let held = if s.floor.is_some() { field::amount } else { floor::in_force };
     for field in s.fields() {
-        let now = floor::in_force(object, s.change.kind, field.setting, &field.path);
+        let now = held(object, s.change.kind, field.setting, &field.path);
         if now != Some(field.from) {
             let now = now.map_or_else(|| "not set".to_owned(), |now| now.to_string());
             return no(format!("`{}` is {now}, the plan saw {}", field.path, field.from), hint);

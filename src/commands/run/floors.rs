@@ -1,6 +1,7 @@
 //! One floor: read, decided, judged, rehearsed, moved.
 
 use anyhow::Result;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::turn::{Memory, Seen, Turned};
@@ -136,7 +137,9 @@ async fn stepped(
         held(session, memory, &subject, bounds, (seen.asked, doubt))?;
         return Ok((Outcome::Same, Some((seen, false))));
     }
-    if let Some(vain) = in_vain(session, run, (bounds, note), to) {
+    let put_back = found.object.as_ref().and_then(|object| Raised::put_back(object, change.kind));
+    let vain = in_vain(session, run, (bounds, note), to);
+    if let Some(vain) = vain.or_else(|| put_back_twice(session, run, put_back.as_ref(), bounds)) {
         memory.say(session.out, &subject, "in vain", &format!("held     {subject} {vain}"))?;
         return Ok((Outcome::Refused, Some((seen, false))));
     }
@@ -171,9 +174,28 @@ fn in_vain(
 ) -> Option<String> {
     let Raised { set, at, .. } = note.filter(|note| note.is_vain(floor, to))?;
     let hold = run.settings.rounds.hold;
-    (0..hold.0).contains(&session.now.duration_since(at).as_secs()).then(|| {
+    lately(session, run, at).then(|| {
         format!("at {floor}, base {base}: the server made that of the {set} sent at {at:.0}; it is tried again {hold} later")
     })
+}
+
+/// Why a floor is not sent: it was put back a moment ago, and once more after it was raised again.
+fn put_back_twice(
+    session: &Session<'_>,
+    run: &Run,
+    put_back: Option<&(Raised, String)>,
+    Bounds { floor, .. }: Bounds,
+) -> Option<String> {
+    let (note, who) = put_back.filter(|(note, _)| note.again)?;
+    let hold = run.settings.rounds.hold;
+    lately(session, run, note.at).then(|| {
+        format!("at {floor}: `{who}` put the {} of {:.0} back, and the one before it; it is tried again {hold} later", note.set, note.at)
+    })
+}
+
+/// Whether a floor was moved within the hold time.
+fn lately(session: &Session<'_>, run: &Run, at: Timestamp) -> bool {
+    (0..run.settings.rounds.hold.0).contains(&session.now.duration_since(at).as_secs())
 }
 
 /// Says once why a floor is not raised further or not taken back, or why nothing can be said of one.
@@ -260,7 +282,10 @@ async fn delivered(
     line.guards = passed.into_iter().map(str::to_owned).collect();
     line.said = vec![format!("base {}", bounds.base)];
     let base = bounds.base;
-    let note = Note::Floor((to > base).then_some(Raised { base, set: to, at: session.now }));
+    let again = Raised::put_back(&object, change.kind);
+    let again = to > bounds.floor && again.is_some_and(|(note, _)| lately(session, run, note.at));
+    let raised = Raised { base, set: to, at: session.now, again };
+    let note = Note::Floor((to > base).then_some(raised));
     let passed = Passed { place, object: &object, writes: &writes, note, line };
     let outcome = session.deliver(passed).await?;
     session.booked.extend(books.filter(|_| outcome == Outcome::Changed));

@@ -48,6 +48,8 @@ pub struct Metrics {
     pub refused: u64,
     /// Objects that the plan changed, where the settings let it.
     pub applied: u64,
+    /// Components without a floor to move in the last turn, and calls that came to nothing.
+    pub left: u64,
     /// Objects of those that are watched now.
     pub watched: u64,
     /// Objects of those that were taken back.
@@ -84,6 +86,7 @@ impl Shared {
         metrics.moves[1] += turned.taken_back;
         metrics.refused += turned.refused;
         metrics.applied += turned.applied;
+        metrics.left = turned.left;
         metrics.floors = turned.floors;
     }
 
@@ -190,6 +193,7 @@ impl Metrics {
             "Objects changed as advised, where the settings say `run: {apply: true}`.",
             "Objects of those that are watched now.",
             "Objects of those that were taken back, since they failed.",
+            "Components without a floor to move in the last turn, and calls that came to nothing.",
         ];
         let moves = by("direction", ["up", "down"], self.moves);
         vec![
@@ -201,6 +205,7 @@ impl Metrics {
             ("applied_total", "counter", help[5], plain(self.applied)),
             ("watched_objects", "gauge", help[6], plain(self.watched)),
             ("rolled_back_total", "counter", help[7], plain(self.rolled_back)),
+            ("left_components", "gauge", help[8], plain(self.left)),
         ]
     }
 }

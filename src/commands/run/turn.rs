@@ -14,9 +14,10 @@ use crate::cli::LoopArgs;
 use crate::commands::apply::one;
 use crate::commands::apply::session::{Outcome, Session};
 use crate::commands::gather::{Ask, Run, gather_asking, options};
-use crate::commands::{Talk, failure};
+use crate::commands::{Hinted, Talk, failure};
 use crate::past::floor;
 use crate::render::objects::objects;
+use crate::service::live::Workload;
 use crate::service::rules::Rounds;
 
 /// What was said before, so that it is said once, a line an object at most; and what is watched.
@@ -202,6 +203,7 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
             }
         }
     }
+    told(run, &turned)?;
     if run.settings.rounds.apply && damage.is_none() {
         follow(session, run, memory, (&mut turned, &mut calls)).await?;
     }
@@ -216,6 +218,19 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
         }
     }
     Ok(turned)
+}
+
+/// A turn that may read nothing is none: who is asked whether all is well must say so.
+fn told(run: &Run, turned: &Turned) -> Result<()> {
+    let unknown = |workload: &Workload| workload.scaler.is_none();
+    let nothing = turned.floors.is_empty() && run.live.workloads.values().all(unknown);
+    match run.live.gaps.first().filter(|_| nothing) {
+        None => Ok(()),
+        Some(gap) => {
+            let message = format!("nothing could be read: {}", gap.message);
+            Err(Hinted { message, hint: gap.hint.clone() }.into())
+        }
+    }
 }
 
 /// Calls that came to nothing: the other objects are gone on with, until it happens a second time.

@@ -159,9 +159,11 @@ impl Session<'_> {
 
 /// What became of a change whose outcome nobody wrote down.
 fn became(line: &Line, kind: Kind, object: &Value) -> (Happened, &'static str) {
+    // advice goes by what people set, all else by what is there
+    let held = if line.verb == Verb::Apply { floor::in_force } else { field::amount };
     let holds = |wanted: fn(&Changed) -> &Value| {
         line.changes.iter().all(|one| {
-            let is = floor::in_force(object, kind, one.setting, &Field::read(&one.field));
+            let is = held(object, kind, one.setting, &Field::read(&one.field));
             is.is_some_and(|is| field::json(is) == *wanted(one))
         })
     };
