@@ -16,14 +16,19 @@ pub fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
 /// Requests and limits of a container; what is not requested is requested as much as it is limited.
 #[must_use]
 pub fn amounts(container: &Value) -> (Amounts, Amounts) {
-    let of = |group: &str| {
-        let group = &container["resources"][group];
-        let cpu = group["cpu"].as_str().and_then(|cpu| cpu.parse::<Millicores>().ok());
-        let memory = group["memory"].as_str().and_then(|memory| memory.parse::<Bytes>().ok());
-        Amounts { cpu, memory }
-    };
-    let (requests, limits) = (of("requests"), of("limits"));
+    let (requests, limits) = stated(container);
     (or(requests, limits), limits)
+}
+
+/// Requests and limits as they stand, of a container or of the pod as a whole.
+fn stated(of: &Value) -> (Amounts, Amounts) {
+    (figures(&of["resources"]["requests"]), figures(&of["resources"]["limits"]))
+}
+
+fn figures(group: &Value) -> Amounts {
+    let cpu = group["cpu"].as_str().and_then(|cpu| cpu.parse::<Millicores>().ok());
+    let memory = group["memory"].as_str().and_then(|memory| memory.parse::<Bytes>().ok());
+    Amounts { cpu, memory }
 }
 
 /// A quantity of a container as it is spelt: `requests` or `limits`, and `cpu` or `memory`.
@@ -41,7 +46,13 @@ pub fn class(pod: &Value) -> &'static str {
 /// The same once the limit ranges gave what is not stated, as they do before a quota counts.
 fn class_under(pod: &Value, ranges: &[LimitRange]) -> &'static str {
     let given = |container| given(container, ranges);
-    let all: Vec<(Amounts, Amounts)> = containers(pod).chain(first(pod)).map(given).collect();
+    // what is asked for as a whole is all that counts
+    let of_all = stated(pod) != <(Amounts, Amounts)>::default();
+    let all: Vec<(Amounts, Amounts)> = if of_all {
+        vec![asks(pod, ranges)]
+    } else {
+        containers(pod).chain(first(pod)).map(given).collect()
+    };
     let whole = |(requests, limits): &(Amounts, Amounts)| {
         limits.cpu.is_some() && limits.memory.is_some() && requests == limits
     };
@@ -54,18 +65,44 @@ fn class_under(pod: &Value, ranges: &[LimitRange]) -> &'static str {
     }
 }
 
-/// What the whole pod requests and may not exceed, once the limit ranges have given it what it does not state: the sum of
-/// its containers, and at least what the largest that prepares it needs.
+/// What the whole pod requests and may not exceed, once the limit ranges have given it what it does not state, and with what
+/// its sandbox takes (Kubernetes: "Resource sharing within containers", "Pod-level resources", "Pod Overhead").
 #[must_use]
 pub fn asks(pod: &Value, ranges: &[LimitRange]) -> (Amounts, Amounts) {
-    let given = |container| given(container, ranges);
-    let (stays, prepares): (Vec<_>, Vec<_>) =
-        first(pod).partition(|container| container["restartPolicy"] == "Always");
-    let zero = (Amounts::default(), Amounts::default());
-    let sum =
-        containers(pod).chain(stays).map(given).fold(zero, |a, b| (add(a.0, b.0), add(a.1, b.1)));
-    let largest = prepares.into_iter().map(given);
-    largest.fold(sum, |a, b| (most(a.0, b.0), most(a.1, b.1)))
+    let sum = together(pod, ranges);
+    let whole = stated(pod);
+    // what is asked for as a whole stands for what its containers come to
+    let requests = or(or(whole.0, sum.0), whole.1);
+    let limits = or(whole.1, sum.1);
+    let sandbox = figures(&pod["overhead"]);
+    // what has no limit has none with it either
+    let beyond =
+        Amounts { cpu: limits.cpu.and(sandbox.cpu), memory: limits.memory.and(sandbox.memory) };
+    (add(requests, sandbox), add(limits, beyond))
+}
+
+/// What its containers come to: the sum of those that stay, and at least what any that prepares it needs beside those that
+/// were started before it and stay.
+fn together(pod: &Value, ranges: &[LimitRange]) -> (Amounts, Amounts) {
+    let both = |join: fn(Amounts, Amounts) -> Amounts| {
+        move |a: (Amounts, Amounts), b: (Amounts, Amounts)| (join(a.0, b.0), join(a.1, b.1))
+    };
+    let mut stay = (Amounts::default(), Amounts::default());
+    let mut largest = stay;
+    for container in first(pod) {
+        let beside = both(add)(stay, given(container, ranges));
+        largest = both(most)(largest, beside);
+        if stays(container) {
+            stay = beside;
+        }
+    }
+    let all = containers(pod).map(|container| given(container, ranges));
+    both(most)(all.fold(stay, both(add)), largest)
+}
+
+/// Whether a container that prepares the pod stays beside the others (Kubernetes, "Sidecar Containers").
+fn stays(container: &Value) -> bool {
+    container["restartPolicy"] == "Always"
 }
 
 /// The limit range that would keep such a pod out, and which part of the pod it minds.
@@ -281,6 +318,41 @@ mod tests {
         let mut mesh = of("mesh", 60);
         mesh["restartPolicy"] = json!("Always");
         assert_eq!(with(mesh), memory(700));
+    }
+
+    #[test]
+    fn what_prepares_a_pod_needs_its_room_beside_what_was_started_before_it_and_stays() {
+        let mut mesh = of("mesh", 1024);
+        mesh["restartPolicy"] = json!("Always");
+        let limit = |first: Value| {
+            let pod =
+                json!({"initContainers": first, "containers": [of("app", 512), of("log", 64)]});
+            asks(&pod, &[]).1
+        };
+        // 1Gi stays, 2Gi copies beside it; then 1Gi, 512Mi and 64Mi run
+        assert_eq!(limit(json!([mesh, of("copies", 2048)])), memory(3072));
+        // what starts after the copying is not there yet
+        assert_eq!(limit(json!([of("copies", 2048), mesh])), memory(2048));
+        assert_eq!(limit(json!([mesh, of("copies", 64)])), memory(1600));
+        assert_eq!(limit(json!([mesh, of("copies", 64), mesh, of("moves", 128)])), memory(2624));
+    }
+
+    #[test]
+    fn what_is_asked_for_as_a_whole_stands_for_the_sum_and_a_sandbox_comes_on_top() {
+        let mut pod = json!({"containers": [of("app", 512), of("log", 64)]});
+        pod["resources"] = json!({"limits": {"memory": "1Gi"}});
+        // requests that are not stated are those of the containers
+        assert_eq!(asks(&pod, &[]), (memory(576), memory(1024)));
+        assert_eq!(class(&pod), "Burstable");
+        pod["resources"] = json!({"requests": {"memory": "2Gi"}});
+        assert_eq!(asks(&pod, &[]).0, memory(2048));
+        let whole = json!({"cpu": "1", "memory": "1Gi"});
+        pod["resources"] = json!({"requests": whole, "limits": whole});
+        assert_eq!(class(&pod), "Guaranteed");
+        let bare = json!({"containers": [{"name": "app"}], "resources": {"limits": {"memory": "1Gi"}},
+            "overhead": {"cpu": "250m", "memory": "120Mi"}});
+        let cpu = Some(Millicores(250));
+        assert_eq!(asks(&bare, &[]), (Amounts { cpu, ..memory(1144) }, memory(1144)));
     }
 
     #[test]
