@@ -2,6 +2,7 @@
 //! validated; `config` reads it from `plimsoll.yaml`.
 
 pub mod live;
+pub mod needs;
 pub mod pod;
 pub mod rules;
 

@@ -18,7 +18,7 @@ use fake::Fake;
 use harbour::{AT, Desk, JARVIS, allow, settings};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::history::Signal;
-use plimsoll::service::live::{Budget, Claim, Live, Scaler, Share};
+use plimsoll::service::live::{Budget, Claim, Counted, Live, Scaler, Share, Taken};
 use plimsoll::source::kubernetes::{ClusterOptions, live_state};
 use plimsoll::units::{Bytes, Millicores};
 use plimsoll::{config, service};
@@ -82,10 +82,10 @@ fn what_a_change_must_fit_into_is_read_too() {
     assert_eq!(budgets("redis"), []);
     let around = &live.namespaces["around"];
     let [quota] = around.quotas.as_deref().unwrap() else { panic!("{around:?}") };
-    assert_eq!((quota.hard.pods, quota.used.pods), (Some(20), Some(8)));
-    assert_eq!(quota.hard.requests.cpu, Some(Millicores(8000)));
+    assert_eq!(quota.counts[&Counted::Pods], Taken { hard: 20, used: 8 });
     // 4 x 600m, 3 x 500m and the 100m by default of their mesh, 100m of Redis
-    assert_eq!(quota.used.requests.cpu, Some(Millicores(2400 + 1800 + 100)));
+    let used = 2400 + 1800 + 100;
+    assert_eq!(quota.counts[&Counted::CpuRequests], Taken { hard: 8000, used });
     let [limits] = around.limits.as_deref().unwrap() else { panic!("{around:?}") };
     assert_eq!((limits.max.memory, limits.min.cpu), (Some(Bytes(2 << 30)), Some(Millicores(50))));
     let claim = Claim {
@@ -100,12 +100,12 @@ fn what_a_change_must_fit_into_is_read_too() {
     assert_eq!(node.allocatable.cpu, Some(Millicores(3920)));
     assert_eq!((node.pods, node.zone.as_deref(), node.schedulable), (Some(110), Some("a"), false));
 
-    // and the advice says what does not fit: 6 cores less the 1.9 of the others are six pods of 600m
+    // and the advice says what does not fit: ten pods of 600m, five of 600m and Redis in 6 cores
     let less = r#"{"spec": {"hard": {"requests.cpu": "6"}}}"#;
     let patch = ["patch", "quota/share", "-n", "around", "--type=merge", "-p", less];
     assert!(cluster.kubectl(&patch).status.success());
     cluster.wait("the new quota", || says("quota/share", "{.status.hard.requests\\.cpu}", b"6"));
-    let enough = "CPU requests of quota `share` are enough for 6";
+    let enough = "api, worker, redis: with 10, 5, 1 pods at most they ask for 9100m together, and CPU requests of quota `share` leave them 6";
     Desk::of(&["around"]).plan(&cluster, "admin").says(3, &["ROOM", enough]);
 }
 

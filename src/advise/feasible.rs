@@ -4,32 +4,54 @@
 //! that binds is a finding that says how much fits. What nobody told is no limit here; that it was not told is said
 //! where the cluster is read.
 
+mod quota;
+
 use serde_json::{Value, json};
 
 use crate::advise::findings;
 use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, ServicePlan, Setting, Severity,
 };
-use crate::service::live::{Amounts, LimitRange, Live, Namespace, Node, Quota, Scaler, Workload};
-use crate::service::pod::{asks, is_counted, may_come_to, outside, unstated};
+use crate::service::live::{Amounts, Live, Namespace, Node, Scaler, Workload};
+use crate::service::needs::Needs;
+use crate::service::pod::{asks, may_come_to, outside};
 use crate::service::{Component, Service};
 use crate::units::counted;
 
-/// Adds what the cluster has no room for to the findings of a plan.
-pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
+/// Adds what the cluster has no room for to the findings of each plan. What the components of one namespace ask for
+/// together is found once, with the first service that has a part in it.
+pub fn add(plans: &mut [(&mut ServicePlan, &Service)], live: &Live) {
+    let mut all: Vec<(&str, Advised<'_>)> = Vec::new();
+    for (plan, service) in plans.iter_mut() {
+        let advised = alone(plan, service, live);
+        all.extend(advised.into_iter().map(|one| (service.namespace.as_str(), one)));
+    }
+    for (name, namespace) in &live.namespaces {
+        let here = all.iter().filter(|(of, _)| of == name);
+        let here: Vec<&Advised<'_>> = here.map(|(_, advised)| advised).collect();
+        let ranges = namespace.limits.as_deref().unwrap_or_default();
+        let quotas = namespace.quotas.iter().flatten();
+        for (service, found) in quotas.flat_map(|quota| quota::over(&here, quota, ranges)) {
+            if let Some((plan, _)) = plans.iter_mut().find(|(_, one)| one.name == service) {
+                findings::add(plan, vec![found]);
+            }
+        }
+    }
+}
+
+/// Adds what there is to say of each component alone, and gives what each would be.
+fn alone<'a>(plan: &mut ServicePlan, service: &'a Service, live: &Live) -> Vec<Advised<'a>> {
     let mut found = Vec::new();
+    let mut all = Vec::new();
+    let namespace = live.namespaces.get(&service.namespace);
+    let ranges = namespace.and_then(|namespace| namespace.limits.as_deref()).unwrap_or_default();
     for component in &service.components {
         let Some(workload) = live.workload(&service.name, &component.name) else { continue };
-        let namespace = live.namespaces.get(&service.namespace);
-        let ranges = namespace.and_then(|namespace| namespace.limits.as_deref());
-        let ranges = ranges.unwrap_or_default();
-        let Some(advised) = Advised::of(plan, component, workload, ranges) else { continue };
-        let quotas = namespace.and_then(|namespace| namespace.quotas.as_ref());
-        let counts = |quota: &&Quota| is_counted(&advised.pod, &quota.scopes, ranges);
-        for quota in quotas.into_iter().flatten().filter(counts) {
-            found.extend(over_quota(&advised, quota));
-            found.extend(not_counted(&advised, quota, ranges));
-        }
+        let Some(advised) = Advised::of(plan, (service, component), workload, namespace) else {
+            continue;
+        };
+        let quotas = namespace.iter().flat_map(|namespace| namespace.quotas.iter().flatten());
+        found.extend(quotas.filter_map(|quota| quota::not_counted(&advised, quota, ranges)));
         if let Some((range, _)) = outside(&advised.pod, ranges) {
             let message = format!(
                 "{}: its advised size is outside of limit range `{}` ({})",
@@ -46,11 +68,13 @@ pub fn add(plan: &mut ServicePlan, service: &Service, live: &Live) {
         found.extend(sized_by_a_vpa(plan, &advised, workload));
         found.extend(counted_by_memory(plan, &advised, workload));
         found.extend(raised_by_the_loop(&advised, workload));
+        all.push(advised);
     }
     for one in plan.recommendations.iter_mut().filter(|one| one.setting == Setting::Storage) {
-        found.extend(not_expandable(one, live.namespaces.get(&service.namespace)));
+        found.extend(not_expandable(one, namespace));
     }
     findings::add(plan, found);
+    all
 }
 
 /// Holds a volume whose class does not let it grow: the server refuses the larger claim.
@@ -77,27 +101,30 @@ fn not_expandable(one: &mut Recommendation, namespace: Option<&Namespace>) -> Op
 
 /// What a component would be with every target taken over.
 struct Advised<'a> {
+    service: &'a str,
     name: &'a str,
-    /// Pods that are asked for now.
-    running: u64,
     /// The fewest and the most pods.
     least: u64,
     most: u64,
     /// One pod as it would be.
     pod: Value,
-    /// What one pod requests and is limited to, now and then.
-    now: (Amounts, Amounts),
-    then: (Amounts, Amounts),
+    /// What one pod requests then.
+    requests: Amounts,
+    /// What one pod and its claims ask of quotas then.
+    then: Needs,
+    /// What the pods of now and their claims take of them.
+    held: Needs,
 }
 
 impl<'a> Advised<'a> {
     /// `None`: what runs is not known.
     fn of(
         plan: &ServicePlan,
-        component: &'a Component,
+        (service, component): (&'a Service, &'a Component),
         workload: &Workload,
-        ranges: &[LimitRange],
+        namespace: Option<&Namespace>,
     ) -> Option<Self> {
+        let ranges = namespace.and_then(|one| one.limits.as_deref()).unwrap_or_default();
         let running = u64::from(workload.replicas?);
         let container = workload.container.as_ref()?;
         let target = |setting: Setting| {
@@ -122,13 +149,19 @@ impl<'a> Advised<'a> {
                 }
             }
         }
+        let claims = Needs::of_claims(&workload.claims);
+        let left = namespace.map_or(0, |namespace| {
+            namespace.claims_left(&component.target.name, &workload.claims, running)
+        });
+        let now = Needs::of_pod(&workload.pod, ranges).times(running);
         Some(Self {
+            service: &service.name,
             name: &component.name,
-            running,
             least: count(Setting::MinReplicas).or(replicas).unwrap_or(running),
             most: count(Setting::MaxReplicas).or(replicas).unwrap_or(running).max(running),
-            now: asks(&workload.pod, ranges),
-            then: asks(&pod, ranges),
+            requests: asks(&pod, ranges).0,
+            then: Needs::of_pod(&pod, ranges).and(&claims),
+            held: now.and(&claims.times(running.saturating_add(left))),
             pod,
         })
     }
@@ -145,51 +178,6 @@ fn warning(message: String, remedy: &str) -> Finding {
     Finding { severity: Severity::Warning, code: Code::Room, message, remedy: remedy.to_owned() }
 }
 
-/// A quota that ends before the most pods are there; one finding, for the resource of which the fewest fit.
-fn over_quota(advised: &Advised<'_>, quota: &Quota) -> Option<Finding> {
-    let cpu = |of: Amounts| of.cpu.map(|cpu| cpu.0);
-    let memory = |of: Amounts| of.memory.map(|memory| memory.0);
-    let (hard, used, then, now) = (&quota.hard, &quota.used, advised.then, advised.now);
-    let each = |what, [hard, used, then, now]: [Amounts; 4]| {
-        let of = |figure: fn(Amounts) -> Option<u64>| [hard, used, then, now].map(figure);
-        [(format!("CPU {what}"), of(cpu)), (format!("memory {what}"), of(memory))]
-    };
-    let pods = [hard.pods.map(u64::from), used.pods.map(u64::from), Some(1), Some(1)];
-    let resources = each("requests", [hard.requests, used.requests, then.0, now.0])
-        .into_iter()
-        .chain(each("limits", [hard.limits, used.limits, then.1, now.1]))
-        .chain([("pods".to_owned(), pods)]);
-    let fit = |(what, [hard, used, each, now]): (String, [Option<u64>; 4])| {
-        let (hard, each) = (hard?, each.filter(|each| *each > 0)?);
-        // what others take of it; our pods of today give theirs back
-        let others =
-            used.unwrap_or(0).saturating_sub(now.unwrap_or(0).saturating_mul(advised.running));
-        Some((hard.saturating_sub(others) / each, what))
-    };
-    let (fits, what) = resources.filter_map(fit).min()?;
-    (fits < advised.most).then(|| {
-        warning(
-            format!(
-                "{}: {} pods are advised at most, and {what} of quota `{}` are enough for {fits}",
-                advised.name, advised.most, quota.name
-            ),
-            "raise the quota before the pods are needed: the server refuses them one by one",
-        )
-    })
-}
-
-/// A quota that counts what a container does not state.
-fn not_counted(advised: &Advised<'_>, quota: &Quota, ranges: &[LimitRange]) -> Option<Finding> {
-    let (container, what) = unstated(&advised.pod, quota, ranges)?;
-    Some(warning(
-        format!(
-            "{}: quota `{}` counts {what}, and container `{container}` states none: the server makes no new pod",
-            advised.name, quota.name
-        ),
-        "state it for every container, or give a limit range a default",
-    ))
-}
-
 /// Nodes that could not hold the most pods even if nothing else ran on them.
 fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
     let schedulable: Vec<&Node> = nodes.iter().filter(|node| node.schedulable).collect();
@@ -198,7 +186,7 @@ fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
         _ => u64::MAX,
     };
     let holds = |node: &&Node| {
-        let (all, each) = (node.allocatable, advised.then.0);
+        let (all, each) = (node.allocatable, advised.requests);
         times(all.cpu.map(|cpu| cpu.0), each.cpu.map(|cpu| cpu.0))
             .min(times(all.memory.map(|of| of.0), each.memory.map(|of| of.0)))
             .min(node.pods.map_or(u64::MAX, u64::from))
@@ -305,7 +293,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::render::example;
-    use crate::service::live::{Budget, Claim, Container, Hpa, QuotaAmounts, Scope, Share, Vpa};
+    use crate::service::live::{
+        Budget, Claim, Container, Counted, Hpa, LimitRange, Quota, Scope, Share, Taken, Vpa,
+    };
     use crate::units::{Bytes, Millicores};
 
     /// The example's `api`: 3 to 5 pods today, 5 to 10 advised, each of 600m and 384Mi.
@@ -338,7 +328,7 @@ mod tests {
         let mut live = Live::default();
         change(&mut live, &mut workload);
         live.workloads.insert((service.name.clone(), "api".to_owned()), workload);
-        add(&mut plan, &service, &live);
+        add(&mut [(&mut plan, &service)], &live);
         plan
     }
 
@@ -409,12 +399,13 @@ mod tests {
         }
     }
 
+    fn counting<const N: usize>(counts: [(Counted, u64, u64); N]) -> Quota {
+        let counts = counts.map(|(what, hard, used)| (what, Taken { hard, used }));
+        Quota { name: "team".to_owned(), scopes: Vec::new(), counts: counts.into() }
+    }
+
     fn quota(hard: u64, used: u64) -> Quota {
-        let cpu = |cpu| QuotaAmounts {
-            requests: Amounts { cpu: Some(Millicores(cpu)), memory: None },
-            ..QuotaAmounts::default()
-        };
-        Quota { name: "team".to_owned(), scopes: Vec::new(), hard: cpu(hard), used: cpu(used) }
+        counting([(Counted::CpuRequests, hard, used)])
     }
 
     #[test]
@@ -437,11 +428,7 @@ mod tests {
         let scoped = |scope| Quota { scopes: vec![scope], ..quota(6000, 2200) };
         assert_eq!(of(scoped(Scope::Terminating(false))), said);
         assert_eq!(of(scoped(Scope::Terminating(true))), Vec::<String>::new());
-        let limits = |memory: u64| QuotaAmounts {
-            limits: Amounts { cpu: None, memory: Some(Bytes(memory << 20)) },
-            ..QuotaAmounts::default()
-        };
-        let of_limits = of(Quota { hard: limits(4096), used: limits(1536), ..quota(0, 0) });
+        let of_limits = of(counting([(Counted::MemoryLimits, 4096 << 20, 1536 << 20)]));
         assert!(
             of_limits[0].contains("memory limits of quota `team` are enough for 8"),
             "{of_limits:?}"

@@ -210,10 +210,12 @@ impl Run {
             findings::add(&mut assessment.plan, doubts);
             assessments.push(assessment);
         }
-        for (one, service) in assessments.iter_mut().zip(&settings.services) {
-            one.plan.objects = live.objects(service);
-            feasible::add(&mut one.plan, service, &live);
+        let plans = assessments.iter_mut().zip(&settings.services);
+        let mut plans: Vec<_> = plans.map(|(one, service)| (&mut one.plan, service)).collect();
+        for (plan, service) in &mut plans {
+            plan.objects = live.objects(service);
         }
+        feasible::add(&mut plans, &live);
         let plan = crate::plan(at, &settings.hash, &assessments);
         let (samples, history_hash) = evidence.finish();
         Ok(Self { settings, at, assessments, live, plan, samples, history_hash, queries })

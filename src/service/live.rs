@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use self::least::{Keeper, Least};
-pub use self::room::{Claim, LimitRange, Namespace, Node, Quota, QuotaAmounts, Scope};
+pub use self::room::{Claim, Counted, LimitRange, Namespace, Node, PodClaim, Quota, Scope, Taken};
 pub use self::scaler::{Hpa, ScaledObject, Scaler, Vpa};
 use crate::service::{Current, Doubt, Resources, Service};
 use crate::units::{Bytes, Millicores};
@@ -115,6 +115,8 @@ pub struct Workload {
     pub budgets: Option<Vec<Budget>>,
     /// Whether the volume claims of pods that end are deleted with them.
     pub claims_go: bool,
+    /// The volume claims that each of its pods gets.
+    pub claims: Vec<PodClaim>,
 }
 
 /// A container by its real name.

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::service::live::{Amounts, LimitRange, Node, Quota, Scope};
+use crate::service::live::{Amounts, Counted, LimitRange, Node, Quota, Scope};
 use crate::units::{Bytes, Millicores};
 
 /// Its containers, without those that only prepare it.
@@ -133,8 +133,6 @@ pub fn unstated(
     quota: &Quota,
     ranges: &[LimitRange],
 ) -> Option<(String, &'static str)> {
-    let hard = [quota.hard.requests, quota.hard.limits];
-    let counted = hard.map(|of| [of.cpu.is_some(), of.memory.is_some()]);
     let whole = &pod["resources"];
     let states = |key: &str| whole[key].as_object().is_some_and(|all| !all.is_empty());
     if states("requests") || states("limits") {
@@ -142,15 +140,16 @@ pub fn unstated(
     }
     containers(pod).chain(first(pod)).find_map(|container| {
         let (requests, limits) = given(container, ranges);
-        let states = [requests, limits].map(|of| [of.cpu.is_some(), of.memory.is_some()]);
-        let lacks = |i: usize, j: usize| counted[i][j] && !states[i][j];
         let all = [
-            (0, 0, "CPU requests"),
-            (0, 1, "memory requests"),
-            (1, 0, "CPU limits"),
-            (1, 1, "memory limits"),
+            (Counted::CpuRequests, requests.cpu.is_some(), "CPU requests"),
+            (Counted::MemoryRequests, requests.memory.is_some(), "memory requests"),
+            (Counted::CpuLimits, limits.cpu.is_some(), "CPU limits"),
+            (Counted::MemoryLimits, limits.memory.is_some(), "memory limits"),
         ];
-        let (_, _, what) = all.into_iter().find(|(i, j, _)| lacks(*i, *j))?;
+        let lacks = |(counted, states, _): &(Counted, bool, _)| {
+            !states && quota.counts.contains_key(counted)
+        };
+        let (_, _, what) = all.into_iter().find(lacks)?;
         Some((container["name"].as_str().unwrap_or_default().to_owned(), what))
     })
 }
@@ -273,7 +272,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::service::live::QuotaAmounts;
+    use crate::service::live::Taken;
 
     fn memory(mebibytes: u64) -> Amounts {
         Amounts { cpu: None, memory: Some(Bytes(mebibytes << 20)) }
@@ -398,8 +397,8 @@ mod tests {
 
     #[test]
     fn a_quota_wants_of_every_container_what_it_counts() {
-        let hard = QuotaAmounts { limits: memory(9000), ..QuotaAmounts::default() };
-        let quota = Quota { name: "team".to_owned(), scopes: Vec::new(), hard, used: hard };
+        let counts = [(Counted::MemoryLimits, Taken { hard: 9000, used: 9000 })].into();
+        let quota = Quota { name: "team".to_owned(), scopes: Vec::new(), counts };
         let mut pod = json!({"containers": [of("redis", 512), {"name": "exporter"}]});
         let said = |pod: &Value, ranges: &[LimitRange]| unstated(pod, &quota, ranges);
         assert_eq!(said(&pod, &[]), Some(("exporter".to_owned(), "memory limits")));

@@ -123,13 +123,15 @@ async fn read(cluster: &mut Cluster, services: &[Service]) -> Result<Live, Kuber
         }
         live.objects.insert(namespace.to_owned(), listed.objects());
         live.kept.extend(listed.kept(namespace));
-        let volumes: BTreeSet<&str> =
-            here.iter().flat_map(|service| &service.volumes).map(String::as_str).collect();
-        live.namespaces
-            .insert(namespace.to_owned(), place::namespace(cluster, namespace, &volumes).await?);
+        let volumes = here.iter().any(|service| !service.volumes.is_empty());
+        let here = |(service, _): &(String, String)| here.iter().any(|one| one.name == *service);
+        let mut workloads = live.workloads.iter().filter(|(of, _)| here(of));
+        let claims = (volumes, workloads.any(|(_, workload)| !workload.claims.is_empty()));
+        let allowed = place::namespace(cluster, namespace, claims).await?;
+        live.namespaces.insert(namespace.to_owned(), allowed);
     }
     live.nodes = place::nodes(cluster).await?;
-    place::classes(cluster, &mut live.namespaces).await?;
+    place::classes(cluster, &mut live).await?;
     Ok(live)
 }
 

@@ -6,7 +6,8 @@ use super::{Checked, Situation, no};
 use crate::advise::plan::Setting;
 use crate::apply::{Found, field};
 use crate::render::objects::Kind;
-use crate::service::live::{Amounts, Budget, LimitRange, Namespace, Quota, Share};
+use crate::service::live::{Amounts, Budget, Counted, LimitRange, Namespace, Quota, Share, Taken};
+use crate::service::needs::Needs;
 use crate::service::pod::{
     amounts, asks, class, containers, is_counted, may_come_to, outside, unstated,
 };
@@ -167,7 +168,7 @@ fn quotas_fit(
     let made = made(s, after);
     let extra = extra(s, workload, resized, ranges);
     let mut mine = quotas.iter().filter(|quota| is_counted(&made, &quota.scopes, ranges));
-    let new_pods = resized.is_some() || extra.pods > 0;
+    let new_pods = resized.is_some() || extra.of(&Counted::Pods) > 0;
     let unstated = |quota| Some((quota, unstated(after, quota, ranges).filter(|_| new_pods)?));
     if let Some((Quota { name, .. }, (container, what))) = mine.clone().find_map(unstated) {
         return no(
@@ -199,22 +200,23 @@ fn extra(
 ) -> Needs {
     let running = workload["spec"]["replicas"].as_u64().unwrap_or(1);
     let (now, after) = (template(workload), template(resized.unwrap_or(workload)));
-    let (now, each) = (Needs::of(now, ranges), Needs::of(after, ranges));
+    let (now, each) = (Needs::of_pod(now, ranges), Needs::of_pod(after, ranges));
     let counts = [Setting::Replicas, Setting::MinReplicas];
     let counts = s.writes.iter().filter(|write| counts.contains(&write.setting));
     let more = counts.map(|write| write.to.figure().saturating_sub(running)).max().unwrap_or(0);
     // one pod more than there are is there while a rollout goes on
     let pods = more + u64::from(resized.is_some() && s.change.kind == Kind::Deployment);
-    let of = |now: u64, each: u64| {
-        let larger = each.saturating_sub(now).saturating_mul(running);
-        larger.saturating_add(each.saturating_mul(pods))
-    };
-    let both = |now: [u64; 2], each: [u64; 2]| [of(now[0], each[0]), of(now[1], each[1])];
-    Needs {
-        requests: both(now.requests, each.requests),
-        limits: both(now.limits, each.limits),
-        pods,
-    }
+    let larger = each.clone().beyond(&now).times(running);
+    larger.and(&each.times(pods)).and(&claims(s, running, more))
+}
+
+/// What the volume claims of so many more pods ask for; those of pods that were there before are there still.
+fn claims(s: &Situation<'_>, running: u64, more: u64) -> Needs {
+    let workload = s.live.workload(&s.change.service, &s.change.component);
+    let claims = workload.map_or(&[][..], |workload| &workload.claims);
+    let namespace = s.live.namespaces.get(&s.change.namespace);
+    let left = namespace.map_or(0, |one| one.claims_left(&s.change.workload.1, claims, running));
+    Needs::of_claims(claims).times(more.saturating_sub(left))
 }
 
 /// What a change of this run asks of the quotas of its namespace.
@@ -234,33 +236,6 @@ pub fn books(s: &Situation<'_>) -> Option<Booked> {
     let needs = extra(s, workload, resized.as_ref(), ranges);
     let pod = made(s, template(resized.as_ref().unwrap_or(workload)));
     Some(Booked { namespace: s.change.namespace.clone(), pod, needs })
-}
-
-/// CPU and memory, of requests and limits, as bare figures, and pods.
-#[derive(Debug, Default)]
-struct Needs {
-    requests: [u64; 2],
-    limits: [u64; 2],
-    pods: u64,
-}
-
-impl Needs {
-    fn and(&self, more: &Self) -> Self {
-        let sum = |a: [u64; 2], b: [u64; 2]| [a[0].saturating_add(b[0]), a[1].saturating_add(b[1])];
-        Self {
-            requests: sum(self.requests, more.requests),
-            limits: sum(self.limits, more.limits),
-            pods: self.pods.saturating_add(more.pods),
-        }
-    }
-
-    /// What one pod asks for.
-    fn of(pod: &Value, ranges: &[LimitRange]) -> Self {
-        let (requests, limits) = asks(pod, ranges);
-        let figures =
-            |of: Amounts| [of.cpu.map_or(0, |cpu| cpu.0), of.memory.map_or(0, |memory| memory.0)];
-        Self { requests: figures(requests), limits: figures(limits), pods: 1 }
-    }
 }
 
 /// The pod as it is made: its priority class may be given to it by the cluster, and those that run tell.
@@ -283,29 +258,12 @@ fn booked(s: &Situation<'_>, quota: &Quota, ranges: &[LimitRange]) -> Needs {
 }
 
 /// What a quota is short of for what is asked for in addition, beside what is `booked` already.
-fn lacking(quota: &Quota, extra: &Needs, booked: &Needs) -> Option<&'static str> {
-    let all = extra.and(booked);
-    let short = |hard: Option<u64>, used: Option<u64>, [extra, all]: [u64; 2]| {
-        extra > 0 && hard.is_some_and(|hard| used.unwrap_or(0).saturating_add(all) > hard)
+fn lacking<'a>(quota: &'a Quota, extra: &Needs, booked: &Needs) -> Option<&'a Counted> {
+    let short = |(what, taken): &(&Counted, &Taken)| {
+        let all = extra.of(what).saturating_add(booked.of(what));
+        extra.of(what) > 0 && taken.used.saturating_add(all) > taken.hard
     };
-    let (hard, used) = (&quota.hard, &quota.used);
-    let cpu = |of: &Amounts| of.cpu.map(|cpu| cpu.0);
-    let memory = |of: &Amounts| of.memory.map(|memory| memory.0);
-    let both = |figure: fn(&Needs) -> u64| [figure(extra), figure(&all)];
-    [
-        (cpu(&hard.requests), cpu(&used.requests), both(|of| of.requests[0]), "CPU requests"),
-        (
-            memory(&hard.requests),
-            memory(&used.requests),
-            both(|of| of.requests[1]),
-            "memory requests",
-        ),
-        (cpu(&hard.limits), cpu(&used.limits), both(|of| of.limits[0]), "CPU limits"),
-        (memory(&hard.limits), memory(&used.limits), both(|of| of.limits[1]), "memory limits"),
-        (hard.pods.map(u64::from), used.pods.map(u64::from), both(|of| of.pods), "pods"),
-    ]
-    .into_iter()
-    .find_map(|(hard, used, extra, what)| short(hard, used, extra).then_some(what))
+    quota.counts.iter().find(short).map(|(what, _)| what)
 }
 
 /// Whether its pods stay within what the namespace allows for a pod and for a container.
@@ -328,10 +286,10 @@ fn nodes_fit(s: &Situation<'_>, after: &Value) -> Checked {
         return no("how large the nodes are cannot be read", "allow `list` on nodes");
     };
     let namespace = s.live.namespaces.get(&s.change.namespace);
-    let needs = Needs::of(template(after), ranges(namespace));
+    let (needs, _) = asks(template(after), ranges(namespace));
     let holds = |of: &Amounts| {
-        of.cpu.is_none_or(|cpu| cpu.0 >= needs.requests[0])
-            && of.memory.is_none_or(|memory| memory.0 >= needs.requests[1])
+        of.cpu.is_none_or(|cpu| needs.cpu.is_none_or(|needs| cpu >= needs))
+            && of.memory.is_none_or(|memory| needs.memory.is_none_or(|needs| memory >= needs))
     };
     let schedulable: Vec<_> = nodes.iter().filter(|node| node.schedulable).collect();
     // with no node to look at, nodes are made on demand
@@ -360,15 +318,22 @@ fn ranges(namespace: Option<&Namespace>) -> &[LimitRange] {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::*;
     use crate::apply::guard::scene::Scene;
-    use crate::service::live::{QuotaAmounts, Scope, Workload};
-    use crate::units::{Bytes, Millicores};
+    use crate::service::live::{Claim, PodClaim, Scope, Workload};
+    use crate::units::Bytes;
 
     fn memory(mebibytes: u64) -> Amounts {
         Amounts { cpu: None, memory: Some(Bytes(mebibytes << 20)) }
+    }
+
+    fn counting(what: Counted, hard: u64, used: u64) -> Quota {
+        let counts = [(what, Taken { hard, used })].into();
+        Quota { name: "team".to_owned(), scopes: Vec::new(), counts }
     }
 
     fn refused(mut scene: Scene, change: impl Fn(&mut Namespace)) -> Option<String> {
@@ -403,10 +368,8 @@ mod tests {
     fn a_quota_of_a_scope_holds_the_pods_that_are_in_it() {
         let with = |scene: Scene, scopes: &[Scope]| {
             refused(scene, |namespace| {
-                let of = |limits| QuotaAmounts { limits, ..QuotaAmounts::default() };
-                let (name, scopes) = ("team".to_owned(), scopes.to_vec());
-                let quota = Quota { name, scopes, hard: of(memory(900)), used: of(memory(576)) };
-                namespace.quotas = Some(vec![quota]);
+                let quota = counting(Counted::MemoryLimits, 900 << 20, 576 << 20);
+                namespace.quotas = Some(vec![Quota { scopes: scopes.to_vec(), ..quota }]);
             })
         };
         let full = Some("quota `team` has no room for that: memory limits".to_owned());
@@ -428,13 +391,35 @@ mod tests {
         let mut scene = Scene::workers(2, 3);
         let pod = json!({"containers": [{"name": "worker", "resources": {"limits": {"memory": "64Mi"}}}]});
         scene.found.workload = Some(json!({"spec": {"replicas": 2, "template": {"spec": pod}}}));
-        let of = |pods| QuotaAmounts { pods: Some(pods), ..QuotaAmounts::default() };
-        let quota = Quota { name: "team".to_owned(), scopes: Vec::new(), hard: of(4), used: of(3) };
+        let quota = counting(Counted::Pods, 4, 3);
         scene.live.namespaces.values_mut().for_each(|one| one.quotas = Some(vec![quota.clone()]));
         assert_eq!(scene.says(room), None);
         scene.booked.extend(scene.with(books));
         let full = "quota `team` has no room for that: pods";
         assert_eq!(scene.says(room).as_deref(), Some(full));
+    }
+
+    #[test]
+    fn a_pod_for_whose_claim_a_quota_has_no_room_is_not_asked_for() {
+        let with = |hard, there: &[&str]| {
+            let mut scene = Scene::workers(2, 4);
+            let request = Bytes(1 << 30);
+            let claims = vec![PodClaim { name: "data".to_owned(), request, class: None }];
+            for workload in scene.live.workloads.values_mut() {
+                workload.claims.clone_from(&claims);
+            }
+            let claim = Claim { request: None, capacity: None, class: None, expandable: None };
+            let there = there.iter().map(|name| ((*name).to_owned(), claim.clone())).collect();
+            refused(scene, |one| {
+                one.quotas = Some(vec![counting(Counted::Claims(None), hard, 2)]);
+                one.claims = Some(BTreeMap::clone(&there));
+            })
+        };
+        let full = "quota `team` has no room for that: volume claims";
+        assert_eq!(with(3, &[]).as_deref(), Some(full));
+        assert_eq!(with(4, &[]), None);
+        // the third pod was there before, and its claim still is
+        assert_eq!(with(3, &["data-worker-0", "data-worker-1", "data-worker-2"]), None);
     }
 
     #[test]
@@ -459,16 +444,7 @@ mod tests {
 
     #[test]
     fn a_quota_that_wants_what_a_container_does_not_state_holds_a_change_that_makes_new_pods() {
-        let hard = QuotaAmounts {
-            requests: Amounts { cpu: Some(Millicores(9000)), memory: None },
-            ..QuotaAmounts::default()
-        };
-        let quota = Quota {
-            name: "team".to_owned(),
-            scopes: Vec::new(),
-            hard,
-            used: QuotaAmounts::default(),
-        };
+        let quota = counting(Counted::CpuRequests, 9000, 0);
         let said = refused(Scene::redis(), |one| one.quotas = Some(vec![quota.clone()]));
         let said = said.unwrap_or_default();
         assert!(said.starts_with("quota `team` counts CPU requests, and container `"), "{said}");

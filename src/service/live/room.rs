@@ -1,11 +1,12 @@
 //! What there is room for: quotas, limit ranges, claims, nodes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value;
 
 use super::Amounts;
-use crate::units::Bytes;
+use crate::units::{Bytes, Millicores};
 
 /// What a namespace allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct Namespace {
     pub quotas: Option<Vec<Quota>>,
     /// Its limits for single containers and pods.
     pub limits: Option<Vec<LimitRange>>,
-    /// The claims that the settings name, by name; one that is not here does not exist.
+    /// Its claims by name, where one matters; one that is not here does not exist.
     pub claims: Option<BTreeMap<String, Claim>>,
 }
 
@@ -25,10 +26,89 @@ pub struct Quota {
     pub name: String,
     /// What limits it to some pods: it counts those that are in all of them.
     pub scopes: Vec<Scope>,
+    /// What it counts.
+    pub counts: BTreeMap<Counted, Taken>,
+}
+
+/// How much of something is allowed, and taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
     /// The most that is allowed.
-    pub hard: QuotaAmounts,
+    pub hard: u64,
     /// What is taken of it.
-    pub used: QuotaAmounts,
+    pub used: u64,
+}
+
+/// What a quota counts: thousandths of cores, bytes, numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counted {
+    /// Sum of all CPU requests.
+    CpuRequests,
+    /// Sum of all memory requests.
+    MemoryRequests,
+    /// Sum of all CPU limits.
+    CpuLimits,
+    /// Sum of all memory limits.
+    MemoryLimits,
+    /// Number of pods.
+    Pods,
+    /// Number of volume claims, of one storage class or of all.
+    Claims(Option<String>),
+    /// Sum of what volume claims request, of one storage class or of all.
+    Storage(Option<String>),
+}
+
+/// How a quota names what it counts of one storage class, behind its name.
+const OF_A_CLASS: &str = ".storageclass.storage.k8s.io/";
+
+impl Counted {
+    /// What a quota counts by one of its names; `None`: nothing that pods are advised with.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let (class, name) = match name.split_once(OF_A_CLASS) {
+            Some((class, name)) => (Some(class.to_owned()), name),
+            None => (None, name),
+        };
+        match name {
+            "persistentvolumeclaims" | "count/persistentvolumeclaims" => Some(Self::Claims(class)),
+            "requests.storage" => Some(Self::Storage(class)),
+            _ if class.is_some() => None,
+            "cpu" | "requests.cpu" => Some(Self::CpuRequests),
+            "memory" | "requests.memory" => Some(Self::MemoryRequests),
+            "limits.cpu" => Some(Self::CpuLimits),
+            "limits.memory" => Some(Self::MemoryLimits),
+            "pods" | "count/pods" => Some(Self::Pods),
+            _ => None,
+        }
+    }
+
+    /// So much of it, as Kubernetes writes it.
+    #[must_use]
+    pub fn amount(&self, figure: u64) -> String {
+        match self {
+            Self::CpuRequests | Self::CpuLimits => Millicores(figure).to_string(),
+            Self::MemoryRequests | Self::MemoryLimits | Self::Storage(_) => {
+                Bytes(figure).to_string()
+            }
+            Self::Pods | Self::Claims(_) => figure.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, class) = match self {
+            Self::CpuRequests => ("CPU requests", &None),
+            Self::MemoryRequests => ("memory requests", &None),
+            Self::CpuLimits => ("CPU limits", &None),
+            Self::MemoryLimits => ("memory limits", &None),
+            Self::Pods => ("pods", &None),
+            Self::Claims(class) => ("volume claims", class),
+            Self::Storage(class) => ("storage requests", class),
+        };
+        f.write_str(what)?;
+        class.as_ref().map_or(Ok(()), |class| write!(f, " of class `{class}`"))
+    }
 }
 
 /// Pods that a quota may be limited to.
@@ -44,17 +124,6 @@ pub enum Scope {
     Affinity,
     /// Others, of which it is not known which they are.
     Other,
-}
-
-/// What a quota counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct QuotaAmounts {
-    /// Sum of all requests.
-    pub requests: Amounts,
-    /// Sum of all limits.
-    pub limits: Amounts,
-    /// Number of pods.
-    pub pods: Option<u32>,
 }
 
 /// One rule of a limit range.
@@ -115,6 +184,32 @@ pub struct Claim {
     pub expandable: Option<bool>,
 }
 
+/// A claim that every pod of a StatefulSet gets for its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodClaim {
+    /// What it is called in the template, in front of the pod.
+    pub name: String,
+    /// What it asks for.
+    pub request: Bytes,
+    /// Its storage class; `None`: the usual one, and it is not told which that is.
+    pub class: Option<String>,
+}
+
+impl Namespace {
+    /// For how many pods that are gone the claims of `object` are still there, when so many run: who comes back finds them.
+    #[must_use]
+    pub fn claims_left(&self, object: &str, of: &[PodClaim], running: u64) -> u64 {
+        let there = |template: &PodClaim| {
+            let named = format!("{}-{object}-", template.name);
+            let is_a_number = |rest: &str| rest.parse::<u32>().is_ok();
+            let all = self.claims.iter().flatten();
+            all.filter(|(name, _)| name.strip_prefix(&named).is_some_and(is_a_number)).count()
+        };
+        let all = of.iter().map(|template| there(template) as u64).min().unwrap_or(0);
+        all.saturating_sub(running)
+    }
+}
+
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -130,4 +225,29 @@ pub struct Node {
     pub taints: Vec<Value>,
     /// Whether new pods may come at all.
     pub schedulable: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_claims_of_pods_that_are_gone_wait_for_those_that_come_back() {
+        let claim = || Claim { request: None, capacity: None, class: None, expandable: None };
+        let names = [
+            "data-redis-0",
+            "data-redis-1",
+            "data-redis-2",
+            "log-redis-0",
+            "log-redis-1",
+            "data-redis-ha-7",
+        ];
+        let claims = names.into_iter().map(|name| (name.to_owned(), claim())).collect();
+        let namespace = Namespace { claims: Some(claims), ..Namespace::default() };
+        let of = |name: &str| PodClaim { name: name.to_owned(), request: Bytes(1), class: None };
+        assert_eq!(namespace.claims_left("redis", &[of("data")], 1), 2);
+        assert_eq!(namespace.claims_left("redis", &[of("data"), of("log")], 1), 1);
+        assert_eq!(namespace.claims_left("redis", &[of("data")], 5), 0);
+        assert_eq!(Namespace::default().claims_left("redis", &[of("data")], 0), 0);
+    }
 }

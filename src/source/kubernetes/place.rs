@@ -1,6 +1,6 @@
 //! What a change must fit into: quotas, limits and claims of a namespace, and the nodes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -11,54 +11,74 @@ use super::error::KubernetesError;
 use super::workload::amounts;
 use super::{Quantities, quantity};
 use crate::service::live::{
-    Amounts, Claim, LimitRange, Namespace, Node, Quota, QuotaAmounts, Scope,
+    Claim, Counted, LimitRange, Live, Namespace, Node, Quota, Scope, Taken,
 };
-use crate::units::Millicores;
+use crate::units::{Bytes, Millicores};
 
 /// The label by which a node says its zone.
 const ZONE: &str = "topology.kubernetes.io/zone";
 
-/// What a namespace allows, and its claims of these names.
+/// The annotation by which a storage class says that it is the usual one.
+const USUAL: &str = "storageclass.kubernetes.io/is-default-class";
+
+/// What a namespace allows, and its claims where the settings name some, or where its pods come with claims and a quota
+/// counts them.
 pub(super) async fn namespace(
     cluster: &mut Cluster,
     name: &str,
-    volumes: &BTreeSet<&str>,
+    (volumes, pods_have_claims): (bool, bool),
 ) -> Result<Namespace, KubernetesError> {
     let quotas = cluster.list::<v1::ResourceQuota>(name).await?;
     let limits = cluster.list::<v1::LimitRange>(name).await?;
-    let claims = if volumes.is_empty() {
-        Some(Vec::new())
-    } else {
+    let quotas: Option<Vec<Quota>> = quotas.map(|all| all.iter().map(quota).collect());
+    let of_claims = |what: &Counted| matches!(what, Counted::Claims(_) | Counted::Storage(_));
+    let counted = quotas.iter().flatten().flat_map(|quota| quota.counts.keys()).any(of_claims);
+    let claims = if volumes || pods_have_claims && counted {
         cluster.list::<v1::PersistentVolumeClaim>(name).await?
+    } else {
+        Some(Vec::new())
     };
-    let named = |claim: &v1::PersistentVolumeClaim| volumes.contains(claim.name_any().as_str());
     Ok(Namespace {
-        quotas: quotas.map(|all| all.iter().map(quota).collect()),
+        quotas,
         limits: limits.map(|all| all.iter().flat_map(limit_ranges).collect()),
-        claims: claims.map(|all| {
-            all.into_iter().filter(named).map(|one| (one.name_any(), claim(&one))).collect()
-        }),
+        claims: claims
+            .map(|all| all.into_iter().map(|one| (one.name_any(), claim(&one))).collect()),
     })
 }
 
-/// Says of every claim whether its class allows expansion; the classes are asked for where there are claims.
-pub(super) async fn classes(
-    cluster: &mut Cluster,
-    namespaces: &mut BTreeMap<String, Namespace>,
-) -> Result<(), KubernetesError> {
-    let claims = || namespaces.values().flat_map(|one| one.claims.iter().flatten());
-    if claims().next().is_none() {
+/// Says of every claim whether its class allows expansion, and which class is meant where a pod's claim names none; the
+/// classes are asked for where that matters.
+pub(super) async fn classes(cluster: &mut Cluster, live: &mut Live) -> Result<(), KubernetesError> {
+    let Live { namespaces, workloads, .. } = live;
+    let of_a_class =
+        |what: &Counted| matches!(what, Counted::Claims(Some(_)) | Counted::Storage(Some(_)));
+    let quotas = namespaces.values().flat_map(|one| one.quotas.iter().flatten());
+    let counted = quotas.flat_map(|quota| quota.counts.keys()).any(of_a_class);
+    let unnamed = workloads.values_mut().flat_map(|one| &mut one.claims);
+    let unnamed = unnamed.filter(|claim| counted && claim.class.is_none());
+    let mut unnamed = unnamed.peekable();
+    let claims = namespaces.values_mut().flat_map(|one| one.claims.iter_mut().flatten());
+    let mut claims = claims.peekable();
+    if claims.peek().is_none() && unnamed.peek().is_none() {
         return Ok(());
     }
     let Some(classes) = cluster.list_all::<StorageClass>().await? else { return Ok(()) };
+    let is_usual =
+        |class: &&StorageClass| class.annotations().get(USUAL).is_some_and(|is| is == "true");
+    // of several the newest counts
+    let usual =
+        classes.iter().filter(is_usual).max_by_key(|class| &class.metadata.creation_timestamp);
+    for claim in unnamed {
+        claim.class = usual.map(ResourceExt::name_any);
+    }
     // absent `allowVolumeExpansion` is false by the API's own default
     let allows: BTreeMap<String, bool> = classes
-        .into_iter()
+        .iter()
         .map(|class| (class.name_any(), class.allow_volume_expansion.unwrap_or(false)))
         .collect();
-    for claim in namespaces.values_mut().flat_map(|one| one.claims.iter_mut().flatten()) {
-        let class = claim.1.class.as_ref();
-        claim.1.expandable = class.and_then(|class| allows.get(class)).copied();
+    for (_, claim) in claims {
+        let class = claim.class.as_ref();
+        claim.expandable = class.and_then(|class| allows.get(class)).copied();
     }
     Ok(())
 }
@@ -95,8 +115,10 @@ fn quota(of: &v1::ResourceQuota) -> Quota {
     Quota {
         name: of.name_any(),
         scopes: named.chain(selected).collect(),
-        hard: quota_amounts(spec.and_then(|spec| spec.hard.as_ref())),
-        used: quota_amounts(of.status.as_ref().and_then(|status| status.used.as_ref())),
+        counts: counts(
+            spec.and_then(|spec| spec.hard.as_ref()),
+            of.status.as_ref().and_then(|status| status.used.as_ref()),
+        ),
     }
 }
 
@@ -110,17 +132,26 @@ fn scope(name: &str, operator: &str, values: &[String]) -> Scope {
     }
 }
 
-/// A quota's `cpu` and `memory` are its `requests.cpu` and `requests.memory`.
-fn quota_amounts(of: Option<&Quantities>) -> QuotaAmounts {
-    let plain = amounts(of);
-    QuotaAmounts {
-        requests: Amounts {
-            cpu: quantity(of, "requests.cpu").or(plain.cpu),
-            memory: quantity(of, "requests.memory").or(plain.memory),
-        },
-        limits: Amounts { cpu: quantity(of, "limits.cpu"), memory: quantity(of, "limits.memory") },
-        pods: pods(of).or_else(|| quantity(of, "count/pods")),
+/// What a quota counts. One thing may have two names (`cpu` and `requests.cpu`), and both hold: that which leaves less is kept.
+fn counts(hard: Option<&Quantities>, used: Option<&Quantities>) -> BTreeMap<Counted, Taken> {
+    let mut counts = BTreeMap::new();
+    for name in hard.into_iter().flat_map(BTreeMap::keys) {
+        let Some(what) = Counted::named(name) else { continue };
+        let figure = |of| match what {
+            Counted::CpuRequests | Counted::CpuLimits => {
+                quantity(of, name).map(|Millicores(of)| of)
+            }
+            _ => quantity(of, name).map(|Bytes(of)| of),
+        };
+        let Some(hard) = figure(hard) else { continue };
+        let taken = Taken { hard, used: figure(used).unwrap_or(0) };
+        let left = |of: &Taken| of.hard.saturating_sub(of.used);
+        let kept = counts.entry(what).or_insert(taken);
+        if left(&taken) < left(kept) {
+            *kept = taken;
+        }
     }
+    counts
 }
 
 fn pods(of: Option<&Quantities>) -> Option<u32> {
@@ -154,5 +185,54 @@ fn claim(of: &v1::PersistentVolumeClaim) -> Claim {
         capacity: quantity(capacity, "storage"),
         class: spec.and_then(|spec| spec.storage_class_name.clone()),
         expandable: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+    use super::*;
+
+    #[test]
+    fn what_a_quota_counts_by_two_names_is_bounded_by_the_narrower() {
+        let of = |all: &[(&str, &str)]| -> Quantities {
+            let all = all
+                .iter()
+                .map(|(name, amount)| ((*name).to_owned(), Quantity((*amount).to_owned())));
+            all.collect()
+        };
+        let counted =
+            |hard: &[(&str, &str)], used: &[(&str, &str)]| counts(Some(&of(hard)), Some(&of(used)));
+        let taken = |hard, used| Taken { hard, used };
+        let used = [("pods", "7"), ("count/pods", "7")];
+        for hard in [[("pods", "100"), ("count/pods", "8")], [("pods", "8"), ("count/pods", "100")]]
+        {
+            assert_eq!(counted(&hard, &used), [(Counted::Pods, taken(8, 7))].into());
+        }
+        let hard = [
+            ("cpu", "4500m"),
+            ("requests.cpu", "100"),
+            ("memory", "2Gi"),
+            ("requests.memory", "1Gi"),
+        ];
+        let narrower =
+            [(Counted::CpuRequests, taken(4500, 0)), (Counted::MemoryRequests, taken(1 << 30, 0))];
+        assert_eq!(counted(&hard, &[]), narrower.into());
+        let class = || Some("fast".to_owned());
+        let hard = [
+            ("persistentvolumeclaims", "4"),
+            ("requests.storage", "4Gi"),
+            ("fast.storageclass.storage.k8s.io/persistentvolumeclaims", "3"),
+            ("fast.storageclass.storage.k8s.io/requests.storage", "3Gi"),
+            ("count/jobs.batch", "3"),
+        ];
+        let all = [
+            (Counted::Claims(None), taken(4, 0)),
+            (Counted::Claims(class()), taken(3, 0)),
+            (Counted::Storage(None), taken(4 << 30, 0)),
+            (Counted::Storage(class()), taken(3 << 30, 0)),
+        ];
+        assert_eq!(counted(&hard, &[]), all.into());
     }
 }

@@ -19,9 +19,11 @@ use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
 use super::{Quantities, quantity, scaler, whole};
 use crate::service::live::{
-    self, Amounts, Budget, Container, Kept, MANIFEST_MANAGER, SeenObject, Share, Vpa, Workload,
+    self, Amounts, Budget, Container, Kept, MANIFEST_MANAGER, PodClaim, SeenObject, Share, Vpa,
+    Workload,
 };
 use crate::service::{Service, Target};
+use crate::units::Bytes;
 
 const VPAS: Operator = Operator {
     group: "autoscaling.k8s.io",
@@ -52,6 +54,8 @@ struct Found {
     template: PodTemplateSpec,
     /// Whether the volume claims of pods that end are deleted with them.
     claims_go: bool,
+    /// The volume claims that each pod gets.
+    claims: Vec<PodClaim>,
 }
 
 impl Listed {
@@ -151,6 +155,7 @@ impl Listed {
             vpas: self.vpas.as_ref().map(|all| vpas(all, target)),
             budgets: found.zip(self.budgets.as_ref()).map(|(found, all)| found.budgets(all)),
             claims_go: found.is_some_and(|found| found.claims_go),
+            claims: found.map(|found| found.claims.clone()).unwrap_or_default(),
         }
     }
 }
@@ -224,7 +229,8 @@ impl From<Deployment> for Found {
         let spec = one.spec.unwrap_or_default();
         // absent `replicas` is 1 by the API's own default
         let (kept, replicas) = (kept(&one.metadata), whole(spec.replicas.or(Some(1))));
-        Self { name, seen, kept, replicas, template: spec.template, claims_go: false }
+        let (template, claims_go, claims) = (spec.template, false, Vec::new());
+        Self { name, seen, kept, replicas, template, claims_go, claims }
     }
 }
 
@@ -234,10 +240,11 @@ impl From<StatefulSet> for Found {
         let seen = seen("StatefulSet", &one.metadata, &one.spec);
         let spec = one.spec.unwrap_or_default();
         let retention = spec.persistent_volume_claim_retention_policy.and_then(|of| of.when_scaled);
-        let has_claims = spec.volume_claim_templates.is_some_and(|all| !all.is_empty());
-        let claims_go = has_claims && retention.as_deref() == Some("Delete");
+        let claims = spec.volume_claim_templates.into_iter().flatten();
+        let claims: Vec<PodClaim> = claims.map(|one| pod_claim(&one)).collect();
+        let claims_go = !claims.is_empty() && retention.as_deref() == Some("Delete");
         let (kept, replicas) = (kept(&one.metadata), whole(spec.replicas.or(Some(1))));
-        Self { name, seen, kept, replicas, template: spec.template, claims_go }
+        Self { name, seen, kept, replicas, template: spec.template, claims_go, claims }
     }
 }
 
@@ -296,6 +303,16 @@ fn container(of: &v1::Container) -> Container {
 /// CPU and memory by their plain names.
 pub(super) fn amounts(of: Option<&Quantities>) -> Amounts {
     Amounts { cpu: quantity(of, "cpu"), memory: quantity(of, "memory") }
+}
+
+fn pod_claim(of: &v1::PersistentVolumeClaim) -> PodClaim {
+    let spec = of.spec.as_ref();
+    let requests = spec.and_then(|spec| spec.resources.as_ref()?.requests.as_ref());
+    PodClaim {
+        name: of.name_any(),
+        request: quantity(requests, "storage").unwrap_or(Bytes(0)),
+        class: spec.and_then(|spec| spec.storage_class_name.clone()),
+    }
 }
 
 fn budget(of: &PodDisruptionBudget) -> Budget {
