@@ -3,6 +3,7 @@
 
 pub mod live;
 pub mod needs;
+pub mod placing;
 pub mod pod;
 pub mod rules;
 

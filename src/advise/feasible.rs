@@ -14,7 +14,8 @@ use crate::advise::plan::{
 };
 use crate::service::live::{Amounts, Live, Namespace, Node, Scaler, Workload};
 use crate::service::needs::Needs;
-use crate::service::pod::{asks, may_come_to, outside};
+use crate::service::placing::may_come_to;
+use crate::service::pod::{asks, outside};
 use crate::service::{Component, Service};
 use crate::units::counted;
 
@@ -442,6 +443,7 @@ mod tests {
             allocatable: Amounts { cpu: Some(Millicores(cpu)), memory: None },
             pods: Some(110),
             zone: None,
+            labels: [("pool".to_owned(), format!("{cpu}"))].into(),
             taints: Vec::new(),
             schedulable: true,
         };
@@ -451,6 +453,11 @@ mod tests {
         let gpu = json!({"key": "gpu", "effect": "NoSchedule"});
         let tainted = Node { taints: vec![gpu], ..node(9000) };
         let said = found(|live, _| live.nodes = Some(vec![node(2000), tainted.clone()]));
+        assert!(said[0].contains("the 1 node of today that take them hold 3"), "{said:?}");
+        let said = found(|live, workload| {
+            live.nodes = Some(vec![node(2000), node(64_000)]);
+            workload.pod["nodeSelector"] = json!({"pool": "2000"});
+        });
         assert!(said[0].contains("the 1 node of today that take them hold 3"), "{said:?}");
         assert_eq!(found(|live, _| live.nodes = Some(Vec::new())), Vec::<String>::new());
         let ranged = |of: &str, max: u64| {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::service::live::{Amounts, Counted, LimitRange, Node, Quota, Scope};
+use crate::service::live::{Amounts, Counted, LimitRange, Quota, Scope};
 use crate::units::{Bytes, Millicores};
 
 /// Its containers, without those that only prepare it.
@@ -152,27 +152,6 @@ pub fn unstated(
         let (_, _, what) = all.into_iter().find(lacks)?;
         Some((container["name"].as_str().unwrap_or_default().to_owned(), what))
     })
-}
-
-/// Whether such a pod may come to a node at all (Kubernetes, "Taints and Tolerations"); what it would rather do, and what the
-/// state of a node keeps away for now, is no matter.
-#[must_use]
-pub fn may_come_to(pod: &Value, node: &Node) -> bool {
-    let tolerations = || pod["tolerations"].as_array().into_iter().flatten();
-    let tolerates = |taint: &Value, of: &Value| {
-        let key = of["key"].is_null() || of["key"] == "" || of["key"] == taint["key"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let value = of["operator"] == "Exists" || text(&of["value"]) == text(&taint["value"]);
-        let effect =
-            of["effect"].is_null() || of["effect"] == "" || of["effect"] == taint["effect"];
-        key && value && effect
-    };
-    let keeps_away = |taint: &&Value| {
-        let key = taint["key"].as_str().unwrap_or_default();
-        taint["effect"] != "PreferNoSchedule" && !key.starts_with("node.kubernetes.io/")
-    };
-    let mut taints = node.taints.iter().filter(keeps_away);
-    node.schedulable && taints.all(|taint| tolerations().any(|of| tolerates(taint, of)))
 }
 
 /// Whether a quota of these scopes counts such a pod; one of which that is not known does.
@@ -364,35 +343,6 @@ mod tests {
         assert_eq!(outside(&pod, &ranges(memory(80))), None);
         assert!(outside(&pod, &[range("Container", memory(600), none)]).is_some());
         assert_eq!(outside(&Value::Null, &ranges(memory(100))), None);
-    }
-
-    #[test]
-    fn a_pod_comes_to_a_node_whose_taints_it_tolerates() {
-        let comes = |taint: Value, tolerations: Value| {
-            let node = Node {
-                name: "n".to_owned(),
-                allocatable: Amounts::default(),
-                pods: None,
-                zone: None,
-                taints: vec![taint],
-                schedulable: true,
-            };
-            may_come_to(&json!({"tolerations": tolerations}), &node)
-        };
-        let gpu = || json!({"key": "gpu", "value": "a100", "effect": "NoSchedule"});
-        assert!(!comes(gpu(), Value::Null));
-        assert!(comes(json!({"key": "gpu", "effect": "PreferNoSchedule"}), Value::Null));
-        let passing = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
-        assert!(comes(passing, Value::Null));
-        for (toleration, comes_there) in [
-            (json!({"operator": "Exists"}), true),
-            (json!({"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}), true),
-            (json!({"key": "gpu", "value": "a100"}), true),
-            (json!({"key": "gpu", "value": "t4"}), false),
-            (json!({"key": "gpu", "operator": "Exists", "effect": "NoExecute"}), false),
-        ] {
-            assert_eq!(comes(gpu(), json!([toleration])), comes_there, "{toleration}");
-        }
     }
 
     #[test]

@@ -8,9 +8,8 @@ use crate::apply::{Found, field};
 use crate::render::objects::Kind;
 use crate::service::live::{Amounts, Budget, Counted, LimitRange, Namespace, Quota, Share, Taken};
 use crate::service::needs::Needs;
-use crate::service::pod::{
-    amounts, asks, class, containers, is_counted, may_come_to, outside, unstated,
-};
+use crate::service::placing::may_come_to;
+use crate::service::pod::{amounts, asks, class, containers, is_counted, outside, unstated};
 
 /// The object with the new values in it.
 fn after(s: &Situation<'_>) -> Option<Value> {
@@ -300,7 +299,7 @@ fn nodes_fit(s: &Situation<'_>, after: &Value) -> Checked {
     }
     if !schedulable.iter().any(|node| may_come_to(pod, node)) {
         return no(
-            "no node takes its pods: they tolerate none of the taints",
+            "no node takes its pods: none that they select has only taints that they tolerate",
             "add a node that does",
         );
     }

@@ -221,6 +221,8 @@ pub struct Node {
     pub pods: Option<u32>,
     /// Its zone, where it is labelled with one.
     pub zone: Option<String>,
+    /// What pods select it by.
+    pub labels: BTreeMap<String, String>,
     /// What keeps pods away that do not tolerate it: `spec.taints` as they stand.
     pub taints: Vec<Value>,
     /// Whether new pods may come at all.

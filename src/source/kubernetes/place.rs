@@ -98,6 +98,7 @@ fn node(of: &v1::Node) -> Node {
         allocatable: amounts(allocatable),
         pods: pods(allocatable),
         zone: of.labels().get(ZONE).cloned(),
+        labels: of.labels().clone(),
         taints: taints.filter_map(|taint| serde_json::to_value(taint).ok()).collect(),
         schedulable: !refuses.unwrap_or(false),
     }
