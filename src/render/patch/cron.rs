@@ -45,7 +45,9 @@ pub fn kustomize(plan: &Plan, services: &[Service], live: &Live, clocks: &Clocks
 #[must_use]
 pub fn refusal(keda: &ScaledObject) -> Option<&'static str> {
     match keda {
-        ScaledObject { min: Some(0), .. } => Some("it may scale to nothing, and is let sleep"),
+        ScaledObject { min: Some(0), .. } | ScaledObject { idles: true, .. } => {
+            Some("it may scale to nothing, and is let sleep")
+        }
         ScaledObject { paused: true, .. } => Some("it is paused"),
         ScaledObject { composed: true, .. } => {
             Some("a formula joins its triggers, so that the largest does not count")
@@ -491,6 +493,7 @@ mod tests {
         assert_eq!(refusal(&keda(list())), None);
         for left in [
             ScaledObject { min: Some(0), ..keda(list()) },
+            ScaledObject { idles: true, ..keda(list()) },
             ScaledObject { paused: true, ..keda(list()) },
             ScaledObject { composed: true, ..keda(list()) },
             keda(Value::Null),
