@@ -24,6 +24,10 @@ pub(super) fn gone(s: &Situation<'_>) -> Checked {
     if [object, workload].iter().any(|one| !one["metadata"]["deletionTimestamp"].is_null()) {
         return no("it is being deleted", "plan again when it is gone");
     }
+    let namespace = s.found.namespace.as_ref();
+    if namespace.is_some_and(|one| !one["metadata"]["deletionTimestamp"].is_null()) {
+        return no("its namespace is being deleted", "plan again when it is gone");
+    }
     Ok(())
 }
 
@@ -306,4 +310,25 @@ pub(super) fn pods(s: &Situation<'_>) -> Checked {
         return Ok(());
     }
     no(format!("{ready} of {wanted} pods are ready"), "wait until all are")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::apply::guard::scene::Scene;
+
+    #[test]
+    fn nothing_is_written_to_what_goes_with_its_namespace() {
+        let mut scene = Scene::workers(2, 3);
+        assert_eq!(scene.says(gone), None);
+        let going = json!({"metadata": {"deletionTimestamp": "2026-11-23T01:00:00Z"}});
+        scene.found.namespace = Some(going.clone());
+        assert_eq!(scene.says(gone).as_deref(), Some("its namespace is being deleted"));
+        scene.found.namespace = None;
+        assert_eq!(scene.says(gone), None, "what cannot be read is said by another guard");
+        scene.found.workload = Some(going);
+        assert_eq!(scene.says(gone).as_deref(), Some("it is being deleted"));
+    }
 }
