@@ -100,12 +100,12 @@ fn what_a_change_must_fit_into_is_read_too() {
     assert_eq!(node.allocatable.cpu, Some(Millicores(3920)));
     assert_eq!((node.pods, node.zone.as_deref(), node.schedulable), (Some(110), Some("a"), false));
 
-    // and the advice says what does not fit: ten pods of 600m, five of 600m and Redis in 6 cores
+    // and the advice says what does not fit: ten pods of 600m, four of 600m and Redis in 6 cores
     let less = r#"{"spec": {"hard": {"requests.cpu": "6"}}}"#;
     let patch = ["patch", "quota/share", "-n", "around", "--type=merge", "-p", less];
     assert!(cluster.kubectl(&patch).status.success());
     cluster.wait("the new quota", || says("quota/share", "{.status.hard.requests\\.cpu}", b"6"));
-    let enough = "api, worker, redis: with 10, 5, 1 pods at most they ask for 9100m together, and CPU requests of quota `share` leave them 6";
+    let enough = "api, worker, redis: with 10, 4, 1 pods at most they ask for 8500m together, and CPU requests of quota `share` leave them 6";
     Desk::of(&["around"]).plan(&cluster, "admin").says(3, &["ROOM", enough]);
 }
 
@@ -457,6 +457,42 @@ fn check_names_what_a_plan_would_have_to_do_without_and_its_remedy() {
     let told = check(&elsewhere, "admin");
     told.says(3, &["namespace `nowhere` does not exist", "hint: correct `services[].namespace`"]);
     assert!(!told.stdout.contains("in force for"), "{}", told.stdout);
+}
+
+#[test]
+fn the_rights_that_are_missing_are_given_as_the_hints_say() {
+    if !available("the_rights_that_are_missing_are_given_as_the_hints_say") {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.apply("pasted", JARVIS);
+    let desk = Desk::of(&["pasted"]);
+    let check = || desk.say(&cluster, "stranger", &["check"]);
+    // some now and the rest later, since roles grow; all of it twice
+    let roles = ["deployments.apps,statefulsets.apps", "nodes"];
+    for (kind, resources) in ["role", "clusterrole"].into_iter().zip(roles) {
+        let made = ["create", kind, "plimsoll-read", "-n", "pasted", "--verb=list", "--resource"];
+        assert!(cluster.kubectl(&[&made[..], &[resources]].concat()).status.success());
+    }
+    let told = check();
+    told.says(3, &["cannot list deployments in namespace `pasted`"]);
+    let hints = told.stdout.lines().filter(|line| line.contains("denied is not taken for none"));
+    let commands = hints.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let commands: Vec<&str> = commands.filter(|one| one.starts_with("kubectl")).collect();
+    // a role and its binding for the namespace, and for the cluster
+    assert_eq!(commands.len(), 4, "{}", told.stdout);
+    let kubectl = cluster::found("kubectl").unwrap();
+    let path = format!("{}:/usr/bin:/bin", kubectl.parent().unwrap().display());
+    for command in commands.iter().chain(&commands) {
+        let mut shell = std::process::Command::new("sh");
+        let pasted = shell.args(["-ec", command]).env("PATH", &path).env("HOME", cluster.path(""));
+        let pasted = pasted.env("KUBECONFIG", cluster.path("admin.kubeconfig")).output().unwrap();
+        let said = String::from_utf8_lossy(&pasted.stderr);
+        assert!(pasted.status.success() && !said.contains("rror"), "{command}\n{said}");
+    }
+    let told = check();
+    assert!(!told.stdout.contains("cannot list"), "{}", told.stdout);
+    told.says(0, &["cluster tells what is in force for 3 components"]);
 }
 
 #[test]

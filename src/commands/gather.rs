@@ -10,7 +10,7 @@ use crate::cli::RunArgs;
 use crate::commands::{Exit, Hinted, Talk, pull, tiers};
 use crate::config::{self, Settings};
 use crate::history::{Evidence, Observed, Window};
-use crate::service::live::Live;
+use crate::service::live::{Gap, Live};
 use crate::source::kubernetes::{self, ClusterOptions};
 
 /// One run over all services.
@@ -156,9 +156,8 @@ pub(super) async fn live_of(
 ) -> Result<Live> {
     let live = kubernetes::live_state(&settings.services, options).await;
     let live = live.map_err(|error| Hinted::because(&error, &error.hint_by(options)))?;
-    live.gaps
-        .iter()
-        .for_each(|gap| talk.say(&format!("warning: {}\nhint: {}", gap.message, gap.hint)));
+    let gaps: Vec<&Gap> = live.gaps.iter().collect();
+    Gap::warnings(&gaps).iter().for_each(|warning| talk.say(warning));
     if options.is_the_pods() && !live.gaps.is_empty() {
         talk.say(
             "hint: the cluster that this pod runs in was asked; `--no-cluster` leaves it alone",

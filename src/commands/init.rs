@@ -13,7 +13,7 @@ use crate::config;
 use crate::files;
 use crate::render::yaml;
 use crate::service::Target;
-use crate::service::live::Workload;
+use crate::service::live::{Gap, Workload};
 use crate::source::kubernetes::{self, ClusterOptions};
 
 /// What is known of the service when its settings are first written.
@@ -95,9 +95,8 @@ async fn discovered(
         }
         return Err(Hinted { message, hint });
     }
-    for gap in here.gaps.iter().filter(|gap| gap.of_settings) {
-        talk.say(&format!("warning: {}\nhint: {}", gap.message, gap.hint));
-    }
+    let gaps: Vec<&Gap> = here.gaps.iter().filter(|gap| gap.of_settings).collect();
+    Gap::warnings(&gaps).iter().for_each(|warning| talk.say(warning));
     Ok(here.found)
 }
 

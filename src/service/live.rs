@@ -96,6 +96,27 @@ pub struct Gap {
     pub of_settings: bool,
 }
 
+impl Gap {
+    /// The message of each, and its hint; where several have the same hint, with the last of them.
+    #[must_use]
+    pub fn told<'a>(gaps: &[&'a Self]) -> Vec<(&'a str, Option<&'a str>)> {
+        let comes_again = |at: usize| gaps[at + 1..].iter().any(|one| one.hint == gaps[at].hint);
+        let hint = |(at, gap): (usize, &&'a Self)| {
+            (gap.message.as_str(), Some(gap.hint.as_str()).filter(|_| !comes_again(at)))
+        };
+        gaps.iter().enumerate().map(hint).collect()
+    }
+
+    /// The same as warnings, a line each.
+    #[must_use]
+    pub fn warnings(gaps: &[&Self]) -> Vec<String> {
+        let hint =
+            |hint: Option<&str>| hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        let told = Self::told(gaps).into_iter();
+        told.map(|(message, of)| format!("warning: {message}{}", hint(of))).collect()
+    }
+}
+
 /// The object that runs a component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Workload {

@@ -36,8 +36,8 @@ pub(super) async fn told(
         let of = counted(parts, "component");
         say(out, &format!("tells what is in force for {of}"), None)?;
     }
-    for gap in &gaps {
-        say(out, &gap.message, Some(&gap.hint))?;
+    for (message, hint) in Gap::told(&gaps.iter().collect::<Vec<_>>()) {
+        say(out, message, hint)?;
     }
     Ok(hides)
 }

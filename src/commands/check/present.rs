@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::history::{Evidence, SeriesKey, Signal};
 use crate::render::text::wrap;
 use crate::service::Service;
-use crate::service::live::Use;
+use crate::service::live::{Gap, Use};
 use crate::source::kubernetes::{self, ClusterOptions, Usage};
 use crate::source::prometheus::SignalQuery;
 use crate::source::prometheus::decode::Element;
@@ -49,8 +49,8 @@ pub(super) async fn usage(
     }
     match kubernetes::usage(&settings.services, (now, allowed), options).await {
         Ok(usage) => {
-            for gap in &usage.gaps {
-                not_compared(out, &gap.message, Some(&gap.hint))?;
+            for (message, hint) in Gap::told(&usage.gaps.iter().collect::<Vec<_>>()) {
+                not_compared(out, message, hint)?;
             }
             Ok((usage, false))
         }

@@ -42,7 +42,7 @@ impl Cluster {
         for problem in &self.problems {
             let gap = Gap {
                 message: problem.to_string(),
-                hint: problem.hint(),
+                hint: problem.hint_among(&self.problems),
                 of_settings: problem.is_of_settings(),
             };
             if !gaps.contains(&gap) {

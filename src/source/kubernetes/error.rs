@@ -1,6 +1,7 @@
 //! What can go wrong at the cluster's edge. Every variant names its object, and says in
 //! [`KubernetesError::hint`] what to change.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use kube::Resource;
@@ -124,17 +125,19 @@ impl Listing {
         }
     }
 
-    /// The right that is missing.
-    fn right(&self) -> String {
-        let resource = self.resource();
-        match &self.namespace {
-            Some(namespace) => format!(
-                "`kubectl create role plimsoll-read -n {namespace} --verb=list --resource={resource}`, and bind it"
-            ),
-            None => format!(
-                "`kubectl create clusterrole plimsoll-read --verb=list --resource={resource}`, and bind it"
-            ),
-        }
+    /// What gives an account the right to list these kinds in one place. What it may already stays, also where this was
+    /// pasted before: roles are created once, and reconciled as often as one likes.
+    fn right(&self, resources: &BTreeSet<String>, account: &str) -> String {
+        let (place, role) = match &self.namespace {
+            Some(namespace) => (format!(" -n {namespace}"), "role"),
+            None => (String::new(), "clusterrole"),
+        };
+        let resources = resources.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let made = "--dry-run=client -o yaml | kubectl auth reconcile -f -";
+        format!(
+            "`kubectl create {role} plimsoll-read{place} --verb=list --resource={resources} {made}`, and bind it \
+             with `kubectl create {role}binding plimsoll-read{place} --{role}=plimsoll-read --user={account} {made}`"
+        )
     }
 }
 
@@ -152,7 +155,32 @@ impl fmt::Display for Listing {
     }
 }
 
+/// Whom the server names in a refusal, as a shell takes it.
+fn account(message: &str) -> String {
+    let named = message.split_once("User \"").and_then(|(_, rest)| rest.split_once('"'));
+    let name = named.map_or("NAME", |(name, _)| name);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
+    if name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    }
+}
+
 impl KubernetesError {
+    /// What to change, with all that was denied in the same place.
+    pub(super) fn hint_among(&self, all: &[Self]) -> String {
+        let Self::Denied { listing, message } = self else { return self.hint() };
+        let denied = all.iter().filter_map(|one| match one {
+            Self::Denied { listing, .. } => Some(listing),
+            _ => None,
+        });
+        let here = denied.filter(|one| one.namespace == listing.namespace);
+        let resources = here.chain([listing]).map(Listing::resource).collect();
+        let right = listing.right(&resources, &account(message));
+        format!("denied is not taken for none; allow it with {right}")
+    }
+
     /// What to change.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -171,9 +199,7 @@ impl KubernetesError {
                 "check `kubectl version`, or leave out `--context` and give `current:` in the settings".to_owned()
             }
             Self::Unauthenticated { .. } => "log in again, or choose another context with `--context`".to_owned(),
-            Self::Denied { listing, .. } => {
-                format!("denied is not taken for none; allow it with {}", listing.right())
-            }
+            Self::Denied { .. } => self.hint_among(&[]),
             Self::NotFound { .. } | Self::Kind { .. } => {
                 "set `components.<name>.target` to a `Deployment/NAME` or `StatefulSet/NAME` of this namespace"
                     .to_owned()
