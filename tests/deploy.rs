@@ -400,7 +400,7 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
         let missing: BTreeSet<&str> = told
             .split("--verb=list --resource=")
             .skip(1)
-            .map(|rest| rest.split('`').next().unwrap())
+            .flat_map(|rest| rest.split([' ', '`']).next().unwrap().split(','))
             .collect();
         if missing.is_empty() {
             break;
@@ -655,6 +655,38 @@ fn the_loop_needs_the_account_of_apply_and_is_not_there_unless_asked_for() {
     let told = Command::new(env!("CARGO_BIN_EXE_plimsoll")).args(args).arg("--file=/none").output();
     let told = String::from_utf8(told.unwrap().stderr).unwrap();
     assert!(told.contains("cannot read `/none`"), "{told}");
+}
+
+#[test]
+fn the_loop_is_served_under_a_name_that_the_api_server_takes_whatever_the_release() {
+    let test = "the_loop_is_served_under_a_name_that_the_api_server_takes";
+    if !available_with(test, &["helm"]) {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.namespace("served");
+    let long = format!("{}.b", "a".repeat(39));
+    for (release, name) in [
+        ("plimsoll", "plimsoll-loop"),
+        ("my.rel", "my-rel-loop"),
+        ("1rel", "plimsoll-1rel-loop"),
+        (&long, &format!("{}-loop", "a".repeat(39))),
+    ] {
+        let text = rendered(release, &LOOP).unwrap();
+        for kind in ["Service", "Deployment"] {
+            let mut object = only(&text, kind);
+            object["metadata"]["namespace"] = json!("served");
+            cluster.send(&["create", "--dry-run=server"], &object.to_string());
+        }
+        assert_eq!(only(&text, "Service")["metadata"]["name"], name);
+        let text = rendered(release, &["--values", EVERYTHING]).unwrap();
+        let rules = only_of(
+            &text,
+            "PrometheusRule",
+            &only(&text, "Deployment")["metadata"]["name"].as_str().unwrap(),
+        );
+        assert!(rules.to_string().contains(&format!("service=\\\"{name}\\\"")), "{rules}");
+    }
 }
 
 #[test]

@@ -1,6 +1,12 @@
 {{/* The name of everything: the release's, short enough for a CronJob's. */}}
 {{- define "plimsoll.name" -}}
-{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{ .Release.Name | trunc 40 | trimSuffix "-" | trimSuffix "." }}
+{{- end }}
+
+{{/* The name of the loop's Service: the same without dots and with a letter in front, since DNS has it as one label. */}}
+{{- define "plimsoll.service" -}}
+{{- $name := include "plimsoll.name" . | replace "." "-" }}
+{{- printf "%s%s-loop" (regexMatch "^[a-z]" $name | ternary "" "plimsoll-") $name }}
 {{- end }}
 
 {{- define "plimsoll.labels" -}}
