@@ -139,6 +139,19 @@ fn case_09_nobody_is_asked_for_more_points_than_prometheus_allows() {
 }
 
 #[test]
+fn a_port_that_speaks_https_is_told_from_a_query_that_is_wrong() {
+    for words in [
+        "Client sent an HTTP request to an HTTPS server.",
+        "<html><h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port</html>",
+    ] {
+        let clear = Fault::Refuses { after: 0, status: "400 Bad Request", words };
+        let source = Source::telling(World::Quiet, clear);
+        let told = Desk::new(&source.url).run(&["check"]);
+        told.says(1, &["speaks https there, and not http", "hint: write `https://` in"]);
+    }
+}
+
+#[test]
 fn case_10_a_limit_on_samples_is_met_with_smaller_questions() {
     let words = "query processing would load too many samples into memory in query execution";
     let status = "422 Unprocessable Entity";

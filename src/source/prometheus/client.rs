@@ -323,6 +323,7 @@ impl Client {
             _ => (String::new(), start_of(body)),
         };
         match status.as_u16() {
+            400 if speaks_tls(body) => PrometheusError::SpeaksTls { url },
             code @ (401 | 403) => PrometheusError::Denied {
                 url,
                 status: code,
@@ -372,6 +373,18 @@ impl Client {
             NoAnswer::Garbled(why) => PrometheusError::Garbled { why },
         }
     }
+}
+
+/// Whether a server says that it was asked in the clear on a port for TLS: Go's, and so Prometheus itself, nginx, Apache.
+fn speaks_tls(body: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(body).to_ascii_lowercase();
+    [
+        "http request to an https server",
+        "plain http request was sent to https port",
+        "plain http to an ssl-enabled server port",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
 }
 
 /// Whether a refusal is about quantity, so that a smaller question helps: Prometheus ("too many samples",

@@ -67,6 +67,12 @@ pub enum PrometheusError {
         /// The innermost cause.
         why: String,
     },
+    /// It was asked in the clear, and speaks TLS.
+    #[error("`{url}` speaks https there, and not http")]
+    SpeaksTls {
+        /// The address.
+        url: String,
+    },
     /// No whole answer in time.
     #[error("`{url}` gave no whole answer within {}s", after.as_secs_f64())]
     TimedOut {
@@ -187,6 +193,7 @@ impl PrometheusError {
             | Self::Unreachable { .. }
             | Self::GivenUp { .. }
             | Self::Tls { .. }
+            | Self::SpeaksTls { .. }
             | Self::TimedOut { .. }
             | Self::Denied { .. }
             | Self::Redirected { .. }
@@ -222,6 +229,9 @@ impl PrometheusError {
             }
             Self::Tls { .. } => {
                 "`history.prometheus.caFile` names the authority that signed the server's certificate; `certFile` and `keyFile` are our own"
+            }
+            Self::SpeaksTls { .. } => {
+                "write `https://` in `history.prometheus.url` or `--prometheus-url`; `history.prometheus.caFile` names the authority, where it is your own"
             }
             Self::TimedOut { .. } => {
                 "raise `history.prometheus.timeout`, or lower `history.lookback` for a first pull"
