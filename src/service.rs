@@ -121,6 +121,8 @@ pub struct Current {
     pub doubt: Option<Doubt>,
     /// What the cluster told of requests and limits; `None`: it was not asked, or not told.
     pub resources: Option<Resources>,
+    /// Whether the cluster told that its pods are of the class `Guaranteed`.
+    pub guaranteed: bool,
     /// Whether the cluster told that nobody scales it.
     pub alone: bool,
     /// The fewest pods that the cluster lets the count be lowered to.
@@ -168,6 +170,7 @@ impl Current {
             memory_limit: self.memory_limit.or(other.memory_limit),
             doubt: self.doubt.or(other.doubt),
             resources: self.resources.or(other.resources),
+            guaranteed: self.guaranteed || other.guaranteed,
             alone: self.alone || other.alone,
             least: self.least.or(other.least),
         }

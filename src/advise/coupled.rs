@@ -11,9 +11,13 @@ use crate::service::Current;
 use crate::units::{Bytes, Millicores};
 
 /// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
-/// and not at all where that is not known. A request that equals its limit stays equal: apart, the pod would lose its
-/// quality-of-service class.
-pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommendation) {
+/// and not at all where that is not known. A request that equals its limit stays equal: apart, a pod whose other requests do
+/// so too would lose its quality-of-service class; only of one that is known to be `guaranteed` is that said.
+pub fn request_within_limit(
+    request: &mut Recommendation,
+    limit: &mut Recommendation,
+    guaranteed: bool,
+) {
     let Some(mut ceiling) = limit.target else {
         within_unknown(request, limit.current);
         return;
@@ -31,7 +35,8 @@ pub fn request_within_limit(request: &mut Recommendation, limit: &mut Recommenda
     }
     let today = request.current.filter(|today| today.figure() <= ceiling.figure());
     if request.current.is_some() && request.current == limit.current {
-        let message = "equal to its limit today (QoS Guaranteed): moves with it".to_owned();
+        let class = if guaranteed { " (QoS Guaranteed)" } else { "" };
+        let message = format!("equal to its limit today{class}: moves with it");
         *request = Recommendation { setting: request.setting, ..limit.clone() };
         request.reasons.insert(0, Reason { code: Code::Coupled, message });
     } else if today.is_some()
@@ -248,7 +253,7 @@ mod tests {
     ) -> [(Option<u64>, Action); 2] {
         let mut request = memory(Setting::MemoryRequest, request.0, request.1);
         let mut limit = memory(Setting::MemoryLimit, limit.0, limit.1);
-        request_within_limit(&mut request, &mut limit);
+        request_within_limit(&mut request, &mut limit, false);
         [request, limit].map(|one| (one.target.map(|target| target.figure() >> 20), one.action))
     }
 
@@ -268,7 +273,7 @@ mod tests {
         let mut request = memory(Setting::MemoryRequest, (1000, 512), Action::Lower);
         let mut limit = memory(Setting::MemoryLimit, (0, 0), Action::Skipped);
         (limit.current, limit.target) = (None, None);
-        request_within_limit(&mut request, &mut limit);
+        request_within_limit(&mut request, &mut limit, false);
         assert_eq!((request.action, request.target), (Action::Keep, request.current));
     }
 
@@ -277,7 +282,7 @@ mod tests {
         let mut request = memory(Setting::MemoryRequest, (0, 0), Action::Skipped);
         (request.current, request.target) = (None, None);
         let mut limit = memory(Setting::MemoryLimit, (1000, 512), Action::Lower);
-        request_within_limit(&mut request, &mut limit);
+        request_within_limit(&mut request, &mut limit, false);
         assert_eq!((limit.action, limit.target), (Action::Keep, limit.current));
         assert_eq!(request.target, None);
     }
@@ -291,6 +296,18 @@ mod tests {
         assert_eq!(lowered, [(Some(320), Lower), (Some(320), Lower)]);
         let held = coupled(((512, 512), Keep), ((512, 320), Lower));
         assert_eq!(held, [(Some(512), Keep), (Some(512), Keep)]);
+    }
+
+    #[test]
+    fn only_of_pods_that_are_guaranteed_it_is_said() {
+        let says = |guaranteed| {
+            let mut request = memory(Setting::MemoryRequest, (512, 512), Action::Keep);
+            let mut limit = memory(Setting::MemoryLimit, (512, 640), Action::Raise);
+            request_within_limit(&mut request, &mut limit, guaranteed);
+            request.reasons.remove(0).message
+        };
+        assert_eq!(says(true), "equal to its limit today (QoS Guaranteed): moves with it");
+        assert_eq!(says(false), "equal to its limit today: moves with it");
     }
 
     #[test]

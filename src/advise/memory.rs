@@ -63,7 +63,7 @@ pub fn of_component(
     let mut request = requests::memory_request(known, component, current, outlook);
     let asked = known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
     if !current.is_unlimited() && (asked || request.current.is_some()) {
-        coupled::request_within_limit(&mut request, &mut limit);
+        coupled::request_within_limit(&mut request, &mut limit, current.guaranteed);
     }
     let request = Some(request).filter(|request| request.current.is_some());
     std::iter::once(limit).chain(request).collect()

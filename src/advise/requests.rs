@@ -66,7 +66,7 @@ pub fn of_usage(
             let setting = (Setting::MemoryLimit, evidence.as_slice());
             let mut limit = case.one(setting, in_force, need);
             if !current.is_unlimited() {
-                coupled::request_within_limit(&mut request, &mut limit);
+                coupled::request_within_limit(&mut request, &mut limit, current.guaranteed);
             }
             all.push(limit);
         }

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 pub use self::least::{Keeper, Least};
 pub use self::room::{Claim, Counted, LimitRange, Namespace, Node, PodClaim, Quota, Scope, Taken};
 pub use self::scaler::{Hpa, ScaledObject, Scaler, Vpa};
-use crate::service::{Current, Doubt, Resources, Service};
+use crate::service::{Current, Doubt, Resources, Service, pod};
 use crate::units::{Bytes, Millicores};
 
 /// The cluster's word; empty where no cluster was asked.
@@ -286,6 +286,7 @@ impl Workload {
     fn resources(&self) -> Current {
         match &self.container {
             Some(Container { requests, limits, .. }) => Current {
+        let guaranteed = pod::class(&self.pod) == "Guaranteed";
                 cpu_request: requests.cpu,
                 cpu_limit: limits.cpu,
                 memory_request: requests.memory,
@@ -293,6 +294,7 @@ impl Workload {
                 resources: Some(Resources::Told),
                 ..Current::default()
             },
+                guaranteed,
             None => {
                 Current { resources: self.exists.map(|_| Resources::Unclear), ..Current::default() }
             }

@@ -136,6 +136,7 @@ async fn a_component_is_read_with_its_hpa_and_its_container() {
         memory_limit: Some(Bytes(1 << 30)),
         doubt: None,
         resources: Some(Resources::Told),
+        guaranteed: false,
         alone: false,
         least: None,
     };
