@@ -84,6 +84,16 @@ pub enum KubernetesError {
         /// Their names.
         names: Vec<String>,
     },
+    /// What is named prepares the pod, or stays beside its containers as one of those.
+    #[error("`{named}` of component `{component}` is an init container, which is not sized; its containers are {}", names.join(", "))]
+    InitContainer {
+        /// The component.
+        component: String,
+        /// The container that is named.
+        named: String,
+        /// The containers proper.
+        names: Vec<String>,
+    },
     /// The pod has no such container.
     #[error("component `{component}` has no container `{wanted}`, only {}", names.join(", "))]
     NoContainer {
@@ -209,7 +219,7 @@ impl KubernetesError {
             }
             Self::Failed { .. } => "ask again; `kubectl get` shows whether the API server is well".to_owned(),
             Self::SeveralScalers { .. } => "delete all but one: they undo each other".to_owned(),
-            Self::NoContainer { .. } => "set `components.<name>.container`".to_owned(),
+            Self::NoContainer { .. } | Self::InitContainer { .. } => "set `components.<name>.container`".to_owned(),
         }
     }
 

@@ -240,6 +240,28 @@ async fn two_hpas_on_one_object_are_a_gap() {
 }
 
 #[tokio::test]
+async fn a_container_that_prepares_the_pod_is_told_from_one_that_is_not_there() {
+    let mut deployments = deployments(4);
+    let pod = &mut deployments["items"][0]["spec"]["template"]["spec"];
+    pod["initContainers"] = json!([{"name": "mesh", "restartPolicy": "Always"}]);
+    let cluster = serving(vec![(API, 200, deployments), (HPAS, 200, hpas(&[], ""))]);
+    let says = async |container: &str| {
+        let mut api = component("api", "Deployment/jarvis-api", None);
+        api.container = Some(container.to_owned());
+        let live = live_state(&[service_of(vec![api])], &cluster.options()).await.unwrap();
+        live.gaps.into_iter().find(|gap| gap.message.contains(container)).unwrap()
+    };
+    let mesh = says("mesh").await;
+    assert_eq!(
+        mesh.message,
+        "`mesh` of component `api` is an init container, which is not sized; its containers are sidecar, jarvis-api"
+    );
+    assert_eq!(mesh.hint, "set `components.<name>.container`");
+    let none = says("log").await.message;
+    assert_eq!(none, "component `api` has no container `log`, only sidecar, jarvis-api");
+}
+
+#[tokio::test]
 async fn each_kind_is_listed_once_a_namespace_and_nothing_is_written() {
     let cluster = serving(vec![(API, 200, deployments(4)), (HPAS, 200, hpas(&[], ""))]);
     let api = || component("api", "Deployment/jarvis-api", None);

@@ -255,8 +255,8 @@ impl Found {
         component: &str,
         named: Option<&str>,
     ) -> Result<Container, KubernetesError> {
-        let containers =
-            self.template.spec.as_ref().map(|pod| pod.containers.as_slice()).unwrap_or_default();
+        let pod = self.template.spec.as_ref();
+        let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
         let by_name = |name: &str| containers.iter().find(|container| container.name == name);
         let found = match named {
             Some(name) => by_name(name),
@@ -265,10 +265,15 @@ impl Found {
                 _ => None,
             }),
         };
-        found.map(container).ok_or_else(|| KubernetesError::NoContainer {
-            component: component.to_owned(),
-            wanted: named.unwrap_or(&self.name).to_owned(),
-            names: containers.iter().map(|container| container.name.clone()).collect(),
+        found.map(container).ok_or_else(|| {
+            let (component, wanted) = (component.to_owned(), named.unwrap_or(&self.name));
+            let names = containers.iter().map(|container| container.name.clone()).collect();
+            let mut first = pod.iter().flat_map(|pod| pod.init_containers.iter().flatten());
+            let named = wanted.to_owned();
+            if first.any(|container| container.name == wanted) {
+                return KubernetesError::InitContainer { component, named, names };
+            }
+            KubernetesError::NoContainer { component, wanted: named, names }
         })
     }
 
