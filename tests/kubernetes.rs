@@ -600,6 +600,62 @@ fn init_begins_with_what_scales_and_names_the_rest() {
     assert!(!none.path("plimsoll.yaml").exists());
 }
 
+#[test]
+fn init_names_what_it_cannot_size_and_what_it_may_not_see_shows_in_the_exit_code() {
+    if !available("init_names_what_it_cannot_size_and_what_it_may_not_see") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let hpa = |name: &str, kind: &str, target: &str| {
+        format!(
+            "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: {name}}}\nspec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: {kind}, name: {target}}}, maxReplicas: 12}}\n"
+        )
+    };
+    let more = hpa("front", "Rollout", "checkout") + &hpa("third", "Deployment", "jarvis-api");
+    cluster.apply("mixed", &format!("{JARVIS}{more}---\n{NOT_SIZED}"));
+    let desk = Desk(tempfile::tempdir().unwrap());
+    let written = || std::fs::read_to_string(desk.path("plimsoll.yaml")).unwrap();
+    let told = desk.init(&cluster, "admin", &["-n", "mixed"]);
+    let others = ["Rollout/checkout, scaled by HPA front", "DaemonSet/logs", "CronJob/nightly"];
+    let all = others.join("; ");
+    told.says(
+        0,
+        &[&format!("only Deployments and StatefulSets are sized, and there are others: {all}")],
+    );
+    let text = written();
+    for line in others {
+        assert!(text.contains(&format!("      #   {line}\n")), "{text}");
+    }
+    let torn = "several pull at it, and undo each other: front-scaler, third";
+    assert!(text.contains(torn), "{text}");
+    config::parse(&text, "plimsoll.yaml", Path::new(".")).unwrap();
+    // what may be sized and may not be seen is missing in the file
+    let but_deployments = EVERYTHING.replace("deployments.apps,", "");
+    allow(&cluster, "limited", "mixed", &but_deployments);
+    let told = desk.init(&cluster, "limited", &["-n", "mixed", "--force"]);
+    told.says(3, &["warning: cannot list deployments in namespace `mixed`", "wrote plimsoll.yaml"]);
+    assert!(written().contains("StatefulSet/jarvis-redis-master"));
+}
+
+/// What runs and does not grow with any load.
+const NOT_SIZED: &str = "
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: logs}
+spec:
+  selector: {matchLabels: {app: logs}}
+  template:
+    metadata: {labels: {app: logs}}
+    spec: {containers: [{name: logs, image: example/logs}]}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: '0 3 * * *'
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: nightly, image: example/nightly}]}}}}
+";
+
 /// Two containers, and neither is named like the object.
 const SCALED_BY_NOBODY: &str = "
 apiVersion: apps/v1

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 use crate::cli::InitArgs;
-use crate::commands::{Hinted, Talk, tiers};
+use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
 use crate::files;
 use crate::render::yaml;
 use crate::service::Target;
 use crate::service::live::{Gap, Workload};
-use crate::source::kubernetes::{self, ClusterOptions};
+use crate::source::kubernetes::{self, ClusterOptions, Discovered};
 
 /// What is known of the service when its settings are first written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Starter {
     pub runbook: Option<PathBuf>,
     /// What the cluster runs there, those that scale first; empty where none was asked.
     pub found: Vec<(Target, Workload)>,
+    /// What else runs there, of kinds that are not sized.
+    pub others: Vec<String>,
 }
 
 impl From<&InitArgs> for Starter {
@@ -45,6 +47,7 @@ impl From<&InitArgs> for Starter {
             prometheus_url: args.prometheus_url.clone(),
             runbook: args.tiers.clone(),
             found: Vec::new(),
+            others: Vec::new(),
         }
     }
 }
@@ -58,16 +61,19 @@ fn cluster(args: &InitArgs) -> Option<ClusterOptions> {
     })
 }
 
-/// Asks the cluster that the flags name, or that of the pod, if there is one, and writes the settings.
+/// Asks the cluster that the flags name, or that of the pod, if there is one, and writes the settings. What may be sized and
+/// was not told is missing in them, and the exit code shows it.
 ///
 /// # Errors
 ///
 /// As [`run`]; where the cluster cannot be asked, or runs nothing in that namespace.
-pub async fn command(args: &InitArgs, talk: &Talk, out: &mut dyn Write) -> Result<()> {
+pub async fn command(args: &InitArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit> {
     let mut starter = Starter::from(args);
+    let mut whole = true;
     match cluster(args) {
         Some(options) => {
-            starter.found = discovered(&options, &starter.namespace, talk).await?;
+            let here = discovered(&options, &starter.namespace, talk).await?;
+            (starter.found, starter.others, whole) = (here.found, here.others, here.whole);
         }
         None if !args.no_cluster && kubernetes::of_a_pod() == Some(false) => talk.say(&format!(
             "warning: no cluster was asked: this pod mounts no token at `{}`\nhint: let it mount one (`automountServiceAccountToken`), or name a cluster with `--context NAME`",
@@ -75,29 +81,39 @@ pub async fn command(args: &InitArgs, talk: &Talk, out: &mut dyn Write) -> Resul
         )),
         None => {}
     }
-    run(&args.file, &starter, args.force, out)
+    run(&args.file, &starter, args.force, out)?;
+    Ok(if whole { Exit::Done } else { Exit::Skipped })
 }
 
 async fn discovered(
     options: &ClusterOptions,
     namespace: &str,
     talk: &Talk,
-) -> Result<Vec<(Target, Workload)>, Hinted> {
+) -> Result<Discovered, Hinted> {
     let here = kubernetes::discover(namespace, options).await;
     let here = here.map_err(|error| Hinted::because(&error, &error.hint_by(options)))?;
     if here.found.is_empty() {
         let hint = "name the namespace with `--namespace`".to_owned();
-        let nothing = format!("no Deployment or StatefulSet in namespace `{namespace}`");
-        let denied = here.gaps.into_iter().next().map(|gap| (gap.message, gap.hint));
+        let mut nothing = format!("no Deployment or StatefulSet in namespace `{namespace}`");
+        if !here.others.is_empty() {
+            nothing += &format!(", and nothing else is sized: {}", here.others.join("; "));
+        }
+        let mut denied = here.gaps.into_iter().filter(|gap| gap.of_settings);
+        let denied = denied.next().map(|gap| (gap.message, gap.hint));
         let (message, mut hint) = denied.unwrap_or((nothing, hint));
         if options.is_the_pods() {
             hint += "; `--no-cluster` leaves the cluster of this pod alone";
         }
         return Err(Hinted { message, hint });
     }
-    let gaps: Vec<&Gap> = here.gaps.iter().filter(|gap| gap.of_settings).collect();
-    Gap::warnings(&gaps).iter().for_each(|warning| talk.say(warning));
-    Ok(here.found)
+    Gap::warnings(&here.gaps.iter().collect::<Vec<_>>()).iter().for_each(|one| talk.say(one));
+    if !here.others.is_empty() {
+        talk.say(&format!(
+            "warning: only Deployments and StatefulSets are sized, and there are others: {}",
+            here.others.join("; ")
+        ));
+    }
+    Ok(here)
 }
 
 /// The table that a service starts with where no runbook has one; to be replaced.
@@ -124,7 +140,7 @@ fn first_component(service: &str) -> String {
 
 /// The service's `tiers` and `components`: the runbook's, else a table to be replaced, over what the cluster runs.
 fn table(starter: &Starter) -> Result<String> {
-    let Starter { service, runbook, found, .. } = starter;
+    let Starter { service, runbook, found, others, .. } = starter;
     if let Some(runbook) = runbook {
         let targets: Vec<Target> = found.iter().map(|(target, _)| target.clone()).collect();
         let keys = tiers::service_keys(runbook, None, service, &targets)?;
@@ -132,7 +148,7 @@ fn table(starter: &Starter) -> Result<String> {
         let named = config::parse(&starter_text(starter, &keys), "", Path::new(""));
         let named =
             named.map_or_else(|_| Vec::new(), |mut named| named.services.remove(0).components);
-        return Ok(keys + &found::beside(service, found, &named));
+        return Ok(keys + &found::beside(service, found, &named) + &found::others(others));
     }
     let (tiers, components) = match found::names(service, found, &[]).first() {
         Some(name) => {
@@ -141,7 +157,8 @@ fn table(starter: &Starter) -> Result<String> {
         }
         None => (TIERS.to_owned(), first_component(service)),
     };
-    Ok(format!("{tiers}  {components}{MORE_OF_A_COMPONENT}"))
+    let others = found::others(others);
+    Ok(format!("{tiers}  {components}{others}{MORE_OF_A_COMPONENT}"))
 }
 
 /// Writes the settings to `file` and says what comes next.
@@ -259,6 +276,7 @@ mod tests {
             prometheus_url: "http://localhost:9090".to_owned(),
             runbook: None,
             found: Vec::new(),
+            others: vec!["DaemonSet/logs".to_owned()],
         }
     }
 

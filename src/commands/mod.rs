@@ -81,7 +81,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let out = &mut std::io::stdout().lock();
     match cli.command {
         Command::Demo(args) => demo::run(&args, &talk, out),
-        Command::Init(args) => init::command(&args, &talk, out).await.map(done),
+        Command::Init(args) => init::command(&args, &talk, out).await,
         Command::Check(args) => {
             let settings = gather::settings(&args)?;
             let at = gather::moment(&args, &settings);

@@ -130,6 +130,8 @@ pub struct Workload {
     pub pod: Value,
     /// Who sets the replica count.
     pub scaler: Option<Scaler>,
+    /// Those that pull at the count, where they are several; then none of them is its scaler.
+    pub rivals: Vec<String>,
     /// The VPAs on it.
     pub vpas: Option<Vec<Vpa>>,
     /// The disruption budgets that select its pods.
@@ -284,17 +286,17 @@ impl Workload {
 
     /// The requests and limits in force, as far as it is clear whose.
     fn resources(&self) -> Current {
+        let guaranteed = pod::class(&self.pod) == "Guaranteed";
         match &self.container {
             Some(Container { requests, limits, .. }) => Current {
-        let guaranteed = pod::class(&self.pod) == "Guaranteed";
                 cpu_request: requests.cpu,
                 cpu_limit: limits.cpu,
                 memory_request: requests.memory,
                 memory_limit: limits.memory,
                 resources: Some(Resources::Told),
+                guaranteed,
                 ..Current::default()
             },
-                guaranteed,
             None => {
                 Current { resources: self.exists.map(|_| Resources::Unclear), ..Current::default() }
             }

@@ -140,6 +140,10 @@ async fn read(cluster: &mut Cluster, services: &[Service]) -> Result<Live, Kuber
 pub struct Discovered {
     /// Its Deployments and StatefulSets: those that something scales first, then by kind and name.
     pub found: Vec<(Target, Workload)>,
+    /// What is of a kind that is not sized: DaemonSets, CronJobs, and what else something scales.
+    pub others: Vec<String>,
+    /// Whether all was told of what may be sized and what scales it.
+    pub whole: bool,
     /// What was asked for and not told.
     pub gaps: Vec<Gap>,
 }
@@ -154,7 +158,12 @@ pub async fn discover(
     options: &ClusterOptions,
 ) -> Result<Discovered, KubernetesError> {
     let mut cluster = Cluster::new(connect(options).await?);
-    let listed = in_time(workload::Listed::list(&mut cluster, namespace, |_| true)).await?;
+    let (listed, others) = in_time(async {
+        let listed = workload::Listed::list(&mut cluster, namespace, |_| true).await?;
+        let others = listed.others(&mut cluster, namespace).await?;
+        Ok((listed, others))
+    })
+    .await?;
     let mut found = Vec::new();
     for target in listed.targets() {
         let workload = listed.workload(&mut cluster, namespace, &target, (&target.name, None));
@@ -163,7 +172,7 @@ pub async fn discover(
     let scaled =
         |workload: &Workload| matches!(workload.scaler, Some(Scaler::Hpa(_) | Scaler::Keda(_)));
     found.sort_by(|(a, one), (b, other)| (!scaled(one), a).cmp(&(!scaled(other), b)));
-    Ok(Discovered { found, gaps: cluster.gaps() })
+    Ok(Discovered { found, others, whole: listed.is_whole(), gaps: cluster.gaps() })
 }
 
 /// Those of the namespaces that the cluster has not. One that this account may not get is not among them.

@@ -65,6 +65,18 @@ fn commented(components: &[String]) -> String {
     )
 }
 
+/// What runs there too, and is of kinds that are not sized.
+#[must_use]
+pub fn others(others: &[String]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    // a name from elsewhere ends no line
+    let line = |one: &String| format!("  #   {}\n", one.replace(char::is_control, ""));
+    let lines: String = others.iter().map(line).collect();
+    format!("  # Only Deployments and StatefulSets are sized; these are not:\n{lines}")
+}
+
 fn lines(service: &str, found: &[(Target, Workload)], taken: &[String]) -> Vec<String> {
     let names = names(service, found, taken);
     let lines = names.iter().zip(found);
@@ -93,6 +105,9 @@ fn scaling(workload: &Workload) -> String {
     };
     let at = |cpu: Option<u32>| cpu.map(|cpu| format!(", CPU at {cpu} %")).unwrap_or_default();
     match &workload.scaler {
+        None if !workload.rivals.is_empty() => {
+            format!("several pull at it, and undo each other: {}", workload.rivals.join(", "))
+        }
         None => "who scales it was not told".to_owned(),
         Some(Scaler::Nobody) => match workload.replicas {
             Some(1) => "1 pod, no HPA".to_owned(),
@@ -142,6 +157,9 @@ mod tests {
     fn who_was_not_told_is_not_told_that_there_is_no_hpa() {
         let four = Workload { replicas: Some(4), ..Workload::default() };
         assert_eq!(scaling(&four), "who scales it was not told");
+        let rivals = vec!["front".to_owned(), "other".to_owned()];
+        let torn = Workload { rivals, ..four.clone() };
+        assert_eq!(scaling(&torn), "several pull at it, and undo each other: front, other");
         let alone = Workload { scaler: Some(Scaler::Nobody), ..four };
         assert_eq!(scaling(&alone), "4 pods, no HPA");
     }

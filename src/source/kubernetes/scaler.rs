@@ -64,6 +64,26 @@ pub(super) fn of(
     })
 }
 
+/// What is scaled and of a kind that is not sized, each with who scales it.
+pub(super) fn on_other_kinds(
+    hpas: Option<&[HorizontalPodAutoscaler]>,
+    keda: Option<&[DynamicObject]>,
+) -> Vec<String> {
+    let hpas = hpas.into_iter().flatten().filter(|hpa| !owned_by_keda(hpa));
+    let hpas = hpas.filter_map(|hpa| {
+        let of = &hpa.spec.as_ref()?.scale_target_ref;
+        Some((of.kind.clone(), of.name.clone(), format!("HPA {}", hpa.name_any())))
+    });
+    let keda = keda.into_iter().flatten().filter_map(|object| {
+        let of = &object.data["spec"]["scaleTargetRef"];
+        let (kind, name) = (of["kind"].as_str()?, of["name"].as_str()?);
+        Some((kind.to_owned(), name.to_owned(), format!("KEDA {}", object.name_any())))
+    });
+    let others =
+        hpas.chain(keda).filter(|(kind, ..)| kind != "Deployment" && kind != "StatefulSet");
+    others.map(|(kind, name, by)| format!("{kind}/{name}, scaled by {by}")).collect()
+}
+
 /// What was seen of one kind.
 enum Seen<'a, K> {
     NotTold,

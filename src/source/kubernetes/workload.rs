@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{self, PodTemplateSpec};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
@@ -91,6 +92,27 @@ impl Listed {
         all
     }
 
+    /// Whether all was told of workloads and of what sets their counts.
+    pub fn is_whole(&self) -> bool {
+        let workloads = self.deployments.is_some() && self.stateful_sets.is_some();
+        workloads && self.hpas.is_some() && self.keda.is_some()
+    }
+
+    /// What runs there and is of a kind that is not sized, as far as it is told.
+    pub async fn others(
+        &self,
+        cluster: &mut Cluster,
+        namespace: &str,
+    ) -> Result<Vec<String>, KubernetesError> {
+        let mut all = scaler::on_other_kinds(self.hpas.as_deref(), self.keda.as_deref());
+        let daemons: Option<Vec<DaemonSet>> = cluster.list(namespace).await?;
+        let daemons = daemons.into_iter().flatten();
+        all.extend(daemons.map(|one| format!("DaemonSet/{}", one.name_any())));
+        let jobs: Option<Vec<CronJob>> = cluster.list(namespace).await?;
+        all.extend(jobs.into_iter().flatten().map(|one| format!("CronJob/{}", one.name_any())));
+        Ok(all)
+    }
+
     /// Every object that can be changed, as it is now.
     pub fn objects(&self) -> Vec<SeenObject> {
         let workloads = self.deployments.iter().chain(&self.stateful_sets).flatten();
@@ -145,10 +167,15 @@ impl Listed {
         }
         let found = found.flatten();
         let scaler = scaler::of(self.hpas.as_deref(), self.keda.as_deref(), target, &what);
+        let rivals = match &scaler {
+            Err(KubernetesError::SeveralScalers { names, .. }) => names.clone(),
+            _ => Vec::new(),
+        };
         let container = found.map(|found| found.container(component, container)).transpose();
         Workload {
             exists: found.map(|_| true),
             replicas: found.and_then(|found| found.replicas),
+            rivals,
             scaler: scaler.unwrap_or_else(|problem| noted(cluster, problem)),
             container: container.unwrap_or_else(|problem| noted(cluster, problem)),
             pod: found.map(Found::pod).unwrap_or_default(),
