@@ -19,6 +19,7 @@ use harbour::{AT, Desk, JARVIS, allow, settings};
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::history::Signal;
 use plimsoll::service::live::{Budget, Claim, Counted, Live, Scaler, Share, Taken};
+use plimsoll::service::needs::Needs;
 use plimsoll::source::kubernetes::{ClusterOptions, live_state};
 use plimsoll::units::{Bytes, Millicores};
 use plimsoll::{config, service};
@@ -108,6 +109,96 @@ fn what_a_change_must_fit_into_is_read_too() {
     let enough = "api, worker, redis: with 10, 4, 1 pods at most they ask for 8500m together, and CPU requests of quota `share` leave them 6";
     Desk::of(&["around"]).plan(&cluster, "admin").says(3, &["ROOM", enough]);
 }
+
+#[test]
+fn a_pod_and_its_claims_are_counted_as_the_quotas_of_the_cluster_count_them() {
+    if !controllers_available("a_pod_and_its_claims_are_counted_as_the_quotas_count_them") {
+        return;
+    }
+    let cluster = Cluster::with_controllers();
+    cluster.apply("summed", SUMMED);
+    let used = || {
+        let path = "jsonpath={.status.used}";
+        let told = cluster.kubectl(&["get", "quota/all", "-n", "summed", "-o", path]);
+        serde_json::from_slice::<Value>(&told.stdout).unwrap_or_default()
+    };
+    cluster.wait("a quota in force", || used()["pods"] == "0");
+    let limits = |cpu: &str, memory: &str| json!({"limits": {"cpu": cpu, "memory": memory}});
+    let of = |name: &str, memory: &str| json!({"name": name, "image": "example/x", "resources": limits("100m", memory)});
+    let stays = |name: &str, memory: &str| {
+        let mut one = of(name, memory);
+        one["restartPolicy"] = json!("Always");
+        one
+    };
+    let app = [of("app", "512Mi"), of("log", "64Mi")];
+    let mut needs = Needs::default();
+    for (name, first, whole) in [
+        ("before", vec![stays("mesh", "1Gi"), of("copies", "2Gi")], json!({})),
+        ("after", vec![of("copies", "2Gi"), stays("mesh", "1Gi")], json!({})),
+        ("whole", vec![stays("mesh", "1Gi")], limits("2", "4Gi")),
+    ] {
+        let spec = json!({"initContainers": first, "containers": app, "resources": whole});
+        let pod =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec});
+        cluster.create("summed", &pod.to_string());
+        needs = needs.and(&Needs::of_pod(&spec, &[]));
+    }
+    let claimed = || used()["persistentvolumeclaims"] == "2";
+    cluster.create("summed", WITH_CLAIMS);
+    cluster.wait("two claims", claimed);
+    let live = read(&cluster, "summed");
+    let redis = live.workload("summed", "redis").unwrap();
+    assert_eq!(redis.claims[0].class.as_deref(), Some("usual"), "{:?}", redis.claims);
+    // its pods are counted in the end, those of the claims with the claims
+    cluster.wait("all pods", || used()["pods"] == "5");
+    let two = Needs::of_pod(&redis.pod, &[]).and(&Needs::of_claims(&redis.claims)).times(2);
+    needs = needs.and(&two);
+    let live = read(&cluster, "summed");
+    let [quota] = live.namespaces["summed"].quotas.as_deref().unwrap() else { panic!("{live:?}") };
+    assert_eq!(quota.counts.len(), 9, "{quota:?}");
+    for (what, taken) in &quota.counts {
+        assert_eq!(taken.used, needs.of(what), "{what}: {}", used());
+    }
+}
+
+/// A quota on all that is counted, and the class of claims that name none.
+const SUMMED: &str = "
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: usual, annotations: {storageclass.kubernetes.io/is-default-class: 'true'}}
+provisioner: example.com/disk
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: all}
+spec:
+  hard:
+    pods: '50'
+    requests.cpu: '50'
+    requests.memory: 50Gi
+    limits.cpu: '50'
+    limits.memory: 50Gi
+    persistentvolumeclaims: '50'
+    requests.storage: 50Gi
+    usual.storageclass.storage.k8s.io/persistentvolumeclaims: '50'
+    usual.storageclass.storage.k8s.io/requests.storage: 50Gi
+";
+
+const WITH_CLAIMS: &str = "
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: jarvis-redis-master}
+spec:
+  replicas: 2
+  podManagementPolicy: Parallel
+  serviceName: jarvis-redis
+  selector: {matchLabels: {app: redis}}
+  template:
+    metadata: {labels: {app: redis}}
+    spec: {containers: [{name: redis, image: example/redis, resources: {limits: {cpu: 100m, memory: 512Mi}}}]}
+  volumeClaimTemplates:
+    - {metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 2Gi}}}}
+";
 
 /// What the library reads for the service of a namespace, as the administrator.
 fn read(cluster: &Cluster, namespace: &str) -> Live {

@@ -370,6 +370,22 @@ mod tests {
     }
 
     #[test]
+    fn pods_are_guaranteed_only_where_all_of_theirs_is_limited_to_what_it_requests() {
+        let told = |resources: Value| {
+            let pod = serde_json::json!({"containers": [{"name": "api", "resources": resources}]});
+            let [requests, limits] = [Amounts::default(); 2];
+            let container = Some(Container { name: "api".to_owned(), requests, limits });
+            Workload { pod, container, exists: Some(true), ..Workload::default() }.current()
+        };
+        let memory = serde_json::json!({"memory": "512Mi"});
+        let burstable = serde_json::json!({"requests": memory, "limits": memory});
+        assert!(!told(burstable).guaranteed);
+        let both = serde_json::json!({"limits": {"cpu": "1", "memory": "512Mi"}});
+        assert!(told(both).guaranteed);
+        assert!(!four(None).guaranteed, "nobody told of its pods");
+    }
+
+    #[test]
     fn nothing_is_in_force_for_an_object_that_is_not_there() {
         let gone = Workload { exists: Some(false), replicas: Some(4), ..Workload::default() };
         assert_eq!(gone.current(), Current { doubt: Some(Doubt::Object), ..Current::default() });
