@@ -659,8 +659,7 @@ fn the_loop_needs_the_account_of_apply_and_is_not_there_unless_asked_for() {
 
 #[test]
 fn the_loop_is_served_under_a_name_that_the_api_server_takes_whatever_the_release() {
-    let test = "the_loop_is_served_under_a_name_that_the_api_server_takes";
-    if !available_with(test, &["helm"]) {
+    if !available_with("the_loop_is_served_under_a_name_that_the_api_server_takes", &["helm"]) {
         return;
     }
     let cluster = Cluster::shared();
@@ -683,7 +682,7 @@ fn the_loop_is_served_under_a_name_that_the_api_server_takes_whatever_the_releas
         let rules = only_of(
             &text,
             "PrometheusRule",
-            &only(&text, "Deployment")["metadata"]["name"].as_str().unwrap(),
+            only(&text, "Deployment")["metadata"]["name"].as_str().unwrap(),
         );
         assert!(rules.to_string().contains(&format!("service=\\\"{name}\\\"")), "{rules}");
     }

@@ -157,7 +157,9 @@ pub(super) async fn live_of(
     let live = kubernetes::live_state(&settings.services, options).await;
     let live = live.map_err(|error| Hinted::because(&error, &error.hint_by(options)))?;
     let gaps: Vec<&Gap> = live.gaps.iter().collect();
-    Gap::warnings(&gaps).iter().for_each(|warning| talk.say(warning));
+    for warning in Gap::warnings(&gaps) {
+        talk.say(&warning);
+    }
     if options.is_the_pods() && !live.gaps.is_empty() {
         talk.say(
             "hint: the cluster that this pod runs in was asked; `--no-cluster` leaves it alone",

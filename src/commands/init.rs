@@ -106,7 +106,9 @@ async fn discovered(
         }
         return Err(Hinted { message, hint });
     }
-    Gap::warnings(&here.gaps.iter().collect::<Vec<_>>()).iter().for_each(|one| talk.say(one));
+    for warning in Gap::warnings(&here.gaps.iter().collect::<Vec<_>>()) {
+        talk.say(&warning);
+    }
     if !here.others.is_empty() {
         talk.say(&format!(
             "warning: only Deployments and StatefulSets are sized, and there are others: {}",

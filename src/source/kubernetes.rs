@@ -140,7 +140,7 @@ async fn read(cluster: &mut Cluster, services: &[Service]) -> Result<Live, Kuber
 pub struct Discovered {
     /// Its Deployments and StatefulSets: those that something scales first, then by kind and name.
     pub found: Vec<(Target, Workload)>,
-    /// What is of a kind that is not sized: DaemonSets, CronJobs, and what else something scales.
+    /// What is of a kind that is not sized: a `DaemonSet`, a `CronJob`, and what else something scales.
     pub others: Vec<String>,
     /// Whether all was told of what may be sized and what scales it.
     pub whole: bool,

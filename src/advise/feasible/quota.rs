@@ -45,9 +45,8 @@ fn short(ours: &[&Advised<'_>], what: &Counted, taken: Taken, quota: &str) -> Op
         ));
     }
     let of_one = ours.iter().all(|one| one.service == ours[0].service);
-    let name = |one: &&Advised<'_>| match of_one {
-        true => one.name.to_owned(),
-        false => format!("{}/{}", one.service, one.name),
+    let name = |one: &&Advised<'_>| {
+        if of_one { one.name.to_owned() } else { format!("{}/{}", one.service, one.name) }
     };
     let names: Vec<String> = ours.iter().map(name).collect();
     let pods: Vec<String> = ours.iter().map(|one| one.most.to_string()).collect();

@@ -85,12 +85,12 @@ pub enum KubernetesError {
         names: Vec<String>,
     },
     /// What is named prepares the pod, or stays beside its containers as one of those.
-    #[error("`{named}` of component `{component}` is an init container, which is not sized; its containers are {}", names.join(", "))]
+    #[error("`{wanted}` of component `{component}` is an init container, which is not sized; its containers are {}", names.join(", "))]
     InitContainer {
         /// The component.
         component: String,
         /// The container that is named.
-        named: String,
+        wanted: String,
         /// The containers proper.
         names: Vec<String>,
     },

@@ -280,12 +280,12 @@ impl Found {
     fn container(
         &self,
         component: &str,
-        named: Option<&str>,
+        given: Option<&str>,
     ) -> Result<Container, KubernetesError> {
         let pod = self.template.spec.as_ref();
         let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
         let by_name = |name: &str| containers.iter().find(|container| container.name == name);
-        let found = match named {
+        let found = match given {
             Some(name) => by_name(name),
             None => by_name(&self.name).or(match containers {
                 [only] => Some(only),
@@ -293,14 +293,14 @@ impl Found {
             }),
         };
         found.map(container).ok_or_else(|| {
-            let (component, wanted) = (component.to_owned(), named.unwrap_or(&self.name));
+            let component = component.to_owned();
+            let wanted = given.unwrap_or(&self.name).to_owned();
             let names = containers.iter().map(|container| container.name.clone()).collect();
             let mut first = pod.iter().flat_map(|pod| pod.init_containers.iter().flatten());
-            let named = wanted.to_owned();
             if first.any(|container| container.name == wanted) {
-                return KubernetesError::InitContainer { component, named, names };
+                return KubernetesError::InitContainer { component, wanted, names };
             }
-            KubernetesError::NoContainer { component, wanted: named, names }
+            KubernetesError::NoContainer { component, wanted, names }
         })
     }
 
