@@ -33,7 +33,8 @@ pub fn add(plans: &mut [(&mut ServicePlan, &Service)], live: &Live) {
         let ranges = namespace.limits.as_deref().unwrap_or_default();
         let quotas = namespace.quotas.iter().flatten();
         for (service, found) in quotas.flat_map(|quota| quota::over(&here, quota, ranges)) {
-            if let Some((plan, _)) = plans.iter_mut().find(|(_, one)| one.name == service) {
+            let is_it = |one: &Service| one.name == service && one.namespace == *name;
+            if let Some((plan, _)) = plans.iter_mut().find(|(_, one)| is_it(one)) {
                 findings::add(plan, vec![found]);
             }
         }
