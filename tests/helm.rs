@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use plimsoll::advise::plan::{Action, Plan, Recommendation, Setting};
+use plimsoll::service::live::Live;
 use plimsoll::{config, render};
 use serde_json::{Value, json};
 
@@ -108,7 +109,7 @@ fn plan(recommendations: &[Value]) -> Plan {
 fn overlay(plan: &Plan) -> String {
     let settings = include_str!("../data/plimsoll.yaml");
     let settings = config::parse(settings, "plimsoll.yaml", Path::new(".")).unwrap();
-    render::helm::overlay(plan, &settings.services)
+    render::helm::overlay(plan, &settings.services, &Live::default())
 }
 
 #[test]
@@ -186,6 +187,35 @@ fn helm_renders_the_advised_values_from_an_edited_file_and_nothing_else_changes(
         "StatefulSet/jarvis-redis-master/spec/template/spec/containers/0/resources/limits/memory": "1Gi",
     });
     assert_eq!(serde_json::to_value(changed(&before, &after)).unwrap(), expected);
+}
+
+#[test]
+fn a_raise_that_took_effect_does_not_fall_back_with_the_next_overlay() {
+    let Some(helm) = helm() else { return };
+    let of = |action: &str, now: [Value; 3]| {
+        let then = [json!(5), json!(4), json!("1Gi")];
+        let [(min, a), (count, b), (memory, c)]: [(Value, Value); 3] =
+            now.into_iter().zip(then).collect::<Vec<_>>().try_into().unwrap();
+        let mut all = [
+            recommendation("api", "Deployment/jarvis-api", "minReplicas", min, a),
+            recommendation("worker", "Deployment/jarvis-worker", "replicas", count, b),
+            recommendation("redis", "StatefulSet/jarvis-redis-master", "memory", memory, c),
+        ];
+        for one in &mut all {
+            one["action"] = json!(action);
+        }
+        plan(&all)
+    };
+    let first = overlay(&of("Raise", [json!(3), json!(3), json!("512Mi")]));
+    let rolled_out = overlaid(&helm, &first);
+    assert_eq!(rolled_out.len(), 3);
+    let settings = include_str!("../data/plimsoll.yaml");
+    let settings = config::parse(settings, "plimsoll.yaml", Path::new(".")).unwrap();
+    for next in [of("Keep", [json!(5), json!(4), json!("1Gi")]), plan(&[])] {
+        let carried =
+            render::helm::carried_on(&first, &next, &settings.services, &Live::default()).unwrap();
+        assert_eq!(overlaid(&helm, &carried), rolled_out, "{carried}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use plimsoll::history::Window;
 use plimsoll::render::report::{Page, Reviewed, html};
+use plimsoll::service::live::Live;
 use plimsoll::source::demo;
 use plimsoll::{Assessment, config, render};
 
@@ -137,7 +138,7 @@ fn page(assessments: &[Assessment]) -> String {
             .iter()
             .map(|a| Reviewed {
                 assessment: a,
-                overlay: render::helm::overlay(&plan, &services),
+                overlay: render::helm::overlay(&plan, &services, &Live::default()),
                 policies: plimsoll::past::candidates(a),
             })
             .collect(),

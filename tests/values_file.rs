@@ -135,3 +135,44 @@ fn a_file_that_nobody_may_write_or_that_is_none_is_an_error_with_a_hint() {
         );
     }
 }
+
+#[test]
+fn an_overlay_that_is_there_is_carried_on_and_absent_data_takes_nothing_out_of_it() {
+    let desk = Desk::new("{}\n");
+    let run = |verb: &str, out: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command.args([verb, "--at", "2026-11-23", "--out", out]).current_dir(desk.0.path());
+        let done = command.env("KUBECONFIG", "/nonexistent").output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    };
+    let overlays = ["overlay.yaml", "review/values-capacity.yaml"];
+    let both = || [run("values", overlays[0]), run("report", "review")].map(|(code, _)| code);
+    let held = || overlays.map(|name| fs::read_to_string(desk.path(name)).unwrap());
+    assert_eq!(both(), [Some(0); 2]);
+    assert!(held().iter().all(|text| text.contains("maxReplicas: 5    # was 4  TIER_ROW\n")));
+    // it is rolled out, and nothing more is advised
+    let edit = |name: &str, old: &str, new: &str| {
+        let text = fs::read_to_string(desk.path(name)).unwrap();
+        assert!(text.contains(old), "{text}");
+        fs::write(desk.path(name), text.replacen(old, new, 1)).unwrap();
+    };
+    edit("plimsoll.yaml", "minReplicas: 2, maxReplicas: 4", "minReplicas: 3, maxReplicas: 5");
+    assert_eq!(both(), [Some(0); 2]);
+    for text in held() {
+        assert!(text.contains("    maxReplicas: 5    # kept  TIER_ROW\n"), "{text}");
+        assert!(text.contains("    minReplicas: 3    # kept  TIER_ROW\n"), "{text}");
+    }
+    // the load is not there any more
+    fs::write(desk.path("load.csv"), "timestamp,series,value\n").unwrap();
+    assert_eq!(both(), [Some(3); 2]);
+    for text in held() {
+        assert!(text.contains("    maxReplicas: 5    # kept  as it was here\n"), "{text}");
+    }
+    // what cannot be read is not thrown away
+    edit("overlay.yaml", "web:", "web: [");
+    let broken = fs::read_to_string(desk.path("overlay.yaml")).unwrap();
+    let (code, said) = run("values", "overlay.yaml");
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with("error: it is not YAML: "), "{said}");
+    assert_eq!(fs::read_to_string(desk.path("overlay.yaml")).unwrap(), broken);
+}

@@ -122,9 +122,14 @@ fn an_overlay_is_written_over_an_overlay_and_over_nothing_else() {
     out("patch.yaml").says(1, &["no overlay that plimsoll wrote"]);
     out("new.yaml").says(0, &["wrote new.yaml"]);
     let new = desk.read("new.yaml");
-    desk.write("new.yaml", &format!("{new}old: true\n"));
     out("new.yaml").says(0, &["wrote new.yaml"]);
     assert_eq!(desk.read("new.yaml"), new);
+    // what an earlier one holds beside it stays
+    desk.write("old.yaml", &format!("{new}old: true\n"));
+    out("old.yaml").says(0, &["wrote old.yaml"]);
+    let body = |text: &str| text.split_once("\nweb:").unwrap().1.to_owned();
+    let old = desk.read("old.yaml");
+    assert!(old.contains("\nold: true\n") && body(&old) == body(&new), "{old}");
     // what the shell appends to is replaced by nobody
     let log = fs::File::options().append(true).open(desk.path("values.yaml")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));

@@ -8,15 +8,18 @@ use anyhow::Result;
 
 use crate::cli::{PatchArgs, PatchForm};
 use crate::commands::gather::{Run, gather};
-use crate::commands::{Exit, Hinted, Talk};
+use crate::commands::{Exit, Hinted, Talk, tiers};
+use crate::config;
 use crate::files;
 use crate::past::windows;
 use crate::render::objects::{left_out, patched};
 use crate::render::patch::cron::{self, Clocks};
 use crate::render::patch::whole::{self, Whole};
+use crate::render::values_file::Fault;
 use crate::render::{helm, patch};
 use crate::service::Service;
 use crate::service::live::Scaler;
+use crate::units::acts;
 
 /// Refuses to write over the settings or the history that the run was made from, by whatever name; `hint` says what to do.
 pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -> Result<()> {
@@ -30,16 +33,34 @@ pub(super) fn not_an_input(out: &Path, settings: &Path, run: &Run, hint: &str) -
     Ok(())
 }
 
-/// Refuses to replace an overlay that was not written here: somebody's values would be lost; `hint` says what to do. What is
-/// empty holds none, and what is no file is only written to.
-pub(super) fn nobody_elses(out: &Path, hint: String) -> Result<(), Hinted> {
+/// The overlay for a file, which carries on an earlier one that is there. Refuses one that was not written here: somebody's
+/// values would be lost; `hint` says what to do. What is empty holds none, and what is no file is only written to.
+pub(super) fn overlay(out: &Path, run: &Run, hint: String) -> Result<String> {
+    let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
     let holds = !files::is_descriptor(out)
         && std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0);
-    if !holds || head(out).is_ok_and(|text| helm::is_ours(&text)) {
-        return Ok(());
+    if !holds {
+        return Ok(helm::overlay(plan, services, live));
     }
-    let message = format!("`{}` is there, and no overlay that plimsoll wrote", out.display());
-    Err(Hinted { message, hint })
+    if !head(out).is_ok_and(|text| helm::is_ours(&text)) {
+        let message = format!("`{}` is there, and no overlay that plimsoll wrote", out.display());
+        return Err(Hinted { message, hint }.into());
+    }
+    let earlier = config::read_text(out, &out.display().to_string(), None, &hint);
+    let earlier = earlier.map_err(|problem| tiers::hinted(problem.into()))?;
+    let overlay = helm::carried_on(&earlier, plan, services, live);
+    Ok(overlay.map_err(|fault| refused(out, &fault))?)
+}
+
+/// Why a values file is left alone, with its line.
+pub(super) fn refused(file: &Path, fault: &Fault) -> Hinted {
+    let line = fault.line().map(|line| format!(", line {line}")).unwrap_or_default();
+    // what a file says must do nothing to the line or the terminal that shows it
+    let plain = |text: String| text.replace(acts, " ");
+    Hinted {
+        message: plain(format!("{fault} (`{}`{line})", file.display())),
+        hint: plain(fault.hint()),
+    }
 }
 
 /// Prints the patches as one stream of YAML documents, or writes each to a file in `--out DIR`. Their

@@ -62,9 +62,8 @@ impl Review<'_> {
     /// Where a file cannot be written, with its path, or the folder holds somebody else's overlay.
     pub fn write(&self, out: &Path) -> Result<Vec<Written>> {
         let hint = "name a folder of its own with `--out`".to_owned();
-        artifacts::nobody_elses(&out.join(OVERLAY), hint)?;
         let run = self.run;
-        let overlay = helm::overlay(&run.plan, &run.settings.services);
+        let overlay = artifacts::overlay(&out.join(OVERLAY), run, hint)?;
         let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
         let mut patches = patch::patches(plan, services, live);
         patches.extend(patch::cron::patches(plan, services, live, &artifacts::clocks(run).0));
@@ -103,7 +102,7 @@ impl Review<'_> {
                 .filter(|known| known.name == one.service.name)
                 .cloned()
                 .collect();
-            helm::overlay(&run.plan, &services)
+            helm::overlay(&run.plan, &services, &run.live)
         };
         let reviewed = |one| Reviewed {
             assessment: one,

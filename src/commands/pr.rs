@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cli::PrArgs;
+use crate::commands::artifacts::refused;
 use crate::commands::gather::{self, Run, gather};
 use crate::commands::{Exit, Hinted, Talk};
 use crate::config::{ForgeKind, PullRequestSettings, is_git_name, is_repository};
@@ -16,7 +17,6 @@ use crate::forge::{ForgeError, GitError};
 use crate::render::helm;
 use crate::render::pull_request::{Proposal, advice, marker, overlay_again, same};
 use crate::render::values_file::{self, Edit};
-use crate::units::acts;
 
 /// Time that one request to the forge may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -187,13 +187,14 @@ fn edited(args: &PrArgs, site: &Site, there: Option<&Blob>, run: &Run) -> Result
             after: one.target,
         });
         return Ok(NewFile {
-            text: helm::overlay(plan, services),
+            text: helm::overlay(plan, services, &run.live),
             mode,
             edits: edits.collect(),
             left: Vec::new(),
         });
     }
-    let done = values_file::edit(&text, &wanted).map_err(|fault| refused(&site.path, &fault))?;
+    let done = values_file::edit(&text, &wanted)
+        .map_err(|fault| refused(Path::new(&site.path), &fault))?;
     let after = if own || done.edits.is_empty() {
         done.text
     } else {
@@ -207,12 +208,6 @@ fn text_of(path: &str, blob: &Blob) -> Result<String, Hinted> {
         message: format!("`{path}` is not UTF-8"),
         hint: "name the chart's values file with `--in`, in UTF-8".to_owned(),
     })
-}
-
-fn refused(path: &str, fault: &values_file::Fault) -> Hinted {
-    let line = fault.line().map(|line| format!(", line {line}")).unwrap_or_default();
-    let plain = |text: String| text.replace(acts, " ");
-    Hinted { message: plain(format!("{fault} (`{path}`{line})")), hint: plain(fault.hint()) }
 }
 
 fn say_what_is_not_in_it(site: &Site, run: &Run, edit: &NewFile, talk: Talk) {

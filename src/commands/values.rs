@@ -6,14 +6,13 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::cli::ValuesArgs;
-use crate::commands::artifacts::{nobody_elses, not_an_input};
+use crate::commands::artifacts::{self, not_an_input, refused};
 use crate::commands::gather::{Run, gather};
 use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
 use crate::files;
 use crate::render::helm;
-use crate::render::values_file::{self, Edited, Fault};
-use crate::units::acts;
+use crate::render::values_file::{self, Edited};
 
 /// Prints the Helm overlay, writes it to `--out FILE`, or edits `--in FILE`.
 ///
@@ -26,15 +25,16 @@ pub async fn run(args: &ValuesArgs, talk: &Talk, out: &mut dyn Write) -> Result<
     }
     let run = gather(&args.run, talk).await?;
     let instead = "name another file, such as `--out values-capacity.yaml`";
-    if let Some(out) = &args.out {
+    let overlay = if let Some(out) = &args.out {
         not_an_input(out, &args.run.file, &run, instead)?;
         let hint = format!(
             "`--in {}` edits a values file of your own; or name another with `--out`",
             out.display()
         );
-        nobody_elses(out, hint)?;
-    }
-    let overlay = helm::overlay(&run.plan, &run.settings.services);
+        artifacts::overlay(out, &run, hint)?
+    } else {
+        helm::overlay(&run.plan, &run.settings.services, &run.live)
+    };
     for change in helm::left_out(&run.plan, &run.settings.services) {
         talk.say(&format!("warning: not in the overlay: {change}"));
     }
@@ -95,17 +95,6 @@ fn say_what_is_not_in_it(file: &Path, run: &Run, edited: &Edited, advised: bool,
     }
     if run.plan.skipped > 0 {
         talk.say(&format!("{} skipped: `plimsoll plan` says what and why", run.plan.skipped));
-    }
-}
-
-/// Why a values file is not edited, with its line.
-fn refused(file: &Path, fault: &Fault) -> Hinted {
-    let line = fault.line().map(|line| format!(", line {line}")).unwrap_or_default();
-    // what a file says must do nothing to the line or the terminal that shows it
-    let plain = |text: String| text.replace(acts, " ");
-    Hinted {
-        message: plain(format!("{fault} (`{}`{line})", file.display())),
-        hint: plain(fault.hint()),
     }
 }
 

@@ -1,20 +1,45 @@
 //! Plan -> a Helm values overlay with the keys that `helm create` knows: small, sorted, and every line
 //! says what it was and why.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::advise::plan::{Action, Amount, Plan, Recommendation, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
 use crate::render::patch::is_signed;
 use crate::render::text::wrap;
-use crate::render::values_file::Wanted;
+use crate::render::values_file::{self, Fault, Wanted};
 use crate::render::yaml::{Tree, comment};
 use crate::service::Service;
+use crate::service::live::Live;
 
 /// The overlay: only keys that Plimsoll owns, and of these only the changed ones, under each component's
 /// path in the chart. An advised change that has no place in it is named above it, with the reason.
 #[must_use]
-pub fn overlay(plan: &Plan, services: &[Service]) -> String {
+pub fn overlay(plan: &Plan, services: &[Service], live: &Live) -> String {
+    over(&Value::Null, plan, services, live)
+}
+
+/// The overlay that takes the place of an earlier one: a release whose raise took effect has it from there, and would fall
+/// back to the chart's own values without it. What this run judged to stay has the value in force, and what it says
+/// nothing of is as it was.
+///
+/// # Errors
+///
+/// Where the earlier one cannot be read.
+pub fn carried_on(
+    earlier: &str,
+    plan: &Plan,
+    services: &[Service],
+    live: &Live,
+) -> Result<String, Fault> {
+    Ok(over(&values_file::data(earlier)?, plan, services, live))
+}
+
+fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> String {
     let all = changes(plan, services);
     let mut tree = Tree::default();
     let disputed = disputed(plan, services);
@@ -24,13 +49,23 @@ pub fn overlay(plan: &Plan, services: &[Service]) -> String {
             tree.put(&path, Tree::Leaf(change.target.into(), why));
         }
     }
+    let changes_something = !tree.is_empty();
+    let stays = kept::stays(plan, services, live);
+    let stays = stays.into_iter().filter(|(path, _)| !disputed.contains(path)).collect();
+    let carries_on = kept::carry_on(&mut tree, earlier, stays);
     let mut out = head(plan) + "\n";
     let left_out = left_out(plan, services);
     if tree.is_empty() {
         out += &comment(why_empty(plan, services, left_out.is_empty()));
     } else {
         out += &comment("pass it last; it holds only the keys that plimsoll owns");
-        out += &comment(&format!("undo: {}", undo(&all)));
+    }
+    if carries_on {
+        out += &comment("`kept`: set by an earlier run; without it the release falls back");
+    }
+    if changes_something {
+        let without = if carries_on { "" } else { ", or upgrade without this file" };
+        out += &comment(&format!("undo: {}{without}", commands(&all).join("; ")));
     }
     for line in left_out.iter().flat_map(|text| wrap(&format!("not here: {text}"), COLUMNS)) {
         out += &comment(&line);
@@ -256,11 +291,6 @@ pub fn rollbacks(plan: &Plan, services: &[Service]) -> Vec<String> {
     commands(&changes(plan, services))
 }
 
-/// The way back, for each release that the overlay touches.
-fn undo(all: &[ComponentChanges<'_>]) -> String {
-    format!("{}, or upgrade without this file", commands(all).join("; "))
-}
-
 fn commands(all: &[ComponentChanges<'_>]) -> Vec<String> {
     let named = all.iter().filter(|of| of.component.helm.is_some());
     let mut commands: Vec<String> = named
@@ -314,14 +344,14 @@ redis:
 worker:
   replicaCount: 4      # was 3      TIER_ROW
 ";
-        assert_eq!(overlay(&example::plan(), &[example::service()]), expected);
+        assert_eq!(overlay(&example::plan(), &[example::service()], &Live::default()), expected);
     }
 
     #[test]
     fn with_nothing_to_change_it_is_an_empty_mapping() {
         let mut plan = example::plan();
         plan.services[0].recommendations.iter_mut().for_each(|one| one.action = Action::Keep);
-        let text = overlay(&plan, &[example::service()]);
+        let text = overlay(&plan, &[example::service()], &Live::default());
         assert!(text.ends_with("# nothing to change: this overlay is empty\n{}\n"), "{text}");
         assert_eq!(read(&text), json!({}));
     }
@@ -330,7 +360,7 @@ worker:
     fn a_component_without_a_path_stays_out_and_is_named() {
         let mut service = example::service();
         service.components[0].helm = None;
-        let text = overlay(&example::plan(), &[service]);
+        let text = overlay(&example::plan(), &[service], &Live::default());
         assert!(read(&text).get("api").is_none());
         let why = "`components.api` has no `helm:`, its path in the chart's values";
         assert!(text.contains(&format!("# not here: api minReplicas 3 -> 5: {why}\n")), "{text}");
@@ -342,7 +372,7 @@ worker:
     fn an_overlay_that_holds_none_of_the_changes_does_not_say_that_there_are_none() {
         let mut service = example::service();
         service.components.iter_mut().for_each(|one| one.helm = None);
-        let text = overlay(&example::plan(), &[service]);
+        let text = overlay(&example::plan(), &[service], &Live::default());
         assert!(is_empty(&text) && !text.contains("nothing to change"), "{text}");
         // two of api, one of worker, one of redis
         assert_eq!(text.matches("not here: ").count(), 4, "{text}");
@@ -359,7 +389,7 @@ worker:
             example::setting(REDIS, Setting::Replicas, count(5), count(3), why()),
             example::setting(REDIS, Setting::Memory, mebibytes(256), mebibytes(512), why()),
         ])]);
-        let text = overlay(&plan, &[service]);
+        let text = overlay(&plan, &[service], &Live::default());
         let limits = json!({"limits": {"memory": "512Mi"}});
         assert_eq!(read(&text), json!({"app": {"resources": limits}}), "{text}");
         assert_eq!(text.matches("another component has `app.replicaCount`").count(), 2, "{text}");
@@ -380,7 +410,7 @@ worker:
         let kept = |now, then| ServicePlan { namespace: "us".to_owned(), ..of(now, then) };
         let overlay = |us_has| {
             let plan = example::plan_of(vec![of(5, 10), kept(us_has, us_has)]);
-            read(&overlay(&plan, &[eu.clone(), us.clone()]))
+            read(&overlay(&plan, &[eu.clone(), us.clone()], &Live::default()))
         };
         assert_eq!(overlay(14), json!({}));
         // nor by an edit of a values file
@@ -395,7 +425,7 @@ worker:
         service.components.truncate(1);
         service.components[0].helm = Some(".".to_owned());
         let autoscaling = json!({"minReplicas": 5, "maxReplicas": 10});
-        let text = overlay(&example::plan(), &[service]);
+        let text = overlay(&example::plan(), &[service], &Live::default());
         assert_eq!(read(&text), json!({"autoscaling": autoscaling}), "{text}");
     }
 
@@ -406,7 +436,7 @@ worker:
         let growth =
             example::setting(claim, Setting::Storage, mebibytes(1024), mebibytes(2048), why);
         let plan = example::plan_of(vec![example::service_plan(vec![growth])]);
-        let text = overlay(&plan, &[example::service()]);
+        let text = overlay(&plan, &[example::service()], &Live::default());
         assert!(text.contains("# not here: data-0 storage 1Gi -> 2Gi: a volume's size"), "{text}");
     }
 
@@ -414,7 +444,7 @@ worker:
     fn what_could_not_be_judged_is_not_called_enough() {
         let mut plan = example::plan();
         plan.services[0].recommendations.iter_mut().for_each(|one| one.action = Action::Skipped);
-        let text = overlay(&plan, &[example::service()]);
+        let text = overlay(&plan, &[example::service()], &Live::default());
         assert!(text.contains("# nothing could be judged: "), "{text}");
     }
 
@@ -429,7 +459,7 @@ worker:
         ])]);
         let requests = json!({"cpu": "2", "memory": "1000000001"});
         assert_eq!(
-            read(&overlay(&plan, &[example::service()])),
+            read(&overlay(&plan, &[example::service()], &Live::default())),
             json!({"worker": {"resources": {"requests": requests}}})
         );
     }
@@ -441,7 +471,7 @@ worker:
             example::setting(REDIS, Setting::Memory, mebibytes(256), mebibytes(512), why()),
             example::setting(REDIS, Setting::MemoryLimit, mebibytes(256), mebibytes(768), why()),
         ])]);
-        let read = read(&overlay(&plan, &[example::service()]));
+        let read = read(&overlay(&plan, &[example::service()], &Live::default()));
         assert_eq!(read["redis"]["master"]["resources"]["limits"]["memory"], "768Mi");
     }
 
@@ -462,7 +492,7 @@ worker:
         sorted(&mut expected);
         assert_eq!(keys, expected);
         let edited = crate::render::values_file::edit("", &wanted).unwrap();
-        assert_eq!(read(&edited.text), read(&overlay(&plan, &services)));
+        assert_eq!(read(&edited.text), read(&overlay(&plan, &services, &Live::default())));
     }
 
     #[test]
@@ -472,7 +502,7 @@ worker:
         service.name = "jarvis; rm -rf ~\nevil: true".to_owned();
         plan.services[0].name.clone_from(&service.name);
         service.components[0].helm = Some("api: {}\nevil.x".to_owned());
-        let text = overlay(&plan, &[service]);
+        let text = overlay(&plan, &[service], &Live::default());
         let read = read(&text);
         let keys: Vec<&String> = read.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["api: {}\nevil", "redis", "worker"], "{text}");

@@ -131,6 +131,16 @@ fn spliced(text: &str, tree: Tree, before: &Value, intended: &[&Wanted]) -> Resu
     }
 }
 
+/// The text as data, aliases and merges followed; `null` where it holds nothing.
+///
+/// # Errors
+///
+/// Where it cannot be read without doubt.
+pub fn data(text: &str) -> Result<Value, Fault> {
+    Tree::read(text)?;
+    proof::data(text)
+}
+
 /// What an edit changes, as a unified diff that `patch -p0` takes; empty where it changes nothing.
 #[must_use]
 pub fn diff(name: &str, before: &str, after: &str) -> String {

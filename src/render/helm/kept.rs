@@ -1,0 +1,191 @@
+//! What an overlay states though this run does not change it.
+
+use serde_json::Value;
+
+use super::{key, of_services, path};
+use crate::advise::plan::{Action, Amount, Plan, Setting};
+use crate::render::changes::has_hpa;
+use crate::render::yaml::{Scalar, Tree};
+use crate::service::Service;
+use crate::service::live::{Live, Scaler};
+
+/// A path in the chart's values, and what stands there.
+pub(super) type Stated<'a> = (Vec<&'a str>, Tree);
+
+/// What was judged to stay, with the value in force: an overlay that says less or more would move it by itself. Of two
+/// settings behind one key the larger comes first. A count of 0 is left to whoever put it there.
+pub(super) fn stays<'a>(plan: &'a Plan, services: &'a [Service], live: &Live) -> Vec<Stated<'a>> {
+    let mut all: Vec<(u64, Stated<'a>)> = Vec::new();
+    for (service, one) in of_services(plan, services).filter(|(_, one)| one.action == Action::Keep)
+    {
+        let Some(component) = service.components.iter().find(|known| known.name == one.component)
+        else {
+            continue;
+        };
+        let said: Vec<_> = of_services(plan, std::slice::from_ref(service))
+            .map(|(_, one)| one)
+            .filter(|other| other.component == one.component)
+            .collect();
+        let counts = one.setting == Setting::Replicas;
+        let beside = counts && has_hpa(&said, component);
+        let asleep = counts && one.current == Some(Amount::Count(0));
+        let scaler = live.workload(&service.name, &component.name);
+        let scaler = scaler.and_then(|workload| workload.scaler.as_ref());
+        // a floor of the loop passes
+        let base = scaler.and_then(Scaler::base).filter(|_| one.setting == Setting::MinReplicas);
+        let current = base.map(Amount::Count).or(one.current).filter(|_| !beside && !asleep);
+        let place = component.helm.as_deref().zip(key(one.setting));
+        if let Some(((base, key), current)) = place.zip(current) {
+            let mut codes: Vec<String> = one.reasons.iter().map(|why| why.code.name()).collect();
+            codes.dedup();
+            let why = vec!["kept".to_owned(), codes.join(", ")];
+            all.push((current.figure(), (path(base, key), Tree::Leaf(current.into(), why))));
+        }
+    }
+    all.sort_by_key(|(figure, _)| std::cmp::Reverse(*figure));
+    all.into_iter().map(|(_, stated)| stated).collect()
+}
+
+/// Adds what an earlier overlay holds and the new one does not, and tells whether that was anything. What of it `stays` has
+/// the value in force; the rest, also what is no component's any more, is as it was.
+pub(super) fn carry_on(tree: &mut Tree, earlier: &Value, stays: Vec<Stated<'_>>) -> bool {
+    let before = tree.clone();
+    for (path, value) in stays {
+        let held = path.iter().try_fold(earlier, |at, name| at.get(name));
+        if held.is_some() {
+            tree.put(&path, value);
+        }
+    }
+    rest(tree, &mut Vec::new(), earlier);
+    *tree != before
+}
+
+fn rest<'a>(tree: &mut Tree, path: &mut Vec<&'a str>, earlier: &'a Value) {
+    let why = || vec!["kept".to_owned(), "as it was here".to_owned()];
+    let leaf = match earlier {
+        Value::Object(entries) if !entries.is_empty() => {
+            for (name, value) in entries {
+                path.push(name);
+                rest(tree, path, value);
+                path.pop();
+            }
+            return;
+        }
+        Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        _ => None,
+    };
+    let leaf = match (leaf, earlier) {
+        (Some(count), _) => Tree::Leaf(Scalar::Int(count), why()),
+        (None, Value::String(text)) => Tree::Leaf(Scalar::from(text.as_str()), why()),
+        (None, other) => Tree::Json(other.clone()),
+    };
+    tree.put(path, leaf);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::advise::plan::Code;
+    use crate::render::example::{self, API, REDIS, WORKER, count, mebibytes};
+    use crate::render::helm::{carried_on, is_empty, overlay};
+
+    const EARLIER: &str = "\
+# written by plimsoll 0.1.0 at 2026-11-16T01:00:00Z, settings 0353b09d2456
+api:
+  autoscaling:
+    maxReplicas: 10    # was 5      TIER_ROW
+    minReplicas: 5     # was 3      TIER_ROW
+gone: {replicaCount: 7, on: true, list: [1, a]}
+redis:
+  master:
+    resources:
+      limits:
+        memory: 1Gi    # was 512Mi  TIER_ROW
+worker:
+  replicaCount: 4      # was 3      TIER_ROW
+";
+
+    fn why() -> Vec<crate::advise::plan::Reason> {
+        vec![example::because(Code::TierRow, "High")]
+    }
+
+    #[test]
+    fn what_took_effect_stays_and_what_is_judged_has_the_value_in_force() {
+        // the minimum is kept at 6, more than the file says; of the worker nothing is known, of redis nothing is said
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            example::setting(API, Setting::MinReplicas, count(6), count(6), why()),
+            example::setting(API, Setting::MaxReplicas, count(10), count(12), why()),
+            example::setting(WORKER, Setting::Replicas, count(3), None, why()),
+        ])]);
+        let text = carried_on(EARLIER, &plan, &[example::service()], &Live::default()).unwrap();
+        let expected = "\
+# written by plimsoll 0.1.0 at 2026-11-23T01:00:00Z, settings 0353b09d2456
+# pass it last; it holds only the keys that plimsoll owns
+# `kept`: set by an earlier run; without it the release falls back
+# undo: helm rollback jarvis -n jarvis
+api:
+  autoscaling:
+    maxReplicas: 12    # was 10  TIER_ROW
+    minReplicas: 6     # kept    TIER_ROW
+gone:
+  list: [1,\"a\"]
+  \"on\": true
+  replicaCount: 7      # kept    as it was here
+redis:
+  master:
+    resources:
+      limits:
+        memory: 1Gi    # kept    as it was here
+worker:
+  replicaCount: 4      # kept    as it was here
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn absent_data_takes_nothing_out_of_an_overlay_and_twice_is_once() {
+        let mut plan = example::plan();
+        plan.services[0].recommendations.clear();
+        let services = [example::service()];
+        let once = carried_on(EARLIER, &plan, &services, &Live::default()).unwrap();
+        let data = |text: &str| crate::render::values_file::data(text).unwrap();
+        assert_eq!(data(&once), data(EARLIER));
+        assert!(!once.contains("undo") && !is_empty(&once), "{once}");
+        let twice = carried_on(&once, &plan, &services, &Live::default()).unwrap();
+        assert_eq!(once, twice);
+        // over an empty one, the overlay is what it is where none is there
+        let fresh = overlay(&plan, &services, &Live::default());
+        assert_eq!(carried_on(&fresh, &plan, &services, &Live::default()).unwrap(), fresh);
+    }
+
+    #[test]
+    fn of_two_settings_behind_one_key_the_larger_stays() {
+        let of =
+            |setting, now| example::setting(REDIS, setting, mebibytes(now), mebibytes(now), why());
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            of(Setting::Memory, 512),
+            of(Setting::MemoryLimit, 2048),
+        ])]);
+        let text = carried_on(EARLIER, &plan, &[example::service()], &Live::default()).unwrap();
+        let data = crate::render::values_file::data(&text).unwrap();
+        assert_eq!(data["redis"]["master"]["resources"], json!({"limits": {"memory": "2Gi"}}));
+    }
+
+    #[test]
+    fn a_count_that_sleeps_or_that_an_hpa_has_is_not_taken_for_the_file() {
+        let keeps = |of, setting, now| example::setting(of, setting, count(now), count(now), why());
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            keeps(WORKER, Setting::Replicas, 0),
+            keeps(API, Setting::Replicas, 9),
+            keeps(API, Setting::MaxReplicas, 10),
+        ])]);
+        let earlier = format!("{EARLIER}extra: 1\n").replace("api:\n", "api:\n  replicaCount: 2\n");
+        let text = carried_on(&earlier, &plan, &[example::service()], &Live::default()).unwrap();
+        let data = crate::render::values_file::data(&text).unwrap();
+        assert_eq!(data["worker"]["replicaCount"], 4);
+        assert_eq!(data["api"]["replicaCount"], 2);
+    }
+}
