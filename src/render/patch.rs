@@ -14,6 +14,7 @@ pub mod whole;
 use std::fmt::Write;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::advise::plan::{Amount, Plan, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
@@ -277,15 +278,15 @@ fn file<'a>(
 impl File<'_> {
     fn write(&self, plan: &Plan, form: Form) -> Patch {
         let (version, kind, short) = self.kind;
-        let (name, namespace) = (file_part(self.name), file_part(self.namespace));
+        let (namespace, name) = stem(self.namespace, self.name, short);
         let suffix = match (form, self.way) {
             (Form::Manifest, _) => ".ssa",
             (_, Way::Undo) => ".undo",
             (_, Way::Forward) => "",
         };
-        let mut file_name = format!("{namespace}.{name}.{short}{suffix}.yaml");
+        let mut file_name = format!("{namespace}.{name}{suffix}.yaml");
         if form == Form::Kustomize {
-            file_name = format!("{namespace}/{name}.{short}.yaml");
+            file_name = format!("{namespace}/{name}.yaml");
         }
         let metadata = Tree::map([("name", text(self.name)), ("namespace", text(self.namespace))]);
         let document = Tree::map([
@@ -429,6 +430,24 @@ fn leaf(objects: &Objects<'_>, edit: &Edit<'_>, way: Way) -> Tree {
         Way::Forward => Tree::Leaf(value, vec![change.was(), change.codes()]),
         Way::Undo => Tree::leaf(value),
     }
+}
+
+/// Bytes of a file's name without its endings, `-cron.undo.yaml` the longest of them: the usual file systems take 255, and
+/// an object's name alone may have 253.
+const STEM_BYTES_MAX: usize = 240;
+
+/// What the names of an object's files begin with: its namespace, and its name and kind, cut short where they are too long
+/// and then told apart by the hash of the name.
+fn stem(namespace: &str, name: &str, short: &str) -> (String, String) {
+    let (namespace, part) = (file_part(namespace), file_part(name));
+    let around = namespace.len() + short.len() + 2;
+    if around + part.len() <= STEM_BYTES_MAX {
+        return (namespace, format!("{part}.{short}"));
+    }
+    let hash: String =
+        Sha256::digest(name).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    let room = STEM_BYTES_MAX.saturating_sub(around + 1 + hash.len()).min(part.len());
+    (namespace, format!("{}-{hash}.{short}", &part[..room]))
 }
 
 /// The text as part of a file's name: no separator, no dot in front, nothing that a shell would read.
@@ -599,6 +618,16 @@ spec:
         let patches = patches(&plan, &[example::service()], &Live::default());
         assert!(patches.iter().all(|patch| patch.kind == Kind::HorizontalPodAutoscaler.names()));
         assert_eq!(patches.len(), 2);
+    }
+
+    #[test]
+    fn names_that_are_too_long_for_a_file_are_cut_and_told_apart() {
+        let long = |end: &str| format!("{}{end}", "a".repeat(251));
+        let [(_, one), (_, other)] =
+            ["xx", "yy"].map(|end| stem("jarvis", &long(end), "verticalpodautoscaler"));
+        assert_eq!(format!("jarvis.{one}-cron.undo.yaml").len(), 255);
+        assert_ne!(one, other);
+        assert_eq!(stem("jarvis", "api", "hpa").1, "api.hpa");
     }
 
     #[test]

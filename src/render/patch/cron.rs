@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Form, Kind, Patch, Way, file_part, head};
+use super::{Form, Kind, Patch, Way, head, stem};
 use crate::advise::plan::Plan;
 use crate::advise::windows::{Days, Laid, Window};
 use crate::render::helm::shell;
@@ -125,11 +125,11 @@ impl<'a> Triggers<'a> {
 
     fn file(&self, plan: &Plan, form: Form, way: Way) -> Patch {
         let kind = Kind::ScaledObject.names();
-        let (name, namespace) = (file_part(self.name), file_part(self.namespace));
+        let (namespace, name) = stem(self.namespace, self.name, kind.2);
         let suffix = if way == Way::Undo { ".undo" } else { "" };
         let file_name = match form {
-            Form::Kustomize => format!("{namespace}/{name}.{}-cron.yaml", kind.2),
-            _ => format!("{namespace}.{name}.{}-cron{suffix}.yaml", kind.2),
+            Form::Kustomize => format!("{namespace}/{name}-cron.yaml"),
+            _ => format!("{namespace}.{name}-cron{suffix}.yaml"),
         };
         let mut content = head(plan, way);
         for line in self.notes(form, way, &file_name) {
