@@ -280,6 +280,48 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
 }
 
 #[test]
+fn what_could_not_be_judged_stays_in_a_folder_and_is_named() {
+    let desk = Desk::of(&["kept"]);
+    let api = "Deployment/jarvis-api, current: {minReplicas: 3, maxReplicas: 10}}";
+    desk.edit("Deployment/jarvis-api}", api);
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command.args(args).args(["--at", harbour::AT]).current_dir(&desk.0);
+        harbour::told(command.env("KUBECONFIG", "/nonexistent").output().unwrap())
+    };
+    let all = || {
+        let said = run(&["patch", "--out", "po"]).stderr;
+        let whole = ["ssa", "kustomize"].map(|form| run(&["patch", "--form", form, "--out", form]));
+        run(&["report", "--out", "review"]);
+        [said, whole[1].stderr.clone()]
+    };
+    let held = || {
+        let folders = ["po", "ssa", "kustomize/kept", "review/patches"];
+        folders.map(|folder| files(&desk, folder, ".yaml"))
+    };
+    all();
+    let before = held();
+    assert!(before.iter().all(|files| !files.is_empty()), "{before:?}");
+    // nobody tells any more what is in force, and then there is no load either
+    desk.edit(api, "Deployment/jarvis-api}");
+    for absent in ["what is in force", "the load"] {
+        let [patches, components] = all();
+        assert_eq!(held(), before, "{absent}");
+        let kept = "kept `po/kept.jarvis-api.hpa.yaml`: of an earlier run";
+        assert!(patches.contains(kept), "{absent}: {patches}");
+        assert!(components.contains("kept `kustomize/kept/jarvis-api.hpa.yaml`"), "{components}");
+        let listed =
+            std::fs::read_to_string(desk.path("kustomize/kept/kustomization.yaml")).unwrap();
+        assert!(listed.contains("- path: jarvis-api.hpa.yaml\n"), "{listed}");
+        assert!(
+            listed.contains("kind: HorizontalPodAutoscaler\n      name: jarvis-api\n"),
+            "{listed}"
+        );
+        desk.write("history.csv", "timestamp,service,series,value\n");
+    }
+}
+
+#[test]
 fn a_target_that_is_not_the_only_metric_is_left_alone_and_named() {
     if !operators_available("a_target_that_is_not_the_only_metric_is_left_alone_and_named", &[]) {
         return;

@@ -14,7 +14,8 @@ use crate::files;
 use crate::past::windows;
 use crate::render::objects::{left_out, patched};
 use crate::render::patch::cron::{self, Clocks};
-use crate::render::patch::whole::{self, Whole};
+use crate::render::patch::whole::{self, Refused, Whole};
+use crate::render::patch::{Judged, Patch};
 use crate::render::values_file::Fault;
 use crate::render::{helm, patch};
 use crate::service::Service;
@@ -81,16 +82,19 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     let (clocks, no_clock) = clocks(&run);
     let whole = written(args.form, &run, &clocks);
     say_what_is_left(&run, &whole, *talk);
-    for left in &no_clock {
-        talk.say(&format!("no cron windows for {left}"));
+    for Refused { kind, object: (namespace, name), why } in &no_clock {
+        talk.say(&format!(
+            "no cron windows for `{}/{name}` in namespace `{namespace}`: {why}",
+            kind.1
+        ));
     }
     if args.form == PatchForm::Ssa && clocks.values().any(|laid| !laid.windows.is_empty()) {
         talk.say("no cron windows here: the triggers are one list to a server-side apply, and not all ours\nhint: the other forms add to it");
     }
     let exit = if whole.refused.is_empty() { run.exit(false) } else { Exit::Skipped };
     if let Some(folder) = &args.out {
-        let written = write(folder, &run, &whole, *talk)?;
-        remove_stale(folder, args.form, (&run.settings.services, &written), *talk)?;
+        let judged = judged(&run, &whole.refused, &no_clock);
+        write(folder, args.form, &whole, &judged, *talk)?;
         return Ok(exit);
     }
     let forward = whole.files.iter().filter(|patch| patch.way == patch::Way::Forward);
@@ -99,12 +103,23 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     Ok(exit)
 }
 
-/// Writes every file, and says which.
-fn write(folder: &Path, run: &Run, whole: &Whole, talk: Talk) -> Result<BTreeSet<PathBuf>> {
+/// Writes every file, says which, and removes what an earlier run left and this one does not advise any more.
+fn write(
+    folder: &Path,
+    form: PatchForm,
+    whole: &Whole,
+    judged: &Judged<'_>,
+    talk: Talk,
+) -> Result<()> {
+    let mut written: BTreeSet<PathBuf> =
+        whole.files.iter().map(|file| folder.join(&file.file_name)).collect();
+    let Earlier { kept, mut gone } = earlier(folder, form, judged, &written, talk);
+    let mut all: Vec<Patch> = whole.files.iter().cloned().chain(kept).collect();
+    // the files of a folder stand together
+    all.sort_by(|a, b| a.object.0.cmp(&b.object.0));
     let patches = whole.files.iter().map(|file| (file.file_name.clone(), file.content.clone()));
     let mut lines = format!("wrote {}", folder.display());
-    let mut written = BTreeSet::new();
-    for (name, text) in patches.chain(whole::kustomizations(&run.plan, &whole.files)) {
+    for (name, text) in patches.chain(whole::kustomizations(judged.plan, &all)) {
         files::write_whole(&folder.join(&name), text.as_bytes())?;
         lines += &format!("\n  {name}");
         written.insert(folder.join(name));
@@ -112,27 +127,36 @@ fn write(folder: &Path, run: &Run, whole: &Whole, talk: Talk) -> Result<BTreeSet
     if !whole.files.is_empty() {
         talk.say(&lines);
     }
-    Ok(written)
+    gone.retain(|path| !written.contains(path));
+    remove(&gone, form, talk)
 }
 
-/// Removes what an earlier run left in a folder of patches and this one does not write: whoever sends the folder would
-/// send that too. Other people's files stay, and those of namespaces that this run did not look at: other settings may
-/// write to the same folder.
-pub(super) fn remove_stale(
+/// What an earlier run left in a folder of patches, and this one does not write.
+pub(super) struct Earlier {
+    /// What could not be judged now.
+    pub kept: Vec<Patch>,
+    /// What is not advised any more: whoever sends the folder would send that too.
+    pub gone: Vec<PathBuf>,
+}
+
+/// What an earlier run left there beside what is `written`. Other people's files are not among it, nor those of namespaces
+/// that this run did not look at: other settings may write to the same folder.
+pub(super) fn earlier(
     folder: &Path,
     form: PatchForm,
-    (services, written): (&[Service], &BTreeSet<PathBuf>),
+    judged: &Judged<'_>,
+    written: &BTreeSet<PathBuf>,
     talk: Talk,
-) -> Result<()> {
+) -> Earlier {
     // a component has a folder of its own, which its `kustomization.yaml` makes one
-    let is_folder = |path: &Path| begins_as_ours(&path.join("kustomization.yaml"));
+    let is_folder = |path: &Path| begins_as_ours(&path.join(KUSTOMIZATION));
     let all = if form == PatchForm::Kustomize {
         ours(folder, is_folder)
     } else {
         ours(folder, begins_as_ours)
     };
     let looked_at =
-        |path: &PathBuf| services.iter().any(|service| service.namespace == namespace_of(path));
+        |path: &PathBuf| judged.services.iter().any(|one| one.namespace == namespace_of(path));
     let (mine, others): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(looked_at);
     let others: BTreeSet<String> =
         others.iter().map(|path| format!("`{}`", namespace_of(path))).collect();
@@ -147,8 +171,30 @@ pub(super) fn remove_stale(
     let files = mine
         .into_iter()
         .flat_map(|path| if path.is_dir() { ours(&path, begins_as_ours) } else { vec![path] });
+    let mut earlier = Earlier { kept: Vec::new(), gone: Vec::new() };
     for path in files.filter(|path| !written.contains(path)) {
-        std::fs::remove_file(&path)
+        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        let lists = path.file_name().is_some_and(|name| name == KUSTOMIZATION);
+        let content = std::fs::read_to_string(&path).unwrap_or_default();
+        if lists || judged.is_settled(&name, &content) {
+            earlier.gone.push(path);
+        } else {
+            talk.say(&format!(
+                "kept `{}`: of an earlier run, and what it states could not be judged now",
+                path.display()
+            ));
+            earlier.kept.push(judged.kept(&name, content));
+        }
+    }
+    earlier
+}
+
+/// What makes a folder a component of Kustomize.
+const KUSTOMIZATION: &str = "kustomization.yaml";
+
+pub(super) fn remove(gone: &[PathBuf], form: PatchForm, talk: Talk) -> Result<()> {
+    for path in gone {
+        std::fs::remove_file(path)
             .map_err(|source| files::WriteError { path: path.clone(), source })?;
         talk.say(&format!("removed `{}`: of an earlier run, and not advised now", path.display()));
         // a component without a file is none; what is not empty stays
@@ -206,8 +252,18 @@ fn written(form: PatchForm, run: &Run, clocks: &Clocks) -> Whole {
     }
 }
 
+/// What a run judged, for the files of an earlier one.
+pub(super) fn judged<'a>(
+    run: &'a Run,
+    refused: &'a [Refused],
+    no_windows: &'a [Refused],
+) -> Judged<'a> {
+    let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
+    Judged { plan, services, live, refused, no_windows }
+}
+
 /// The windows of every component whose count KEDA has, and of which there are none and why.
-pub(super) fn clocks(run: &Run) -> (Clocks, Vec<String>) {
+pub(super) fn clocks(run: &Run) -> (Clocks, Vec<Refused>) {
     let (mut clocks, mut left) = (Clocks::new(), Vec::new());
     for a in &run.assessments {
         let Service { name: service, namespace, components, .. } = &a.service;
@@ -226,12 +282,11 @@ pub(super) fn clocks(run: &Run) -> (Clocks, Vec<String>) {
                 Ok(laid) => {
                     clocks.insert((service.clone(), component.name.clone()), laid);
                 }
-                Err(why) => {
-                    left.push(format!(
-                        "`ScaledObject/{}` in namespace `{namespace}`: {why}",
-                        keda.name
-                    ));
-                }
+                Err(why) => left.push(Refused {
+                    kind: patch::Kind::ScaledObject.names(),
+                    object: (namespace.clone(), keda.name.clone()),
+                    why,
+                }),
             }
         }
     }

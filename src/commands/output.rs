@@ -66,7 +66,8 @@ impl Review<'_> {
         let overlay = artifacts::overlay(&out.join(OVERLAY), run, hint)?;
         let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
         let mut patches = patch::patches(plan, services, live);
-        patches.extend(patch::cron::patches(plan, services, live, &artifacts::clocks(run).0));
+        let (clocks, no_windows) = artifacts::clocks(run);
+        patches.extend(patch::cron::patches(plan, services, live, &clocks));
         let page = self.page();
         files::write_whole(&out.join("plan.json"), json::json(&run.plan)?.as_bytes())?;
         files::write_whole(&out.join(OVERLAY), overlay.as_bytes())?;
@@ -77,8 +78,10 @@ impl Review<'_> {
             )?;
         }
         let folder = out.join("patches");
-        let written = patches.iter().map(|patch| folder.join(&patch.file_name)).collect();
-        artifacts::remove_stale(&folder, PatchForm::Strategic, (services, &written), self.talk)?;
+        let files = patches.iter().map(|patch| folder.join(&patch.file_name)).collect();
+        let (form, judged) = (PatchForm::Strategic, artifacts::judged(run, &[], &no_windows));
+        let earlier = artifacts::earlier(&folder, form, &judged, &files, self.talk);
+        artifacts::remove(&earlier.gone, form, self.talk)?;
         let charts = self.write_charts(&out.join("charts"))?;
         files::write_whole(&out.join("report.md"), report::markdown(&page).as_bytes())?;
         files::write_whole(&out.join("report.html"), report::html(&page).as_bytes())?;

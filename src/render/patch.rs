@@ -8,8 +8,11 @@
 //! state a value again which stays as it is.
 
 pub mod cron;
+mod settled;
 mod vpa;
 pub mod whole;
+
+pub use settled::Judged;
 
 use std::fmt::Write;
 
@@ -98,7 +101,9 @@ impl Kind {
         self.names().0
     }
 
-    fn names(self) -> Names {
+    /// API version, kind, and the short name in files.
+    #[must_use]
+    pub fn names(self) -> Names {
         match self {
             Self::Deployment => ("apps/v1", "Deployment", "deployment"),
             Self::HorizontalPodAutoscaler => ("autoscaling/v2", "HorizontalPodAutoscaler", "hpa"),

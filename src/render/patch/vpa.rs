@@ -14,7 +14,8 @@ use crate::render::changes::{self, ComponentChanges};
 use crate::service::live::{Vpa, Workload};
 use crate::units::{Bytes, Millicores};
 
-const NAMES: Names = ("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "verticalpodautoscaler");
+pub(super) const NAMES: Names =
+    ("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "verticalpodautoscaler");
 
 /// The policy of a component's VPA, as it is and as it should be.
 pub(super) struct Bounds<'a> {

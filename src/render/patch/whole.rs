@@ -9,7 +9,7 @@
 
 use std::fmt::Write;
 
-use super::{Edit, File, Form, Kind, Objects, Patch, Place, Way, edits, file, place, vpa};
+use super::{Edit, File, Form, Kind, Names, Objects, Patch, Place, Way, edits, file, place, vpa};
 use crate::advise::plan::{Amount, Plan, ServicePlan, Setting};
 use crate::render::changes::{self, Change, ComponentChanges, changes};
 use crate::render::yaml::{comment, quoted};
@@ -25,7 +25,25 @@ pub struct Whole {
     /// The files.
     pub files: Vec<Patch>,
     /// Objects of which a value is not known, or that another way keeps, each with what to do.
-    pub refused: Vec<String>,
+    pub refused: Vec<Refused>,
+}
+
+/// An object of which nothing is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// API version, kind and short name.
+    pub kind: Names,
+    /// Its namespace and its name.
+    pub object: (String, String),
+    /// Why, and what to do.
+    pub why: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (namespace, name) = &self.object;
+        write!(f, "{}/{name} in namespace `{namespace}`: {}", self.kind.1, self.why)
+    }
 }
 
 /// A manifest for `kubectl apply --server-side` of each object that is advised: our fields and no others.
@@ -186,10 +204,11 @@ impl Whole {
     fn take(&mut self, plan: &Plan, form: Form, made: &File<'_>, refused: Option<String>) {
         match refused {
             None => self.files.push(made.write(plan, form)),
-            Some(why) => self.refused.push(format!(
-                "{}/{} in namespace `{}`: {why}",
-                made.kind.1, made.name, made.namespace
-            )),
+            Some(why) => self.refused.push(Refused {
+                kind: made.kind,
+                object: (made.namespace.to_owned(), made.name.to_owned()),
+                why,
+            }),
         }
     }
 }
@@ -269,8 +288,9 @@ mod tests {
             ["jarvis.jarvis-api.hpa.ssa.yaml", "jarvis.jarvis-redis-master.statefulset.ssa.yaml"];
         assert_eq!(names, written);
         assert_eq!(whole.refused.len(), 1);
-        assert!(whole.refused[0].contains("Deployment/jarvis-worker"), "{:?}", whole.refused);
-        assert!(whole.refused[0].contains("`cpuRequest`"), "{:?}", whole.refused);
+        let said = whole.refused[0].to_string();
+        assert!(said.contains("Deployment/jarvis-worker"), "{said}");
+        assert!(said.contains("`cpuRequest`"), "{said}");
     }
 
     #[test]
