@@ -206,7 +206,7 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
             command.args(args).args(["--at", harbour::AT]).current_dir(&desk.0);
             let told = harbour::told(command.env("NO_COLOR", "1").output().unwrap());
             assert!(matches!(told.code, Some(0 | 3)), "{}", told.stderr);
-            told.stderr
+            told.stderr + &told.stdout
         };
         for one in [&desk, &alone] {
             one.edit("Deployment/jarvis-api}", &api);
@@ -233,7 +233,8 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
         all.sort();
         all
     };
-    told("3");
+    let inverse = "for `kubectl`, each with its inverse";
+    assert!(told("3")[2].contains(inverse));
     let hpas = ["hpa.undo.yaml", "hpa.yaml"];
     let of = |name: &str| hpas.map(|end| format!("{name}.jarvis-api.{end}"));
     assert_eq!(names("po"), [of("other"), of("stale")].concat());
@@ -257,6 +258,7 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
         "settings that do not name it leave it"
     );
     assert_eq!(names("review/patches"), Vec::<String>::new());
+    assert!(!said[2].contains(inverse), "{}", said[2]);
     // settings that name one of two namespaces leave the other's files, and say so
     assert_eq!(names("both"), Vec::<String>::new());
     let left =

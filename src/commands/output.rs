@@ -85,14 +85,17 @@ impl Review<'_> {
         let charts = self.write_charts(&out.join("charts"))?;
         files::write_whole(&out.join("report.md"), report::markdown(&page).as_bytes())?;
         files::write_whole(&out.join("report.html"), report::html(&page).as_bytes())?;
-        Ok(vec![
+        let mut written = vec![
             ("report.html", "the weekly review: open this first".to_owned()),
             ("report.md", "the same, for a pull request or a chat".to_owned()),
             ("charts/", format!("its {charts} charts, each a file of its own")),
             ("plan.json", format!("the advice as data, schemaVersion {}", run.plan.schema_version)),
             (OVERLAY, "Helm overlay: pass it last".to_owned()),
-            ("patches/", "for `kubectl`, each with its inverse".to_owned()),
-        ])
+        ];
+        if !(patches.is_empty() && earlier.kept.is_empty()) {
+            written.push(("patches/", "for `kubectl`, each with its inverse".to_owned()));
+        }
+        Ok(written)
     }
 
     fn page(&self) -> Page<'_> {
