@@ -147,7 +147,7 @@ fn helm_renders_the_advised_values_from_an_edited_file_and_nothing_else_changes(
     ]);
     let settings = include_str!("../data/plimsoll.yaml");
     let settings = config::parse(settings, "plimsoll.yaml", Path::new(".")).unwrap();
-    let wanted = render::helm::wanted(&plan, &settings.services);
+    let wanted = render::helm::wanted(&plan, &settings.services, &Live::default());
     let edited = render::values_file::edit(TEAM, &wanted).unwrap();
     assert_eq!(edited.left, Vec::<String>::new());
     let diff = render::values_file::diff("team.yaml", TEAM, &edited.text);

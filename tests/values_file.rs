@@ -176,3 +176,26 @@ fn an_overlay_that_is_there_is_carried_on_and_absent_data_takes_nothing_out_of_i
     assert!(said.starts_with("error: it is not YAML: "), "{said}");
     assert_eq!(fs::read_to_string(desk.path("overlay.yaml")).unwrap(), broken);
 }
+
+#[test]
+fn a_key_that_two_components_have_otherwise_is_left_and_the_exit_code_says_so() {
+    let desk = Desk::new(BEFORE);
+    let text = fs::read_to_string(desk.path("plimsoll.yaml")).unwrap();
+    let site = "      site:  {target: Deployment/shop-site, helm: web, current: {minReplicas: 2, maxReplicas: 8}}\n      cache:";
+    let mut text = text.replace("      cache:", site);
+    for (web, site) in [("web: 2,", "2"), ("web: 3-5,", "4-9"), ("web: 6-12,", "9-20")] {
+        text = text.replace(web, &format!("{web} site: {site},"));
+    }
+    fs::write(desk.path("plimsoll.yaml"), text).unwrap();
+    let (code, _, stderr) = desk.values(&["values.yaml"]);
+    assert_eq!(code, Some(3), "{stderr}");
+    let both = ["web minReplicas 2 -> 3", "site minReplicas 2 -> 4"];
+    for one in both {
+        let named = format!("warning: not in `values.yaml`: {one}: another component has `web.");
+        assert!(stderr.contains(&named), "{stderr}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    command.args(["values", "--at", "2026-11-23", "--exit-code"]).current_dir(desk.0.path());
+    let printed = command.env("KUBECONFIG", "/nonexistent").output().unwrap();
+    assert_eq!(printed.status.code(), Some(3));
+}

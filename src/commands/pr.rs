@@ -9,6 +9,7 @@ use anyhow::Result;
 use crate::cli::PrArgs;
 use crate::commands::artifacts::refused;
 use crate::commands::gather::{self, Run, gather};
+use crate::commands::values::ended;
 use crate::commands::{Exit, Hinted, Talk};
 use crate::config::{ForgeKind, PullRequestSettings, is_git_name, is_repository};
 use crate::forge::api::{Access, Client, Draft, Kind, Token};
@@ -43,11 +44,7 @@ pub async fn run(args: &PrArgs, talk: &Talk, out: &mut dyn Write) -> Result<Exit
     let run = gather(&args.run, talk).await?;
     let edit = edited(args, &site, there.as_ref(), &run)?;
     say_what_is_not_in_it(&site, &run, &edit, *talk);
-    let ended = match (run.exit(false), edit.left.is_empty()) {
-        (Exit::Skipped, _) | (_, false) => Exit::Skipped,
-        _ if args.exit_code && !edit.edits.is_empty() => Exit::Changes,
-        _ => Exit::Done,
-    };
+    let ended = ended(&run, &edit.edits, &edit.left, args.exit_code);
     if edit.edits.is_empty() {
         site.say_of_an_old_branch(&tips, there.as_ref(), *talk).map_err(by_git)?;
         return Ok(ended);
@@ -171,10 +168,10 @@ fn by_forge(error: ForgeError) -> Hinted {
 
 /// The file as the base has it with what is advised in it.
 fn edited(args: &PrArgs, site: &Site, there: Option<&Blob>, run: &Run) -> Result<NewFile> {
-    let (plan, services) = (&run.plan, &run.settings.services);
+    let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
     let own = args.values_file.is_some();
-    let wanted =
-        if own { helm::wanted(plan, services) } else { helm::wanted_of_overlay(plan, services) };
+    let wanted = if own { helm::wanted } else { helm::wanted_of_overlay };
+    let wanted = wanted(plan, services, live);
     let mode = there.map_or_else(|| "100644".to_owned(), |blob| blob.mode.clone());
     let text = match there {
         Some(blob) => text_of(&site.path, blob)?,
@@ -187,7 +184,7 @@ fn edited(args: &PrArgs, site: &Site, there: Option<&Blob>, run: &Run) -> Result
             after: one.target,
         });
         return Ok(NewFile {
-            text: helm::overlay(plan, services, &run.live),
+            text: helm::overlay(plan, services, live),
             mode,
             edits: edits.collect(),
             left: Vec::new(),
@@ -211,12 +208,13 @@ fn text_of(path: &str, blob: &Blob) -> Result<String, Hinted> {
 }
 
 fn say_what_is_not_in_it(site: &Site, run: &Run, edit: &NewFile, talk: Talk) {
-    for change in helm::left_out(&run.plan, &run.settings.services) {
+    let (plan, services, live) = (&run.plan, &run.settings.services, &run.live);
+    for change in helm::left_out(plan, services, live) {
         talk.say(&format!("warning: not in `{}`: {change}", site.path));
     }
     edit.left.iter().for_each(|left| talk.say(&format!("left: {left}")));
     if edit.edits.is_empty() {
-        let advised = !helm::wanted(&run.plan, &run.settings.services).is_empty();
+        let advised = !helm::wanted(plan, services, live).is_empty();
         let holds = advised && edit.left.is_empty();
         let how = if holds { "holds the advised values already" } else { "stays as it is" };
         talk.say(&format!("nothing to propose: `{}` on `{}` {how}", site.path, site.base));
@@ -238,7 +236,8 @@ impl Work<'_> {
     /// Title, text, and the commit's message, for a content of that id.
     fn texts(&self, content: &str) -> (Draft, String) {
         let (plan, services) = (&self.run.plan, &self.run.settings.services);
-        let mut left = helm::left_out(plan, services);
+        let left = helm::left_out(plan, services, &self.run.live);
+        let mut left: Vec<String> = left.into_iter().map(|one| one.text).collect();
         left.extend(self.edit.left.iter().cloned());
         let proposal = Proposal {
             plan,

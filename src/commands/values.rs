@@ -12,7 +12,7 @@ use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
 use crate::files;
 use crate::render::helm;
-use crate::render::values_file::{self, Edited};
+use crate::render::values_file::{self, Edit, Edited};
 
 /// Prints the Helm overlay, writes it to `--out FILE`, or edits `--in FILE`.
 ///
@@ -35,7 +35,8 @@ pub async fn run(args: &ValuesArgs, talk: &Talk, out: &mut dyn Write) -> Result<
     } else {
         helm::overlay(&run.plan, &run.settings.services, &run.live)
     };
-    for change in helm::left_out(&run.plan, &run.settings.services) {
+    let left_out = helm::left_out(&run.plan, &run.settings.services, &run.live);
+    for change in &left_out {
         talk.say(&format!("warning: not in the overlay: {change}"));
     }
     match &args.out {
@@ -45,7 +46,20 @@ pub async fn run(args: &ValuesArgs, talk: &Talk, out: &mut dyn Write) -> Result<
         }
         None => out.write_all(overlay.as_bytes())?,
     }
-    Ok(run.exit(args.exit_code))
+    let is_open = left_out.iter().any(|one| one.is_open);
+    Ok(if is_open { Exit::Skipped } else { run.exit(args.exit_code) })
+}
+
+/// How the edit of a values file ended: what was advised and is left for somebody to see to is the worse surprise.
+pub(super) fn ended(run: &Run, edits: &[Edit], left: &[String], exit_code: bool) -> Exit {
+    let left_out = helm::left_out(&run.plan, &run.settings.services, &run.live);
+    let is_open = left_out.iter().any(|one| one.is_open) || !left.is_empty();
+    match run.exit(false) {
+        Exit::Skipped => Exit::Skipped,
+        _ if is_open => Exit::Skipped,
+        _ if exit_code && !edits.is_empty() => Exit::Changes,
+        _ => Exit::Done,
+    }
 }
 
 async fn in_place(
@@ -61,7 +75,7 @@ async fn in_place(
     }
     let run = gather(&args.run, talk).await?;
     not_an_input(file, &args.run.file, &run, "name the chart's values file with `--in`")?;
-    let wanted = helm::wanted(&run.plan, &run.settings.services);
+    let wanted = helm::wanted(&run.plan, &run.settings.services, &run.live);
     let edited = values_file::edit(&text, &wanted).map_err(|fault| refused(file, &fault))?;
     if args.dry_run {
         let diff = values_file::diff(&file.display().to_string(), &text, &edited.text);
@@ -72,17 +86,13 @@ async fn in_place(
         edited.edits.iter().for_each(|edit| talk.say(&edit.to_string()));
     }
     say_what_is_not_in_it(file, &run, &edited, !wanted.is_empty(), *talk);
-    Ok(match (run.exit(false), edited.left.is_empty()) {
-        (Exit::Skipped, _) | (_, false) => Exit::Skipped,
-        _ if args.exit_code && !edited.edits.is_empty() => Exit::Changes,
-        _ => Exit::Done,
-    })
+    Ok(ended(&run, &edited.edits, &edited.left, args.exit_code))
 }
 
 /// What was advised and is not done, and why nothing was: silence would read as "all is well".
 fn say_what_is_not_in_it(file: &Path, run: &Run, edited: &Edited, advised: bool, talk: Talk) {
     let file = file.display();
-    for change in helm::left_out(&run.plan, &run.settings.services) {
+    for change in helm::left_out(&run.plan, &run.settings.services, &run.live) {
         talk.say(&format!("warning: not in `{file}`: {change}"));
     }
     for left in &edited.left {

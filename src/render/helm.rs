@@ -14,7 +14,7 @@ use crate::render::text::wrap;
 use crate::render::values_file::{self, Fault, Wanted};
 use crate::render::yaml::{Tree, comment};
 use crate::service::Service;
-use crate::service::live::Live;
+use crate::service::live::{Live, Scaler};
 
 /// The overlay: only keys that Plimsoll owns, and of these only the changed ones, under each component's
 /// path in the chart. An advised change that has no place in it is named above it, with the reason.
@@ -40,7 +40,7 @@ pub fn carried_on(
 }
 
 fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> String {
-    let all = changes(plan, services);
+    let all = held(plan, services, live);
     let mut tree = Tree::default();
     let disputed = disputed(plan, services);
     for (path, change) in all.iter().flat_map(placed) {
@@ -54,7 +54,7 @@ fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> Stri
     let stays = stays.into_iter().filter(|(path, _)| !disputed.contains(path)).collect();
     let carries_on = kept::carry_on(&mut tree, earlier, stays);
     let mut out = head(plan) + "\n";
-    let left_out = left_out(plan, services);
+    let left_out = left_out(plan, services, live);
     if tree.is_empty() {
         out += &comment(why_empty(plan, services, left_out.is_empty()));
     } else {
@@ -67,7 +67,7 @@ fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> Stri
         let without = if carries_on { "" } else { ", or upgrade without this file" };
         out += &comment(&format!("undo: {}{without}", commands(&all).join("; ")));
     }
-    for line in left_out.iter().flat_map(|text| wrap(&format!("not here: {text}"), COLUMNS)) {
+    for line in left_out.iter().flat_map(|one| wrap(&format!("not here: {one}"), COLUMNS)) {
         out += &comment(&line);
     }
     out + &tree.write()
@@ -98,10 +98,26 @@ fn why_empty(plan: &Plan, services: &[Service], all_held: bool) -> &'static str 
     }
 }
 
-/// Every advised change that the overlay does not hold, with the reason and what to do about it.
+/// An advised change that the overlay does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What, the reason, and what to do about it; with its service where there are several.
+    pub text: String,
+    /// Whether somebody should see to it. A component without a path in the chart is left out on purpose, and a volume is
+    /// nothing of a chart.
+    pub is_open: bool,
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Every advised change that the overlay does not hold.
 #[must_use]
-pub fn left_out(plan: &Plan, services: &[Service]) -> Vec<String> {
-    let all = changes(plan, services);
+pub fn left_out(plan: &Plan, services: &[Service], live: &Live) -> Vec<LeftOut> {
+    let all = held(plan, services, live);
     let disputed = disputed(plan, services);
     let mut missing = Vec::new();
     for (service, one) in of_services(plan, services) {
@@ -111,7 +127,8 @@ pub fn left_out(plan: &Plan, services: &[Service]) -> Vec<String> {
             continue;
         };
         let mine = |of: &&ComponentChanges<'_>| {
-            of.service.name == service.name && of.component.name == one.component
+            (&of.service.namespace, &of.service.name) == (&service.namespace, &service.name)
+                && of.component.name == one.component
         };
         let of = all.iter().find(mine);
         let held =
@@ -121,18 +138,51 @@ pub fn left_out(plan: &Plan, services: &[Service]) -> Vec<String> {
             .flat_map(placed)
             .find(|(path, change)| change.setting == one.setting && disputed.contains(path));
         let why = key.map(|(path, _)| {
-            format!(
+            let why = format!(
                 "another component has `{}` too; give each its own `helm:`, or write one namespace at a time (`-n`)",
                 path.join(".")
-            )
+            );
+            (why, true)
         });
-        if let Some(why) = why.or_else(|| why_left_out(service, one, held)) {
+        if let Some((why, is_open)) = why.or_else(|| why_left_out(service, one, live, held)) {
             let today = one.current.map_or_else(|| "?".to_owned(), |current| current.to_string());
-            let setting = setting_name(one.setting);
-            missing.push(format!("{} {setting} {today} -> {target}: {why}", one.component));
+            let (of, setting) = (of_several(service, services), one.setting.name());
+            let text = format!("{of}{} {setting} {today} -> {target}: {why}", one.component);
+            missing.push(LeftOut { text, is_open });
         }
     }
     missing
+}
+
+/// The service before a component's name, where there are several.
+fn of_several(service: &Service, services: &[Service]) -> String {
+    let alike = services.iter().filter(|other| other.name == service.name).count();
+    match (services.len(), alike) {
+        (0 | 1, _) => String::new(),
+        (_, 0 | 1) => format!("{} ", service.name),
+        _ => format!("{}/{} ", service.namespace, service.name),
+    }
+}
+
+/// The changes that the chart may hold. Of what KEDA scales, its values hold no bounds: `autoscaling` is that of an HPA,
+/// which the chart does not make beside it.
+fn held<'a>(plan: &'a Plan, services: &'a [Service], live: &Live) -> Vec<ComponentChanges<'a>> {
+    let mut all = changes(plan, services);
+    for of in &mut all {
+        let is_keda = is_of_keda(live, of.service, &of.component.name);
+        of.changes.retain(|change| !(is_keda && is_of_scaler(change.setting)));
+    }
+    all.retain(|of| !of.changes.is_empty());
+    all
+}
+
+fn is_of_keda(live: &Live, service: &Service, component: &str) -> bool {
+    let workload = live.workload(&service.name, component);
+    matches!(workload.and_then(|workload| workload.scaler.as_ref()), Some(Scaler::Keda(_)))
+}
+
+fn is_of_scaler(setting: Setting) -> bool {
+    matches!(setting, Setting::MinReplicas | Setting::MaxReplicas | Setting::TargetUtilization)
 }
 
 fn of_services<'a>(
@@ -149,26 +199,34 @@ fn of_services<'a>(
     services.iter().flat_map(with_service)
 }
 
-/// Why a change is not in the overlay; `None` where it is.
-fn why_left_out(service: &Service, one: &Recommendation, held: bool) -> Option<String> {
+/// Why a change is not in the overlay, and whether somebody should see to it; `None` where it is.
+fn why_left_out(
+    service: &Service,
+    one: &Recommendation,
+    live: &Live,
+    held: bool,
+) -> Option<(String, bool)> {
     let name = &one.component;
+    let on_purpose = |why: &str| Some((why.to_owned(), false));
     let Some(component) = service.components.iter().find(|known| known.name == *name) else {
-        return Some(
-            "a volume's size is in no values of a chart; edit the claim itself".to_owned(),
-        );
+        return on_purpose("a volume's size is in no values of a chart; edit the claim itself");
     };
     if component.helm.is_none() {
-        return Some(format!("`components.{name}` has no `helm:`, its path in the chart's values"));
+        return on_purpose(&format!(
+            "`components.{name}` has no `helm:`, its path in the chart's values"
+        ));
     }
     if key(one.setting).is_none() {
-        return Some("no key of the chart holds it".to_owned());
+        return on_purpose("no key of the chart holds it");
     }
-    (!held).then(|| "an HPA owns the count, and a fixed one beside it would fight it".to_owned())
-}
-
-fn setting_name(setting: Setting) -> String {
-    let value = serde_json::to_value(setting).unwrap_or_default();
-    value.as_str().unwrap_or_default().to_owned()
+    if held {
+        return None;
+    }
+    if is_of_scaler(one.setting) && is_of_keda(live, service, name) {
+        let why = "KEDA has the bounds, and no key of the chart is known to hold them; `plimsoll patch` holds them";
+        return Some((why.to_owned(), true));
+    }
+    on_purpose("an HPA owns the count, and a fixed one beside it would fight it")
 }
 
 /// Keys that two components are to have otherwise, one that keeps its value, or of which none is known, among them: one
@@ -199,8 +257,8 @@ fn path<'a>(base: &'a str, key: &[&'a str]) -> Vec<&'a str> {
 /// What a team's own values file is to hold: the keys of the overlay, each with what the plan saw in force, and none that
 /// two components are to have otherwise.
 #[must_use]
-pub fn wanted(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
-    let all = changes(plan, services);
+pub fn wanted(plan: &Plan, services: &[Service], live: &Live) -> Vec<Wanted> {
+    let all = held(plan, services, live);
     let disputed = disputed(plan, services);
     let placed = all.iter().flat_map(placed).filter(|(path, _)| !disputed.contains(path));
     let wanted = placed.map(|(path, change)| Wanted {
@@ -213,9 +271,9 @@ pub fn wanted(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
 
 /// The same for an overlay: each key once.
 #[must_use]
-pub fn wanted_of_overlay(plan: &Plan, services: &[Service]) -> Vec<Wanted> {
+pub fn wanted_of_overlay(plan: &Plan, services: &[Service], live: &Live) -> Vec<Wanted> {
     let mut kept: Vec<Wanted> = Vec::new();
-    for one in wanted(plan, services) {
+    for one in wanted(plan, services, live) {
         if kept.iter().all(|kept| kept.path != one.path) {
             kept.push(one);
         }
@@ -320,6 +378,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::{Amount, Code, ServicePlan};
     use crate::render::example::{self, API, REDIS, WORKER, mebibytes};
+    use crate::service::live::{ScaledObject, Workload};
     use crate::units::{Bytes, Millicores};
 
     fn read(text: &str) -> Value {
@@ -415,8 +474,65 @@ worker:
         assert_eq!(overlay(14), json!({}));
         // nor by an edit of a values file
         let plan = example::plan_of(vec![of(5, 10), kept(14, 14)]);
-        assert_eq!(wanted(&plan, &[eu.clone(), us.clone()]).len(), 0);
+        assert_eq!(wanted(&plan, &[eu.clone(), us.clone()], &Live::default()).len(), 0);
         assert_eq!(overlay(10), json!({"api": {"autoscaling": {"maxReplicas": 10}}}));
+    }
+
+    #[test]
+    fn bounds_that_keda_has_are_no_keys_of_the_chart_and_are_named() {
+        let keda = ScaledObject {
+            name: "by-queue".to_owned(),
+            min: Some(3),
+            base: None,
+            max: Some(5),
+            idles: false,
+            paused: false,
+            target_utilization: None,
+            triggers: Value::Null,
+            composed: false,
+        };
+        let api = Workload { scaler: Some(Scaler::Keda(keda)), ..Workload::default() };
+        let workloads = [(("jarvis".to_owned(), API.0.to_owned()), api)].into();
+        let live = Live { workloads, ..Live::default() };
+        let (plan, services) = (example::plan(), [example::service()]);
+        let text = overlay(&plan, &services, &live);
+        assert!(read(&text).get("api").is_none() && read(&text).get("worker").is_some(), "{text}");
+        assert!(text.contains("# not here: api minReplicas 3 -> 5: KEDA has the bounds"), "{text}");
+        assert_eq!(wanted(&plan, &services, &live).len(), 2);
+        let left = left_out(&plan, &services, &live);
+        assert_eq!((left.len(), left.iter().all(|one| one.is_open)), (2, true));
+    }
+
+    #[test]
+    fn what_is_left_out_names_its_service_where_there_are_several_and_is_open_where_it_can_be_mended()
+     {
+        let [mut us, eu] = [example::service(), example::service()];
+        us.namespace = "us".to_owned();
+        let of = |namespace: &str, then: u32| {
+            let why = vec![example::because(Code::TierRow, "High")];
+            let max = example::setting(
+                API,
+                Setting::MaxReplicas,
+                example::count(5),
+                example::count(then),
+                why,
+            );
+            ServicePlan { namespace: namespace.to_owned(), ..example::service_plan(vec![max]) }
+        };
+        let plan = example::plan_of(vec![of("jarvis", 10), of("us", 12)]);
+        let left = left_out(&plan, &[eu.clone(), us.clone()], &Live::default());
+        let begin =
+            ["jarvis/jarvis api maxReplicas 5 -> 10: ", "us/jarvis api maxReplicas 5 -> 12: "];
+        for (one, begin) in left.iter().zip(begin) {
+            assert!(one.is_open && one.text.starts_with(begin), "{one}");
+        }
+        us.name = "america".to_owned();
+        us.components[0].helm = None;
+        let renamed = ServicePlan { name: "america".to_owned(), ..of("us", 12) };
+        let plan = example::plan_of(vec![of("jarvis", 10), renamed]);
+        let left = left_out(&plan, &[eu, us], &Live::default());
+        let said = "america api maxReplicas 5 -> 12: `components.api` has no `helm:`";
+        assert!(left.len() == 1 && left[0].text.starts_with(said) && !left[0].is_open, "{left:?}");
     }
 
     #[test]
@@ -478,7 +594,7 @@ worker:
     #[test]
     fn a_values_file_is_to_hold_what_the_overlay_holds() {
         let (plan, services) = (example::plan(), [example::service()]);
-        let wanted = wanted(&plan, &services);
+        let wanted = wanted(&plan, &services, &Live::default());
         let keys: Vec<String> = wanted.iter().map(|one| one.path.join(".")).collect();
         let expected = [
             "api.autoscaling.minReplicas",
