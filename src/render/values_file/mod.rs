@@ -10,6 +10,7 @@ mod fault;
 mod place;
 mod proof;
 mod splice;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -197,6 +198,11 @@ fn orders<'a>(tree: &Tree, wanted: &'a [Wanted]) -> Result<Vec<Order<'a>>, Fault
         let mut order = Order { wanted: one, before, verdict: Verdict::Set };
         let left = |why: &str| Verdict::Left(format!("the file says {}, {why}", said(before)));
         let file = before.map(Amount::figure);
+        if let Some(why) = switch::idle(tree, &one.path) {
+            order.verdict = Verdict::Left(why);
+            orders.push(order);
+            continue;
+        }
         order.verdict = match file.map(|file| file.cmp(&one.target.figure())) {
             Some(Ordering::Equal) => Verdict::Same,
             Some(Ordering::Greater) if order.rises() => left("and a raise lowers nothing"),

@@ -716,3 +716,25 @@ const PARTS: [&str; 48] = [
     "\t",
     "\u{feff}",
 ];
+
+#[test]
+fn what_the_file_switches_off_is_left_and_named() {
+    let wanted = [min(), count("api.replicaCount", 3, 5)];
+    let left = |file: &str| {
+        let done = edit(file, &wanted).unwrap();
+        assert!(done.left.is_empty() || done.edits.len() == 1, "{done:?}");
+        done.left
+    };
+    let off = "api:\n  autoscaling:\n    enabled: false\n    minReplicas: 5\n";
+    let said = "api.autoscaling.minReplicas 3 -> 5: `api.autoscaling.enabled` is false in the file: nothing renders it";
+    assert_eq!(edit(off, &wanted[..1]).unwrap().left, [said]);
+    assert_eq!(left(off), [said]);
+    let on =
+        "base: &base {enabled: yes}\napi:\n  autoscaling:\n    <<: *base\n    minReplicas: 2\n";
+    let said = "api.replicaCount 3 -> 5: `api.autoscaling.enabled` is yes in the file: an HPA has the count";
+    assert_eq!(left(on), [said]);
+    // a chart's own value is not known, and a text is true to a template whatever it says
+    for file in ["api: {}\n", "api:\n  autoscaling: {enabled: \"false\"}\n"] {
+        assert_eq!(edit(file, &wanted[..1]).unwrap().left, Vec::<String>::new(), "{file}");
+    }
+}
