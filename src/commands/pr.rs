@@ -244,7 +244,7 @@ impl Work<'_> {
             zone: &self.run.settings.calendar.zone,
             file: &self.site.path,
             edits: &self.edit.edits,
-            reasons: &helm::reasons(plan, services),
+            reasons: &helm::reasons(plan, services, &self.run.live),
             left: &left,
             undo: &helm::rollbacks(plan, services),
             branch: &self.site.branch,

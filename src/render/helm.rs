@@ -53,6 +53,12 @@ fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> Stri
     let stays = kept::stays(plan, services, live);
     let stays = stays.into_iter().filter(|(path, _)| !disputed.contains(path)).collect();
     let carries_on = kept::carry_on(&mut tree, earlier, stays);
+    for (path, amount) in kept::resources(plan, services, live) {
+        let whole = tree.get(&path[..path.len() - 2]).is_some_and(|map| !map.is_empty());
+        if whole && !disputed.contains(&path) {
+            tree.put(&path, Tree::Leaf(amount.into(), vec!["kept".to_owned()]));
+        }
+    }
     let mut out = head(plan) + "\n";
     let left_out = left_out(plan, services, live);
     if tree.is_empty() {
@@ -68,6 +74,10 @@ fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> Stri
         out += &comment(&format!("undo: {}{without}", commands(&all).join("; ")));
     }
     for line in left_out.iter().flat_map(|one| wrap(&format!("not here: {one}"), COLUMNS)) {
+        out += &comment(&line);
+    }
+    let not_ours = kept::not_ours(&tree, services, live);
+    for line in not_ours.iter().flat_map(|text| wrap(text, COLUMNS)) {
         out += &comment(&line);
     }
     out + &tree.write()
@@ -261,10 +271,23 @@ pub fn wanted(plan: &Plan, services: &[Service], live: &Live) -> Vec<Wanted> {
     let all = held(plan, services, live);
     let disputed = disputed(plan, services);
     let placed = all.iter().flat_map(placed).filter(|(path, _)| !disputed.contains(path));
-    let wanted = placed.map(|(path, change)| Wanted {
+    let advised: Vec<(Vec<&str>, &Change<'_>)> = placed.collect();
+    let of_resources = |path: &[&str]| {
+        advised.iter().any(|(other, _)| other.starts_with(&path[..path.len() - 2]))
+            && advised.iter().all(|(other, _)| other != path)
+    };
+    let stays = kept::resources(plan, services, live);
+    let stays = stays
+        .into_iter()
+        .filter(|(path, _)| of_resources(path) && !disputed.contains(path))
+        .map(|(path, amount)| (path, Some(amount), amount, true));
+    let wanted =
+        advised.iter().map(|(path, change)| (path.clone(), change.current, change.target, false));
+    let wanted = wanted.chain(stays).map(|(path, current, target, kept)| Wanted {
         path: path.into_iter().map(str::to_owned).collect(),
-        current: change.current,
-        target: change.target,
+        current,
+        target,
+        kept,
     });
     wanted.collect()
 }
@@ -283,11 +306,15 @@ pub fn wanted_of_overlay(plan: &Plan, services: &[Service], live: &Live) -> Vec<
 
 /// Why each key is to change, by its path, keys joined by dots: `TIER_ROW High (50-200): 5-10 pods`.
 #[must_use]
-pub fn reasons(plan: &Plan, services: &[Service]) -> BTreeMap<String, Vec<String>> {
+pub fn reasons(plan: &Plan, services: &[Service], live: &Live) -> BTreeMap<String, Vec<String>> {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (path, change) in changes(plan, services).iter().flat_map(placed) {
+    for (path, change) in held(plan, services, live).iter().flat_map(placed) {
         let why = change.reasons.iter().map(|one| format!("{} {}", one.code.name(), one.message));
         reasons.entry(path.join(".")).or_default().extend(why);
+    }
+    for one in wanted(plan, services, live).into_iter().filter(|one| one.kept) {
+        let why = "stays: a chart may take a `resources` that is set for all there is";
+        reasons.insert(one.path.join("."), vec![why.to_owned()]);
     }
     reasons
 }

@@ -108,6 +108,15 @@ impl Tree {
         }
     }
 
+    /// What stands at a path.
+    #[must_use]
+    pub fn get(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |tree, key| match tree {
+            Self::Map(entries) => entries.get(*key),
+            _ => None,
+        })
+    }
+
     /// Whether nothing is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

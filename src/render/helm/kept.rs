@@ -1,13 +1,15 @@
 //! What an overlay states though this run does not change it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::{key, of_services, path};
 use crate::advise::plan::{Action, Amount, Plan, Setting};
 use crate::render::changes::has_hpa;
 use crate::render::yaml::{Scalar, Tree};
-use crate::service::Service;
-use crate::service::live::{Live, Scaler};
+use crate::service::live::{Amounts, Container, Live, Scaler};
+use crate::service::{Component, Service};
 
 /// A path in the chart's values, and what stands there.
 pub(super) type Stated<'a> = (Vec<&'a str>, Tree);
@@ -82,6 +84,74 @@ fn rest<'a>(tree: &mut Tree, path: &mut Vec<&'a str>, earlier: &'a Value) {
     tree.put(path, leaf);
 }
 
+/// What a component's `resources` hold today. A chart may take a `resources` that is set for all there is, in place of a
+/// preset of its own, so where one key of it is stated the others are stated too, as far as they are known.
+pub(super) fn resources<'a>(
+    plan: &'a Plan,
+    services: &'a [Service],
+    live: &Live,
+) -> BTreeMap<Vec<&'a str>, Amount> {
+    let mut all: BTreeMap<Vec<&str>, BTreeSet<u64>> = BTreeMap::new();
+    let mut known = BTreeMap::new();
+    for (service, component) in components(services) {
+        let Some(base) = component.helm.as_deref() else { continue };
+        let mine = std::slice::from_ref(service);
+        let said: Vec<_> = of_services(plan, mine)
+            .map(|(_, one)| one)
+            .filter(|one| one.component == component.name)
+            .collect();
+        let told = container(live, service, component);
+        let cpu = told.and_then(|one| one.requests.cpu).map(Amount::Cpu);
+        let memory =
+            |of: fn(&Container) -> &Amounts| told.and_then(|one| of(one).memory).map(Amount::Bytes);
+        let settings = [
+            (&[Setting::CpuRequest][..], cpu),
+            (&[Setting::MemoryRequest], memory(|one| &one.requests)),
+            (&[Setting::MemoryLimit, Setting::Memory], memory(|one| &one.limits)),
+        ];
+        for (settings, told) in settings {
+            let said = said.iter().filter(|one| settings.contains(&one.setting));
+            let said = said.filter_map(|one| one.current).max_by_key(|amount| amount.figure());
+            let place = settings.first().and_then(|setting| key(*setting));
+            if let Some((key, amount)) = place.zip(said.or(told)) {
+                all.entry(path(base, key)).or_default().insert(amount.figure());
+                known.insert(path(base, key), amount);
+            }
+        }
+    }
+    // of two components behind one key neither's is the other's
+    known.retain(|path, _| all[path].len() == 1);
+    known
+}
+
+/// The limits of CPU that the cluster told beside a `resources` that the overlay states. They are not ours to state.
+pub(super) fn not_ours(tree: &Tree, services: &[Service], live: &Live) -> Vec<String> {
+    let one = |(service, component): (&Service, &Component)| {
+        let limit = container(live, service, component)?.limits.cpu?;
+        let place = path(component.helm.as_deref()?, &["resources"]);
+        let stated = tree.get(&place).is_some_and(|map| map.get(&["limits", "cpu"]).is_none());
+        let place = place.join(".");
+        stated.then(|| {
+            format!(
+                "not ours: `{place}.limits.cpu`, {limit}; a chart that has it by a preset loses it"
+            )
+        })
+    };
+    components(services).filter_map(one).collect()
+}
+
+fn components(services: &[Service]) -> impl Iterator<Item = (&Service, &Component)> {
+    services.iter().flat_map(|service| service.components.iter().map(move |one| (service, one)))
+}
+
+fn container<'a>(
+    live: &'a Live,
+    service: &Service,
+    component: &Component,
+) -> Option<&'a Container> {
+    live.workload(&service.name, &component.name)?.container.as_ref()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -91,6 +161,7 @@ mod tests {
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, REDIS, WORKER, count, mebibytes};
     use crate::render::helm::{carried_on, is_empty, overlay};
+    use crate::service::live::Workload;
 
     const EARLIER: &str = "\
 # written by plimsoll 0.1.0 at 2026-11-16T01:00:00Z, settings 0353b09d2456
@@ -172,6 +243,79 @@ worker:
         let text = carried_on(EARLIER, &plan, &[example::service()], &Live::default()).unwrap();
         let data = crate::render::values_file::data(&text).unwrap();
         assert_eq!(data["redis"]["master"]["resources"], json!({"limits": {"memory": "2Gi"}}));
+    }
+
+    #[test]
+    fn where_one_key_of_resources_is_stated_the_others_are_stated_as_they_are() {
+        let of = |setting, now, then| {
+            example::setting(REDIS, setting, mebibytes(now), mebibytes(then), why())
+        };
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            of(Setting::Memory, 768, 1024),
+            of(Setting::MemoryRequest, 512, 512),
+        ])]);
+        let cpu = |millicores| Some(crate::units::Millicores(millicores));
+        let container = Container {
+            name: "redis".to_owned(),
+            requests: Amounts { cpu: cpu(500), memory: None },
+            limits: Amounts { cpu: cpu(750), memory: None },
+        };
+        let redis = Workload { container: Some(container), ..Workload::default() };
+        let workloads = [(("jarvis".to_owned(), "redis".to_owned()), redis)].into();
+        let live = Live { workloads, ..Live::default() };
+        let services = [example::service()];
+        let text = overlay(&plan, &services, &live);
+        let expected = "\
+# not ours: `redis.master.resources.limits.cpu`, 750m; a chart that has it by a preset loses it
+redis:
+  master:
+    resources:
+      limits:
+        memory: 1Gi      # was 768Mi  TIER_ROW
+      requests:
+        cpu: 500m        # kept
+        memory: 512Mi    # kept
+";
+        assert!(text.ends_with(expected), "{text}");
+        // nothing of it where no key of them changes
+        let count = example::setting(WORKER, Setting::Replicas, count(2), count(3), why());
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            count,
+            of(Setting::Memory, 512, 512),
+        ])]);
+        let text = overlay(&plan, &services, &live);
+        assert!(text.ends_with("\nworker:\n  replicaCount: 3    # was 2  TIER_ROW\n"), "{text}");
+    }
+
+    #[test]
+    fn a_values_file_without_resources_gets_all_that_is_known_of_them() {
+        let of = |setting, now, then| {
+            example::setting(REDIS, setting, mebibytes(now), mebibytes(then), why())
+        };
+        let plan = example::plan_of(vec![example::service_plan(vec![
+            of(Setting::Memory, 768, 1024),
+            of(Setting::MemoryRequest, 512, 512),
+        ])]);
+        let wanted = crate::render::helm::wanted(&plan, &[example::service()], &Live::default());
+        let edited = |text: &str| {
+            let done = crate::render::values_file::edit(text, &wanted).unwrap();
+            assert_eq!(done.left, Vec::<String>::new());
+            done.text
+        };
+        let limits = "      limits:\n        memory: 1Gi\n";
+        let both = format!(
+            "redis:\n  master:\n    resources:\n{limits}      requests:\n        memory: 512Mi\n"
+        );
+        assert_eq!(edited("redis:\n  master:\n    resources: {}\n"), both);
+        // what the file has is merged with by Helm, unless it is an overlay
+        let own = "redis:\n  master:\n    resources:\n      limits:\n        cpu: 1\n";
+        assert_eq!(edited(own), format!("{own}        memory: 1Gi\n"));
+        let head = "# written by plimsoll 0.1.0 at 2026-11-16T01:00:00Z, settings 0353b09d2456\n";
+        let again = edited(&format!("{head}{own}"));
+        assert!(
+            again.ends_with("        memory: 1Gi\n      requests:\n        memory: 512Mi\n"),
+            "{again}"
+        );
     }
 
     #[test]

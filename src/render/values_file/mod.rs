@@ -27,6 +27,7 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use crate::advise::plan::Amount;
+use crate::render::helm;
 use crate::units::{Bytes, Millicores};
 
 /// A key that a values file is to hold.
@@ -38,6 +39,9 @@ pub struct Wanted {
     pub current: Option<Amount>,
     /// The value advised.
     pub target: Amount,
+    /// Whether it stays, and is only stated where a `resources` that the file did not have begins: a chart may take that
+    /// for all there is.
+    pub kept: bool,
 }
 
 /// A values file after its edit.
@@ -82,7 +86,8 @@ pub fn edit(text: &str, wanted: &[Wanted]) -> Result<Edited, Fault> {
     }
     let tree = Tree::read(text)?;
     let before = proof::data(text)?;
-    let orders = orders(&tree, wanted)?;
+    // below an overlay lies what the chart has
+    let orders = orders(&tree, wanted, helm::is_ours(text))?;
     let set: Vec<&Order<'_>> =
         orders.iter().filter(|order| order.verdict == Verdict::Set).collect();
     let intended: Vec<&Wanted> = set.iter().map(|order| order.wanted).collect();
@@ -188,9 +193,13 @@ impl Order<'_> {
     }
 }
 
-fn orders<'a>(tree: &Tree, wanted: &'a [Wanted]) -> Result<Vec<Order<'a>>, Fault> {
+fn orders<'a>(
+    tree: &Tree,
+    wanted: &'a [Wanted],
+    is_overlay: bool,
+) -> Result<Vec<Order<'a>>, Fault> {
     let mut orders: Vec<Order<'_>> = Vec::with_capacity(wanted.len());
-    for one in wanted {
+    for one in wanted.iter().filter(|one| !one.kept) {
         if orders.iter().any(|order| order.wanted.path == one.path) {
             return Err(Fault::Disputed { path: dotted(&one.path) });
         }
@@ -215,7 +224,23 @@ fn orders<'a>(tree: &Tree, wanted: &'a [Wanted]) -> Result<Vec<Order<'a>>, Fault
         orders.push(order);
     }
     while cross(tree, &mut orders) {}
+    let kept = wanted.iter().filter(|one| one.kept && begins(tree, one, &orders, is_overlay));
+    let kept: Vec<Order<'_>> =
+        kept.map(|wanted| Order { wanted, before: None, verdict: Verdict::Set }).collect();
+    orders.extend(kept);
+    while cross(tree, &mut orders) {}
     Ok(orders)
+}
+
+/// Whether a `resources` begins with what is set in it, and lacks what is wanted there.
+fn begins(tree: &Tree, wanted: &Wanted, orders: &[Order<'_>], is_overlay: bool) -> bool {
+    let whole = &wanted.path[..wanted.path.len().saturating_sub(2)];
+    let at = |path: &[String]| in_force(tree, path).ok().flatten();
+    let is_bare = at(whole).is_none_or(|id| tree.names(id).is_empty());
+    let set = |order: &Order<'_>| order.verdict == Verdict::Set;
+    at(&wanted.path).is_none()
+        && (is_bare || is_overlay)
+        && orders.iter().any(|order| set(order) && order.wanted.path.starts_with(whole))
 }
 
 /// Leaves what would end on the wrong side of its other bound in the file as it will be: the API server refuses an HPA
@@ -225,7 +250,8 @@ fn cross(tree: &Tree, orders: &mut [Order<'_>]) -> bool {
     let crossing = |order: &Order<'_>| {
         let (partner, is_floor) = partner(&order.wanted.path)?;
         let wanted = orders.iter().find(|other| other.wanted.path == partner);
-        let like = Wanted { path: partner.clone(), current: None, target: order.wanted.target };
+        let (path, target) = (partner.clone(), order.wanted.target);
+        let like = Wanted { path, current: None, target, kept: false };
         let bound = match wanted.map_or_else(|| amount_at(tree, &like), |other| Ok(other.outcome()))
         {
             Ok(bound) => bound?,

@@ -12,18 +12,18 @@ fn path(keys: &str) -> Vec<String> {
 
 fn count(keys: &str, current: u32, target: u32) -> Wanted {
     let [current, target] = [current, target].map(Amount::Count);
-    Wanted { path: path(keys), current: Some(current), target }
+    Wanted { path: path(keys), current: Some(current), target, kept: false }
 }
 
 fn memory(keys: &str, current: u64, target: u64) -> Wanted {
     let [current, target] =
         [current, target].map(|mebibytes| Amount::Bytes(Bytes(mebibytes << 20)));
-    Wanted { path: path(keys), current: Some(current), target }
+    Wanted { path: path(keys), current: Some(current), target, kept: false }
 }
 
 fn cpu(keys: &str, current: u64, target: u64) -> Wanted {
     let [current, target] = [current, target].map(|millis| Amount::Cpu(Millicores(millis)));
-    Wanted { path: path(keys), current: Some(current), target }
+    Wanted { path: path(keys), current: Some(current), target, kept: false }
 }
 
 fn min() -> Wanted {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 fn wanted(path: &str, current: Amount, target: Amount) -> Wanted {
     let path = path.split('.').map(str::to_owned).collect();
-    Wanted { path, current: Some(current), target }
+    Wanted { path, current: Some(current), target, kept: false }
 }
 
 /// A raise, a lowering, a count and a quantity of each kind, short names so that they are found.
