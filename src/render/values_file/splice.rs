@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use granit_parser::ScalarStyle;
+use serde_json::Value;
 
 use super::fault::Fault;
 use super::place::{Place, dotted};
@@ -65,6 +66,12 @@ impl Splice<'_> {
             }
             (Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. }, amount) => {
                 format!("\"{amount}\"")
+            }
+            // a word is no JSON, and a file that has one is none
+            (Kind::Scalar { value: word, .. }, _)
+                if !node.is_null() && word.parse::<f64>().is_err() =>
+            {
+                Scalar::from(self.amount).to_string()
             }
             _ => value,
         };
@@ -174,9 +181,37 @@ impl Splice<'_> {
         matches!(self.tree.nodes[map].kind, Kind::Map { flow: true, .. })
     }
 
-    /// The value as a scalar that needs no quotes, or has them.
+    /// The value as a scalar that needs no quotes, or has them; a text has them where the keys have those of JSON.
     fn value(&self) -> String {
-        Scalar::from(self.amount).to_string()
+        match (Scalar::from(self.amount), self.quotes()) {
+            (Scalar::Text(text), Some('"')) => Value::from(text).to_string(),
+            (value, _) => value.to_string(),
+        }
+    }
+
+    /// A missing key, in the quotes of its neighbours.
+    fn name(&self, name: &str) -> String {
+        match self.quotes() {
+            Some('"') => Value::from(name).to_string(),
+            Some(_) if !name.contains(char::is_control) => {
+                format!("'{}'", name.replace('\'', "''"))
+            }
+            _ => quoted(name),
+        }
+    }
+
+    /// The quotes of the keys where a missing one is to stand, or of the key above, where all are in the same.
+    fn quotes(&self) -> Option<char> {
+        let beside = self.place.node.map_or(&[][..], |id| self.tree.entries(id));
+        let keys: Vec<Id> = beside.iter().map(|(key, _)| *key).collect();
+        let keys = if keys.is_empty() { self.place.key.into_iter().collect() } else { keys };
+        let mut all = keys.into_iter().map(|key| match self.tree.nodes[key].kind {
+            Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. } => Some('"'),
+            Kind::Scalar { style: ScalarStyle::SingleQuoted, .. } => Some('\''),
+            _ => None,
+        });
+        let first = all.next()??;
+        all.all(|other| other == Some(first)).then_some(first)
     }
 
     /// The missing keys as lines of a block, without the last line's end.
@@ -184,7 +219,7 @@ impl Splice<'_> {
         let last = self.place.rest.len() - 1;
         let line = |(depth, name): (usize, &String)| {
             let value = if depth == last { format!(" {}", self.value()) } else { String::new() };
-            format!("{indent}{}{}:{value}", " ".repeat(depth * step), quoted(name))
+            format!("{indent}{}{}:{value}", " ".repeat(depth * step), self.name(name))
         };
         let lines: Vec<String> = self.place.rest.iter().enumerate().map(line).collect();
         lines.join(eol)
@@ -193,8 +228,10 @@ impl Splice<'_> {
     /// The missing keys as an entry of a flow mapping: `limits: {memory: 1Gi}`.
     fn in_braces(&self) -> String {
         let mut names = self.place.rest.iter().rev();
-        let last = names.next().map(|name| format!("{}: {}", quoted(name), self.value()));
-        names.fold(last.unwrap_or_default(), |inner, name| format!("{}: {{{inner}}}", quoted(name)))
+        let last = names.next().map(|name| format!("{}: {}", self.name(name), self.value()));
+        names.fold(last.unwrap_or_default(), |inner, name| {
+            format!("{}: {{{inner}}}", self.name(name))
+        })
     }
 
     /// The text with other bytes in a range.

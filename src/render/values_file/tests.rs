@@ -738,3 +738,45 @@ fn what_the_file_switches_off_is_left_and_named() {
         assert_eq!(edit(file, &wanted[..1]).unwrap().left, Vec::<String>::new(), "{file}");
     }
 }
+
+#[test]
+fn keys_in_quotes_get_keys_in_quotes_and_json_stays_json() {
+    let wanted = [memory("api.resources.limits.memory", 256, 512), min()];
+    let files = [
+        r#"{"api": {"image": {"tag": "1"}}}"#,
+        "{\n  \"api\": {\n    \"resources\": {},\n    \"autoscaling\": null\n  },\n  \"b\": [1]\n}\n",
+        r#"{"api": {"resources": {"limits": {"memory": null}}, "autoscaling": {"minReplicas": 3}}}"#,
+        r#"{"api": {"resources": {"limits": {"memory": 1000}}}}"#,
+        r#"{"api": {}}"#,
+    ];
+    for file in files {
+        let after = edited(file, &wanted);
+        let json: Value =
+            serde_json::from_str(&after).unwrap_or_else(|error| panic!("{error}: {after}"));
+        assert_eq!(json["api"]["resources"]["limits"]["memory"], "512Mi", "{after}");
+        assert_eq!(json["api"]["autoscaling"]["minReplicas"], 5, "{after}");
+    }
+    let limits = r#""resources": {"limits": {"memory": "512Mi"}}"#;
+    becomes(
+        r#"{"api": {"image": {"tag": "1"}}}"#,
+        &wanted[..1],
+        &format!(r#"{{"api": {{"image": {{"tag": "1"}}, {limits}}}}}"#),
+    );
+    becomes(
+        "'api':\n  'port': 1\n",
+        &[min()],
+        "'api':\n  'port': 1\n  'autoscaling':\n    'minReplicas': 5\n",
+    );
+    // where the file has both, a key is written as anywhere
+    becomes(
+        "\"api\":\n  'port': 1\n  a: 1\n",
+        &[count("api.replicaCount", 3, 5)],
+        "\"api\":\n  'port': 1\n  a: 1\n  replicaCount: 5\n",
+    );
+    // a word that is no JSON stays one
+    becomes(
+        "{\"api\": {\"resources\": {\"limits\": {\"memory\": 256Mi}}}}",
+        &wanted[..1],
+        "{\"api\": {\"resources\": {\"limits\": {\"memory\": 512Mi}}}}",
+    );
+}
