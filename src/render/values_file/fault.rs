@@ -10,6 +10,9 @@ pub enum Fault {
     /// It cannot be read.
     #[error("it is not YAML: {why}")]
     NotYaml { line: Option<usize>, why: String },
+    /// It is more than the reader takes.
+    #[error("it is larger than is read here, its aliases followed")]
+    TooLarge { line: Option<usize> },
     /// It is a template of values.
     #[error("the braces `{{{{ }}}}` of a template stand outside of quotes")]
     Template { line: usize },
@@ -71,7 +74,7 @@ impl Fault {
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         match self {
-            Self::NotYaml { line, .. } => *line,
+            Self::NotYaml { line, .. } | Self::TooLarge { line } => *line,
             Self::Disputed { .. } | Self::Elsewhere { .. } => None,
             Self::Template { line }
             | Self::SeveralDocuments { line }
@@ -95,6 +98,7 @@ impl Fault {
     pub fn hint(&self) -> String {
         match self {
             Self::NotYaml { .. } => "mend the file first: Helm would not read it either".to_owned(),
+            Self::TooLarge { .. } => format!("name a smaller file, with the values of these components; {OVERLAY}"),
             Self::Template { .. } => {
                 "values are no template: put the braces in quotes, or name the file that is rendered from this one"
                     .to_owned()

@@ -19,6 +19,9 @@ pub(super) fn data(text: &str) -> Result<Value, Fault> {
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().and_then(|at| usize::try_from(at.line()).ok());
+        if let serde_saphyr::Error::Budget { .. } = error.without_snippet() {
+            return Fault::TooLarge { line };
+        }
         Fault::NotYaml {
             line,
             why: error.to_string().lines().next().unwrap_or_default().to_owned(),

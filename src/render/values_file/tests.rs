@@ -780,3 +780,13 @@ fn keys_in_quotes_get_keys_in_quotes_and_json_stays_json() {
         "{\"api\": {\"resources\": {\"limits\": {\"memory\": 512Mi}}}}",
     );
 }
+
+#[test]
+fn a_file_that_is_larger_than_is_read_is_said_to_be_large_and_not_to_be_wrong() {
+    let mut file = "api: {}\nlist:\n".to_owned();
+    file.extend(std::iter::repeat_n("  - 1\n", 600_000));
+    let fault = edit(&file, &[min()]).unwrap_err();
+    assert!(matches!(fault, Fault::TooLarge { .. }), "{fault}");
+    assert!(fault.to_string().contains("larger than is read"), "{fault}");
+    assert!(!fault.hint().contains("Helm would not"), "{}", fault.hint());
+}
