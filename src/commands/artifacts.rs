@@ -82,7 +82,7 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     let (clocks, no_clock) = clocks(&run);
     let whole = written(args.form, &run, &clocks);
     say_what_is_left(&run, &whole, *talk);
-    for Refused { kind, object: (namespace, name), why } in &no_clock {
+    for Refused { kind, object: (namespace, name), why, .. } in &no_clock {
         talk.say(&format!(
             "no cron windows for `{}/{name}` in namespace `{namespace}`: {why}",
             kind.1
@@ -286,6 +286,7 @@ pub(super) fn clocks(run: &Run) -> (Clocks, Vec<Refused>) {
                     kind: patch::Kind::ScaledObject.names(),
                     object: (namespace.clone(), keda.name.clone()),
                     why,
+                    is_unknown: false,
                 }),
             }
         }
@@ -305,10 +306,8 @@ fn say_what_is_left(run: &Run, whole: &Whole, talk: Talk) {
     for refused in &whole.refused {
         talk.say(&format!("not here: {refused}"));
     }
-    if !whole.refused.is_empty() {
-        talk.say(
-            "hint: `--context NAME` asks the cluster, `current:` in the settings states it; `--form strategic` holds only what changes",
-        );
+    if whole.refused.iter().any(|one| one.is_unknown) {
+        talk.say(&hint_for_the_unknown(!run.live.workloads.is_empty()));
     }
     if !left.is_empty() {
         talk.say(
@@ -316,5 +315,27 @@ fn say_what_is_left(run: &Run, whole: &Whole, talk: Talk) {
         );
     } else if whole.files.is_empty() && whole.refused.is_empty() {
         talk.say("no patch: nothing to change");
+    }
+}
+
+/// What to do where today's value is not known; who asked the cluster was told why it did not say it.
+fn hint_for_the_unknown(cluster_was_asked: bool) -> String {
+    let way = if cluster_was_asked {
+        "mend what keeps the cluster from telling it, which `plimsoll check` names"
+    } else {
+        "`--context NAME` asks the cluster, `current:` in the settings states it"
+    };
+    format!("hint: {way}; `--form strategic` holds only what changes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asked_the_cluster_is_not_told_to_ask_it() {
+        assert!(hint_for_the_unknown(false).contains("`--context NAME`"));
+        let asked = hint_for_the_unknown(true);
+        assert!(asked.contains("`plimsoll check`") && !asked.contains("--context"), "{asked}");
     }
 }

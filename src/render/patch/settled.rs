@@ -221,8 +221,8 @@ mod tests {
         assert_eq!(gone(&unknown, &live, &[]), redis);
         // a whole manifest of which another field is not known
         let object = ("jarvis".to_owned(), "jarvis-redis-master".to_owned());
-        let refused =
-            Refused { kind: Kind::StatefulSet.names(), object, why: "it is not known".to_owned() };
+        let why = "it is not known".to_owned();
+        let refused = Refused { kind: Kind::StatefulSet.names(), object, why, is_unknown: true };
         assert_eq!(gone(&now, &live, &[refused]), worker);
     }
 

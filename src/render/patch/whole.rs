@@ -37,6 +37,8 @@ pub struct Refused {
     pub object: (String, String),
     /// Why, and what to do.
     pub why: String,
+    /// Whether that is because a value of it is not known.
+    pub is_unknown: bool,
 }
 
 impl std::fmt::Display for Refused {
@@ -181,7 +183,9 @@ fn component_files(
         }
         let made = file(of, &objects, (kind, &edits), Way::Forward);
         let states_count = edits.iter().any(|edit| edit.place == Place::Spec("replicas"));
-        let why = unknown(advised, of, workload, kind).map(|setting| {
+        let unknown = unknown(advised, of, workload, kind);
+        let is_unknown = unknown.is_some();
+        let why = unknown.map(|setting| {
             format!(
                 "today's `{setting}` is not known, and what a whole manifest leaves out is given up"
             )
@@ -190,24 +194,25 @@ fn component_files(
         let base = scaler.and_then(Scaler::base).filter(|_| made.kind == objects.scaler.0.names());
         let otherwise = || kept_otherwise(live, &made, (states_count, base));
         let why = why.or_else(|| (form == Form::Manifest).then(otherwise).flatten());
-        whole.take(plan, form, &made, why);
+        whole.take(plan, form, &made, why.map(|why| (why, is_unknown)));
     }
     if let Some(bounds) = vpa::bounds(plan, of, workload, objects.container) {
         let made = bounds.file(of, Way::Forward, &bounds.after);
         let otherwise = || kept_otherwise(live, &made, (true, None));
         let why = (form == Form::Manifest).then(otherwise).flatten();
-        whole.take(plan, form, &made, why);
+        whole.take(plan, form, &made, why.map(|why| (why, false)));
     }
 }
 
 impl Whole {
-    fn take(&mut self, plan: &Plan, form: Form, made: &File<'_>, refused: Option<String>) {
+    fn take(&mut self, plan: &Plan, form: Form, made: &File<'_>, refused: Option<(String, bool)>) {
         match refused {
             None => self.files.push(made.write(plan, form)),
-            Some(why) => self.refused.push(Refused {
+            Some((why, is_unknown)) => self.refused.push(Refused {
                 kind: made.kind,
                 object: (made.namespace.to_owned(), made.name.to_owned()),
                 why,
+                is_unknown,
             }),
         }
     }
