@@ -351,6 +351,7 @@ fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
     }
     let (cluster, desk) = made_by("manifests", "create");
     let plan: Value = serde_json::from_str(&desk.plan(&cluster, "admin").stdout).unwrap();
+    let before = specs(&cluster, "manifests");
     let told = desk.run(&cluster, "admin", &["patch", "--form", "ssa", "--out", "out"]);
     assert!(!told.stderr.contains("not here"), "{}", told.stderr);
     assert!(
@@ -385,6 +386,18 @@ fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
         taken(&paste(&cluster, &desk, file, &["--force-conflicts"]), file);
     }
     is_advised(&specs(&cluster, "manifests"), &plan);
+    // each ships with its inverse, in a folder that `kubectl apply -f out` does not send
+    let back = files(&desk, "out/undo", ".ssa.yaml");
+    assert!(back.len() > 2, "{back:?}");
+    for file in &back {
+        let file = format!("undo/{file}");
+        taken(&paste(&cluster, &desk, &file, &[]), &file);
+    }
+    assert_eq!(specs(&cluster, "manifests"), before);
+    for file in &all {
+        taken(&paste(&cluster, &desk, file, &[]), file);
+    }
+    is_advised(&specs(&cluster, "manifests"), &plan);
     let hpa = cluster.kubectl(&["get", "hpa", "front-scaler", "-n", "manifests", "-o", "json"]);
     let hpa: Value = serde_json::from_slice(&hpa.stdout).unwrap();
     assert_eq!(hpa["metadata"]["annotations"]["plimsoll.dev/floor"], "theirs");
@@ -397,6 +410,21 @@ fn a_manifest_for_server_side_apply_holds_our_fields_and_takes_none_unasked() {
     let again = desk.run(&cluster, "admin", &["patch", "--form", "ssa"]).stdout;
     for kept in ["maxReplicas", "averageUtilization", "# kept"] {
         assert!(again.contains(kept), "{again}");
+    }
+    // a policy that was not there before goes with a manifest that states none
+    let vpa = |spec: &str| {
+        format!(
+            "apiVersion: autoscaling.k8s.io/v1\nkind: VerticalPodAutoscaler\nmetadata: {{name: bare}}\nspec: {spec}\n"
+        )
+    };
+    let target = "{targetRef: {apiVersion: apps/v1, kind: Deployment, name: jarvis-worker}}";
+    cluster.send(&["create", "-n", "manifests"], &vpa(target));
+    let policy = "{resourcePolicy: {containerPolicies: [{containerName: worker, maxAllowed: {memory: 1Gi}}]}}";
+    for (stated, there) in [(policy, false), ("{}", true)] {
+        cluster.apply_as("manifests", "plimsoll-patch", &vpa(stated));
+        let specs = specs(&cluster, "manifests");
+        let policy = &spec(&specs, "VerticalPodAutoscaler/bare")["resourcePolicy"];
+        assert_eq!(policy["containerPolicies"].is_null(), there, "{policy}");
     }
 }
 

@@ -119,7 +119,9 @@ fn write(
     all.sort_by(|a, b| a.object.0.cmp(&b.object.0));
     let patches = whole.files.iter().map(|file| (file.file_name.clone(), file.content.clone()));
     let mut lines = format!("wrote {}", folder.display());
-    for (name, text) in patches.chain(whole::kustomizations(judged.plan, &all)) {
+    let lists = form == PatchForm::Kustomize;
+    let lists = if lists { whole::kustomizations(judged.plan, &all) } else { Vec::new() };
+    for (name, text) in patches.chain(lists) {
         files::write_whole(&folder.join(&name), text.as_bytes())?;
         lines += &format!("\n  {name}");
         written.insert(folder.join(name));
@@ -153,7 +155,8 @@ pub(super) fn earlier(
     let all = if form == PatchForm::Kustomize {
         ours(folder, is_folder)
     } else {
-        ours(folder, begins_as_ours)
+        let undo = ours(&folder.join(patch::UNDO), begins_as_ours);
+        [ours(folder, begins_as_ours), undo].concat()
     };
     let looked_at =
         |path: &PathBuf| judged.services.iter().any(|one| one.namespace == namespace_of(path));
@@ -197,8 +200,12 @@ pub(super) fn remove(gone: &[PathBuf], form: PatchForm, talk: Talk) -> Result<()
         std::fs::remove_file(path)
             .map_err(|source| files::WriteError { path: path.clone(), source })?;
         talk.say(&format!("removed `{}`: of an earlier run, and not advised now", path.display()));
-        // a component without a file is none; what is not empty stays
-        let emptied = path.parent().filter(|_| form == PatchForm::Kustomize);
+        // a component without a file is none, and a folder of inverses for nothing; what is not empty stays
+        let is_ours = |folder: &&Path| {
+            form == PatchForm::Kustomize
+                || folder.file_name().is_some_and(|name| name == patch::UNDO)
+        };
+        let emptied = path.parent().filter(is_ours);
         let _ = emptied.map(std::fs::remove_dir);
     }
     Ok(())

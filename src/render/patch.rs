@@ -284,15 +284,14 @@ impl File<'_> {
     fn write(&self, plan: &Plan, form: Form) -> Patch {
         let (version, kind, short) = self.kind;
         let (namespace, name) = stem(self.namespace, self.name, short);
-        let suffix = match (form, self.way) {
-            (Form::Manifest, _) => ".ssa",
-            (_, Way::Undo) => ".undo",
-            (_, Way::Forward) => "",
+        let file_name = match (form, self.way) {
+            (Form::Kustomize, _) => format!("{namespace}/{name}.yaml"),
+            (Form::Manifest, Way::Forward) => format!("{namespace}.{name}.ssa.yaml"),
+            // whoever sends a folder of manifests does not send the folders in it
+            (Form::Manifest, Way::Undo) => format!("{UNDO}/{namespace}.{name}.ssa.yaml"),
+            (Form::Patch, Way::Forward) => format!("{namespace}.{name}.yaml"),
+            (Form::Patch, Way::Undo) => format!("{namespace}.{name}.undo.yaml"),
         };
-        let mut file_name = format!("{namespace}.{name}{suffix}.yaml");
-        if form == Form::Kustomize {
-            file_name = format!("{namespace}/{name}.yaml");
-        }
         let metadata = Tree::map([("name", text(self.name)), ("namespace", text(self.namespace))]);
         let document = Tree::map([
             ("apiVersion", text(version)),
@@ -323,21 +322,32 @@ impl File<'_> {
                 shell(self.namespace),
                 self.patch_type
             )],
-            Form::Manifest => vec![
-                format!(
+            Form::Manifest => {
+                let send = format!(
                     "kubectl apply --server-side --field-manager={} -f {file_name}",
                     whole::MANAGER
-                ),
-                "a conflict names who holds a field; `--force-conflicts` takes it away from them"
-                    .to_owned(),
-                format!(
-                    "`plimsoll apply` then leaves these fields to you, or takes them by `takeOver: [{}]`",
-                    whole::MANAGER
-                ),
-            ],
+                );
+                let notes = match self.way {
+                    Way::Forward => vec![
+                        "a conflict names who holds a field; `--force-conflicts` takes it away from them".to_owned(),
+                        format!(
+                            "`plimsoll apply` then leaves these fields to you, or takes them by `takeOver: [{}]`",
+                            whole::MANAGER
+                        ),
+                    ],
+                    Way::Undo => vec![format!(
+                        "after the manifest that it undoes; the fields stay with `{}`",
+                        whole::MANAGER
+                    )],
+                };
+                [vec![send], notes].concat()
+            }
         }
     }
 }
+
+/// The folder of the manifests that bring back what stood before others.
+pub const UNDO: &str = "undo";
 
 /// Who wrote a file, and from what: by this line [`is_ours`] knows it again.
 fn head(plan: &Plan, way: Way) -> String {

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::whole::Refused;
-use super::{Kind, Objects, Patch, Place, Way, place, stem, vpa};
+use super::{Kind, Objects, Patch, Place, UNDO, Way, place, stem, vpa};
 use crate::advise::plan::{Action, Plan, Recommendation, Setting};
 use crate::render::changes::{self, ComponentChanges};
 use crate::service::live::{Live, Workload};
@@ -37,6 +37,9 @@ impl Judged<'_> {
     /// `jarvis.api.hpa.undo.yaml`.
     #[must_use]
     pub fn is_settled(&self, name: &str, content: &str) -> bool {
+        let undo = name.strip_prefix(UNDO).and_then(|name| name.strip_prefix('/'));
+        // a namespace may have the name of that folder
+        let name = undo.filter(|name| name.ends_with(".ssa.yaml")).unwrap_or(name);
         let stem = name.strip_suffix(".yaml").unwrap_or(name).replacen('/', ".", 1);
         let stem = stem.strip_suffix(".undo").or(stem.strip_suffix(".ssa")).unwrap_or(&stem);
         let (stem, is_cron) = stem.strip_suffix("-cron").map_or((stem, false), |stem| (stem, true));
@@ -276,6 +279,8 @@ mod tests {
         assert!(settled(false, "jarvis.front.hpa.yaml"));
         assert!(!settled(false, "jarvis.other.hpa.yaml"), "it may be the worker's");
         assert!(settled(true, "jarvis.other.hpa.yaml"));
+        assert!(!settled(false, "undo/jarvis.other.hpa.ssa.yaml"));
+        assert!(settled(true, "undo/jarvis.other.hpa.ssa.yaml"));
         assert!(settled(true, "jarvis/by-queue.scaledobject-cron.yaml"));
         assert!(!settled(false, "jarvis/by-queue.scaledobject-cron.yaml"));
         assert!(!settled(false, "jarvis.gone.verticalpodautoscaler.yaml"));

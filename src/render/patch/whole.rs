@@ -12,7 +12,7 @@ use std::fmt::Write;
 use super::{Edit, File, Form, Kind, Names, Objects, Patch, Place, Way, edits, file, place, vpa};
 use crate::advise::plan::{Amount, Plan, ServicePlan, Setting};
 use crate::render::changes::{self, Change, ComponentChanges, changes};
-use crate::render::yaml::{comment, quoted};
+use crate::render::yaml::{Tree, comment, quoted};
 use crate::service::Service;
 use crate::service::live::{Kept, Live, MANIFEST_MANAGER, Scaler, Workload};
 
@@ -181,7 +181,9 @@ fn component_files(
         if edits.is_empty() {
             continue;
         }
-        let made = file(of, &objects, (kind, &edits), Way::Forward);
+        let [made, back] =
+            [Way::Forward, Way::Undo].map(|way| file(of, &objects, (kind, &edits), way));
+        let changes = edits.iter().any(|edit| edit.change.target != edit.current);
         let states_count = edits.iter().any(|edit| edit.place == Place::Spec("replicas"));
         let unknown = unknown(advised, of, workload, kind);
         let is_unknown = unknown.is_some();
@@ -194,27 +196,51 @@ fn component_files(
         let base = scaler.and_then(Scaler::base).filter(|_| made.kind == objects.scaler.0.names());
         let otherwise = || kept_otherwise(live, &made, (states_count, base));
         let why = why.or_else(|| (form == Form::Manifest).then(otherwise).flatten());
-        whole.take(plan, form, &made, why.map(|why| (why, is_unknown)));
+        whole.take(plan, form, [&made, &back], changes, why.map(|why| (why, is_unknown)));
     }
-    if let Some(bounds) = vpa::bounds(plan, of, workload, objects.container) {
-        let made = bounds.file(of, Way::Forward, &bounds.after);
-        let otherwise = || kept_otherwise(live, &made, (true, None));
-        let why = (form == Form::Manifest).then(otherwise).flatten();
-        whole.take(plan, form, &made, why.map(|why| (why, false)));
+    vpa_files(plan, of, (live, workload), objects.container, form, whole);
+}
+
+fn vpa_files(
+    plan: &Plan,
+    of: &ComponentChanges<'_>,
+    (live, workload): (&Live, Option<&Workload>),
+    container: &str,
+    form: Form,
+    whole: &mut Whole,
+) {
+    let Some(bounds) = vpa::bounds(plan, of, workload, container) else { return };
+    let files = [(Way::Forward, &bounds.after), (Way::Undo, &bounds.before)];
+    let [made, mut back] = files.map(|(way, held)| bounds.file(of, way, held));
+    if bounds.before.is_null() {
+        // what a manifest leaves out it gives up
+        back.spec = Tree::default();
     }
+    let changes = bounds.before != bounds.after;
+    let otherwise = || kept_otherwise(live, &made, (true, None));
+    let why = (form == Form::Manifest).then(otherwise).flatten();
+    whole.take(plan, form, [&made, &back], changes, why.map(|why| (why, false)));
 }
 
 impl Whole {
-    fn take(&mut self, plan: &Plan, form: Form, made: &File<'_>, refused: Option<(String, bool)>) {
-        match refused {
-            None => self.files.push(made.write(plan, form)),
-            Some((why, is_unknown)) => self.refused.push(Refused {
-                kind: made.kind,
-                object: (made.namespace.to_owned(), made.name.to_owned()),
-                why,
-                is_unknown,
-            }),
-        }
+    /// Takes the files of an object: a component of Kustomize goes back with the commit that it is in, a manifest by
+    /// another one.
+    fn take(
+        &mut self,
+        plan: &Plan,
+        form: Form,
+        [made, back]: [&File<'_>; 2],
+        changes: bool,
+        refused: Option<(String, bool)>,
+    ) {
+        let Some((why, is_unknown)) = refused else {
+            self.files.push(made.write(plan, form));
+            let back = Some(back).filter(|_| changes && form == Form::Manifest);
+            self.files.extend(back.map(|back| back.write(plan, form)));
+            return;
+        };
+        let object = (made.namespace.to_owned(), made.name.to_owned());
+        self.refused.push(Refused { kind: made.kind, object, why, is_unknown });
     }
 }
 
@@ -289,9 +315,15 @@ mod tests {
         // nothing is known of the worker's CPU request
         let whole = manifests(&example::plan(), &[example::service()], &Live::default());
         let names: Vec<&str> = whole.files.iter().map(|file| file.file_name.as_str()).collect();
-        let written =
-            ["jarvis.jarvis-api.hpa.ssa.yaml", "jarvis.jarvis-redis-master.statefulset.ssa.yaml"];
+        let written = [
+            "jarvis.jarvis-api.hpa.ssa.yaml",
+            "undo/jarvis.jarvis-api.hpa.ssa.yaml",
+            "jarvis.jarvis-redis-master.statefulset.ssa.yaml",
+            "undo/jarvis.jarvis-redis-master.statefulset.ssa.yaml",
+        ];
         assert_eq!(names, written);
+        let back = serde_json::json!({"maxReplicas": 5, "minReplicas": 3});
+        assert_eq!(read(&whole.files[1])["spec"], back);
         assert_eq!(whole.refused.len(), 1);
         let said = whole.refused[0].to_string();
         assert!(said.contains("Deployment/jarvis-worker"), "{said}");
@@ -310,7 +342,11 @@ mod tests {
             one(WORKER, Setting::Replicas, 4, 4),
         ])]);
         let services = [example::service()];
-        let ssa = manifests(&plan, &services, &Live::default());
+        let mut ssa = manifests(&plan, &services, &Live::default());
+        // what stays needs no way back
+        let back = |file: &Patch| file.way == Way::Undo;
+        assert_eq!(ssa.files.iter().filter(|file| back(file)).count(), 1);
+        ssa.files.retain(|file| !back(file));
         assert_eq!(ssa.files.len(), 2);
         let expected = serde_json::json!({"maxReplicas": 10, "minReplicas": 3});
         assert_eq!(read(&ssa.files[0])["spec"], expected);
