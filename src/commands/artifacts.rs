@@ -313,6 +313,9 @@ fn say_what_is_left(run: &Run, whole: &Whole, talk: Talk) {
     for refused in &whole.refused {
         talk.say(&format!("not here: {refused}"));
     }
+    for held in patch::under_floors(&run.plan, &run.settings.services, &run.live) {
+        talk.say(&format!("not here: {held}"));
+    }
     if whole.refused.iter().any(|one| one.is_unknown) {
         talk.say(&hint_for_the_unknown(!run.live.workloads.is_empty()));
     }

@@ -203,7 +203,32 @@ fn edits<'a>(
         let current = change.current.filter(|_| held)?;
         Some(Edit { change, current, place: Place::Metrics })
     };
-    of.changes.iter().filter_map(|change| edit(kind, change).or_else(|| metrics(change))).collect()
+    let all = of.changes.iter().filter(|change| held_up(change, workload).is_none());
+    all.filter_map(|change| edit(kind, change).or_else(|| metrics(change))).collect()
+}
+
+/// The floor of the loop that a new minimum would end.
+fn held_up(change: &Change<'_>, workload: Option<&Workload>) -> Option<u32> {
+    let (_, floor) = workload?.scaler.as_ref()?.raised()?;
+    let ends = change.setting == Setting::MinReplicas && change.target.figure() < floor.into();
+    ends.then_some(floor)
+}
+
+/// The minimums that no patch holds, since the loop holds them up for now.
+#[must_use]
+pub fn under_floors(plan: &Plan, services: &[Service], live: &Live) -> Vec<String> {
+    let mut all = Vec::new();
+    for of in changes(plan, services) {
+        let workload = live.workload(&of.service.name, &of.component.name);
+        for change in &of.changes {
+            let Some(floor) = held_up(change, workload) else { continue };
+            let (name, target) = (&of.component.name, change.target);
+            all.push(format!(
+                "{name} minReplicas {target}: the loop holds {floor} while the load asks for it, and a patch would end that: `plimsoll apply` sets it below the floor"
+            ));
+        }
+    }
+    all
 }
 
 /// Whether a setting is the CPU target of an HPA that goes by nothing else.
@@ -528,6 +553,30 @@ spec:
         let container =
             json!([{"name": "jarvis-redis-master", "resources": {"limits": {"memory": "512Mi"}}}]);
         assert_eq!(read(&patches[5])["spec"]["template"]["spec"]["containers"], container);
+    }
+
+    #[test]
+    fn a_patch_ends_no_floor_of_the_loop() {
+        for (floor, is_left) in [(7, true), (5, false), (4, false)] {
+            let hpa = Hpa {
+                name: "front-scaler".to_owned(),
+                min: Some(floor),
+                base: Some(3),
+                max: Some(8),
+                target_utilization: None,
+                memory_utilization: None,
+                only_cpu: false,
+            };
+            let (plan, services) = (example::plan(), [example::service()]);
+            let workload = Workload { scaler: Some(Scaler::Hpa(hpa)), ..Workload::default() };
+            let key = (services[0].name.clone(), API.0.to_owned());
+            let live = Live { workloads: [(key, workload)].into(), ..Live::default() };
+            let all = patches(&plan, &services, &live);
+            let spec = read(&all[0])["spec"].clone();
+            assert_eq!(spec["minReplicas"].is_null(), is_left, "{floor}: {spec}");
+            assert_eq!(spec["maxReplicas"], 10);
+            assert_eq!(under_floors(&plan, &services, &live).len(), usize::from(is_left));
+        }
     }
 
     #[test]
