@@ -78,7 +78,7 @@ pub struct ValuesArgs {
     /// Settings and moment.
     #[command(flatten)]
     pub run: RunArgs,
-    /// Write the overlay here instead of printing it
+    /// Write the overlay here instead of printing it; one that is there is carried on
     #[arg(long, value_name = "FILE", conflicts_with = "values_file")]
     pub out: Option<PathBuf>,
     /// Edit this values file, and write no overlay

@@ -12,6 +12,7 @@ use crate::files::{self, WriteError};
 use crate::past;
 use crate::render::report::{self, Page, Reviewed};
 use crate::render::{chart, helm, json, patch};
+use crate::service::Service;
 
 /// A run with what its report has to say of itself.
 #[derive(Debug)]
@@ -101,13 +102,10 @@ impl Review<'_> {
     fn page(&self) -> Page<'_> {
         let run = self.run;
         let overlay = |one: &Assessment| {
-            let services: Vec<_> = run
-                .settings
-                .services
-                .iter()
-                .filter(|known| known.name == one.service.name)
-                .cloned()
-                .collect();
+            let is_it = |known: &&Service| {
+                (&known.name, &known.namespace) == (&one.service.name, &one.service.namespace)
+            };
+            let services: Vec<_> = run.settings.services.iter().filter(is_it).cloned().collect();
             helm::overlay(&run.plan, &services, &run.live)
         };
         let reviewed = |one| Reviewed {
