@@ -387,10 +387,23 @@ fn a_floor_that_others_keep_putting_back_is_raised_once_more_and_then_left_to_th
         berth.patch(HPA, &json!({"spec": {"minReplicas": 3}}));
     }
     assert_eq!(floors, [6, 6, 3, 3, 3], "{}", turns.said);
-    // after the hold time it is tried again
-    berth.write_file(now + HOUR, 150.0);
-    turns.take(&args, now + HOUR).unwrap();
-    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    // after the hold time it is tried again, in two steps, and put back after both
+    let later = now + HOUR;
+    berth.write_file(later, 150.0);
+    let mut floors = Vec::new();
+    for turn in 0..6 {
+        turns.take(&args, later + turn * 60).unwrap();
+        floors.push(berth.floor());
+        if turn % 2 == 1 {
+            berth.patch(HPA, &json!({"spec": {"minReplicas": 3}}));
+        }
+    }
+    assert_eq!(
+        (&floors[..1], &floors[2..3], &floors[4..]),
+        (&[6][..], &[6][..], &[3, 3][..]),
+        "{floors:?}"
+    );
+    assert!(floors[1] > 6 && floors[3] > 6, "{floors:?}");
 }
 
 /// KEDA's object on the API in the place of its HPA, and the HPA that KEDA makes of it.

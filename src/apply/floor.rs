@@ -43,7 +43,9 @@ impl Raised {
             .map_err(|_| format!("`{}: {text}` is no note of ours", annotation::FLOOR))?;
         // who applies a manifest with the same value becomes no owner of it
         let said = field::last_applied(object).and_then(|said| field::at(&said, path)?.as_u64());
-        let confirmed = note.set > note.base && said == Some(note.set.into());
+        let confirmed = note.set > note.base
+            && said == Some(note.set.into())
+            && owner::applied_since(object, note.at);
         Ok(((1..=note.set).contains(&note.base) && !confirmed).then_some(note))
     }
 
@@ -139,6 +141,19 @@ mod tests {
             assert_eq!(ours(&object), Ok((!is_theirs).then_some(note)), "{said}");
             let set = in_force(&object, kind, Setting::MinReplicas, &least);
             assert_eq!(set, Some(Amount::Count(if is_theirs { 6 } else { 3 })));
+            // what they applied before says nothing of it
+            for (applied, is_later) in
+                [("2026-11-23T00:59:59Z", false), ("2026-11-23T01:00:00Z", true)]
+            {
+                object["metadata"]["managedFields"] = json!([{"manager": "kubectl-client-side-apply",
+                    "operation": "Update", "time": applied, "fieldsV1": {"f:metadata": {"f:annotations": {
+                    "f:kubectl.kubernetes.io/last-applied-configuration": {}}}}}]);
+                assert_eq!(
+                    ours(&object),
+                    Ok((!(is_theirs && is_later)).then_some(note)),
+                    "{applied}"
+                );
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::apply::MANAGER;
 use crate::render::objects::{Part, Path};
+use crate::service::live::LAST_APPLIED;
 
 /// The managers other than ourselves that own the field at `path`, or all of what it lies in, each once.
 #[must_use]
@@ -37,6 +38,18 @@ pub fn rewritten(workload: &Value, after: Timestamp) -> Option<String> {
     let writes = |entry: &&Value| below(&entry["fieldsV1"], &template.0).is_some();
     let mut entries = entries(workload).filter(|entry| !is_ours(entry)).filter(writes);
     entries.find(later).map(|entry| entry["manager"].as_str().unwrap_or("unknown").to_owned())
+}
+
+/// Whether the manifest of the last `kubectl apply` came no earlier than a time, to the second; who is not told takes it so.
+#[must_use]
+pub fn applied_since(object: &Value, after: Timestamp) -> bool {
+    let place = Path::keys(&["metadata", "annotations", LAST_APPLIED]);
+    let mut entries = entries(object).filter(|entry| below(&entry["fieldsV1"], &place.0).is_some());
+    let earlier = |entry: &Value| {
+        let at = entry["time"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        at.is_some_and(|at| at.as_second() < after.as_second())
+    };
+    !entries.any(earlier)
 }
 
 /// When we changed the object last, by the server's own clock; `None`: not told.

@@ -179,7 +179,8 @@ pub(super) fn earlier(
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
         let lists = path.file_name().is_some_and(|name| name == KUSTOMIZATION);
         let content = std::fs::read_to_string(&path).unwrap_or_default();
-        if lists || judged.is_settled(&name, &content) {
+        let is_stale = forward(&path).is_some_and(|path| written.contains(&path));
+        if lists || is_stale || judged.is_settled(&name, &content) {
             earlier.gone.push(path);
         } else {
             talk.say(&format!(
@@ -190,6 +191,16 @@ pub(super) fn earlier(
         }
     }
     earlier
+}
+
+/// The file that an inverse undoes: it goes with what that one was.
+fn forward(undo: &Path) -> Option<PathBuf> {
+    let (folder, name) = (undo.parent()?, undo.file_name()?.to_string_lossy());
+    match name.strip_suffix(".undo.yaml") {
+        Some(stem) => Some(folder.join(format!("{stem}.yaml"))),
+        None if folder.ends_with(patch::UNDO) => Some(folder.parent()?.join(&*name)),
+        None => None,
+    }
 }
 
 /// What makes a folder a component of Kustomize.
@@ -341,6 +352,15 @@ fn hint_for_the_unknown(cluster_was_asked: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_inverse_goes_with_the_file_that_it_undoes() {
+        let of = |undo: &str| forward(Path::new(undo)).map(|path| path.display().to_string());
+        let hpa = |path: &str| Some(path.to_owned());
+        assert_eq!(of("out/jarvis.api.hpa.undo.yaml"), hpa("out/jarvis.api.hpa.yaml"));
+        assert_eq!(of("out/undo/jarvis.api.hpa.ssa.yaml"), hpa("out/jarvis.api.hpa.ssa.yaml"));
+        assert_eq!(of("out/jarvis.api.hpa.yaml"), None);
+    }
 
     #[test]
     fn who_asked_the_cluster_is_not_told_to_ask_it() {

@@ -153,7 +153,9 @@ fn back(
         if back.writes.is_empty() {
             return Ok(back);
         }
-        if let Some(write) = back.writes.iter().find(|write| is_confirmed(object, write)) {
+        let since = undone.run.parse().unwrap_or(undone.at);
+        let confirmed = |write: &&FieldWrite| is_confirmed(object, write, since);
+        if let Some(write) = back.writes.iter().find(confirmed) {
             let (path, from) = (&write.path, write.from);
             return Err(changed_since(format!(
                 "`{path}` is {from} by the manifest of the last `kubectl apply` too"
@@ -169,8 +171,8 @@ fn back(
 }
 
 /// Whether a manifest says what we put there: who applies a value that is there already becomes no owner of it, and means it.
-fn is_confirmed(object: &Value, write: &FieldWrite) -> bool {
-    let said = field::last_applied(object);
+fn is_confirmed(object: &Value, write: &FieldWrite, since: Timestamp) -> bool {
+    let said = field::last_applied(object).filter(|_| owner::applied_since(object, since));
     let said = said.as_ref().and_then(|said| field::at(said, &write.path));
     said.is_some_and(|said| Amount::read(write.setting, said) == Ok(write.from))
         && write.from != write.to

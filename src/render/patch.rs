@@ -172,7 +172,9 @@ pub fn patches(plan: &Plan, services: &[Service], live: &Live) -> Vec<Patch> {
         let workload = live.workload(&of.service.name, &of.component.name);
         let objects = Objects::of(&of, workload);
         for kind in [objects.scaler.0, kind] {
-            let edits = edits(kind, &of, workload);
+            let mut edits = edits(kind, &of, workload);
+            // sent once, it would end a floor; a whole set states what is to be, as a manifest does
+            edits.retain(|edit| held_up(edit.change, workload).is_none());
             if !edits.is_empty() {
                 all.extend(
                     [Way::Forward, Way::Undo].map(|way| {
@@ -203,8 +205,7 @@ fn edits<'a>(
         let current = change.current.filter(|_| held)?;
         Some(Edit { change, current, place: Place::Metrics })
     };
-    let all = of.changes.iter().filter(|change| held_up(change, workload).is_none());
-    all.filter_map(|change| edit(kind, change).or_else(|| metrics(change))).collect()
+    of.changes.iter().filter_map(|change| edit(kind, change).or_else(|| metrics(change))).collect()
 }
 
 /// The floor of the loop that a new minimum would end.

@@ -283,7 +283,8 @@ async fn delivered(
     line.said = vec![format!("base {}", bounds.base)];
     let base = bounds.base;
     let again = Raised::put_back(&object, change.kind);
-    let again = to > bounds.floor && again.is_some_and(|(note, _)| lately(session, run, note.at));
+    let again = again.map(|(note, _)| note).or(note.filter(|note| note.again));
+    let again = to > bounds.floor && again.is_some_and(|note| lately(session, run, note.at));
     let raised = Raised { base, set: to, at: session.now, again };
     let note = Note::Floor((to > base).then_some(raised));
     let passed = Passed { place, object: &object, writes: &writes, note, line };

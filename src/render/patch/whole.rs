@@ -305,6 +305,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, WORKER, count};
+    use crate::service::live::Hpa;
 
     fn read(patch: &Patch) -> Value {
         serde_saphyr::from_str(&patch.content).unwrap()
@@ -368,6 +369,35 @@ mod tests {
         let read: Value = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(read["patches"][1]["path"], "jarvis-worker.deployment.yaml");
         assert_eq!(read["patches"][1]["target"]["group"], "apps");
+    }
+
+    #[test]
+    fn under_a_floor_of_the_loop_a_component_states_the_minimum_all_the_same() {
+        let why = || vec![example::because(Code::TierRow, "High")];
+        let services = [example::service()];
+        let hpa = Hpa {
+            name: "front-scaler".to_owned(),
+            min: Some(8),
+            base: Some(3),
+            max: Some(9),
+            target_utilization: None,
+            memory_utilization: None,
+            only_cpu: false,
+        };
+        let workload = Workload { scaler: Some(Scaler::Hpa(hpa)), ..Workload::default() };
+        let key = (services[0].name.clone(), API.0.to_owned());
+        let live = Live { workloads: [(key, workload)].into(), ..Live::default() };
+        // what is left out of it falls back to what the base of the overlay says
+        for target in [3, 5] {
+            let plan = example::plan_of(vec![example::service_plan(vec![
+                example::setting(API, Setting::MinReplicas, count(3), count(target), why()),
+                example::setting(API, Setting::MaxReplicas, count(9), count(10), why()),
+            ])]);
+            let whole = kustomize(&plan, &services, &live);
+            let expected = serde_json::json!({"maxReplicas": 10, "minReplicas": target});
+            assert_eq!(read(&whole.files[0])["spec"], expected);
+            assert_eq!(manifests(&plan, &services, &live).files, vec![]);
+        }
     }
 
     #[test]

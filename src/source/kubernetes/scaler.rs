@@ -1,7 +1,8 @@
 //! Who sets a replica count: found by the object that it scales, never by its name.
 
+use jiff::Timestamp;
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, MetricSpec, MetricTarget};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
@@ -161,8 +162,26 @@ fn base(metadata: &ObjectMeta, key: &str, min: Option<u32>) -> Option<u32> {
     let places: [&[&str]; 2] =
         [&["f:spec", &format!("f:{key}")], &["f:metadata", "f:annotations", &noted]];
     let ours = |place: &&[&str]| owners(metadata, place).iter().all(|of| *of == (MANAGER, "Apply"));
-    let ours = Some(set) == min && places.iter().all(ours) && said != Some(set.into());
+    let confirmed = said == Some(set.into()) && !applied_before(metadata, &note["at"]);
+    let ours = Some(set) == min && places.iter().all(ours) && !confirmed;
     (ours && (1..set).contains(&base)).then_some(base)
+}
+
+/// Whether the manifest of the last `kubectl apply` is known to be older than a note, to the second.
+fn applied_before(metadata: &ObjectMeta, noted: &Value) -> bool {
+    let noted = noted.as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let key = format!("f:{LAST_APPLIED}");
+    let holds = |entry: &&ManagedFieldsEntry| {
+        entry
+            .fields_v1
+            .as_ref()
+            .is_some_and(|fields| !fields.0["f:metadata"]["f:annotations"][key.as_str()].is_null())
+    };
+    let mut entries = metadata.managed_fields.iter().flatten().filter(holds);
+    entries.any(|entry| {
+        let at = entry.time.as_ref().map(|at| at.0.as_second());
+        at.zip(noted).is_some_and(|(at, noted)| at < noted.as_second())
+    })
 }
 
 /// Whether its list of metrics is one utilisation of its pods' CPU, and holds nothing that we would not write.
