@@ -43,11 +43,17 @@ fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> Stri
     let all = held(plan, services, live);
     let mut tree = Tree::default();
     let disputed = disputed(plan, services);
-    for (path, change) in all.iter().flat_map(placed) {
-        if !disputed.contains(&path) {
-            let why = vec![change.was(), change.codes()];
-            tree.put(&path, Tree::Leaf(change.target.into(), why));
+    let mut more = Vec::new();
+    for (path, change) in all.iter().flat_map(placed).filter(|(path, _)| !disputed.contains(path)) {
+        if let Some(said) = kept::more(earlier, &path, change) {
+            let (place, target) = (path.join("."), change.target);
+            more.push(format!(
+                "`{place}` says {said}, and {target} is advised: a raise lowers nothing"
+            ));
+            continue;
         }
+        let why = vec![change.was(), change.codes()];
+        tree.put(&path, Tree::Leaf(change.target.into(), why));
     }
     let changes_something = !tree.is_empty();
     let stays = kept::stays(plan, services, live);
@@ -77,7 +83,7 @@ fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> Stri
         out += &comment(&line);
     }
     let not_ours = kept::not_ours(&tree, services, live);
-    for line in not_ours.iter().flat_map(|text| wrap(text, COLUMNS)) {
+    for line in more.iter().chain(&not_ours).flat_map(|text| wrap(text, COLUMNS)) {
         out += &comment(&line);
     }
     out + &tree.write()

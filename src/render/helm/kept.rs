@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{key, of_services, path};
 use crate::advise::plan::{Action, Amount, Plan, Setting};
-use crate::render::changes::has_hpa;
+use crate::render::changes::{Change, has_hpa};
 use crate::render::yaml::{Scalar, Tree};
 use crate::service::live::{Amounts, Container, Live, Scaler};
 use crate::service::{Component, Service};
@@ -46,6 +46,14 @@ pub(super) fn stays<'a>(plan: &'a Plan, services: &'a [Service], live: &Live) ->
     }
     all.sort_by_key(|(figure, _)| std::cmp::Reverse(*figure));
     all.into_iter().map(|(_, stated)| stated).collect()
+}
+
+/// What an earlier overlay says, where that is more than a raise: somebody wrote it, or it was advised and is not in force yet.
+pub(super) fn more(earlier: &Value, path: &[&str], change: &Change<'_>) -> Option<Amount> {
+    let said = path.iter().try_fold(earlier, |at, name| at.get(name))?;
+    let said = Amount::read(change.setting, said).ok()?;
+    let raises = change.current.is_none_or(|current| change.target.figure() > current.figure());
+    (raises && said.figure() > change.target.figure()).then_some(said)
 }
 
 /// Adds what an earlier overlay holds and the new one does not, and tells whether that was anything. What of it `stays` has
@@ -214,6 +222,28 @@ worker:
   replicaCount: 4      # kept    as it was here
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_raise_lowers_nothing_that_the_overlay_says_already() {
+        let one =
+            |setting, now, then| example::setting(API, setting, count(now), count(then), why());
+        let of = |least, most| {
+            let plan = example::plan_of(vec![example::service_plan(vec![
+                one(Setting::MinReplicas, least, 4),
+                one(Setting::MaxReplicas, most, 9),
+            ])]);
+            carried_on(EARLIER, &plan, &[example::service()], &Live::default()).unwrap()
+        };
+        let text = of(3, 5);
+        assert!(text.contains("    maxReplicas: 10    # kept  as it was here"), "{text}");
+        assert!(text.contains("    minReplicas: 5     # kept  as it was here"), "{text}");
+        let said =
+            "# `api.autoscaling.maxReplicas` says 10, and 9 is advised: a raise lowers nothing";
+        assert!(text.contains(said), "{text}");
+        // what is lowered from what is in force is
+        let text = of(5, 10);
+        assert!(text.contains("maxReplicas: 9 ") && text.contains("minReplicas: 4 "), "{text}");
     }
 
     #[test]
