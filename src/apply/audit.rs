@@ -338,6 +338,33 @@ pub fn last_change(
 }
 
 #[cfg(test)]
+impl Line {
+    /// An intent of a run on `Deployment/a`, to be changed by tests.
+    pub(crate) fn example(run: &str, changes: Vec<Changed>) -> Self {
+        let text = |text: &str| text.to_owned();
+        Self {
+            at: "2026-11-23T01:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH),
+            happened: Happened::Intent,
+            verb: Verb::Apply,
+            run: text(run),
+            whole: None,
+            undoes: None,
+            unattended: false,
+            who: text("ann"),
+            namespace: text("shop"),
+            object: text("Deployment/a"),
+            uid: text("u"),
+            workload: text("Deployment/a"),
+            changes,
+            until: None,
+            plan: String::new(),
+            guards: Vec::new(),
+            said: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
@@ -360,25 +387,11 @@ mod tests {
         if verb == Verb::Rollback {
             std::mem::swap(&mut change.from, &mut change.to);
         }
-        Line {
-            at: "2026-11-23T01:00:00Z".parse().unwrap(),
-            happened,
-            verb,
-            run: run.to_owned(),
-            whole: None,
-            undoes: (verb == Verb::Rollback).then(|| "1".to_owned()),
-            unattended: false,
-            who: "ann".to_owned(),
-            namespace: "shop".to_owned(),
-            object: object.to_owned(),
-            uid: String::new(),
-            workload: object.to_owned(),
-            changes: vec![change],
-            until: None,
-            plan: String::new(),
-            guards: Vec::new(),
-            said: Vec::new(),
-        }
+        let undoes = (verb == Verb::Rollback).then(|| "1".to_owned());
+        let (uid, object) = (String::new(), object.to_owned());
+        let workload = object.clone();
+        let example = Line::example(run, vec![change]);
+        Line { happened, verb, undoes, object, uid, workload, ..example }
     }
 
     #[test]

@@ -282,7 +282,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::apply::audit::{Happened, Verb};
+    use crate::apply::audit::Happened;
 
     fn change(setting: Setting, from: Value, to: Value) -> Changed {
         let (reasons, took_over) = (Vec::new(), Vec::new());
@@ -291,25 +291,7 @@ mod tests {
     }
 
     fn act(changes: Vec<Changed>) -> Act {
-        let line = Line {
-            at: "2026-11-23T01:00:00Z".parse().unwrap(),
-            happened: Happened::Done,
-            verb: Verb::Apply,
-            run: "1".to_owned(),
-            whole: None,
-            undoes: None,
-            unattended: false,
-            who: "ann".to_owned(),
-            namespace: "shop".to_owned(),
-            object: "Deployment/a".to_owned(),
-            uid: "u".to_owned(),
-            workload: "Deployment/a".to_owned(),
-            changes,
-            until: None,
-            plan: String::new(),
-            guards: Vec::new(),
-            said: Vec::new(),
-        };
+        let line = Line { happened: Happened::Done, ..Line::example("1", changes) };
         let old = json!({"metadata": {"uid": "old", "name": "old"}});
         let before = Found { pods: Some(vec![old]), ..Found::default() };
         Act { service: "shop".to_owned(), line, before }

@@ -81,7 +81,7 @@ pub async fn patches(args: &PatchArgs, talk: &Talk, out: &mut dyn Write) -> Resu
     let run = gather(&args.run, talk).await?;
     let (clocks, no_clock) = clocks(&run);
     let whole = written(args.form, &run, &clocks);
-    say_what_is_left(&run, &whole, *talk);
+    say_what_is_left(args.form, &run, &whole, *talk);
     for Refused { kind, object: (namespace, name), why, .. } in &no_clock {
         talk.say(&format!(
             "no cron windows for `{}/{name}` in namespace `{namespace}`: {why}",
@@ -313,7 +313,7 @@ pub(super) fn clocks(run: &Run) -> (Clocks, Vec<Refused>) {
 }
 
 /// What was advised and stands in no file.
-fn say_what_is_left(run: &Run, whole: &Whole, talk: Talk) {
+fn say_what_is_left(form: PatchForm, run: &Run, whole: &Whole, talk: Talk) {
     let held = patched(&run.plan, &run.settings.services, &run.live);
     let left = left_out(&run.plan, &held);
     for left in &left {
@@ -324,7 +324,9 @@ fn say_what_is_left(run: &Run, whole: &Whole, talk: Talk) {
     for refused in &whole.refused {
         talk.say(&format!("not here: {refused}"));
     }
-    for held in patch::under_floors(&run.plan, &run.settings.services, &run.live) {
+    // a component states them all the same, and of a manifest the whole object is refused
+    let held = patch::under_floors(&run.plan, &run.settings.services, &run.live);
+    for held in held.into_iter().filter(|_| form == PatchForm::Strategic) {
         talk.say(&format!("not here: {held}"));
     }
     if whole.refused.iter().any(|one| one.is_unknown) {

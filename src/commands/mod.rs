@@ -97,12 +97,15 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Values(args) => values::run(&args, &talk, out).await,
         Command::Pr(args) => pr::run(&args, &talk, out).await,
         Command::Patch(args) => artifacts::patches(&args, &talk, out).await,
-        Command::Apply(args) if args.yes => {
-            apply::run(&args, &talk, &mut Unread::new(out, talk)).await
+        Command::Apply(args) => {
+            apply::run(&args, &talk, &mut Unread::new(out, talk, args.yes)).await
         }
-        Command::Apply(args) => apply::run(&args, &talk, out).await,
-        Command::Rollback(args) => rollback::run(&args, &talk, &mut Unread::new(out, talk)).await,
-        Command::Run(args) => run::run(&args, &talk, &mut Unread::new(out, talk)).await,
+        Command::Rollback(args) => {
+            rollback::run(&args, &talk, &mut Unread::new(out, talk, args.on.yes)).await
+        }
+        Command::Run(args) => {
+            run::run(&args, &talk, &mut Unread::new(out, talk, args.on.yes)).await
+        }
         Command::Explain(args) => explain::run(&args, &talk, out).await,
         Command::Tiers(args) => tiers(args.command, out).map(done),
         Command::Backtest(args) => backtested(&args, &talk, out).await,

@@ -400,7 +400,11 @@ async fn asked(
     let empty = !session.lines.iter().any(|line| line.happened == Happened::Done);
     let says = if empty { "is empty" } else { "knows of no run here" };
     talk.say(&format!("the record {says}: what the objects say of themselves is taken"));
-    notes::told(session, settings, options, talk).await
+    match told.filter(|told| told.complete) {
+        Some(told) => Ok(told),
+        // asked again aloud, since something could not be read
+        None => notes::told(session, settings, options, talk).await,
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Standard output of a verb that acts: where nobody reads it any more, what was begun is brought to its end.
+//! Standard output of a verb that may act: where nobody reads it any more, what was begun is brought to its end.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -8,19 +8,20 @@ use crate::commands::Talk;
 pub struct Unread<'a> {
     out: &'a mut dyn Write,
     talk: Talk,
+    acts: bool,
     lost: bool,
 }
 
 impl<'a> Unread<'a> {
-    /// Around an output.
+    /// Around an output; who does not act has nothing to end, and stops there.
     #[must_use]
-    pub fn new(out: &'a mut dyn Write, talk: Talk) -> Self {
-        Self { out, talk, lost: false }
+    pub fn new(out: &'a mut dyn Write, talk: Talk, acts: bool) -> Self {
+        Self { out, talk, acts, lost: false }
     }
 
     fn take<T>(&mut self, done: io::Result<T>, instead: T) -> io::Result<T> {
         match done {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe && self.acts => {
                 if !std::mem::replace(&mut self.lost, true) {
                     self.talk.say("warning: nobody reads the output any more: what was begun goes on, and the record says what came of it");
                 }

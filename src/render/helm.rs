@@ -56,7 +56,7 @@ fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> Stri
         tree.put(&path, Tree::Leaf(change.target.into(), why));
     }
     let changes_something = !tree.is_empty();
-    let stays = kept::stays(plan, services, live);
+    let stays = kept::stays(plan, services);
     let stays = stays.into_iter().filter(|(path, _)| !disputed.contains(path)).collect();
     let carries_on = kept::carry_on(&mut tree, earlier, stays);
     for (path, amount) in kept::resources(plan, services, live) {

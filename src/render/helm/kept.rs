@@ -8,7 +8,7 @@ use super::{key, of_services, path};
 use crate::advise::plan::{Action, Amount, Plan, Setting};
 use crate::render::changes::{Change, has_hpa};
 use crate::render::yaml::{Scalar, Tree};
-use crate::service::live::{Amounts, Container, Live, Scaler};
+use crate::service::live::{Amounts, Container, Live};
 use crate::service::{Component, Service};
 
 /// A path in the chart's values, and what stands there.
@@ -16,7 +16,7 @@ pub(super) type Stated<'a> = (Vec<&'a str>, Tree);
 
 /// What was judged to stay, with the value in force: an overlay that says less or more would move it by itself. Of two
 /// settings behind one key the larger comes first. A count of 0 is left to whoever put it there.
-pub(super) fn stays<'a>(plan: &'a Plan, services: &'a [Service], live: &Live) -> Vec<Stated<'a>> {
+pub(super) fn stays<'a>(plan: &'a Plan, services: &'a [Service]) -> Vec<Stated<'a>> {
     let mut all: Vec<(u64, Stated<'a>)> = Vec::new();
     for (service, one) in of_services(plan, services).filter(|(_, one)| one.action == Action::Keep)
     {
@@ -31,11 +31,7 @@ pub(super) fn stays<'a>(plan: &'a Plan, services: &'a [Service], live: &Live) ->
         let counts = one.setting == Setting::Replicas;
         let beside = counts && has_hpa(&said, component);
         let asleep = counts && one.current == Some(Amount::Count(0));
-        let scaler = live.workload(&service.name, &component.name);
-        let scaler = scaler.and_then(|workload| workload.scaler.as_ref());
-        // a floor of the loop passes
-        let base = scaler.and_then(Scaler::base).filter(|_| one.setting == Setting::MinReplicas);
-        let current = base.map(Amount::Count).or(one.current).filter(|_| !beside && !asleep);
+        let current = one.current.filter(|_| !beside && !asleep);
         let place = component.helm.as_deref().zip(key(one.setting));
         if let Some(((base, key), current)) = place.zip(current) {
             let mut codes: Vec<String> = one.reasons.iter().map(|why| why.code.name()).collect();

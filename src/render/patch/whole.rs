@@ -135,7 +135,7 @@ fn all(plan: &Plan, services: &[Service], live: &Live, form: Form) -> Whole {
             });
             let changes = of.map(|of| of.changes.clone()).unwrap_or_default();
             let mut of = ComponentChanges { service, component, changes };
-            keep(advised, &mut of, live.workload(&service.name, &component.name));
+            keep(advised, &mut of);
             component_files(plan, advised, &of, live, form, &mut whole);
         }
     }
@@ -146,8 +146,7 @@ fn all(plan: &Plan, services: &[Service], live: &Live, form: Form) -> Whole {
 
 /// Adds what stays as it is, after what changes: of two settings behind one key, the first stands. A count of 0 is left to
 /// whoever put it there, and may be woken: nobody ever gets one from us.
-fn keep<'a>(advised: &'a ServicePlan, of: &mut ComponentChanges<'a>, workload: Option<&Workload>) {
-    let base = workload.and_then(|workload| workload.scaler.as_ref()).and_then(Scaler::base);
+fn keep<'a>(advised: &'a ServicePlan, of: &mut ComponentChanges<'a>) {
     let said = changes::of(advised, of.component);
     let has_hpa = changes::has_hpa(&said, of.component);
     for one in said {
@@ -156,9 +155,6 @@ fn keep<'a>(advised: &'a ServicePlan, of: &mut ComponentChanges<'a>, workload: O
         let asleep = one.current == Some(Amount::Count(0)) && one.setting == Setting::Replicas;
         if let Some(current) = one.current.filter(|_| !known && !beside && !asleep) {
             let (setting, reasons) = (one.setting, &one.reasons);
-            // a floor of the loop passes
-            let base = base.filter(|_| setting == Setting::MinReplicas).map(Amount::Count);
-            let current = base.unwrap_or(current);
             let target = current;
             of.changes.push(Change { setting, current: Some(current), target, reasons });
         }

@@ -20,8 +20,8 @@ use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
 use super::{Quantities, quantity, scaler, whole};
 use crate::service::live::{
-    self, Amounts, Budget, Container, Kept, MANIFEST_MANAGER, PodClaim, SeenObject, Share, Vpa,
-    Workload,
+    self, Amounts, Budget, Container, Kept, LAST_APPLIED, MANIFEST_MANAGER, PodClaim, SeenObject,
+    Share, Vpa, Workload,
 };
 use crate::service::{Service, Target};
 use crate::units::Bytes;
@@ -32,9 +32,6 @@ const VPAS: Operator = Operator {
     kind: "VerticalPodAutoscaler",
     plural: "verticalpodautoscalers",
 };
-
-/// What `kubectl apply` notes of the manifest that it was given, as `managedFields` name it.
-const LAST_APPLIED: &str = "f:kubectl.kubernetes.io/last-applied-configuration";
 
 /// Everything in a namespace that has a say in its components; `None`: not told.
 pub(super) struct Listed {
@@ -224,7 +221,7 @@ fn seen(kind: &str, metadata: &ObjectMeta, spec: &impl Serialize) -> SeenObject 
 
 fn kept(metadata: &ObjectMeta) -> Kept {
     let counts = owners(metadata, &["f:spec", "f:replicas"]);
-    let notes = owners(metadata, &["f:metadata", "f:annotations", LAST_APPLIED]);
+    let notes = owners(metadata, &["f:metadata", "f:annotations", &format!("f:{LAST_APPLIED}")]);
     Kept {
         // kubectl hands over what those hold who updated its note
         by_kubectl_apply: notes.iter().any(|(_, operation)| *operation == "Update"),

@@ -206,25 +206,7 @@ mod tests {
             reasons: Vec::new(),
             took_over: Vec::new(),
         };
-        let line = Line {
-            at: Timestamp::UNIX_EPOCH,
-            happened: Happened::Intent,
-            verb: Verb::Apply,
-            run: "2026-11-23T01:00:00.000Z".to_owned(),
-            whole: None,
-            undoes: None,
-            unattended: false,
-            who: "ann".to_owned(),
-            namespace: "shop".to_owned(),
-            object: "Deployment/a".to_owned(),
-            uid: "u".to_owned(),
-            workload: "Deployment/a".to_owned(),
-            changes: vec![change],
-            until: None,
-            plan: String::new(),
-            guards: Vec::new(),
-            said: Vec::new(),
-        };
+        let line = Line::example("2026-11-23T01:00:00.000Z", vec![change]);
         let found = |count: u32, noted: Value| {
             let notes = json!({annotation::APPLIED_AT: noted});
             let object = json!({"metadata": {"annotations": notes}, "spec": {"replicas": count}});
