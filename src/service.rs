@@ -1,8 +1,11 @@
 //! What a team says of its service: names, objectives, the table, the policy. Plain data, already
 //! validated; `config` reads it from `plimsoll.yaml`.
 
+pub mod floor;
 pub mod live;
 pub mod needs;
+pub mod object;
+pub mod owner;
 pub mod placing;
 pub mod pod;
 pub mod rules;

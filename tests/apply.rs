@@ -429,6 +429,22 @@ fn a_status_that_moved_is_no_edit() {
 }
 
 #[test]
+fn a_floor_that_the_loop_moved_since_the_plan_is_no_edit() {
+    if !available("a_floor_that_the_loop_moved_since_the_plan_is_no_edit") {
+        return;
+    }
+    let berth = Berth::at("floor-moved");
+    berth.plan();
+    berth.hold_floor(3, 4);
+    berth.run(&["apply", "--plan", "plan.json"]).says(3, &["4 objects would change"]);
+    // nor is one that it moved again after a plan that saw one
+    berth.plan();
+    berth.hold_floor(3, 5);
+    berth.run(&["apply", "--yes", "--plan", "plan.json"]).says(3, &["4 objects changed"]);
+    assert_eq!(berth.asked(), json!([5, 10, 4, "1Gi"]));
+}
+
+#[test]
 fn a_field_of_another_manager_is_refused_by_name_until_a_person_names_it() {
     if !available("a_field_of_another_manager_is_refused_by_name_until_a_person_names_it") {
         return;

@@ -169,6 +169,28 @@ fn the_plain_yaml_is_the_chart_step_by_step() {
 }
 
 #[test]
+fn two_releases_of_one_name_do_not_meet_outside_their_namespaces() {
+    if !there("two_releases_of_one_name_do_not_meet_outside_their_namespaces", &["helm"]) {
+        return;
+    }
+    let abroad = |namespace: &str| -> BTreeSet<String> {
+        let told = ["--values", EVERYTHING, "--namespace", namespace];
+        let all = objects(&rendered("plimsoll", &told).unwrap());
+        let names = all.iter().filter_map(|object| {
+            let metadata = &object["metadata"];
+            let outside = metadata["namespace"].as_str().is_none_or(|of| of != namespace);
+            outside.then(|| {
+                format!("{} {} {}", object["kind"], metadata["namespace"], metadata["name"])
+            })
+        });
+        names.collect()
+    };
+    let [one, other] = ["team-a", "team-b"].map(abroad);
+    assert!(one.len() > 3 && one.len() == other.len(), "{one:?}");
+    assert!(one.is_disjoint(&other), "{one:?}");
+}
+
+#[test]
 fn values_that_could_not_work_are_refused_by_name() {
     if !there("values_that_could_not_work_are_refused_by_name", &["helm"]) {
         return;
@@ -419,7 +441,10 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
         wait_for_rights(&cluster, "limited", &Vec::from_iter(missing));
     }
     let text = rendered("plimsoll", &["--values", EVERYTHING]).unwrap();
-    assert_eq!(asked, rights(&text, &["plimsoll-advice", "plimsoll-advice-wide"]));
+    assert_eq!(
+        asked,
+        rights(&text, &["plimsoll-advice.plimsoll", "plimsoll-advice-wide.plimsoll"])
+    );
     // what may be changed is written here a second time, so that no right comes along unseen
     let four = "deployments.apps statefulsets.apps horizontalpodautoscalers.autoscaling scaledobjects.keda.sh";
     let four = four.split(' ').flat_map(|kind| [format!("get {kind}"), format!("patch {kind}")]);
@@ -427,9 +452,10 @@ fn the_role_of_the_advice_is_exactly_what_the_program_asks_for() {
     let lease =
         ["get", "update", "create"].map(|verb| format!("{verb} leases.coordination.k8s.io"));
     let expected = four.chain(more).chain(lease);
-    assert_eq!(rights(&text, &["plimsoll-apply"]), expected.collect());
+    let roles = ["plimsoll-apply", "plimsoll-apply.plimsoll"];
+    assert_eq!(rights(&text, &roles), expected.collect());
     // and by default nobody is given them
-    assert_eq!(rights(&rendered("plimsoll", &[]).unwrap(), &["plimsoll-apply"]), BTreeSet::new());
+    assert_eq!(rights(&rendered("plimsoll", &[]).unwrap(), &roles), BTreeSet::new());
 }
 
 /// A release with [`SETTINGS`], and a pod of it; `None` where that cannot be, which is said loudly and fails in CI.
@@ -537,7 +563,7 @@ fn what_a_pod_is_told_when_its_account_is_of_no_use() {
         assert!(code == Some(1) && words.iter().all(|word| said.contains(word)), "{said}");
         assert!(said.contains("`--no-cluster`"), "{said}");
     };
-    let unbound = ["delete", "rolebinding", "useless-advice", "-n", "my-service"];
+    let unbound = ["delete", "rolebinding", "useless-advice.useless", "-n", "my-service"];
     assert!(cluster.kubectl(&unbound).status.success());
     cluster.wait("the right to be gone", || {
         pod.run(&["plan"]).1.contains("cannot list deployments in namespace `my-service`")

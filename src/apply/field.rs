@@ -7,17 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::advise::plan::{Amount, Setting};
-use crate::render::objects::{Kind, Part, Path};
-use crate::service::live;
-
-/// The value at a place; `None`: not set.
-#[must_use]
-pub fn at<'a>(object: &'a Value, path: &Path) -> Option<&'a Value> {
-    path.0.iter().try_fold(object, |value, part| match part {
-        Part::Key(key) => value.get(key),
-        Part::Named(name) => value.as_array()?.iter().find(|item| item["name"] == name.as_str()),
-    })
-}
+use crate::render::objects::Kind;
+use crate::service::object::{Part, Path, at};
+use crate::service::{floor, live};
 
 /// The amount at a place, an absent count by the default of its kind; `None`: not set, or not readable.
 #[must_use]
@@ -34,15 +26,6 @@ pub fn amount(object: &Value, kind: Kind, setting: Setting, path: &Path) -> Opti
         }
         Some(value) => Amount::read(setting, value).ok(),
     }
-}
-
-/// Where `kubectl apply` keeps the manifest that it sent.
-pub const LAST_APPLIED: &str = live::LAST_APPLIED;
-
-/// The manifest of the last `kubectl apply`; `None`: there was none that can be read.
-#[must_use]
-pub fn last_applied(object: &Value) -> Option<Value> {
-    serde_json::from_str(object["metadata"]["annotations"][LAST_APPLIED].as_str()?).ok()
 }
 
 /// Puts a value at a place, making what leads to it; a list's item is made with its `name`.
@@ -93,8 +76,10 @@ pub fn digest(kind: Kind, object: &Value) -> Option<String> {
     let typed = match kind {
         Kind::Deployment => through::<DeploymentSpec>(spec)?,
         Kind::StatefulSet => through::<StatefulSetSpec>(spec)?,
-        Kind::HorizontalPodAutoscaler => through::<HorizontalPodAutoscalerSpec>(spec)?,
-        Kind::ScaledObject => spec.clone(),
+        Kind::HorizontalPodAutoscaler => {
+            through::<HorizontalPodAutoscalerSpec>(&floor::lowered(object, "minReplicas"))?
+        }
+        Kind::ScaledObject => floor::lowered(object, "minReplicaCount"),
     };
     Some(live::digest(&typed))
 }

@@ -1,96 +1,42 @@
-//! The note that the loop leaves on an autoscaler whose floor it raised: what was there before, what it put there, when.
-//!
-//! It holds only as long as the object has what was put there. Where somebody changed the floor since, the floor is
-//! theirs, and the new base.
+//! The floor of an autoscaler: the loop's, or of those who set it.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::advise::plan::{Amount, Setting};
-use crate::apply::{annotation, bounds, field, owner};
-use crate::render::objects::{Kind, Path};
+use crate::apply::{annotation, bounds, field};
+use crate::render::objects::Kind;
+use crate::service::floor::Raised;
+use crate::service::object::Path;
+use crate::service::owner;
 
-/// A floor that the loop raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Raised {
-    /// What was in force before: no lower does the loop go.
-    pub base: u32,
-    /// What the loop put there.
-    pub set: u32,
-    /// When.
-    pub at: Timestamp,
-    /// Whether that was once more, after somebody had put back what was set a moment before.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub again: bool,
+/// The note on an object of a kind, where its floor is what was put there, and ours; `None`: it is not.
+///
+/// # Errors
+///
+/// As [`Raised::noted`].
+pub fn raised(object: &Value, kind: Kind) -> Result<Option<Raised>, String> {
+    let [path, _] = bounds(kind);
+    let now = field::amount(object, kind, Setting::MinReplicas, &path);
+    let is_there = |note: &Raised| now == Some(Amount::Count(note.set));
+    Ok(Raised::noted(object, &path)?.filter(is_there))
 }
 
-impl Raised {
-    /// The note on an object, where both it and the floor at `path` are ours alone: what somebody else set is theirs,
-    /// whatever its value. `None`: the floor is not ours.
-    ///
-    /// # Errors
-    ///
-    /// Where the annotation holds something else: whose the floor is is not known then.
-    pub fn noted(object: &Value, path: &Path) -> Result<Option<Self>, String> {
-        let value = &object["metadata"]["annotations"][annotation::FLOOR];
-        let Some(text) = value.as_str() else { return Ok(None) };
-        let note = Path::keys(&["metadata", "annotations", annotation::FLOOR]);
-        if [path, &note].iter().any(|path| !owner::others(object, path).is_empty()) {
-            return Ok(None);
-        }
-        let note: Self = serde_json::from_str(text)
-            .map_err(|_| format!("`{}: {text}` is no note of ours", annotation::FLOOR))?;
-        // who applies a manifest with the same value becomes no owner of it
-        let said = field::last_applied(object).and_then(|said| field::at(&said, path)?.as_u64());
-        let confirmed = note.set > note.base
-            && said == Some(note.set.into())
-            && owner::applied_since(object, note.at);
-        Ok(((1..=note.set).contains(&note.base) && !confirmed).then_some(note))
-    }
-
-    /// The same for an object of a kind, where its floor is what was put there.
-    ///
-    /// # Errors
-    ///
-    /// As [`Raised::noted`].
-    pub fn of(object: &Value, kind: Kind) -> Result<Option<Self>, String> {
-        let [path, _] = bounds(kind);
-        let now = field::amount(object, kind, Setting::MinReplicas, &path);
-        let is_there = |note: &Self| now == Some(Amount::Count(note.set));
-        Ok(Self::noted(object, &path)?.filter(is_there))
-    }
-
-    /// The note of a floor of ours that another manager put back since, and who did.
-    #[must_use]
-    pub fn put_back(object: &Value, kind: Kind) -> Option<(Self, String)> {
-        let [path, _] = bounds(kind);
-        let note = object["metadata"]["annotations"][annotation::FLOOR].as_str()?;
-        let note: Self = serde_json::from_str(note).ok()?;
-        let now = field::amount(object, kind, Setting::MinReplicas, &path)?;
-        let lowered = now.figure() < u64::from(note.set);
-        Some((note, owner::others(object, &path).pop()?)).filter(|_| lowered)
-    }
-
-    /// Whether sending `to` asks once more for what the server did not do: it made `now` of what was sent.
-    #[must_use]
-    pub fn is_vain(&self, now: u32, to: u32) -> bool {
-        (self.set > now) == (to > now)
-            && to.abs_diff(now) >= self.set.abs_diff(now)
-            && self.set != now
-    }
-
-    /// As the annotation holds it.
-    #[must_use]
-    pub fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
+/// The note of a floor of ours that another manager put back since, and who did.
+#[must_use]
+pub fn put_back(object: &Value, kind: Kind) -> Option<(Raised, String)> {
+    let [path, _] = bounds(kind);
+    let note = object["metadata"]["annotations"][annotation::FLOOR].as_str()?;
+    let note: Raised = serde_json::from_str(note).ok()?;
+    let now = field::amount(object, kind, Setting::MinReplicas, &path)?;
+    let lowered = now.figure() < u64::from(note.set);
+    Some((note, owner::others(object, &path).pop()?)).filter(|_| lowered)
 }
 
 /// The amount that people set at a place: of a minimum that the loop holds up, its base.
 #[must_use]
 pub fn in_force(object: &Value, kind: Kind, setting: Setting, path: &Path) -> Option<Amount> {
-    match Raised::of(object, kind) {
+    match raised(object, kind) {
         Ok(Some(raised)) if setting == Setting::MinReplicas => Some(Amount::Count(raised.base)),
         _ => field::amount(object, kind, setting, path),
     }
@@ -115,6 +61,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::service::live::LAST_APPLIED;
 
     #[test]
     fn a_floor_that_somebody_changed_is_theirs() {
@@ -122,7 +69,7 @@ mod tests {
         let note = Raised { base: 3, set: 6, at, again: false };
         let with = |note: &str, floor: u32| json!({"metadata": {"annotations": {annotation::FLOOR: note}}, "spec": {"minReplicas": floor}});
         let kind = Kind::HorizontalPodAutoscaler;
-        let ours = |object: &Value| Raised::of(object, kind);
+        let ours = |object: &Value| raised(object, kind);
         let mut object = with(&note.text(), 6);
         assert_eq!(ours(&object), Ok(Some(note)));
         assert_eq!(ours(&with(&note.text(), 5)), Ok(None));
@@ -137,7 +84,7 @@ mod tests {
         for (said, is_theirs) in [(3, false), (5, false), (6, true)] {
             let mut object = with(&note.text(), 6);
             let said = json!({"spec": {"minReplicas": said}}).to_string();
-            object["metadata"]["annotations"][field::LAST_APPLIED] = json!(said);
+            object["metadata"]["annotations"][LAST_APPLIED] = json!(said);
             assert_eq!(ours(&object), Ok((!is_theirs).then_some(note)), "{said}");
             let set = in_force(&object, kind, Setting::MinReplicas, &least);
             assert_eq!(set, Some(Amount::Count(if is_theirs { 6 } else { 3 })));

@@ -8,9 +8,11 @@ use similar::TextDiff;
 
 use crate::advise::plan::Setting;
 use crate::apply::audit::Changed;
-use crate::apply::floor::Raised;
-use crate::apply::{Write, annotation, changes, field, floor, owner};
-use crate::render::objects::{Kind, Path};
+use crate::apply::{Write, annotation, changes, field, floor};
+use crate::render::objects::Kind;
+use crate::service::floor::Raised;
+use crate::service::object::{Path, at};
+use crate::service::owner;
 
 /// What the annotations say after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +124,7 @@ pub fn only_ours(
     let mut wrong = notes_lost(sent, after);
     let mut expected = before.clone();
     for write in writes {
-        let Some(answered) = field::at(after, &write.path) else {
+        let Some(answered) = at(after, &write.path) else {
             wrong.push(write.path.to_string());
             continue;
         };
@@ -226,7 +228,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::advise::plan::Amount;
-    use crate::render::objects::Path;
+    use crate::service::object::Path;
 
     fn hpa() -> Value {
         json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",

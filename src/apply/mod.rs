@@ -11,16 +11,17 @@ pub mod floor;
 pub mod guard;
 pub mod lease;
 pub mod manifest;
-pub mod owner;
 pub mod server;
 pub mod watch;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use self::floor::Raised;
 use crate::advise::plan::{Amount, Setting};
-use crate::render::objects::{Kind, ObjectChange, Path};
+use crate::render::objects::{Kind, ObjectChange};
+use crate::service::floor::Raised;
+use crate::service::object::Path;
+use crate::service::owner;
 
 /// The field manager under which everything is written.
 pub const MANAGER: &str = crate::service::live::MANAGER;
@@ -111,7 +112,7 @@ pub fn writes(change: &ObjectChange, object: &Value) -> Vec<Write> {
     };
     let write = |field: &crate::render::objects::FieldChange| {
         let from = floor::in_force(object, change.kind, field.setting, &field.path);
-        let raised = Raised::of(object, change.kind).ok().flatten();
+        let raised = floor::raised(object, change.kind).ok().flatten();
         Write {
             over: raised.filter(|_| field.setting == Setting::MinReplicas),
             reasons: field.reasons.iter().map(|reason| reason.code.name()).collect(),

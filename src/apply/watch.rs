@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::advise::plan::{Amount, Setting};
+use crate::apply::Found;
 use crate::apply::audit::{Changed, Line};
 use crate::apply::guard::object::STUCK;
-use crate::apply::{Found, owner};
+use crate::service::owner;
 use crate::units::Period;
 
 /// An object that a run changed.

@@ -11,18 +11,20 @@ use serde_json::Value;
 
 use crate::advise::plan::{Amount, Setting};
 use crate::apply::audit::{self, Changed, Happened, Line, Stands, Verb};
-use crate::apply::floor::Raised;
 use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Found, Write as FieldWrite, bounds, field, floor, owner};
+use crate::apply::{Found, Write as FieldWrite, bounds, field, floor};
 use crate::cli::{RollbackArgs, RunArgs};
 use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
 use crate::commands::gather::{moment, options, settings};
 use crate::commands::{Exit, Talk};
 use crate::config::Settings;
-use crate::render::objects::{Kind, Path};
+use crate::render::objects::{Kind, holds};
+use crate::service::floor::Raised;
+use crate::service::object::{Path, at, last_applied};
+use crate::service::owner;
 use crate::service::rules::Rules;
 use crate::source::kubernetes::ClusterOptions;
 use crate::units::counted;
@@ -172,8 +174,8 @@ fn back(
 
 /// Whether a manifest says what we put there: who applies a value that is there already becomes no owner of it, and means it.
 fn is_confirmed(object: &Value, write: &FieldWrite, since: Timestamp) -> bool {
-    let said = field::last_applied(object).filter(|_| owner::applied_since(object, since));
-    let said = said.as_ref().and_then(|said| field::at(said, &write.path));
+    let said = last_applied(object).filter(|_| owner::applied_since(object, since));
+    let said = said.as_ref().and_then(|said| at(said, &write.path));
     said.is_some_and(|said| Amount::read(write.setting, said) == Ok(write.from))
         && write.from != write.to
 }
@@ -259,7 +261,7 @@ fn backwards(
     (changes, at): (&[Changed], Timestamp),
     object: &Value,
 ) -> Result<Back, String> {
-    let raised = Raised::of(object, kind)?;
+    let raised = floor::raised(object, kind)?;
     let mut base = raised.map(|raised| raised.base);
     let mut writes = Vec::new();
     for change in changes {
@@ -300,7 +302,7 @@ fn put_back(changes: &[Changed], writes: &mut [FieldWrite], at: Timestamp) -> Op
 fn backward(kind: Kind, change: &Changed) -> Result<FieldWrite, String> {
     let (to, from) = change.amounts()?;
     let (setting, path) = (change.setting, Path::read(&change.field));
-    if !path.holds(kind, setting) {
+    if !holds(&path, kind, setting) {
         return Err(format!("`{}` is no place of ours for `{}`", change.field, setting.name()));
     }
     if to.figure() == 0 && kind != Kind::ScaledObject {

@@ -11,6 +11,7 @@ use crate::advise::plan::{
     Action, Amount, Code, Crossing, Finding, LoadFigures, Plan, Reason, Recommendation, Runway,
     SCHEMA_VERSION, ServicePlan, Setting, Severity, Status, TierFigures,
 };
+use crate::service::live::{Hpa, Scaler, Workload};
 use crate::service::{Component, Current, LoadSource, Objectives, Service, Target};
 use crate::tiers::TierTable;
 use crate::units::{Bytes, Period, Ratio};
@@ -200,6 +201,20 @@ pub fn service_of(components: Vec<Component>) -> Service {
         components,
         volumes: Vec::new(),
     }
+}
+
+/// What is known of an object that this HPA scales; `base` is what the loop raised its minimum from.
+pub fn scaled_by(name: &str, (min, max): (u32, u32), base: Option<u32>) -> Workload {
+    let hpa = Hpa {
+        name: name.to_owned(),
+        min: Some(min),
+        base,
+        max: Some(max),
+        target_utilization: None,
+        memory_utilization: None,
+        only_cpu: false,
+    };
+    Workload { scaler: Some(Scaler::Hpa(hpa)), ..Workload::default() }
 }
 
 /// API, worker and Redis with their paths in the chart.

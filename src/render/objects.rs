@@ -1,13 +1,12 @@
 //! Plan -> the objects that change, field by field: what `apply` sends, from the same changes as the patches.
 
-use std::fmt;
-
 use crate::advise::plan::{Action, Amount, Plan, Reason, ServicePlan, Setting};
 use crate::render::changes::{ComponentChanges, changes};
 pub use crate::render::patch::Kind;
 use crate::render::patch::{Objects, Place, edit, holds_target, place};
 use crate::service::Service;
 use crate::service::live::{Live, Scaler};
+use crate::service::object::{Part, Path};
 
 /// An object that the plan changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,78 +50,6 @@ impl ObjectChange {
     }
 }
 
-/// A place in an object: keys, and the container by its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Path(pub Vec<Part>);
-
-/// A step into an object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// A key of a mapping.
-    Key(String),
-    /// The item of a list with this `name`.
-    Named(String),
-}
-
-impl Path {
-    /// The keys one after the other.
-    #[must_use]
-    pub fn keys(keys: &[&str]) -> Self {
-        Self(keys.iter().map(|key| Part::Key((*key).to_owned())).collect())
-    }
-
-    /// The path that [`std::fmt::Display`] wrote; keys hold no `.`, and names of containers no `[`.
-    #[must_use]
-    pub fn read(text: &str) -> Self {
-        let mut parts = Vec::new();
-        for key in text.split('.') {
-            let (key, named) = key
-                .split_once('[')
-                .map_or((key, None), |(key, rest)| (key, rest.strip_suffix(']')));
-            parts.push(Part::Key(key.to_owned()));
-            parts.extend(named.map(|name| Part::Named(name.to_owned())));
-        }
-        Self(parts)
-    }
-
-    /// Whether this is where a kind holds a setting: what a record or an annotation names may be anything.
-    #[must_use]
-    pub fn holds(&self, kind: Kind, setting: Setting) -> bool {
-        let name = self.0.iter().find_map(|part| match part {
-            Part::Named(name) => Some(name.as_str()),
-            Part::Key(_) => None,
-        });
-        match place(kind, setting) {
-            None | Some(Place::Metrics) => false,
-            Some(Place::Spec(key)) => *self == Self::keys(&["spec", key]),
-            Some(Place::Container(keys)) => {
-                name.is_some_and(|name| *self == Self::container(name, keys))
-            }
-        }
-    }
-
-    fn container(name: &str, keys: [&str; 2]) -> Self {
-        let mut path = Self::keys(&["spec", "template", "spec", "containers"]);
-        path.0.push(Part::Named(name.to_owned()));
-        path.0.extend(Self::keys(&["resources", keys[0], keys[1]]).0);
-        path
-    }
-}
-
-impl fmt::Display for Path {
-    /// `spec.template.spec.containers[server].resources.limits.memory`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, part) in self.0.iter().enumerate() {
-            match part {
-                Part::Key(key) if i == 0 => write!(f, "{key}")?,
-                Part::Key(key) => write!(f, ".{key}")?,
-                Part::Named(name) => write!(f, "[{name}]")?,
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The objects of the plan that change, in its order, an autoscaler before what it scales. What may scale to nothing is let
 /// sleep.
 #[must_use]
@@ -140,6 +67,27 @@ fn may_sleep(setting: Setting, from: Option<Amount>) -> bool {
     setting == Setting::MinReplicas && from == Some(Amount::Count(0))
 }
 
+/// Whether a path is where a kind holds a setting: what a record or an annotation names may be anything.
+#[must_use]
+pub fn holds(path: &Path, kind: Kind, setting: Setting) -> bool {
+    let name = path.0.iter().find_map(|part| match part {
+        Part::Named(name) => Some(name.as_str()),
+        Part::Key(_) => None,
+    });
+    match place(kind, setting) {
+        None | Some(Place::Metrics) => false,
+        Some(Place::Spec(key)) => *path == Path::keys(&["spec", key]),
+        Some(Place::Container(keys)) => name.is_some_and(|name| *path == in_container(name, keys)),
+    }
+}
+
+fn in_container(name: &str, keys: [&str; 2]) -> Path {
+    let mut path = Path::keys(&["spec", "template", "spec", "containers"]);
+    path.0.push(Part::Named(name.to_owned()));
+    path.0.extend(Path::keys(&["resources", keys[0], keys[1]]).0);
+    path
+}
+
 fn advised(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChange> {
     let mut all = Vec::new();
     for of in changes(plan, services) {
@@ -153,7 +101,7 @@ fn advised(plan: &Plan, services: &[Service], live: &Live) -> Vec<ObjectChange> 
             for edit in edits {
                 let path = match edit.place {
                     Place::Spec(key) => Path::keys(&["spec", key]),
-                    Place::Container(keys) => Path::container(names.container, keys),
+                    Place::Container(keys) => in_container(names.container, keys),
                     Place::Metrics => continue,
                 };
                 let field = FieldChange {
@@ -316,7 +264,11 @@ mod tests {
             assert_eq!(Path::read(&field.path.to_string()), field.path);
         }
         for object in &all {
-            assert!(object.fields.iter().all(|field| field.path.holds(object.kind, field.setting)));
+            assert!(object.fields.iter().all(|field| holds(
+                &field.path,
+                object.kind,
+                field.setting
+            )));
         }
         let odd = "spec.template.spec.containers[a].resources.limits.cpu";
         for (kind, path) in [
@@ -324,7 +276,7 @@ mod tests {
             (Kind::Deployment, "spec.paused"),
             (Kind::HorizontalPodAutoscaler, "spec.replicas"),
         ] {
-            assert!(!Path::read(path).holds(kind, Setting::MemoryLimit), "{path}");
+            assert!(!holds(&Path::read(path), kind, Setting::MemoryLimit), "{path}");
         }
         assert_eq!(left_out(&plan, &all), Vec::<String>::new());
         assert_eq!(left_out(&plan, &all[1..]).len(), 2);

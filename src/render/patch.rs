@@ -8,21 +8,22 @@
 //! state a value again which stays as it is.
 
 pub mod cron;
+mod file;
 mod settled;
 mod vpa;
 pub mod whole;
 
+pub(in crate::render) use file::is_signed;
+pub use file::{UNDO, is_ours};
 pub use settled::Judged;
 
-use std::fmt::Write;
+use file::{File, Form, file_part, head, stem};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::advise::plan::{Amount, Plan, Setting};
 use crate::render::changes::{Change, ComponentChanges, changes};
-use crate::render::helm::shell;
-use crate::render::yaml::{Scalar, Tree, comment};
+use crate::render::yaml::{Scalar, Tree};
 use crate::service::live::{Live, Scaler, Workload};
 use crate::service::{Service, pod};
 use crate::units::{Bytes, Millicores};
@@ -44,17 +45,6 @@ pub struct Patch {
 
 /// API version, kind, and the short name in files and on the command line.
 pub type Names = (&'static str, &'static str, &'static str);
-
-/// How a file is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// `kubectl patch`.
-    Patch,
-    /// `kubectl apply --server-side`.
-    Manifest,
-    /// By the `kustomization.yaml` beside it.
-    Kustomize,
-}
 
 /// The kinds that are patched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -275,18 +265,6 @@ pub(super) fn place(kind: Kind, setting: Setting) -> Option<Place> {
     })
 }
 
-/// What stands in a file.
-struct File<'a> {
-    kind: Names,
-    name: &'a str,
-    namespace: &'a str,
-    way: Way,
-    spec: Tree,
-    /// What `kubectl patch` is told of the patch's type.
-    patch_type: &'static str,
-    notes: Vec<String>,
-}
-
 /// The file of a Deployment, a StatefulSet or what scales it.
 fn file<'a>(
     of: &'a ComponentChanges<'_>,
@@ -304,99 +282,6 @@ fn file<'a>(
         patch_type: kind.patch_type(),
         notes: taken_for_granted(objects, kind, edits).map(str::to_owned).into_iter().collect(),
     }
-}
-
-impl File<'_> {
-    fn write(&self, plan: &Plan, form: Form) -> Patch {
-        let (version, kind, short) = self.kind;
-        let (namespace, name) = stem(self.namespace, self.name, short);
-        let file_name = match (form, self.way) {
-            (Form::Kustomize, _) => format!("{namespace}/{name}.yaml"),
-            (Form::Manifest, Way::Forward) => format!("{namespace}.{name}.ssa.yaml"),
-            // whoever sends a folder of manifests does not send the folders in it
-            (Form::Manifest, Way::Undo) => format!("{UNDO}/{namespace}.{name}.ssa.yaml"),
-            (Form::Patch, Way::Forward) => format!("{namespace}.{name}.yaml"),
-            (Form::Patch, Way::Undo) => format!("{namespace}.{name}.undo.yaml"),
-        };
-        let metadata = Tree::map([("name", text(self.name)), ("namespace", text(self.namespace))]);
-        let document = Tree::map([
-            ("apiVersion", text(version)),
-            ("kind", text(kind)),
-            ("metadata", metadata),
-            ("spec", self.spec.clone()),
-        ]);
-        let mut content = head(plan, self.way);
-        for line in self.commands(form, &file_name) {
-            content += &comment(&line);
-        }
-        for note in &self.notes {
-            content += &comment(note);
-        }
-        let _ = write!(content, "{}", document.write());
-        let object = (self.namespace.to_owned(), self.name.to_owned());
-        Patch { file_name, kind: self.kind, object, way: self.way, content }
-    }
-
-    /// The line to paste, and what to know before.
-    fn commands(&self, form: Form, file_name: &str) -> Vec<String> {
-        let short = self.kind.2;
-        match form {
-            Form::Kustomize => Vec::new(),
-            Form::Patch => vec![format!(
-                "kubectl patch {short} {} -n {} --patch-file {file_name}{}",
-                shell(self.name),
-                shell(self.namespace),
-                self.patch_type
-            )],
-            Form::Manifest => {
-                let send = format!(
-                    "kubectl apply --server-side --field-manager={} -f {file_name}",
-                    whole::MANAGER
-                );
-                let notes = match self.way {
-                    Way::Forward => vec![
-                        "a conflict names who holds a field; `--force-conflicts` takes it away from them".to_owned(),
-                        format!(
-                            "`plimsoll apply` then leaves these fields to you, or takes them by `takeOver: [{}]`",
-                            whole::MANAGER
-                        ),
-                    ],
-                    Way::Undo => vec![format!(
-                        "after the manifest that it undoes; the fields stay with `{}`",
-                        whole::MANAGER
-                    )],
-                };
-                [vec![send], notes].concat()
-            }
-        }
-    }
-}
-
-/// The folder of the manifests that bring back what stood before others.
-pub const UNDO: &str = "undo";
-
-/// Who wrote a file, and from what: by this line [`is_ours`] knows it again.
-fn head(plan: &Plan, way: Way) -> String {
-    let what = if way == Way::Undo { "undoes" } else { "set by" };
-    comment(&format!("{what} {} at {}, settings {}", plan.version, plan.at, plan.settings))
-}
-
-/// Whether a file that begins with this text was written here, by any version: nobody else begins one so.
-#[must_use]
-pub fn is_ours(text: &str) -> bool {
-    is_signed(text, &["# set by ", "# undoes "])
-}
-
-/// Whether a text begins with one of these words and what wrote it, when, and by which settings.
-pub(super) fn is_signed(text: &str, words: &[&str]) -> bool {
-    let said = |line: &str| {
-        let line = words.iter().find_map(|word| line.strip_prefix(word))?;
-        let (version, rest) = line.strip_prefix("plimsoll ")?.split_once(" at ")?;
-        let (at, hash) = rest.split_once(", settings ")?;
-        let plain = !version.contains(' ') && hash.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        (plain && at.parse::<jiff::Timestamp>().is_ok()).then_some(())
-    };
-    text.lines().next().is_some_and(|line| said(line).is_some())
 }
 
 /// A name that the settings do not give: a wrong one is refused by the API server, and then easy to mend.
@@ -431,10 +316,6 @@ impl Kind {
     }
 }
 
-fn text(value: &str) -> Tree {
-    Tree::leaf(value)
-}
-
 fn spec(objects: &Objects<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
     let mut spec = Tree::default();
     let mut container = Tree::default();
@@ -450,7 +331,7 @@ fn spec(objects: &Objects<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
         }
     }
     if !container.is_empty() {
-        container.put(&["name"], text(objects.container));
+        container.put(&["name"], Tree::leaf(objects.container));
         spec.put(&["template", "spec", "containers"], Tree::One(Box::new(container)));
     }
     spec
@@ -458,9 +339,9 @@ fn spec(objects: &Objects<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
 
 /// The metrics of an HPA that goes by the CPU of its pods alone.
 fn cpu_alone(percent: Tree) -> Tree {
-    let target = Tree::map([("averageUtilization", percent), ("type", text("Utilization"))]);
-    let resource = Tree::map([("name", text("cpu")), ("target", target)]);
-    Tree::One(Box::new(Tree::map([("type", text("Resource")), ("resource", resource)])))
+    let target = Tree::map([("averageUtilization", percent), ("type", Tree::leaf("Utilization"))]);
+    let resource = Tree::map([("name", Tree::leaf("cpu")), ("target", target)]);
+    Tree::One(Box::new(Tree::map([("type", Tree::leaf("Resource")), ("resource", resource)])))
 }
 
 fn leaf(objects: &Objects<'_>, edit: &Edit<'_>, way: Way) -> Tree {
@@ -473,31 +354,6 @@ fn leaf(objects: &Objects<'_>, edit: &Edit<'_>, way: Way) -> Tree {
     }
 }
 
-/// Bytes of a file's name without its endings, `-cron.undo.yaml` the longest of them: the usual file systems take 255, and
-/// an object's name alone may have 253.
-const STEM_BYTES_MAX: usize = 240;
-
-/// What the names of an object's files begin with: its namespace, and its name and kind, cut short where they are too long
-/// and then told apart by the hash of the name.
-fn stem(namespace: &str, name: &str, short: &str) -> (String, String) {
-    let (namespace, part) = (file_part(namespace), file_part(name));
-    let around = namespace.len() + short.len() + 2;
-    if around + part.len() <= STEM_BYTES_MAX {
-        return (namespace, format!("{part}.{short}"));
-    }
-    let hash: String =
-        Sha256::digest(name).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    let room = STEM_BYTES_MAX.saturating_sub(around + 1 + hash.len()).min(part.len());
-    (namespace, format!("{}-{hash}.{short}", &part[..room]))
-}
-
-/// The text as part of a file's name: no separator, no dot in front, nothing that a shell would read.
-fn file_part(text: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
-    let name: String = text.chars().map(safe).collect();
-    if name.starts_with(['.', '-']) || name.is_empty() { format!("_{name}") } else { name }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -506,7 +362,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, count};
-    use crate::service::live::{Amounts, Container, Hpa, ScaledObject};
+    use crate::service::live::{Amounts, Container, ScaledObject};
 
     fn read(patch: &Patch) -> Value {
         serde_saphyr::from_str(&patch.content).unwrap()
@@ -559,17 +415,8 @@ spec:
     #[test]
     fn a_patch_ends_no_floor_of_the_loop() {
         for (floor, is_left) in [(7, true), (5, false), (4, false)] {
-            let hpa = Hpa {
-                name: "front-scaler".to_owned(),
-                min: Some(floor),
-                base: Some(3),
-                max: Some(8),
-                target_utilization: None,
-                memory_utilization: None,
-                only_cpu: false,
-            };
             let (plan, services) = (example::plan(), [example::service()]);
-            let workload = Workload { scaler: Some(Scaler::Hpa(hpa)), ..Workload::default() };
+            let workload = example::scaled_by("front-scaler", (floor, 8), Some(3));
             let key = (services[0].name.clone(), API.0.to_owned());
             let live = Live { workloads: [(key, workload)].into(), ..Live::default() };
             let all = patches(&plan, &services, &live);
@@ -582,21 +429,12 @@ spec:
 
     #[test]
     fn the_names_that_a_cluster_told_are_used_and_nothing_is_taken_for_granted() {
-        let hpa = Hpa {
-            name: "front-scaler".to_owned(),
-            min: Some(3),
-            base: None,
-            max: Some(5),
-            target_utilization: None,
-            memory_utilization: None,
-            only_cpu: false,
-        };
         let container = Container {
             name: "server".to_owned(),
             requests: Amounts::default(),
             limits: Amounts::default(),
         };
-        let api = Workload { scaler: Some(Scaler::Hpa(hpa)), ..Workload::default() };
+        let api = example::scaled_by("front-scaler", (3, 5), None);
         let redis = Workload { container: Some(container), ..Workload::default() };
         let of = |name: &str| ("jarvis".to_owned(), name.to_owned());
         let workloads = [(of(API.0), api), (of("redis"), redis)].into();

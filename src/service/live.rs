@@ -67,7 +67,8 @@ pub struct SeenObject {
     pub object: String,
     /// `metadata.resourceVersion`: every write moves it, those of its status too.
     pub resource_version: String,
-    /// The first 12 hex digits of the SHA-256 of its `spec` without the replica count, which moves with the load.
+    /// The first 12 hex digits of the SHA-256 of its `spec` without what moves with the load: the replica count, and a floor of
+    /// the loop, for which its base stands.
     pub spec: String,
     /// `metadata.uid`: an object that was deleted and made again has another.
     pub uid: String,
@@ -214,7 +215,7 @@ impl Live {
         let current = |workload: &Workload| {
             let current = workload.current();
             let now = current.min_replicas.or(current.replicas);
-            let least = now.and_then(|now| workload.least(now, self.zones()));
+            let least = now.and_then(|now| workload.least(now, self.zones(workload)));
             Current { least, ..current }
         };
         mine.map(|((_, name), workload)| (name.clone(), current(workload))).collect()

@@ -8,7 +8,13 @@ use crate::service::live::Node;
 /// no matter.
 #[must_use]
 pub fn may_come_to(pod: &Value, node: &Node) -> bool {
-    node.schedulable && is_tolerated(pod, node) && is_selected(pod, node)
+    node.schedulable && is_meant_for(pod, node)
+}
+
+/// The same, whether or not the node takes pods at the moment.
+#[must_use]
+pub fn is_meant_for(pod: &Value, node: &Node) -> bool {
+    is_tolerated(pod, node) && is_selected(pod, node)
 }
 
 fn is_tolerated(pod: &Value, node: &Node) -> bool {

@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use super::{Checked, Situation, no};
 use crate::advise::plan::Setting;
-use crate::apply::{Found, Write, annotation, field, floor, owner};
-use crate::render::objects::{Kind, Path};
+use crate::apply::{Found, Write, annotation, field, floor};
+use crate::render::objects::Kind;
 use crate::service::live::Scaler;
+use crate::service::object::Path;
+use crate::service::owner;
 use crate::service::rules::Rules;
 
 pub(super) fn is_gone() -> (String, String) {

@@ -87,7 +87,8 @@ pub(super) fn disruption(s: &Situation<'_>) -> Checked {
     }
     let to = lowered.to.figure();
     let workload = s.live.workload(&s.change.service, &s.change.component);
-    let Some(budgets) = workload.and_then(|workload| workload.budgets.as_ref()) else {
+    let told = workload.and_then(|workload| Some((workload, workload.budgets.as_ref()?)));
+    let Some((workload, budgets)) = told else {
         return no(
             "whether a disruption budget holds cannot be read",
             "allow `list` on poddisruptionbudgets",
@@ -96,7 +97,7 @@ pub(super) fn disruption(s: &Situation<'_>) -> Checked {
     if let Some(why) = budgets.iter().find_map(|one| drained(one, lowered.from.figure(), to)) {
         return no(why, "lower the budget first");
     }
-    let Some(zones) = s.live.zones() else {
+    let Some(zones) = s.live.zones(workload) else {
         return no("how many zones there are cannot be read", "allow `list` on nodes");
     };
     if to < u64::from(zones) {

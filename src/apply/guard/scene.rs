@@ -13,8 +13,9 @@ use crate::apply::floor::Moved;
 use crate::apply::{Found, Write};
 use crate::history::{Evidence, History, SeriesKey};
 use crate::render::example;
-use crate::render::objects::{Kind, ObjectChange, Path};
+use crate::render::objects::{Kind, ObjectChange};
 use crate::service::live::{Live, Namespace, Workload};
+use crate::service::object::Path;
 use crate::service::rules::Rules;
 use crate::service::{Policy, Service};
 

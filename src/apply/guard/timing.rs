@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::{Checked, Situation, no};
 use crate::apply::floor::Moved;
-use crate::apply::{Write, annotation, changes, noted, owner};
+use crate::apply::{Write, annotation, changes, noted};
+use crate::service::owner;
 use crate::units::Period;
 
 /// How far the clock of who made the plan may be ahead of ours.

@@ -2,16 +2,19 @@
 
 use anyhow::Result;
 
-use super::{Raised, notes};
+use super::notes;
 use crate::advise::plan::{Amount, Setting};
 use crate::apply::audit::Line;
+use crate::apply::floor;
 use crate::apply::guard;
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Write, bounds, owner};
+use crate::apply::{Write, bounds};
 use crate::commands::apply::session::{Outcome, Passed, Session, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
 use crate::config::Settings;
+use crate::service::floor::Raised;
+use crate::service::owner;
 use crate::service::rules::Rules;
 use crate::source::kubernetes::ClusterOptions;
 
@@ -44,7 +47,7 @@ async fn one(session: &mut Session<'_>, line: &Line, rules: &Rules) -> Result<Ou
         let Some(found) = session.find(place, behind, line).await? else {
             return Ok(Outcome::Refused);
         };
-        let raised = found.object.as_ref().map(|object| Raised::of(object, kind));
+        let raised = found.object.as_ref().map(|object| floor::raised(object, kind));
         let Some(Ok(Some(Raised { base, set, .. }))) = raised else { return Ok(Outcome::Same) };
         let [path, _] = bounds(kind);
         let object = found.object.clone().unwrap_or_default();

@@ -7,15 +7,17 @@ use serde_json::Value;
 
 use super::Asked;
 use crate::apply::audit::{Changed, Happened, Line, Verb};
-use crate::apply::floor::Raised;
+use crate::apply::floor;
 use crate::apply::guard::Refusal;
 use crate::apply::server::Place;
-use crate::apply::{annotation, noted, owner, scaled};
+use crate::apply::{annotation, noted, scaled};
 use crate::commands::apply::session::{Session, called, kind_and_name, plain};
 use crate::commands::gather::live_of;
 use crate::commands::{Hinted, Talk};
 use crate::config::Settings;
-use crate::render::objects::{Kind, Path as Field};
+use crate::render::objects::Kind;
+use crate::service::object::Path as Field;
+use crate::service::owner;
 use crate::source::kubernetes::ClusterOptions;
 
 /// What the objects of the services say that the last run replaced, those with the newest note of ours, and those whose
@@ -71,7 +73,7 @@ pub(super) async fn told(
 
 impl Asked {
     fn take(&mut self, kind: Kind, line: Line, object: &Value) {
-        if let Ok(Some(raised)) = Raised::of(object, kind) {
+        if let Ok(Some(raised)) = floor::raised(object, kind) {
             self.floors.push((Line { verb: Verb::Floor, whole: None, ..line.clone() }, raised));
         }
         match note(object) {

@@ -8,18 +8,21 @@ use super::turn::{Memory, Seen, Turned};
 use crate::Assessment;
 use crate::advise::plan::{Amount, Reason, Setting};
 use crate::apply::audit::Verb;
-use crate::apply::floor::{Moved, Raised};
+use crate::apply::floor::{Moved, put_back};
 use crate::apply::guard::{self, Situation};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Found, Write as FieldWrite, bounds as places, field, owner};
+use crate::apply::{Found, Write as FieldWrite, bounds as places, field};
 use crate::commands::apply::session::{Outcome, Passed, Session};
 use crate::commands::apply::{TRIES, restless, situation};
 use crate::commands::gather::Run;
 use crate::past::floor::{self, Bounds, Floor};
-use crate::render::objects::{FieldChange, Kind, ObjectChange, Path};
+use crate::render::objects::{FieldChange, Kind, ObjectChange};
 use crate::service::Component;
+use crate::service::floor::Raised;
 use crate::service::live::Scaler;
+use crate::service::object::Path;
+use crate::service::owner;
 
 /// An autoscaler, and what the next minutes ask of it.
 pub(super) struct Wanted {
@@ -137,9 +140,9 @@ async fn stepped(
         held(session, memory, &subject, bounds, (seen.asked, doubt))?;
         return Ok((Outcome::Same, Some((seen, false))));
     }
-    let put_back = found.object.as_ref().and_then(|object| Raised::put_back(object, change.kind));
+    let back = found.object.as_ref().and_then(|object| put_back(object, change.kind));
     let vain = in_vain(session, run, (bounds, note), to);
-    if let Some(vain) = vain.or_else(|| put_back_twice(session, run, put_back.as_ref(), bounds)) {
+    if let Some(vain) = vain.or_else(|| put_back_twice(session, run, back.as_ref(), bounds)) {
         memory.say(session.out, &subject, "in vain", &format!("held     {subject} {vain}"))?;
         return Ok((Outcome::Refused, Some((seen, false))));
     }
@@ -282,7 +285,7 @@ async fn delivered(
     line.guards = passed.into_iter().map(str::to_owned).collect();
     line.said = vec![format!("base {}", bounds.base)];
     let base = bounds.base;
-    let again = Raised::put_back(&object, change.kind);
+    let again = put_back(&object, change.kind);
     let again = again.map(|(note, _)| note).or(note.filter(|note| note.again));
     let again = to > bounds.floor && again.is_some_and(|note| lately(session, run, note.at));
     let raised = Raised { base, set: to, at: session.now, again };

@@ -15,16 +15,18 @@ use super::Memory;
 use crate::apply::audit::{self, Happened, Line, Verb};
 use crate::apply::server::Place;
 use crate::apply::watch::Act;
-use crate::apply::{Found, annotation, changes, noted, owner, scaled};
+use crate::apply::{Found, annotation, changes, noted, scaled};
 use crate::cli::LoopArgs;
 use crate::commands::Talk;
 use crate::commands::apply::session::{Session, called, kind_and_name};
 use crate::commands::apply::watch::{Watches, every};
 use crate::commands::gather::{live_of, options, settings};
 use crate::config::Settings;
-use crate::render::objects::{Kind, Path};
+use crate::render::objects::Kind;
 use crate::service::Service;
 use crate::service::live::Live;
+use crate::service::object::Path;
+use crate::service::owner;
 
 /// How long after its end a watch is looked back on by who did not see it to its end: no object says who did.
 const LOOKS_BACK: SignedDuration = SignedDuration::from_hours(24);

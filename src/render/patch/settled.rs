@@ -181,7 +181,7 @@ mod tests {
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, REDIS, WORKER, count, mebibytes};
     use crate::render::patch::patches;
-    use crate::service::live::{Hpa, Scaler, Vpa};
+    use crate::service::live::{Scaler, Vpa};
 
     /// Which files of last week's patches may go, by the advice of this week.
     fn gone(now: &[Recommendation], live: &Live, refused: &[Refused]) -> Vec<String> {
@@ -237,18 +237,9 @@ mod tests {
             kept(API, Setting::MaxReplicas, count(10)),
         ];
         let plan = example::plan_of(vec![example::service_plan(now)]);
-        let hpa = |name: &str| Hpa {
-            name: name.to_owned(),
-            min: Some(5),
-            base: None,
-            max: Some(10),
-            target_utilization: None,
-            memory_utilization: None,
-            only_cpu: false,
-        };
         let live = |told: bool| {
             let scaler = |name: &str| match name {
-                "api" => Some(Scaler::Hpa(hpa("front"))),
+                "api" => example::scaled_by("front", (5, 10), None).scaler,
                 _ => told.then_some(Scaler::Nobody),
             };
             let vpas = |name: &str| {

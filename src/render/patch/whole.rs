@@ -301,7 +301,6 @@ mod tests {
     use super::*;
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, WORKER, count};
-    use crate::service::live::Hpa;
 
     fn read(patch: &Patch) -> Value {
         serde_saphyr::from_str(&patch.content).unwrap()
@@ -371,16 +370,7 @@ mod tests {
     fn under_a_floor_of_the_loop_a_component_states_the_minimum_all_the_same() {
         let why = || vec![example::because(Code::TierRow, "High")];
         let services = [example::service()];
-        let hpa = Hpa {
-            name: "front-scaler".to_owned(),
-            min: Some(8),
-            base: Some(3),
-            max: Some(9),
-            target_utilization: None,
-            memory_utilization: None,
-            only_cpu: false,
-        };
-        let workload = Workload { scaler: Some(Scaler::Hpa(hpa)), ..Workload::default() };
+        let workload = example::scaled_by("front-scaler", (8, 9), Some(3));
         let key = (services[0].name.clone(), API.0.to_owned());
         let live = Live { workloads: [(key, workload)].into(), ..Live::default() };
         // what is left out of it falls back to what the base of the overlay says

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Budget, Live, Share, Workload};
+use crate::service::placing::is_meant_for;
 
 /// The fewest pods, and what keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +44,10 @@ impl Keeper {
 }
 
 impl Live {
-    /// The zones of the nodes; `None`: not told.
+    /// The zones of the nodes to which a workload's pods may come; `None`: not told.
     #[must_use]
-    pub fn zones(&self) -> Option<u32> {
-        let nodes = self.nodes.as_ref()?.iter();
+    pub fn zones(&self, of: &Workload) -> Option<u32> {
+        let nodes = self.nodes.as_ref()?.iter().filter(|node| is_meant_for(&of.pod, node));
         let zones: BTreeSet<&str> = nodes.filter_map(|node| node.zone.as_deref()).collect();
         u32::try_from(zones.len()).ok()
     }
@@ -80,7 +81,12 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::service::live::{Amounts, Node};
 
     fn least(workload: &Workload, now: u32, zones: u32) -> Option<(u32, Keeper)> {
         workload.least(now, Some(zones)).map(|least| (least.pods, least.kept_by))
@@ -107,5 +113,30 @@ mod tests {
         assert_eq!(least(&budget(None, Some(Share::Pods(1))), 9, 0), None);
         let claims = Workload { claims_go: true, ..four };
         assert_eq!(least(&claims, 9, 3), Some((9, Keeper::Claims)));
+    }
+
+    #[test]
+    fn a_zone_counts_where_a_pod_may_come_whether_or_not_its_nodes_take_any_now() {
+        let node = |zone: &str, taints: Vec<Value>, schedulable: bool| Node {
+            name: zone.to_owned(),
+            allocatable: Amounts::default(),
+            pods: None,
+            zone: Some(zone.to_owned()),
+            labels: BTreeMap::new(),
+            taints,
+            schedulable,
+        };
+        let control =
+            json!({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"});
+        let nodes = vec![
+            node("a", Vec::new(), true),
+            node("b", Vec::new(), false),
+            node("c", vec![control], true),
+        ];
+        let live = Live { nodes: Some(nodes), ..Live::default() };
+        assert_eq!(live.zones(&Workload::default()), Some(2));
+        let pod = json!({"tolerations": [{"operator": "Exists"}]});
+        assert_eq!(live.zones(&Workload { pod, ..Workload::default() }), Some(3));
+        assert_eq!(Live::default().zones(&Workload::default()), None);
     }
 }

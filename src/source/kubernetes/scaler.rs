@@ -1,18 +1,18 @@
 //! Who sets a replica count: found by the object that it scales, never by its name.
 
-use jiff::Timestamp;
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, MetricSpec, MetricTarget};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
-use serde_json::Value;
+use serde_json::json;
 
 use super::cluster::Operator;
 use super::error::KubernetesError;
 use super::whole;
-use super::workload::owners;
 use crate::service::Target;
-use crate::service::live::{FLOOR_NOTE, Hpa, LAST_APPLIED, MANAGER, ScaledObject, Scaler};
+use crate::service::floor::Raised;
+use crate::service::live::{FLOOR_NOTE, Hpa, ScaledObject, Scaler};
+use crate::service::object::Path;
 
 /// KEDA's objects on Deployments and StatefulSets.
 pub(super) const SCALED_OBJECTS: Operator = Operator {
@@ -149,39 +149,12 @@ fn bounds(hpa: &HorizontalPodAutoscaler) -> Hpa {
     }
 }
 
-/// What the loop notes to have raised a minimum from, where the minimum is what it put there, and it and the note are ours
-/// alone: what somebody else set is theirs, whatever its value.
+/// What the loop raised a minimum from, where that is still what it put there.
 fn base(metadata: &ObjectMeta, key: &str, min: Option<u32>) -> Option<u32> {
-    let annotations = metadata.annotations.as_ref()?;
-    let note: Value = serde_json::from_str(annotations.get(FLOOR_NOTE)?).ok()?;
-    let said = annotations.get(LAST_APPLIED).and_then(|said| serde_json::from_str(said).ok());
-    let said = said.and_then(|said: Value| said["spec"][key].as_u64());
-    let count = |key: &str| note[key].as_u64().and_then(|count| u32::try_from(count).ok());
-    let (base, set) = count("base").zip(count("set"))?;
-    let noted = format!("f:{FLOOR_NOTE}");
-    let places: [&[&str]; 2] =
-        [&["f:spec", &format!("f:{key}")], &["f:metadata", "f:annotations", &noted]];
-    let ours = |place: &&[&str]| owners(metadata, place).iter().all(|of| *of == (MANAGER, "Apply"));
-    let confirmed = said == Some(set.into()) && !applied_before(metadata, &note["at"]);
-    let ours = Some(set) == min && places.iter().all(ours) && !confirmed;
-    (ours && (1..set).contains(&base)).then_some(base)
-}
-
-/// Whether the manifest of the last `kubectl apply` is known to be older than a note, to the second.
-fn applied_before(metadata: &ObjectMeta, noted: &Value) -> bool {
-    let noted = noted.as_str().and_then(|at| at.parse::<Timestamp>().ok());
-    let key = format!("f:{LAST_APPLIED}");
-    let holds = |entry: &&ManagedFieldsEntry| {
-        entry
-            .fields_v1
-            .as_ref()
-            .is_some_and(|fields| !fields.0["f:metadata"]["f:annotations"][key.as_str()].is_null())
-    };
-    let mut entries = metadata.managed_fields.iter().flatten().filter(holds);
-    entries.any(|entry| {
-        let at = entry.time.as_ref().map(|at| at.0.as_second());
-        at.zip(noted).is_some_and(|(at, noted)| at < noted.as_second())
-    })
+    metadata.annotations.as_ref().filter(|notes| notes.contains_key(FLOOR_NOTE))?;
+    let noted = Raised::noted(&json!({ "metadata": metadata }), &Path::keys(&["spec", key]));
+    let raised = noted.ok()?.filter(|note| Some(note.set) == min && note.base < note.set)?;
+    Some(raised.base)
 }
 
 /// Whether its list of metrics is one utilisation of its pods' CPU, and holds nothing that we would not write.
@@ -243,14 +216,16 @@ mod tests {
             let metadata: ObjectMeta = serde_json::from_value(metadata).unwrap();
             base(&metadata, "minReplicas", Some(7))
         };
-        let (note, ours) = (r#"{"base":3,"set":7}"#, ["plimsoll", "Apply"]);
-        assert_eq!(of(note, ours), Some(3));
+        let note = |base: &str, set: u32| {
+            format!(r#"{{"base":{base},"set":{set},"at":"2026-11-23T01:00:00Z"}}"#)
+        };
+        let (seven, ours) = (note("3", 7), ["plimsoll", "Apply"]);
+        assert_eq!(of(&seven, ours), Some(3));
         // what a person set, to another value or the same
-        assert_eq!(of(r#"{"base":3,"set":6}"#, ours), None);
-        assert_eq!(of(note, ["kubectl-edit", "Update"]), None);
-        for odd in
-            ["", "7", r#"{"base":0,"set":7}"#, r#"{"base":9,"set":7}"#, r#"{"base":1e99,"set":7}"#]
-        {
+        assert_eq!(of(&note("3", 6), ours), None);
+        assert_eq!(of(&seven, ["kubectl-edit", "Update"]), None);
+        let odd = ["0", "7", "9", "1e99"].map(|base| note(base, 7));
+        for odd in odd.iter().map(String::as_str).chain(["", "7", r#"{"base":3,"set":7}"#]) {
             assert_eq!(of(odd, ours), None, "{odd}");
         }
     }

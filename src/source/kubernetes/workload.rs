@@ -15,10 +15,12 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use kube::core::{Selector, SelectorExt};
 use serde::Serialize;
+use serde_json::json;
 
 use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
 use super::{Quantities, quantity, scaler, whole};
+use crate::service::floor;
 use crate::service::live::{
     self, Amounts, Budget, Container, Kept, LAST_APPLIED, MANIFEST_MANAGER, PodClaim, SeenObject,
     Share, Vpa, Workload,
@@ -115,10 +117,20 @@ impl Listed {
         let workloads = self.deployments.iter().chain(&self.stateful_sets).flatten();
         let mut all: Vec<SeenObject> = workloads.map(|found| found.seen.clone()).collect();
         let hpas = self.hpas.iter().flatten();
-        all.extend(hpas.map(|hpa| seen("HorizontalPodAutoscaler", &hpa.metadata, &hpa.spec)));
+        all.extend(hpas.map(|hpa| {
+            seen(
+                "HorizontalPodAutoscaler",
+                &hpa.metadata,
+                &floor::lowered(&json!(hpa), "minReplicas"),
+            )
+        }));
         let keda = self.keda.iter().flatten();
         all.extend(keda.map(|scaled| {
-            seen(scaler::SCALED_OBJECTS.kind, &scaled.metadata, &scaled.data["spec"])
+            seen(
+                scaler::SCALED_OBJECTS.kind,
+                &scaled.metadata,
+                &floor::lowered(&json!(scaled), "minReplicaCount"),
+            )
         }));
         all
     }
@@ -231,7 +243,7 @@ fn kept(metadata: &ObjectMeta) -> Kept {
 }
 
 /// Who owns a field, by manager and operation.
-pub(super) fn owners<'a>(metadata: &'a ObjectMeta, path: &[&str]) -> Vec<(&'a str, &'a str)> {
+fn owners<'a>(metadata: &'a ObjectMeta, path: &[&str]) -> Vec<(&'a str, &'a str)> {
     let entries = metadata.managed_fields.iter().flatten();
     let owns = |entry: &&ManagedFieldsEntry| {
         let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);

@@ -3,6 +3,11 @@
 {{ .Release.Name | trunc 40 | trimSuffix "-" | trimSuffix "." }}
 {{- end }}
 
+{{/* What ends the names of what stands outside the release's namespace: two releases of one name do not meet there. */}}
+{{- define "plimsoll.abroad" -}}
+.{{ .Release.Namespace }}
+{{- end }}
+
 {{/* The name of the loop's Service: the same without dots and with a letter in front, since DNS has it as one label. */}}
 {{- define "plimsoll.service" -}}
 {{- $name := include "plimsoll.name" . | replace "." "-" }}

@@ -7,9 +7,11 @@ use serde_json::Value;
 use super::{Session, called, kind_and_name};
 use crate::apply::audit::{self, Changed, Happened, Line, Stands, Verb};
 use crate::apply::server::Place;
-use crate::apply::{Found, annotation, field, floor, owner};
-use crate::render::objects::{Kind, Path as Field};
+use crate::apply::{Found, annotation, field, floor};
+use crate::render::objects::Kind;
 use crate::service::Service;
+use crate::service::object::Path as Field;
+use crate::service::owner;
 use crate::units::Period;
 
 /// How long after its last change a run that ended before it was through is gone on with.

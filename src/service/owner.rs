@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::apply::MANAGER;
-use crate::render::objects::{Part, Path};
-use crate::service::live::LAST_APPLIED;
+use crate::service::live::{LAST_APPLIED, MANAGER};
+use crate::service::object::{Part, Path};
 
 /// The managers other than ourselves that own the field at `path`, or all of what it lies in, each once.
 #[must_use]
