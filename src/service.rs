@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::live::Least;
+use self::live::{Least, Ranges};
 use crate::tiers::TierTable;
 use crate::units::{Bytes, Millicores, Period, Ratio};
 
@@ -112,6 +112,10 @@ pub struct Current {
     pub max_replicas: Option<u32>,
     /// The HPA's CPU target, in percent of the request.
     pub target_utilization: Option<u32>,
+    /// The HPA's memory target, in percent of the request.
+    pub memory_utilization: Option<u32>,
+    /// CPU that the other containers of a pod request: the HPA's target is a share of all of it.
+    pub cpu_beside: Millicores,
     /// CPU request per container.
     pub cpu_request: Option<Millicores>,
     /// CPU limit per container: held to, and not advised.
@@ -130,6 +134,8 @@ pub struct Current {
     pub alone: bool,
     /// The fewest pods that the cluster lets the count be lowered to.
     pub least: Option<Least>,
+    /// What the limit ranges of its namespace say of its container.
+    pub ranges: Ranges,
 }
 
 /// What a cluster leaves in doubt.
@@ -167,6 +173,8 @@ impl Current {
             min_replicas: self.min_replicas.or(other.min_replicas),
             max_replicas: self.max_replicas.or(other.max_replicas),
             target_utilization: self.target_utilization.or(other.target_utilization),
+            memory_utilization: self.memory_utilization.or(other.memory_utilization),
+            cpu_beside: self.cpu_beside.max(other.cpu_beside),
             cpu_request: self.cpu_request.or(other.cpu_request),
             cpu_limit: self.cpu_limit.or(other.cpu_limit),
             memory_request: self.memory_request.or(other.memory_request),
@@ -176,6 +184,7 @@ impl Current {
             guaranteed: self.guaranteed || other.guaranteed,
             alone: self.alone || other.alone,
             least: self.least.or(other.least),
+            ranges: if self.ranges == Ranges::default() { other.ranges } else { self.ranges },
         }
     }
 

@@ -103,7 +103,7 @@ impl FromStr for Latency {
 pub struct Bytes(pub u64);
 
 /// An amount of CPU, in thousandths of a core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millicores(pub u64);
 
 /// A length of time, in whole seconds, at least one.

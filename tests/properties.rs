@@ -13,6 +13,7 @@ use plimsoll::advise::plan::{
 };
 use plimsoll::history::{Evidence, Observed, Samples, SeriesKey, Signal, Window};
 use plimsoll::render::json::json;
+use plimsoll::service::live::{Keeper, Least};
 use plimsoll::service::{
     Calendar, Component, Current, LoadSource, Objectives, Policy, Service, Target,
 };
@@ -134,7 +135,10 @@ fn world() -> impl Strategy<Value = World> {
     let health = (prop_oneof![Just(0.001), Just(0.03)], prop_oneof![Just(0.3), Just(3.0)]);
     let uses = (0.05..2.0f64, 30.0..900.0f64, 30.0..3000.0f64, 0.0..2.0f64);
     let counts = (1..30u32, 0..30u32, any::<bool>(), 1..40u64, 1..40u64, 1..=4u64);
-    (table(), shape, health, uses, counts).prop_map(|(tiers, shape, health, uses, counts)| {
+    // what zones keep, and whether a minimum has a past
+    let kept = (0..9u32, prop::bool::weighted(0.8));
+    let all = (table(), shape, health, uses, counts, kept);
+    all.prop_map(|(tiers, shape, health, uses, counts, (kept, told))| {
         let load = load(shape);
         let hours = load.len();
         let flat = |value: f64| series(vec![value; hours]);
@@ -146,7 +150,7 @@ fn world() -> impl Strategy<Value = World> {
         let bytes = |figure: u64| Some(Bytes(figure << 24));
         let (limit, request) = (bytes(memory * 4), bytes(memory * quarters));
         let stated = |bytes: Option<Bytes>| flat(bytes.unwrap().0 as f64);
-        let hpa_min = if hpa { flat(f64::from(count)) } else { Evidence::NoSeries };
+        let hpa_min = if hpa && told { flat(f64::from(count)) } else { Evidence::NoSeries };
         let observed = Observed::from([
             (SeriesKey::service(Signal::ErrorRate), flat(health.0)),
             (SeriesKey::service(Signal::P99), flat(health.1)),
@@ -181,6 +185,7 @@ fn world() -> impl Strategy<Value = World> {
             cpu_request: Some(Millicores(cpu * 50)),
             memory_limit: limit,
             memory_request: request,
+            least: (kept > 1).then_some(Least { pods: kept.min(count), kept_by: Keeper::Zone }),
             ..Current::default()
         };
         let worker = Current { replicas: Some(more + 1), ..Current::default() };

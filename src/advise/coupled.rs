@@ -7,7 +7,8 @@ use crate::advise::plan::{
 };
 use crate::advise::{Known, requests, series, skipped};
 use crate::history::{self, SeriesKey, Signal};
-use crate::service::Current;
+use crate::service::live::Ranges;
+use crate::service::{Current, Doubt};
 use crate::units::{Bytes, Millicores};
 
 /// Holds a memory request at or under its limit, as the API server demands. A limit is lowered to the request at most,
@@ -72,13 +73,87 @@ fn within_unknown(request: &mut Recommendation, limit: Option<Amount>) {
     }
 }
 
-/// Holds a CPU request at or under its limit, where one is known.
-pub fn cpu_within_limit(request: &mut Recommendation, limit: Option<Millicores>) {
-    let Some(limit) = limit.map(Amount::Cpu) else { return };
+/// Holds a request at or under a limit that is not advised, where one is known: what the container states, or what a limit range
+/// gives it.
+pub fn within_limit(request: &mut Recommendation, stated: Option<Amount>, given: Option<Amount>) {
+    let Some(limit) = stated.or(given) else { return };
     let above = |amount: Option<Amount>| amount.is_some_and(|one| one.figure() > limit.figure());
     if above(request.target) && !above(request.current) {
-        let message = format!("not above its limit of {limit}");
+        let whose = if stated.is_some() {
+            "its limit of"
+        } else {
+            "the limit that a limit range gives it,"
+        };
+        let message = format!("not above {whose} {limit}");
         set(request, limit, Reason { code: Code::Coupled, message });
+    }
+}
+
+/// Ends what is lowered at the least that a limit range allows: the server makes no smaller pod.
+pub fn within_ranges(all: &mut [Recommendation], Ranges { least, .. }: Ranges) {
+    for one in all.iter_mut().filter(|one| one.action == Action::Lower) {
+        let least = match one.setting {
+            Setting::CpuRequest => least.cpu.map(Amount::Cpu),
+            Setting::MemoryRequest | Setting::MemoryLimit | Setting::Memory => {
+                least.memory.map(Amount::Bytes)
+            }
+            _ => None,
+        };
+        let Some((today, target)) = one.current.zip(one.target) else { continue };
+        if let Some(least) = least.filter(|least| least.figure() > target.figure()) {
+            let message = format!("less would do, but a limit range wants {least} at least");
+            let held = if least.figure() < today.figure() { least } else { today };
+            set(one, held, Reason { code: Code::Room, message });
+        }
+    }
+}
+
+/// Holds memory that an HPA counts pods by: of a smaller request the same use is a larger share, and more pods do not make it less.
+pub fn counted_by_memory(one: &mut Recommendation, current: Current) {
+    let moves =
+        one.setting == Setting::MemoryRequest || current.memory_request == current.memory_limit;
+    let Some(percent) = current.memory_utilization.filter(|_| moves) else { return };
+    if let Some(today) = one.current.filter(|_| one.action == Action::Lower) {
+        let message = format!(
+            "less would do, but its HPA aims at {percent} % of the request, and would ask for more pods"
+        );
+        set(one, today, Reason { code: Code::Coupled, message });
+    }
+}
+
+/// Leaves a request that would grow where nobody knows who scales: an HPA that goes by it asks for fewer pods then.
+pub fn request_in_doubt(all: &mut [Recommendation], current: Current) {
+    let in_doubt = current.doubt == Some(Doubt::Count);
+    let requests = [Setting::CpuRequest, Setting::MemoryRequest];
+    let mine = |one: &&mut Recommendation| {
+        in_doubt && one.action == Action::Raise && requests.contains(&one.setting)
+    };
+    for one in all.iter_mut().filter(mine) {
+        let asked = one.target.map(|target| target.to_string()).unwrap_or_default();
+        let message = format!(
+            "{asked} by use; whether an HPA counts pods by it is not known: it would ask for fewer then"
+        );
+        let reason = Reason { code: Code::Coupled, message };
+        let bare = skipped(&one.component, one.object.clone(), one.setting, reason);
+        *one =
+            Recommendation { current: one.current, uncapped_target: one.uncapped_target, ..bare };
+    }
+}
+
+/// Holds the maximum of an HPA at or over its minimum, whatever held that one: the API server refuses bounds that cross, and of
+/// the two ways out this one takes nothing away.
+pub fn bounds_in_order(all: &mut [Recommendation]) {
+    let after = |one: &Recommendation| one.target.or(one.current);
+    let least = all.iter().find(|one| one.setting == Setting::MinReplicas).map(after);
+    let most = all.iter_mut().find(|one| one.setting == Setting::MaxReplicas);
+    let Some((least, most)) = least.zip(most) else { return };
+    let Some((today, target)) = most.current.zip(after(most)) else { return };
+    let (held, message) = match least {
+        Some(least) => (least, format!("not below its minimum of {least}")),
+        None => (today, "its minimum is not known".to_owned()),
+    };
+    if held.figure() > target.figure() {
+        set(most, held, Reason { code: Code::Coupled, message });
     }
 }
 
@@ -213,12 +288,13 @@ fn utilization(
     let remedy = current.target_utilization.map_or_else(
         || "multiply the HPA's target by the old request over the new one to add pods where it does today".to_owned(),
         |percent| {
-            let aim = u64::from(percent) * today.0;
+            let [today, target] = [today, target].map(|one| one.0 + current.cpu_beside.0);
+            let aim = u64::from(percent) * today;
             format!(
                 "{percent} % of it was {} of CPU a pod and becomes {}; a target of {} % would add pods where it does today",
                 Millicores(aim / 100),
-                Millicores(u64::from(percent) * target.0 / 100),
-                (aim / target.0.max(1)).max(1)
+                Millicores(u64::from(percent) * target / 100),
+                (aim / target.max(1)).max(1)
             )
         },
     );
@@ -228,6 +304,7 @@ fn utilization(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::live::Amounts;
 
     fn memory(setting: Setting, mebi: (u64, u64), action: Action) -> Recommendation {
         let amount = |mebi: u64| Some(Amount::Bytes(Bytes(mebi << 20)));
@@ -255,6 +332,79 @@ mod tests {
         let mut limit = memory(Setting::MemoryLimit, limit.0, limit.1);
         request_within_limit(&mut request, &mut limit, false);
         [request, limit].map(|one| (one.target.map(|target| target.figure() >> 20), one.action))
+    }
+
+    #[test]
+    fn a_maximum_ends_at_its_minimum_and_stays_where_nobody_knows_that_one() {
+        let bounds = |min: [Option<u32>; 2], max: [Option<u32>; 2]| {
+            let reason = || Reason { code: Code::TierRow, message: String::new() };
+            let of = |setting, [current, target]: [Option<u32>; 2]| {
+                let bare = skipped("api", "Deployment/api".to_owned(), setting, reason());
+                let [current, target] = [current, target].map(|count| count.map(Amount::Count));
+                Recommendation { current, target, ..bare }
+            };
+            let mut all = [of(Setting::MinReplicas, min), of(Setting::MaxReplicas, max)];
+            bounds_in_order(&mut all);
+            all[1].target.map(Amount::figure)
+        };
+        // a minimum is raised past a maximum that is kept
+        assert_eq!(bounds([Some(3), Some(8)], [Some(5), Some(5)]), Some(8));
+        // a maximum is lowered past a minimum that is kept, or not judged
+        assert_eq!(bounds([Some(3), Some(3)], [Some(5), Some(2)]), Some(3));
+        assert_eq!(bounds([Some(3), None], [Some(5), Some(2)]), Some(3));
+        assert_eq!(bounds([None, None], [Some(5), Some(2)]), Some(5));
+        assert_eq!(bounds([None, None], [Some(5), Some(7)]), Some(7));
+        assert_eq!(bounds([Some(3), Some(2)], [Some(5), Some(2)]), Some(2));
+        assert_eq!(bounds([Some(3), Some(3)], [None, None]), None);
+    }
+
+    #[test]
+    fn what_is_lowered_ends_at_the_least_that_a_limit_range_allows() {
+        let least = Amounts { cpu: None, memory: Some(Bytes(300 << 20)) };
+        let ended = |mebi, action| {
+            let mut all = [memory(Setting::MemoryRequest, mebi, action)];
+            within_ranges(&mut all, Ranges { least, ..Ranges::default() });
+            (all[0].target.map(|target| target.figure() >> 20), all[0].action)
+        };
+        assert_eq!(ended((512, 288), Action::Lower), (Some(300), Action::Lower));
+        assert_eq!(ended((512, 320), Action::Lower), (Some(320), Action::Lower));
+        // what is there already is somebody's mistake, and no reason to raise it
+        assert_eq!(ended((256, 128), Action::Lower), (Some(256), Action::Keep));
+        assert_eq!(ended((128, 256), Action::Raise), (Some(256), Action::Raise));
+    }
+
+    #[test]
+    fn memory_that_an_hpa_counts_pods_by_is_not_lowered() {
+        let held = |setting, limit: u64, percent| {
+            let mut one = memory(setting, (1024, 512), Action::Lower);
+            let current = Current {
+                memory_utilization: percent,
+                memory_request: Some(Bytes(1024 << 20)),
+                memory_limit: Some(Bytes(limit << 20)),
+                ..Current::default()
+            };
+            counted_by_memory(&mut one, current);
+            one.action
+        };
+        assert_eq!(held(Setting::MemoryRequest, 2048, Some(30)), Action::Keep);
+        assert_eq!(held(Setting::MemoryRequest, 2048, None), Action::Lower);
+        // a limit matters where the request moves with it
+        assert_eq!(held(Setting::MemoryLimit, 2048, Some(30)), Action::Lower);
+        assert_eq!(held(Setting::MemoryLimit, 1024, Some(30)), Action::Keep);
+    }
+
+    #[test]
+    fn a_request_grows_only_where_it_is_known_who_scales() {
+        let left = |doubt, action| {
+            let current = Current { doubt, ..Current::default() };
+            let mut all = [memory(Setting::MemoryRequest, (512, 1024), action)];
+            request_in_doubt(&mut all, current);
+            (all[0].action, all[0].target.is_none(), all[0].uncapped_target.is_some())
+        };
+        let count = Some(Doubt::Count);
+        assert_eq!(left(count, Action::Raise), (Action::Skipped, true, true));
+        assert_eq!(left(None, Action::Raise), (Action::Raise, false, true));
+        assert_eq!(left(count, Action::Keep), (Action::Keep, false, true));
     }
 
     #[test]
@@ -319,7 +469,7 @@ mod tests {
                 [today, asked].map(|cores| Some(Amount::Cpu(Millicores(cores))));
             let bare = skipped("api", object, Setting::CpuRequest, reason);
             let mut one = Recommendation { current, target, action: Action::Raise, ..bare };
-            cpu_within_limit(&mut one, limit.map(Millicores));
+            within_limit(&mut one, limit.map(|limit| Amount::Cpu(Millicores(limit))), None);
             (one.action, one.target.map(Amount::figure), one.reasons[0].code)
         };
         let of = |cores: u64| Some(Amount::Cpu(Millicores(cores)).figure());

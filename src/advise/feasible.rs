@@ -4,6 +4,7 @@
 //! that binds is a finding that says how much fits. What nobody told is no limit here; that it was not told is said
 //! where the cluster is read.
 
+mod nodes;
 mod quota;
 
 use serde_json::{Value, json};
@@ -12,10 +13,9 @@ use crate::advise::findings;
 use crate::advise::plan::{
     Action, Amount, Code, Finding, Reason, Recommendation, ServicePlan, Setting, Severity,
 };
-use crate::service::live::{Amounts, Live, Namespace, Node, Scaler, Workload};
+use crate::service::live::{Amounts, Gap, Live, Namespace, Workload};
 use crate::service::needs::Needs;
-use crate::service::placing::may_come_to;
-use crate::service::pod::{asks, outside};
+use crate::service::pod::{asks, contradiction, outside};
 use crate::service::{Component, Service};
 use crate::units::counted;
 
@@ -23,9 +23,18 @@ use crate::units::counted;
 /// together is found once, with the first service that has a part in it.
 pub fn add(plans: &mut [(&mut ServicePlan, &Service)], live: &Live) {
     let mut all: Vec<(&str, Advised<'_>)> = Vec::new();
-    for (plan, service) in plans.iter_mut() {
+    for (i, (plan, service)) in plans.iter_mut().enumerate() {
+        let of_all = |gap: &&Gap| gap.namespace.is_none() && i == 0;
+        let hidden = live.gaps.iter().filter(|gap| {
+            !gap.of_settings && (of_all(gap) || gap.namespace.as_ref() == Some(&service.namespace))
+        });
+        findings::add(plan, hidden.map(not_told).collect());
         let advised = alone(plan, service, live);
         all.extend(advised.into_iter().map(|one| (service.namespace.as_str(), one)));
+    }
+    if let (Some(nodes), Some((plan, _))) = (&live.nodes, plans.first_mut()) {
+        let all: Vec<&Advised<'_>> = all.iter().map(|(_, advised)| advised).collect();
+        findings::add(plan, nodes::too_few_for_all(&all, nodes).into_iter().collect());
     }
     for (name, namespace) in &live.namespaces {
         let here = all.iter().filter(|(of, _)| of == name);
@@ -41,6 +50,12 @@ pub fn add(plans: &mut [(&mut ServicePlan, &Service)], live: &Live) {
     }
 }
 
+/// What the cluster did not tell: a review is read where nobody sees what was said when it was made.
+fn not_told(gap: &Gap) -> Finding {
+    let (message, remedy) = (gap.message.clone(), gap.hint.clone());
+    Finding { severity: Severity::Warning, code: Code::SourceFailed, message, remedy }
+}
+
 /// Adds what there is to say of each component alone, and gives what each would be.
 fn alone<'a>(plan: &mut ServicePlan, service: &'a Service, live: &Live) -> Vec<Advised<'a>> {
     let mut found = Vec::new();
@@ -54,6 +69,11 @@ fn alone<'a>(plan: &mut ServicePlan, service: &'a Service, live: &Live) -> Vec<A
         };
         let quotas = namespace.iter().flat_map(|namespace| namespace.quotas.iter().flatten());
         found.extend(quotas.filter_map(|quota| quota::not_counted(&advised, quota, ranges)));
+        if let Some(why) = contradiction(&advised.pod, ranges) {
+            let message = format!("{}: {why}: the server makes no such pod", advised.name);
+            let remedy = "state the larger limit in the same change: of the container, of its pod, or of the limit range that gives one";
+            found.push(warning(message, remedy));
+        }
         if let Some((range, _)) = outside(&advised.pod, ranges) {
             let message = format!(
                 "{}: its advised size is outside of limit range `{}` ({})",
@@ -64,7 +84,7 @@ fn alone<'a>(plan: &mut ServicePlan, service: &'a Service, live: &Live) -> Vec<A
             found.push(warning(message, "change the limit range in the same change"));
         }
         if let Some(nodes) = &live.nodes {
-            found.extend(over_nodes(&advised, nodes));
+            found.extend(nodes::too_few(&advised, nodes));
         }
         found.extend(over_budget(&advised, workload));
         found.extend(sized_by_a_vpa(plan, &advised, workload));
@@ -110,6 +130,8 @@ struct Advised<'a> {
     most: u64,
     /// One pod as it would be.
     pod: Value,
+    /// Whether no two of them may be on one node.
+    apart: bool,
     /// What one pod requests then.
     requests: Amounts,
     /// What one pod and its claims ask of quotas then.
@@ -128,7 +150,7 @@ impl<'a> Advised<'a> {
     ) -> Option<Self> {
         let ranges = namespace.and_then(|one| one.limits.as_deref()).unwrap_or_default();
         let running = u64::from(workload.replicas?);
-        let container = workload.container.as_ref()?;
+        let container = workload.container.as_ref().map(|one| one.name.as_str());
         let target = |setting: Setting| {
             let one = of_component(plan, &component.name).find(|one| one.setting == setting)?;
             one.target.or(one.current)
@@ -139,7 +161,7 @@ impl<'a> Advised<'a> {
         // a pod that was not told stays so
         let all = pod.get_mut("containers").and_then(Value::as_array_mut);
         let mut all = all.into_iter().flatten();
-        if let Some(sized) = all.find(|one| one["name"] == container.name.as_str()) {
+        if let Some(sized) = all.find(|one| container.is_some_and(|name| one["name"] == name)) {
             let limit = target(Setting::MemoryLimit).or(target(Setting::Memory));
             for (group, key, amount) in [
                 ("requests", "cpu", target(Setting::CpuRequest)),
@@ -164,6 +186,7 @@ impl<'a> Advised<'a> {
             requests: asks(&pod, ranges).0,
             then: Needs::of_pod(&pod, ranges).and(&claims),
             held: now.and(&claims.times(running.saturating_add(left))),
+            apart: workload.apart,
             pod,
         })
     }
@@ -178,39 +201,6 @@ fn of_component<'a>(
 
 fn warning(message: String, remedy: &str) -> Finding {
     Finding { severity: Severity::Warning, code: Code::Room, message, remedy: remedy.to_owned() }
-}
-
-/// Nodes that could not hold the most pods even if nothing else ran on them.
-fn over_nodes(advised: &Advised<'_>, nodes: &[Node]) -> Option<Finding> {
-    let schedulable: Vec<&Node> = nodes.iter().filter(|node| node.schedulable).collect();
-    let times = |all: Option<u64>, each: Option<u64>| match (all, each) {
-        (Some(all), Some(each)) if each > 0 => all / each,
-        _ => u64::MAX,
-    };
-    let holds = |node: &&Node| {
-        let (all, each) = (node.allocatable, advised.requests);
-        times(all.cpu.map(|cpu| cpu.0), each.cpu.map(|cpu| cpu.0))
-            .min(times(all.memory.map(|of| of.0), each.memory.map(|of| of.0)))
-            .min(node.pods.map_or(u64::MAX, u64::from))
-    };
-    // with no node to look at, nodes are made on demand
-    if schedulable.is_empty() {
-        return None;
-    }
-    let takes = |node: &&&Node| may_come_to(&advised.pod, node);
-    let schedulable: Vec<&Node> = schedulable.iter().filter(takes).copied().collect();
-    let fits = schedulable.iter().map(holds).fold(0, u64::saturating_add);
-    (fits < advised.most).then(|| {
-        warning(
-            format!(
-                "{}: {} pods of this size are advised at most, and the {} of today that take them hold {fits}, if nothing else runs there",
-                advised.name,
-                advised.most,
-                counted(schedulable.len(), "node")
-            ),
-            "add nodes, or let a cluster autoscaler do it",
-        )
-    })
 }
 
 /// A VPA that sets what is advised here too.
@@ -241,8 +231,7 @@ fn counted_by_memory(
     advised: &Advised<'_>,
     workload: &Workload,
 ) -> Option<Finding> {
-    let Some(Scaler::Hpa(hpa)) = &workload.scaler else { return None };
-    let percent = hpa.memory_utilization?;
+    let percent = workload.scaler.as_ref()?.targets().memory?;
     let request =
         of_component(plan, advised.name).find(|one| one.setting == Setting::MemoryRequest)?;
     let (today, target) = request.current.zip(request.target)?;
@@ -296,7 +285,8 @@ mod tests {
     use super::*;
     use crate::render::example;
     use crate::service::live::{
-        Budget, Claim, Container, Counted, Hpa, LimitRange, Quota, Scope, Share, Taken, Vpa,
+        Budget, Claim, Container, Counted, Hpa, LimitRange, Node, Quota, Scaler, Scope, Share,
+        Taken, Targets, Vpa,
     };
     use crate::units::{Bytes, Millicores};
 
@@ -337,8 +327,8 @@ mod tests {
     fn hpa(base: Option<u32>, memory_utilization: Option<u32>) -> Scaler {
         let (min, max) = (Some(7), Some(9));
         let (name, only_cpu) = ("api".to_owned(), false);
-        let target_utilization = None;
-        Scaler::Hpa(Hpa { name, min, base, max, target_utilization, memory_utilization, only_cpu })
+        let targets = Targets { memory: memory_utilization, ..Targets::default() };
+        Scaler::Hpa(Hpa { name, min, base, max, targets, only_cpu })
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::advise::{BOUND_LEVELS, Known, evidence, reporting, series};
 use crate::forecast::Forecast;
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
 use crate::service::{Component, Current, Event, Policy};
-use crate::units::{Period, Ratio, counted};
+use crate::units::{Bytes, Period, Ratio, counted};
 
 /// Whether anything may be lowered, and what must still be served then.
 #[derive(Debug, Clone, PartialEq)]
@@ -311,7 +311,45 @@ pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Re
         Setting::TargetUtilization => &[Signal::HpaTarget],
         Setting::Storage => &[],
     };
-    signals.iter().try_for_each(|signal| stood_still(known, &SeriesKey::of(name, *signal)))
+    signals.iter().try_for_each(|signal| {
+        let key = SeriesKey::of(name, *signal);
+        stood_still(known, &key)?;
+        as_seen(known, &key, in_force(current, *signal))
+    })
+}
+
+/// What is in force of a setting, in the unit of the signal that tells of it.
+#[expect(clippy::cast_precision_loss, reason = "counts, bytes and millicores lie far below 2^53")]
+fn in_force(current: Current, signal: Signal) -> Option<f64> {
+    let bytes = |of: Option<Bytes>| of.map(|of| of.0 as f64);
+    match signal {
+        Signal::HpaMin => current.min_replicas.map(f64::from),
+        Signal::HpaMax => current.max_replicas.map(f64::from),
+        Signal::SpecReplicas => current.replicas.map(f64::from),
+        Signal::HpaTarget => current.target_utilization.map(f64::from),
+        Signal::CpuRequest => current.cpu_request.map(|cpu| cpu.0 as f64 / 1000.0),
+        Signal::MemoryRequest => bytes(current.memory_request),
+        Signal::MemoryLimit => bytes(current.memory_limit),
+        _ => None,
+    }
+}
+
+/// Whether what is in force is what its own metric says: else somebody changed it since the newest sample, and no mark tells of
+/// it yet. A minimum may be lower than its metric, which has a floor of the loop.
+fn as_seen(known: &Known<'_>, key: &SeriesKey, now: Option<f64>) -> Result<(), Reason> {
+    /// Quantities are rounded up, to a thousandth of a core or a byte.
+    const ROUNDING: f64 = 0.02;
+    let newest = series(known, key)?.newest_value();
+    let Some((now, newest)) = now.zip(newest) else { return Ok(()) };
+    let raised = now > newest * (1.0 + ROUNDING);
+    let lowered = now < newest * (1.0 - ROUNDING) && key.signal != Signal::HpaMin;
+    if !(raised || lowered) {
+        return Ok(());
+    }
+    let message = format!(
+        "what is in force is not what the newest sample of `{key}` says: it was changed since, and lowering waits (`policy.dwell`)"
+    );
+    Err(Reason { code: Code::Changed, message })
 }
 
 fn stood_still(known: &Known<'_>, key: &SeriesKey) -> Result<(), Reason> {

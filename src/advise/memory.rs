@@ -62,6 +62,7 @@ pub fn of_component(
     let mut limit = of_table(known, component, current, outlook);
     let mut request = requests::memory_request(known, component, current, outlook);
     let asked = known.history.contains_key(&SeriesKey::of(&component.name, Signal::MemoryRequest));
+    coupled::counted_by_memory(&mut limit, current);
     if !current.is_unlimited() && (asked || request.current.is_some()) {
         coupled::request_within_limit(&mut request, &mut limit, current.guaranteed);
     }

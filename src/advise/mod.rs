@@ -129,10 +129,11 @@ fn of_component(
     outlook: Result<&Outlook<'_>, &Reason>,
 ) -> Vec<Recommendation> {
     let current = known.current.get(&component.name).copied().unwrap_or_default();
-    let all = if component.memory {
+    let mut all = if component.memory {
         memory::of_component(known, component, current, outlook)
     } else {
         let mut all = replicas::of_table(known, component, current, outlook);
+        coupled::bounds_in_order(&mut all);
         all.extend(requests::of_usage(known, component, current, outlook));
         if replicas::fewer_may_do(known, component, current, outlook) {
             coupled::counts_before_sizes(&mut all);
@@ -140,6 +141,8 @@ fn of_component(
         coupled::request_within_bounds(known, current, requests::growth(known, outlook), &mut all);
         all
     };
+    coupled::request_in_doubt(&mut all, current);
+    coupled::within_ranges(&mut all, current.ranges);
     all.into_iter().map(|one| current::as_told(component, current, one)).collect()
 }
 

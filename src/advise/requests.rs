@@ -53,7 +53,9 @@ pub fn of_usage(
         // throttling is looked for before anything is lowered
         let setting = (Setting::CpuRequest, [Signal::CpuMax].as_slice());
         let mut request = case.one(setting, in_force, need);
-        coupled::cpu_within_limit(&mut request, current.cpu_limit);
+        let limits = [current.cpu_limit, current.ranges.limits.cpu];
+        let [stated, given] = limits.map(|limit| limit.map(Amount::Cpu));
+        coupled::within_limit(&mut request, stated, given);
         all.push(request);
     }
     let spoken_of = [Signal::Memory, Signal::MemoryLimit, Signal::MemoryRequest].map(watched);
@@ -65,6 +67,7 @@ pub fn of_usage(
             let evidence = [Signal::Memory, Signal::OomKills];
             let setting = (Setting::MemoryLimit, evidence.as_slice());
             let mut limit = case.one(setting, in_force, need);
+            coupled::counted_by_memory(&mut limit, current);
             if !current.is_unlimited() {
                 coupled::request_within_limit(&mut request, &mut limit, current.guaranteed);
             }
@@ -90,7 +93,12 @@ pub fn memory_request(
     let in_force = current.memory_request.map(Amount::Bytes);
     let evidence = [Signal::Memory, Signal::OomKills];
     let case = Case { known, component, outlook };
-    case.one((Setting::MemoryRequest, &evidence), in_force, need)
+    let mut request = case.one((Setting::MemoryRequest, &evidence), in_force, need);
+    coupled::counted_by_memory(&mut request, current);
+    if current.is_unlimited() {
+        coupled::within_limit(&mut request, None, current.ranges.limits.memory.map(Amount::Bytes));
+    }
+    request
 }
 
 /// Whether a container has a limit of its memory: none is only known where its object is.

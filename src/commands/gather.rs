@@ -206,7 +206,7 @@ impl Run {
                 &settings.policy,
                 &window,
                 &observed,
-                &live.current(&service.name),
+                &live.current(service),
             );
             findings::add(&mut assessment.plan, doubts);
             assessments.push(assessment);

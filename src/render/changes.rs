@@ -77,7 +77,6 @@ fn of_component<'a>(advised: &'a ServicePlan, component: &Component) -> Vec<Chan
         .filter(|one| !(has_hpa && one.setting == Setting::Replicas))
         .filter_map(|one| change(one, one.target?))
         .collect();
-    keep_ordered(&of, &mut changes);
     changes.sort_by_key(|change| change.setting);
     changes
 }
@@ -101,24 +100,6 @@ fn change(one: &Recommendation, target: Amount) -> Option<Change<'_>> {
         target,
         reasons: &one.reasons,
     })
-}
-
-/// Lifts `maxReplicas` to `minReplicas` where the two would cross: an HPA of that shape is refused by the
-/// API server, and of the two ways out this one takes nothing away.
-fn keep_ordered<'a>(of: &[&'a Recommendation], changes: &mut Vec<Change<'a>>) {
-    let find = |setting| of.iter().find(|one| one.setting == setting).copied();
-    let after = |changes: &[Change<'_>], one: &Recommendation| {
-        let mine = changes.iter().find(|change| change.setting == one.setting);
-        mine.map(|change| change.target).or(one.current)
-    };
-    let (Some(min), Some(max)) = (find(Setting::MinReplicas), find(Setting::MaxReplicas)) else {
-        return;
-    };
-    let (Some(lowest), Some(highest)) = (after(changes, min), after(changes, max)) else { return };
-    if lowest.figure() > highest.figure() {
-        changes.retain(|change| change.setting != Setting::MaxReplicas);
-        changes.extend(change(max, lowest));
-    }
 }
 
 #[cfg(test)]
@@ -153,23 +134,6 @@ mod tests {
             |setting, now, then| example::setting(API, setting, count(now), count(then), because());
         let both = vec![one(Setting::Replicas, 3, 8), one(Setting::MaxReplicas, 10, 10)];
         assert_eq!(targets(both), []);
-    }
-
-    #[test]
-    fn the_lower_bound_never_passes_the_upper() {
-        let one =
-            |setting, now, then| example::setting(API, setting, count(now), count(then), because());
-        // min is raised to 8 while max is kept at 5: max follows
-        let raised =
-            targets(vec![one(Setting::MinReplicas, 3, 8), one(Setting::MaxReplicas, 5, 5)]);
-        assert_eq!(
-            raised,
-            [(Setting::MaxReplicas, "8".to_owned()), (Setting::MinReplicas, "8".to_owned())]
-        );
-        // max is lowered to 2 while min stays at 3: max stops at 3
-        let lowered =
-            targets(vec![one(Setting::MinReplicas, 3, 3), one(Setting::MaxReplicas, 5, 2)]);
-        assert_eq!(lowered, [(Setting::MaxReplicas, "3".to_owned())]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::advise::plan::{
     Action, Amount, Code, Crossing, Finding, LoadFigures, Plan, Reason, Recommendation, Runway,
     SCHEMA_VERSION, ServicePlan, Setting, Severity, Status, TierFigures,
 };
-use crate::service::live::{Hpa, Scaler, Workload};
+use crate::service::live::{Hpa, Scaler, Targets, Workload};
 use crate::service::{Component, Current, LoadSource, Objectives, Service, Target};
 use crate::tiers::TierTable;
 use crate::units::{Bytes, Period, Ratio};
@@ -210,8 +210,7 @@ pub fn scaled_by(name: &str, (min, max): (u32, u32), base: Option<u32>) -> Workl
         min: Some(min),
         base,
         max: Some(max),
-        target_utilization: None,
-        memory_utilization: None,
+        targets: Targets::default(),
         only_cpu: false,
     };
     Workload { scaler: Some(Scaler::Hpa(hpa)), ..Workload::default() }

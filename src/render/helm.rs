@@ -318,7 +318,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::{Amount, Code, ServicePlan};
     use crate::render::example::{self, API, REDIS, WORKER, mebibytes};
-    use crate::service::live::{ScaledObject, Workload};
+    use crate::service::live::{ScaledObject, Targets, Workload};
     use crate::units::{Bytes, Millicores};
 
     fn read(text: &str) -> Value {
@@ -427,7 +427,7 @@ worker:
             max: Some(5),
             idles: false,
             paused: false,
-            target_utilization: None,
+            targets: Targets::default(),
             triggers: Value::Null,
             composed: false,
         };

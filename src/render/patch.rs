@@ -362,7 +362,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, count};
-    use crate::service::live::{Amounts, Container, ScaledObject};
+    use crate::service::live::{Amounts, Container, ScaledObject, Targets};
 
     fn read(patch: &Patch) -> Value {
         serde_saphyr::from_str(&patch.content).unwrap()
@@ -490,7 +490,7 @@ spec:
             max: Some(5),
             idles: false,
             paused: false,
-            target_utilization: None,
+            targets: Targets::default(),
             triggers: Value::Null,
             composed: false,
         };

@@ -15,8 +15,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use self::least::{Keeper, Least};
-pub use self::room::{Claim, Counted, LimitRange, Namespace, Node, PodClaim, Quota, Scope, Taken};
-pub use self::scaler::{Hpa, ScaledObject, Scaler, Vpa};
+pub use self::room::{
+    Claim, Counted, LimitRange, Namespace, Node, PodClaim, Quota, Ranges, Scope, Taken,
+};
+pub use self::scaler::{Hpa, ScaledObject, Scaler, Targets, Vpa};
 use crate::service::{Current, Doubt, Resources, Service, pod};
 use crate::units::{Bytes, Millicores};
 
@@ -95,6 +97,8 @@ pub struct Gap {
     pub hint: String,
     /// Whether it hides what is in force, so that the run is not whole without it.
     pub of_settings: bool,
+    /// The namespace it is of; `None`: of all.
+    pub namespace: Option<String>,
 }
 
 impl Gap {
@@ -129,6 +133,8 @@ pub struct Workload {
     pub container: Option<Container>,
     /// The `spec` of its pods' template as it stands; null where nobody told.
     pub pod: Value,
+    /// Whether no two of its pods may be on one node.
+    pub apart: bool,
     /// Who sets the replica count.
     pub scaler: Option<Scaler>,
     /// Those that pull at the count, where they are several; then none of them is its scaler.
@@ -210,13 +216,15 @@ pub enum Share {
 impl Live {
     /// What is in force for the components of a service, as far as the cluster told.
     #[must_use]
-    pub fn current(&self, service: &str) -> BTreeMap<String, Current> {
-        let mine = self.workloads.iter().filter(|((of, _), _)| of == service);
+    pub fn current(&self, service: &Service) -> BTreeMap<String, Current> {
+        let mine = self.workloads.iter().filter(|((of, _), _)| *of == service.name);
+        let namespace = self.namespaces.get(&service.namespace);
+        let limits = namespace.and_then(|namespace| namespace.limits.as_deref());
         let current = |workload: &Workload| {
             let current = workload.current();
             let now = current.min_replicas.or(current.replicas);
             let least = now.and_then(|now| workload.least(now, self.zones(workload)));
-            Current { least, ..current }
+            Current { least, ranges: Ranges::of(limits.unwrap_or_default()), ..current }
         };
         mine.map(|((_, name), workload)| (name.clone(), current(workload))).collect()
     }
@@ -270,19 +278,28 @@ impl Workload {
             None => Current { doubt: Some(Doubt::Count), ..current },
             Some(Scaler::Nobody) => Current { replicas, alone: true, ..current },
             Some(
-                Scaler::Hpa(Hpa { min, max, target_utilization, .. })
-                | Scaler::Keda(ScaledObject { min, max, target_utilization, .. }),
+                Scaler::Hpa(Hpa { min, max, targets, .. })
+                | Scaler::Keda(ScaledObject { min, max, targets, .. }),
             ) => Current {
                 replicas,
                 // what the loop holds up for now is no setting of anybody
                 min_replicas: self.scaler.as_ref().and_then(Scaler::base).or(*min),
                 max_replicas: *max,
-                target_utilization: *target_utilization,
+                target_utilization: targets.cpu,
+                memory_utilization: targets.memory,
+                cpu_beside: if targets.of_pods { self.cpu_beside() } else { Millicores(0) },
                 // KEDA scales to nothing and back by itself
                 doubt: idle.filter(|_| !matches!(self.scaler, Some(Scaler::Keda(_)))),
                 ..current
             },
         }
+    }
+
+    /// What the containers beside the one that is sized request of CPU.
+    fn cpu_beside(&self) -> Millicores {
+        let all = pod::asks(&self.pod, &[]).0.cpu.map_or(0, |cpu| cpu.0);
+        let own = self.container.as_ref().and_then(|container| container.requests.cpu);
+        Millicores(all.saturating_sub(own.map_or(all, |cpu| cpu.0)))
     }
 
     /// The requests and limits in force, as far as it is clear whose.
@@ -333,8 +350,7 @@ mod tests {
             min,
             base: None,
             max,
-            target_utilization: None,
-            memory_utilization: None,
+            targets: Targets::default(),
             only_cpu: false,
         };
         assert_eq!(idle(Some(Scaler::Hpa(hpa))), Some(Doubt::Idle));
@@ -345,7 +361,7 @@ mod tests {
             max,
             idles: false,
             paused: false,
-            target_utilization: None,
+            targets: Targets::default(),
             triggers: Value::Null,
             composed: false,
         };
@@ -362,7 +378,7 @@ mod tests {
             max: Some(9),
             idles: false,
             paused: false,
-            target_utilization: None,
+            targets: Targets::default(),
             triggers: Value::Null,
             composed: false,
         };

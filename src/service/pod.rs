@@ -105,6 +105,30 @@ fn stays(container: &Value) -> bool {
     container["restartPolicy"] == "Always"
 }
 
+/// What no server makes a pod of: a container that requests more than its limit, be it one that a limit range gives it, or
+/// containers that come to more than the pod as a whole.
+#[must_use]
+pub fn contradiction(pod: &Value, ranges: &[LimitRange]) -> Option<String> {
+    let over = |one: Amounts, most: Amounts| {
+        let above = |one: Option<u64>, most: Option<u64>| one.zip(most).is_some_and(|(a, b)| a > b);
+        above(one.cpu.map(|cpu| cpu.0), most.cpu.map(|cpu| cpu.0))
+            || above(one.memory.map(|of| of.0), most.memory.map(|of| of.0))
+    };
+    let (requests, limits) = stated(pod);
+    if over(together(pod, ranges).0, or(requests, limits)) {
+        return Some("its containers would request more than its pod as a whole".to_owned());
+    }
+    containers(pod).chain(first(pod)).find_map(|container| {
+        let name = container["name"].as_str().unwrap_or_default();
+        let (requests, most) = given(container, ranges);
+        if over(requests, most) {
+            return Some(format!("container `{name}` would request more than its limit"));
+        }
+        over(amounts(container).1, limits)
+            .then(|| format!("container `{name}` would be limited to more than its pod as a whole"))
+    })
+}
+
 /// The limit range that would keep such a pod out, and which part of the pod it minds.
 #[must_use]
 pub fn outside<'a>(pod: &Value, ranges: &'a [LimitRange]) -> Option<(&'a LimitRange, String)> {
@@ -296,6 +320,31 @@ mod tests {
         let mut mesh = of("mesh", 60);
         mesh["restartPolicy"] = json!("Always");
         assert_eq!(with(mesh), memory(700));
+    }
+
+    #[test]
+    fn what_no_server_makes_a_pod_of_is_named() {
+        let asks_for = |cpu: &str, limit: Value| json!({"name": "api", "resources": {"requests": {"cpu": cpu}, "limits": limit}});
+        let said = |pod: &Value, ranges: &[LimitRange]| contradiction(pod, ranges);
+        let one = |cpu: &str, limit: Value| json!({"containers": [asks_for(cpu, limit)]});
+        let none = Amounts::default();
+        let gives = Amounts { cpu: Some(Millicores(800)), memory: None };
+        let given = [range("Container", none, gives)];
+        let over = Some("container `api` would request more than its limit".to_owned());
+        assert_eq!(said(&one("1200m", Value::Null), &[]), None);
+        assert_eq!(said(&one("1200m", json!({"cpu": "1"})), &[]), over);
+        // a limit that a limit range gives is one
+        assert_eq!(said(&one("1200m", Value::Null), &given), over);
+        assert_eq!(said(&one("1200m", json!({"cpu": "2"})), &given), None);
+        assert_eq!(said(&one("800m", Value::Null), &given), None);
+        let mut whole = one("1200m", Value::Null);
+        whole["resources"] = json!({"requests": {"cpu": "1"}, "limits": {"cpu": "2"}});
+        assert!(said(&whole, &[]).unwrap().contains("its pod as a whole"));
+        whole["resources"]["requests"]["cpu"] = json!("1200m");
+        assert_eq!(said(&whole, &[]), None);
+        let mut limited = one("1", json!({"cpu": "3"}));
+        limited["resources"] = whole["resources"].clone();
+        assert!(said(&limited, &[]).unwrap().contains("limited to more"));
     }
 
     #[test]

@@ -96,6 +96,7 @@ mod tests {
             least: running,
             most,
             pod: json!({}),
+            apart: false,
             requests: Amounts::default(),
             held: one.clone().times(running),
             then: one,

@@ -207,7 +207,7 @@ pub(super) fn coupled(s: &Situation<'_>) -> Checked {
     match workload.and_then(|workload| workload.scaler.as_ref()) {
         Some(Scaler::Nobody) => Ok(()),
         Some(Scaler::Hpa(hpa)) => {
-            let target = if memory { hpa.memory_utilization } else { hpa.target_utilization };
+            let target = if memory { hpa.targets.memory } else { hpa.targets.cpu };
             match target {
                 None => Ok(()),
                 Some(target) => no(

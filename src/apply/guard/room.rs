@@ -9,7 +9,7 @@ use crate::render::objects::Kind;
 use crate::service::live::{Amounts, Budget, Counted, LimitRange, Namespace, Quota, Share, Taken};
 use crate::service::needs::Needs;
 use crate::service::placing::may_come_to;
-use crate::service::pod::{amounts, asks, class, containers, is_counted, outside, unstated};
+use crate::service::pod::{asks, class, contradiction, is_counted, outside, unstated};
 
 /// The object with the new values in it.
 fn after(s: &Situation<'_>) -> Option<Value> {
@@ -38,20 +38,9 @@ pub(super) fn bounds(s: &Situation<'_>) -> Checked {
         );
     }
     let (before, after) = (template(before), template(&after));
-    for container in containers(after) {
-        let name = container["name"].as_str().unwrap_or_default();
-        let (requests, limits) = amounts(container);
-        let over = |request: Option<u64>, limit: Option<u64>| {
-            request.zip(limit).is_some_and(|(request, limit)| request > limit)
-        };
-        if over(requests.cpu.map(|cpu| cpu.0), limits.cpu.map(|cpu| cpu.0))
-            || over(requests.memory.map(|of| of.0), limits.memory.map(|of| of.0))
-        {
-            return no(
-                format!("container `{name}` would request more than its limit"),
-                "raise its limit first",
-            );
-        }
+    let namespace = s.live.namespaces.get(&s.change.namespace);
+    if let Some(why) = contradiction(after, ranges(namespace)) {
+        return no(why, "raise that limit first");
     }
     if class(before) != class(after) {
         return no(

@@ -27,6 +27,7 @@ pub(super) async fn told(
                 message: error.to_string(),
                 hint: error.hint_by(options),
                 of_settings: true,
+                namespace: None,
             }]
         }
     };
@@ -52,6 +53,7 @@ async fn gaps(services: &[Service], options: &ClusterOptions) -> Result<Vec<Gap>
             "correct `services[].namespace`, or ask the cluster that has it with `--context NAME`"
                 .to_owned(),
         of_settings: true,
+        namespace: None,
     };
     let mut gaps: Vec<Gap> = missing.iter().map(gone).collect();
     let there: Vec<Service> =

@@ -114,11 +114,11 @@ fn scaling(workload: &Workload) -> String {
             Some(count) => format!("{count} pods, no HPA"),
             None => "no HPA".to_owned(),
         },
-        Some(Scaler::Hpa(Hpa { name, min, max, target_utilization, .. })) => {
-            format!("HPA {name}: {}{}", bounds(*min, *max), at(*target_utilization))
+        Some(Scaler::Hpa(Hpa { name, min, max, targets, .. })) => {
+            format!("HPA {name}: {}{}", bounds(*min, *max), at(targets.cpu))
         }
-        Some(Scaler::Keda(ScaledObject { name, min, max, target_utilization, .. })) => {
-            format!("KEDA {name}: {}{}", bounds(*min, *max), at(*target_utilization))
+        Some(Scaler::Keda(ScaledObject { name, min, max, targets, .. })) => {
+            format!("KEDA {name}: {}{}", bounds(*min, *max), at(targets.cpu))
         }
     }
 }

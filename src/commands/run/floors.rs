@@ -238,6 +238,12 @@ fn bounds(kind: Kind, object: &Value) -> Result<(Bounds, Option<Raised>), String
     Ok((Bounds { base, floor, ceiling }, note))
 }
 
+/// A write as a change of its object.
+fn field(write: &FieldWrite) -> FieldChange {
+    let FieldWrite { setting, ref path, from, to, .. } = *write;
+    FieldChange { setting, path: path.clone(), from, to, reasons: Vec::new() }
+}
+
 /// Asks the guards, and moves the floor where all let it pass.
 async fn delivered(
     session: &mut Session<'_>,
@@ -248,17 +254,15 @@ async fn delivered(
 ) -> Result<Outcome> {
     let object = found.object.clone().unwrap_or(Value::Null);
     let [path, _] = places(wanted.change.kind);
-    let (from, to_amount) = (Amount::Count(bounds.floor), Amount::Count(to));
-    let setting = Setting::MinReplicas;
-    let field =
-        FieldChange { setting, path: path.clone(), from, to: to_amount, reasons: Vec::new() };
-    let change = ObjectChange { fields: vec![field], ..wanted.change.clone() };
     let code = if to > bounds.floor { "NOWCAST" } else { "NOWCAST_OVER" };
+    let amounts = (Amount::Count(bounds.floor), Amount::Count(to));
     let writes = [FieldWrite {
         took_over: owner::others(&object, &path),
         reasons: vec![code.to_owned()],
-        ..FieldWrite::new(setting, path, (from, to_amount))
+        ..FieldWrite::new(Setting::MinReplicas, path, amounts)
     }];
+    let change =
+        ObjectChange { fields: writes.each_ref().map(field).into(), ..wanted.change.clone() };
     let doubt = match &wanted.asked {
         Ok(floor) => floor.doubt.as_ref(),
         Err(why) => Some(why),
@@ -284,12 +288,11 @@ async fn delivered(
     }
     line.guards = passed.into_iter().map(str::to_owned).collect();
     line.said = vec![format!("base {}", bounds.base)];
-    let base = bounds.base;
-    let again = put_back(&object, change.kind);
-    let again = again.map(|(note, _)| note).or(note.filter(|note| note.again));
+    let again = put_back(&object, change.kind).map(|(note, _)| note);
+    let again = again.or(note.filter(|note| note.again));
     let again = to > bounds.floor && again.is_some_and(|note| lately(session, run, note.at));
-    let raised = Raised { base, set: to, at: session.now, again };
-    let note = Note::Floor((to > base).then_some(raised));
+    let raised = Raised { base: bounds.base, set: to, at: session.now, again };
+    let note = Note::Floor((to > bounds.base).then_some(raised));
     let passed = Passed { place, object: &object, writes: &writes, note, line };
     let outcome = session.deliver(passed).await?;
     session.booked.extend(books.filter(|_| outcome == Outcome::Changed));

@@ -314,7 +314,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::{Code, Reason};
     use crate::render::example::{self, API};
-    use crate::service::live::Workload;
+    use crate::service::live::{Targets, Workload};
 
     fn window(pods: u32) -> Window {
         Window {
@@ -341,7 +341,7 @@ mod tests {
             max: Some(10),
             idles: false,
             paused: false,
-            target_utilization: None,
+            targets: Targets::default(),
             triggers,
             composed: false,
         }

@@ -23,6 +23,10 @@ pub enum Keeper {
     Budget,
     /// A zone, which would be left without one.
     Zone,
+    /// Disruption budgets, which nobody told of.
+    HiddenBudgets,
+    /// Zones, which nobody told of.
+    HiddenZones,
 }
 
 impl Keeper {
@@ -39,6 +43,12 @@ impl Keeper {
             Self::Zone => {
                 "fewer would leave a zone without a pod: lower it by hand, if that is meant"
             }
+            Self::HiddenBudgets => {
+                "whether a disruption budget holds it cannot be read: allow `list` on poddisruptionbudgets"
+            }
+            Self::HiddenZones => {
+                "whether a zone would be left without a pod cannot be read: allow `list` on nodes"
+            }
         }
     }
 }
@@ -54,15 +64,18 @@ impl Live {
 }
 
 impl Workload {
-    /// The fewest pods that `now` may be lowered to; `None`: nothing that was told keeps any.
+    /// The fewest pods that `now` may be lowered to; `None`: nothing keeps any.
     #[must_use]
     pub fn least(&self, now: u32, zones: Option<u32>) -> Option<Least> {
-        let budgets = || self.budgets.iter().flatten();
-        let drained = |to: &u32| budgets().any(|one| one.is_drained(now.into(), (*to).into()));
-        let by_budget = (1..now).find(|to| !drained(to)).unwrap_or(now);
+        let by_budget = |budgets: &Vec<Budget>| {
+            let drained = |to: u32| budgets.iter().any(|one| one.is_drained(now.into(), to.into()));
+            (1..now).find(|to| !drained(*to)).unwrap_or(now)
+        };
+        let hidden = |keeper| (keeper, now);
+        let budgets = self.budgets.as_ref();
         let all = [
-            (Keeper::Zone, zones.unwrap_or(0).min(now)),
-            (Keeper::Budget, by_budget),
+            zones.map_or(hidden(Keeper::HiddenZones), |zones| (Keeper::Zone, zones.min(now))),
+            budgets.map_or(hidden(Keeper::HiddenBudgets), |all| (Keeper::Budget, by_budget(all))),
             (Keeper::Claims, if self.claims_go { now } else { 0 }),
         ];
         let (kept_by, pods) = all.into_iter().max_by_key(|(_, pods)| *pods)?;
@@ -98,9 +111,15 @@ mod tests {
             budgets: Some(vec![Budget { name: "b".to_owned(), min_available, max_unavailable }]),
             ..Workload::default()
         };
-        let free = Workload::default();
-        let none = [free.least(9, None), free.least(9, Some(0)), free.least(9, Some(1))];
-        assert_eq!(none, [None; 3]);
+        let free = Workload { budgets: Some(Vec::new()), ..Workload::default() };
+        assert_eq!([free.least(9, Some(0)), free.least(9, Some(1))], [None; 2]);
+        // what nobody told of may keep all of them
+        let keeper = |workload: &Workload, zones| {
+            workload.least(9, zones).map(|one| (one.pods, one.kept_by))
+        };
+        assert_eq!(keeper(&free, None), Some((9, Keeper::HiddenZones)));
+        let hidden = Workload::default();
+        assert_eq!(keeper(&hidden, Some(3)), Some((9, Keeper::HiddenBudgets)));
         assert_eq!(least(&free, 9, 3), Some((3, Keeper::Zone)));
         // what is there already is no reason to have more
         assert_eq!(least(&free, 2, 3), Some((2, Keeper::Zone)));

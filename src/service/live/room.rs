@@ -145,6 +145,35 @@ pub struct LimitRange {
     pub default_request: Amounts,
 }
 
+/// What the limit ranges of a namespace say of one container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ranges {
+    /// The least that it may request, and be limited to.
+    pub least: Amounts,
+    /// The limits that it is given where it states none.
+    pub limits: Amounts,
+}
+
+impl Ranges {
+    /// Those of a namespace: of several minimums the largest holds, and of several limits the first is given.
+    #[must_use]
+    pub fn of(all: &[LimitRange]) -> Self {
+        let mut ranges = Self::default();
+        for one in all.iter().filter(|one| one.of == "Container") {
+            let Self { least, limits } = &mut ranges;
+            *least = Amounts {
+                cpu: least.cpu.max(one.min.cpu),
+                memory: least.memory.max(one.min.memory),
+            };
+            *limits = Amounts {
+                cpu: limits.cpu.or(one.default.cpu),
+                memory: limits.memory.or(one.default.memory),
+            };
+        }
+        ranges
+    }
+}
+
 impl LimitRange {
     /// What it allows, in words: `memory 64Mi to 1Gi, CPU at most 2`.
     #[must_use]

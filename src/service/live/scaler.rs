@@ -20,6 +20,15 @@ impl Scaler {
         self.raised().map(|(base, _)| base)
     }
 
+    /// What it aims at.
+    #[must_use]
+    pub fn targets(&self) -> Targets {
+        match self {
+            Self::Nobody => Targets::default(),
+            Self::Hpa(Hpa { targets, .. }) | Self::Keda(ScaledObject { targets, .. }) => *targets,
+        }
+    }
+
     /// What its minimum was before the loop raised it, and what it is.
     #[must_use]
     pub fn raised(&self) -> Option<(u32, u32)> {
@@ -30,6 +39,17 @@ impl Scaler {
             }
         }
     }
+}
+
+/// The lowest targets of an autoscaler that are shares of a request, in percent; `None`: it has none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// Of CPU.
+    pub cpu: Option<u32>,
+    /// Of memory.
+    pub memory: Option<u32>,
+    /// Whether that of CPU is a share of what all containers of a pod request, and not of the one that is sized alone.
+    pub of_pods: bool,
 }
 
 /// A horizontal pod autoscaler, found by the object that it scales.
@@ -43,10 +63,8 @@ pub struct Hpa {
     pub base: Option<u32>,
     /// `maxReplicas`.
     pub max: Option<u32>,
-    /// The lowest CPU target, in percent of the request; `None`: it has none.
-    pub target_utilization: Option<u32>,
-    /// The same for memory.
-    pub memory_utilization: Option<u32>,
+    /// What it aims at.
+    pub targets: Targets,
     /// Whether the CPU of its pods, in percent of their request, is the only metric it has.
     pub only_cpu: bool,
 }
@@ -66,8 +84,8 @@ pub struct ScaledObject {
     pub idles: bool,
     /// Whether it is told to pause.
     pub paused: bool,
-    /// The CPU target of its HPA, as [`Hpa::target_utilization`].
-    pub target_utilization: Option<u32>,
+    /// What its triggers, or the HPA that follows it, aim at.
+    pub targets: Targets,
     /// `spec.triggers` as they stand.
     pub triggers: Value,
     /// Whether a formula joins the metrics of its triggers (`scalingModifiers`): then the largest no longer counts.

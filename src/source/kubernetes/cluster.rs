@@ -44,6 +44,7 @@ impl Cluster {
                 message: problem.to_string(),
                 hint: problem.hint_among(&self.problems),
                 of_settings: problem.is_of_settings(),
+                namespace: problem.namespace().map(str::to_owned),
             };
             if !gaps.contains(&gap) {
                 gaps.push(gap);

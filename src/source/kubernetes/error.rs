@@ -178,6 +178,17 @@ fn account(message: &str) -> String {
 }
 
 impl KubernetesError {
+    /// The namespace in which something could not be listed; `None`: it is of none, or of no listing.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Denied { listing, .. } | Self::Failed { listing, .. } => {
+                listing.namespace.as_deref()
+            }
+            _ => None,
+        }
+    }
+
     /// What to change, with all that was denied in the same place.
     pub(super) fn hint_among(&self, all: &[Self]) -> String {
         let Self::Denied { listing, message } = self else { return self.hint() };

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::render::example::{component, service_of};
+use crate::service::live::{Keeper, Least};
 use crate::service::{Current, Doubt, Resources};
 use crate::units::{Bytes, Millicores};
 
@@ -117,7 +118,7 @@ fn services() -> Vec<Service> {
 async fn read(cluster: &Server) -> (Current, Vec<String>) {
     let live = live_state(&services(), &cluster.options()).await.unwrap();
     let gaps = live.gaps.iter().filter(|gap| gap.of_settings).map(|gap| gap.message.clone());
-    (live.current("jarvis")["api"], gaps.collect())
+    (live.current(&services()[0])["api"], gaps.collect())
 }
 
 #[tokio::test]
@@ -134,11 +135,10 @@ async fn a_component_is_read_with_its_hpa_and_its_container() {
         cpu_limit: Some(Millicores(1500)),
         memory_request: Some(Bytes(256 << 20)),
         memory_limit: Some(Bytes(1 << 30)),
-        doubt: None,
         resources: Some(Resources::Told),
-        guaranteed: false,
-        alone: false,
-        least: None,
+        // its budgets are not served
+        least: Some(Least { pods: 3, kept_by: Keeper::HiddenBudgets }),
+        ..Current::default()
     };
     assert_eq!(read(&cluster).await, (expected, vec![]));
     let live = live_state(&services(), &cluster.options()).await.unwrap();

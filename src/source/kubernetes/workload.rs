@@ -175,12 +175,14 @@ impl Listed {
             return Workload { exists: Some(false), ..Workload::default() };
         }
         let found = found.flatten();
-        let scaler = scaler::of(self.hpas.as_deref(), self.keda.as_deref(), target, &what);
+        let container = found.map(|found| found.container(component, container)).transpose();
+        let sized = container.as_ref().ok().and_then(|one| Some(one.as_ref()?.name.as_str()));
+        let scalers = (self.hpas.as_deref(), self.keda.as_deref());
+        let scaler = scaler::of(scalers, (target, sized), &what);
         let rivals = match &scaler {
             Err(KubernetesError::SeveralScalers { names, .. }) => names.clone(),
             _ => Vec::new(),
         };
-        let container = found.map(|found| found.container(component, container)).transpose();
         Workload {
             exists: found.map(|_| true),
             replicas: found.and_then(|found| found.replicas),
@@ -188,6 +190,7 @@ impl Listed {
             scaler: scaler.unwrap_or_else(|problem| noted(cluster, problem)),
             container: container.unwrap_or_else(|problem| noted(cluster, problem)),
             pod: found.map(Found::pod).unwrap_or_default(),
+            apart: found.is_some_and(Found::are_apart),
             vpas: self.vpas.as_ref().map(|all| vpas(all, target)),
             budgets: found.zip(self.budgets.as_ref()).map(|(found, all)| found.budgets(all)),
             claims_go: found.is_some_and(|found| found.claims_go),
@@ -316,6 +319,26 @@ impl Found {
     /// What its pods are made from.
     fn pod(&self) -> serde_json::Value {
         serde_json::to_value(&self.template.spec).unwrap_or_default()
+    }
+
+    /// Whether no two of its pods may be on one node: they keep each other away, or take a port of it.
+    fn are_apart(&self) -> bool {
+        let pod = self.template.spec.as_ref();
+        let all = pod.into_iter().flat_map(|pod| &pod.containers);
+        let mut ports = all.flat_map(|one| one.ports.iter().flatten());
+        let takes_a_port = ports.any(|port| port.host_port.is_some_and(|port| port > 0));
+        let none = BTreeMap::new();
+        let labels = self.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
+        let of_its_own = |term: &v1::PodAffinityTerm| {
+            let selector = term.label_selector.clone();
+            let selector = selector.and_then(|selector| Selector::try_from(selector).ok());
+            term.topology_key == "kubernetes.io/hostname"
+                && selector.is_some_and(|of| of.matches(labels.unwrap_or(&none)))
+        };
+        let anti = pod.and_then(|pod| pod.affinity.as_ref()?.pod_anti_affinity.as_ref());
+        let required =
+            anti.and_then(|anti| anti.required_during_scheduling_ignored_during_execution.as_ref());
+        takes_a_port || required.is_some_and(|all| all.iter().any(of_its_own))
     }
 
     /// The disruption budgets that select its pods. One without a selector selects none; an empty one, all.
