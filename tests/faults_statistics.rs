@@ -302,6 +302,41 @@ fn a_count_goes_no_lower_than_what_the_cluster_keeps_and_sizes_do_not_wait_for_i
 }
 
 #[test]
+fn what_was_changed_since_the_newest_sample_is_not_lowered() {
+    let action = |observed: &Observed, current: Current, setting| {
+        let live = [("worker".to_owned(), current)].into();
+        let one =
+            find(&with_live(&settings(), observed, &live).plan, "worker", setting).unwrap().clone();
+        (one.action, one.reasons[0].code)
+    };
+    let mut many = idle();
+    samples(&mut many, &SeriesKey::of("worker", Signal::SpecReplicas)).value.fill(6.0);
+    let counted = |replicas| {
+        let current = Current { replicas: Some(replicas), alone: true, ..Current::default() };
+        action(&many, current, Setting::Replicas)
+    };
+    assert_eq!(counted(6).0, Action::Lower);
+    // by a person, a moment ago, up or down
+    assert_eq!([8, 5].map(counted), [(Action::Keep, Code::NotLowered); 2]);
+    let few = idle();
+    let whole = advice(&few);
+    let one = by_use(&whole).find(|one| one.component == "worker" && one.action == Action::Lower);
+    let one = one.unwrap();
+    let (setting, Some(today)) = (one.setting, one.current) else { panic!("{one:?}") };
+    let sized = |times: u64| {
+        let bytes = Some(plimsoll::units::Bytes(today.figure() * times));
+        let cpu = Some(plimsoll::units::Millicores(today.figure() * times));
+        let current = match setting {
+            Setting::CpuRequest => Current { cpu_request: cpu, ..Current::default() },
+            Setting::MemoryRequest => Current { memory_request: bytes, ..Current::default() },
+            _ => Current { memory_limit: bytes, ..Current::default() },
+        };
+        action(&few, current, setting).0
+    };
+    assert_eq!([sized(1), sized(2)], [Action::Lower, Action::Keep], "{setting:?}");
+}
+
+#[test]
 fn case_44_a_launch_ahead_leaves_room_in_the_requests_too() {
     let settings = settings_with(
         "  - {name: launch, from: 2025-11-26T00:00:00Z, to: 2025-11-27T00:00:00Z, multiply: 5}\n",

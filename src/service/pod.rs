@@ -328,15 +328,15 @@ mod tests {
         let said = |pod: &Value, ranges: &[LimitRange]| contradiction(pod, ranges);
         let one = |cpu: &str, limit: Value| json!({"containers": [asks_for(cpu, limit)]});
         let none = Amounts::default();
-        let gives = Amounts { cpu: Some(Millicores(800)), memory: None };
-        let given = [range("Container", none, gives)];
+        let usual = Amounts { cpu: Some(Millicores(800)), memory: None };
+        let ranges = [range("Container", none, usual)];
         let over = Some("container `api` would request more than its limit".to_owned());
         assert_eq!(said(&one("1200m", Value::Null), &[]), None);
         assert_eq!(said(&one("1200m", json!({"cpu": "1"})), &[]), over);
         // a limit that a limit range gives is one
-        assert_eq!(said(&one("1200m", Value::Null), &given), over);
-        assert_eq!(said(&one("1200m", json!({"cpu": "2"})), &given), None);
-        assert_eq!(said(&one("800m", Value::Null), &given), None);
+        assert_eq!(said(&one("1200m", Value::Null), &ranges), over);
+        assert_eq!(said(&one("1200m", json!({"cpu": "2"})), &ranges), None);
+        assert_eq!(said(&one("800m", Value::Null), &ranges), None);
         let mut whole = one("1200m", Value::Null);
         whole["resources"] = json!({"requests": {"cpu": "1"}, "limits": {"cpu": "2"}});
         assert!(said(&whole, &[]).unwrap().contains("its pod as a whole"));

@@ -127,7 +127,7 @@ fn scaled_objects_on<'a>(all: &'a [DynamicObject], target: &Target) -> Vec<&'a D
     all.iter().filter(on_it).collect()
 }
 
-/// The kind that a ScaledObject scales: absent or empty it is a Deployment by KEDA's own default.
+/// The kind that a `ScaledObject` scales: absent or empty it is a Deployment by KEDA's own default.
 fn kind_of(target: &Value) -> &str {
     target["kind"].as_str().filter(|kind| !kind.is_empty()).unwrap_or("Deployment")
 }
@@ -183,7 +183,7 @@ fn targets(hpa: &HorizontalPodAutoscaler, container: Option<&str>) -> Targets {
     lowest(hpa.spec.iter().flat_map(|spec| spec.metrics.iter().flatten()).filter_map(of_it))
 }
 
-/// The same by the triggers of a ScaledObject, of which KEDA makes these metrics: its HPA may be denied, or not there yet.
+/// The same by the triggers of a `ScaledObject`, of which KEDA makes these metrics: its HPA may be denied, or not there yet.
 fn aims(triggers: &Value, container: Option<&str>) -> Targets {
     let all = triggers.as_array().into_iter().flatten();
     lowest(all.filter_map(|trigger| {
