@@ -101,7 +101,7 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// The settings in force, as far as they are known; `None` is "not known", never zero.
+/// The settings of a component or a volume in force, as far as they are known; `None` is "not known", never zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Current {
     /// `spec.replicas`.
@@ -136,6 +136,10 @@ pub struct Current {
     pub least: Option<Least>,
     /// What the limit ranges of its namespace say of its container.
     pub ranges: Ranges,
+    /// What a volume claim asks for, or has where that is more.
+    pub storage: Option<Bytes>,
+    /// What a volume claim has: less than it asks for while it is expanded.
+    pub capacity: Option<Bytes>,
 }
 
 /// What a cluster leaves in doubt.
@@ -185,6 +189,8 @@ impl Current {
             alone: self.alone || other.alone,
             least: self.least.or(other.least),
             ranges: if self.ranges == Ranges::default() { other.ranges } else { self.ranges },
+            storage: self.storage.or(other.storage),
+            capacity: self.capacity.or(other.capacity),
         }
     }
 

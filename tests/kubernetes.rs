@@ -94,6 +94,7 @@ fn what_a_change_must_fit_into_is_read_too() {
         capacity: None,
         class: Some("growing".to_owned()),
         expandable: Some(true),
+        has_class: Some(true),
     };
     let claims = around.claims.clone().unwrap();
     assert_eq!(claims, [("data-jarvis-postgresql-0".to_owned(), claim)].into());

@@ -9,7 +9,7 @@ use crate::history::{self, Evidence, History, SeriesKey, Signal};
 use crate::service::{Component, Current, Doubt, Resources, Service};
 use crate::units::{Bytes, Millicores};
 
-/// The settings in force by component, each field from the best source that knows it. A metric whose newest
+/// The settings in force by component and volume, each field from the best source that knows it. A metric whose newest
 /// sample is before `oldest` knows nothing of today: a target held against it could lower what is in force.
 #[must_use]
 pub fn in_force(
@@ -25,7 +25,8 @@ pub fn in_force(
         let others = others.or(unseen(component, histories));
         (component.name.clone(), believed(live.or(unasked(live, others))))
     };
-    service.components.iter().map(of).collect()
+    let claims = service.volumes.iter().filter_map(|name| Some((name.clone(), *live.get(name)?)));
+    claims.chain(service.components.iter().map(of)).collect()
 }
 
 /// The settings' word, but for what a metric once told of: where that is silent now, the newer word is lost, and

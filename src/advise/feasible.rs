@@ -6,6 +6,7 @@
 
 mod nodes;
 mod quota;
+mod storage;
 
 use serde_json::{Value, json};
 
@@ -41,7 +42,10 @@ pub fn add(plans: &mut [(&mut ServicePlan, &Service)], live: &Live) {
         let here: Vec<&Advised<'_>> = here.map(|(_, advised)| advised).collect();
         let ranges = namespace.limits.as_deref().unwrap_or_default();
         let quotas = namespace.quotas.iter().flatten();
-        for (service, found) in quotas.flat_map(|quota| quota::over(&here, quota, ranges)) {
+        let mut found: Vec<_> =
+            quotas.flat_map(|quota| quota::over(&here, quota, ranges)).collect();
+        found.extend(storage::over(plans, (name, namespace), &here));
+        for (service, found) in found {
             let is_it = |one: &Service| one.name == service && one.namespace == *name;
             if let Some((plan, _)) = plans.iter_mut().find(|(_, one)| is_it(one)) {
                 findings::add(plan, vec![found]);
@@ -99,7 +103,7 @@ fn alone<'a>(plan: &mut ServicePlan, service: &'a Service, live: &Live) -> Vec<A
     all
 }
 
-/// Holds a volume whose class does not let it grow: the server refuses the larger claim.
+/// Holds a volume whose class is not there or does not let it grow: the server refuses the larger claim.
 fn not_expandable(one: &mut Recommendation, namespace: Option<&Namespace>) -> Option<Finding> {
     let claim = namespace?.claims.as_ref()?.get(&one.component)?;
     let (today, target) = (one.current?, one.target?);
@@ -107,18 +111,26 @@ fn not_expandable(one: &mut Recommendation, namespace: Option<&Namespace>) -> Op
         return None;
     }
     let class = claim.class.as_deref().unwrap_or_default();
-    let message = format!("{target} by its growth; its class `{class}` does not let it expand");
+    let (why, remedy) = match claim.has_class {
+        Some(false) if class.is_empty() => (
+            "has no storage class that would let it expand".to_owned(),
+            "make a new, larger claim of a class that can expand, and move the data",
+        ),
+        Some(false) => (
+            format!("is of storage class `{class}`, which the cluster does not have"),
+            "make the storage class again, with `allowVolumeExpansion`, or a new, larger claim of another one, and move the data",
+        ),
+        _ => (
+            format!("is of storage class `{class}`, which does not let it expand"),
+            "make a new, larger claim and move the data, or set `allowVolumeExpansion` where the driver can do it",
+        ),
+    };
+    let message = format!("{target} by its growth; it {why}");
     // how to make it larger is no way here
     one.reasons.truncate(1);
     one.reasons.insert(0, Reason { code: Code::Room, message });
     (one.action, one.target) = (Action::Keep, Some(today));
-    Some(warning(
-        format!(
-            "{}: {target} is needed, and storage class `{class}` does not let a volume expand",
-            one.component
-        ),
-        "make a new, larger claim and move the data, or set `allowVolumeExpansion` where the driver can do it",
-    ))
+    Some(warning(format!("{}: {target} is needed, and it {why}", one.component), remedy))
 }
 
 /// What a component would be with every target taken over.
@@ -361,34 +373,78 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_volume_whose_class_does_not_expand_is_kept_and_named() {
-        let why = || vec![example::because(Code::TierRow, "Low")];
-        let claim = ("data-0", "PersistentVolumeClaim/data-0");
+    /// `data-0` of 50Gi, of which 80Gi are advised.
+    fn grown(change: impl Fn(&mut Claim), quotas: Option<Vec<Quota>>) -> ServicePlan {
+        let why = vec![example::because(Code::TierRow, "Low")];
+        let name = ("data-0", "PersistentVolumeClaim/data-0");
         let [now, then] = [50, 80].map(|gibibytes| example::mebibytes(gibibytes << 10));
-        let grown = |expandable| {
-            let one = example::setting(claim, Setting::Storage, now, then, why());
-            of(example::service_plan(vec![one]), |live, _| {
-                let claim = Claim {
-                    request: None,
-                    capacity: None,
-                    class: Some("slow".to_owned()),
-                    expandable,
-                };
-                let claims = Some([("data-0".to_owned(), claim)].into());
-                let namespace = Namespace { claims, ..Namespace::default() };
-                live.namespaces.insert(example::service().namespace, namespace);
-            })
+        let one = example::setting(name, Setting::Storage, now, then, why);
+        of(example::service_plan(vec![one]), |live, _| {
+            let mut claim = Claim {
+                request: Some(Bytes(50 << 30)),
+                capacity: None,
+                class: Some("slow".to_owned()),
+                expandable: Some(true),
+                has_class: Some(true),
+            };
+            change(&mut claim);
+            let claims = Some([("data-0".to_owned(), claim)].into());
+            let namespace = Namespace { claims, quotas: quotas.clone(), ..Namespace::default() };
+            live.namespaces.insert(example::service().namespace, namespace);
+        })
+    }
+
+    #[test]
+    fn a_volume_whose_class_does_not_expand_or_is_not_there_is_kept_and_named() {
+        let held = |change: fn(&mut Claim), why: &str| {
+            let held = grown(change, None);
+            let one = &held.recommendations[0];
+            assert_eq!((one.action, one.target), (Action::Keep, one.current));
+            assert_eq!(one.reasons[0].message, format!("80Gi by its growth; it {why}"));
+            assert_eq!(held.findings[0].message, format!("data-0: 80Gi is needed, and it {why}"));
         };
-        let held = grown(Some(false));
-        let one = &held.recommendations[0];
-        assert_eq!((one.action, one.target), (Action::Keep, now));
-        assert!(one.reasons[0].message.contains("its class `slow` does not let it expand"));
-        assert!(held.findings[0].message.contains("80Gi is needed, and storage class `slow`"));
+        held(
+            |claim| claim.expandable = Some(false),
+            "is of storage class `slow`, which does not let it expand",
+        );
+        held(
+            |claim| (claim.has_class, claim.expandable) = (Some(false), Some(false)),
+            "is of storage class `slow`, which the cluster does not have",
+        );
+        held(
+            |claim| {
+                (claim.has_class, claim.expandable) = (Some(false), Some(false));
+                claim.class = Some(String::new());
+            },
+            "has no storage class that would let it expand",
+        );
         for expandable in [Some(true), None] {
-            let grown = grown(expandable);
+            let grown = grown(|claim| claim.expandable = expandable, None);
+            let then = example::mebibytes(80 << 10);
             assert_eq!((grown.recommendations[0].target, grown.findings.len()), (then, 0));
         }
+    }
+
+    #[test]
+    fn a_quota_that_has_less_than_a_volume_grows_by_is_named() {
+        // 30Gi more are advised
+        let says = |what: Counted, hard: u64| {
+            let quota = counting([(what, hard << 30, 50 << 30)]);
+            let found = grown(|_| {}, Some(vec![quota])).findings;
+            found.into_iter().map(|one| one.message).collect::<Vec<_>>()
+        };
+        let of = |class: &str| Counted::Storage(Some(class.to_owned()));
+        let all = "data-0: 30Gi more is advised, and storage requests of quota `team` leave 29Gi";
+        assert_eq!(says(Counted::Storage(None), 79), [all]);
+        let of_class = "data-0: 30Gi more is advised, and storage requests of class `slow` of quota `team` leave 0";
+        assert_eq!(says(of("slow"), 50), [of_class]);
+        for (what, hard) in [(Counted::Storage(None), 80), (of("slow"), 80), (of("fast"), 50)] {
+            assert_eq!(says(what, hard), Vec::<String>::new());
+        }
+        // what does not grow asks for nothing
+        let quota = || Some(vec![counting([(Counted::Storage(None), 50 << 30, 50 << 30)])]);
+        let held = grown(|claim| claim.expandable = Some(false), quota());
+        assert_eq!(held.findings.len(), 1);
     }
 
     fn counting<const N: usize>(counts: [(Counted, u64, u64); N]) -> Quota {

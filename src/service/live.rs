@@ -214,7 +214,7 @@ pub enum Share {
 }
 
 impl Live {
-    /// What is in force for the components of a service, as far as the cluster told.
+    /// What is in force for the components and volumes of a service, as far as the cluster told.
     #[must_use]
     pub fn current(&self, service: &Service) -> BTreeMap<String, Current> {
         let mine = self.workloads.iter().filter(|((of, _), _)| *of == service.name);
@@ -226,7 +226,12 @@ impl Live {
             let least = now.and_then(|now| workload.least(now, self.zones(workload)));
             Current { least, ranges: Ranges::of(limits.unwrap_or_default()), ..current }
         };
-        mine.map(|((_, name), workload)| (name.clone(), current(workload))).collect()
+        let components = mine.map(|((_, name), workload)| (name.clone(), current(workload)));
+        let claims = self.namespaces.get(&service.namespace).and_then(|one| one.claims.as_ref());
+        let of_claim =
+            |volume: &String| Some((volume.clone(), Claim::current(claims?.get(volume))));
+        let volumes = service.volumes.iter().filter_map(of_claim);
+        volumes.chain(components).collect()
     }
 
     /// What runs a component.

@@ -397,7 +397,13 @@ mod tests {
             for workload in scene.live.workloads.values_mut() {
                 workload.claims.clone_from(&claims);
             }
-            let claim = Claim { request: None, capacity: None, class: None, expandable: None };
+            let claim = Claim {
+                request: None,
+                capacity: None,
+                class: None,
+                expandable: None,
+                has_class: None,
+            };
             let there = there.iter().map(|name| ((*name).to_owned(), claim.clone())).collect();
             refused(scene, |one| {
                 one.quotas = Some(vec![counting(Counted::Claims(None), hard, 2)]);

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::Amounts;
+use crate::service::{Current, Doubt};
 use crate::units::{Bytes, Millicores};
 
 /// What a namespace allows.
@@ -211,6 +212,20 @@ pub struct Claim {
     pub class: Option<String>,
     /// Whether its class allows expansion.
     pub expandable: Option<bool>,
+    /// Whether the cluster has its class.
+    pub has_class: Option<bool>,
+}
+
+impl Claim {
+    /// What is in force for a claim that was looked for.
+    #[must_use]
+    pub fn current(found: Option<&Self>) -> Current {
+        let Some(claim) = found else {
+            return Current { doubt: Some(Doubt::Object), ..Current::default() };
+        };
+        let Self { request, capacity, .. } = *claim;
+        Current { storage: request.max(capacity), capacity, ..Current::default() }
+    }
 }
 
 /// A claim that every pod of a StatefulSet gets for its own.
@@ -264,7 +279,13 @@ mod tests {
 
     #[test]
     fn the_claims_of_pods_that_are_gone_wait_for_those_that_come_back() {
-        let claim = || Claim { request: None, capacity: None, class: None, expandable: None };
+        let claim = || Claim {
+            request: None,
+            capacity: None,
+            class: None,
+            expandable: None,
+            has_class: None,
+        };
         let names = [
             "data-redis-0",
             "data-redis-1",

@@ -77,8 +77,9 @@ pub(super) async fn classes(cluster: &mut Cluster, live: &mut Live) -> Result<()
         .map(|class| (class.name_any(), class.allow_volume_expansion.unwrap_or(false)))
         .collect();
     for (_, claim) in claims {
-        let class = claim.class.as_ref();
-        claim.expandable = class.and_then(|class| allows.get(class)).copied();
+        let allows = claim.class.as_ref().map(|class| allows.get(class).copied());
+        claim.has_class = allows.map(|allows| allows.is_some());
+        claim.expandable = allows.map(Option::unwrap_or_default);
     }
     Ok(())
 }
@@ -186,6 +187,7 @@ fn claim(of: &v1::PersistentVolumeClaim) -> Claim {
         capacity: quantity(capacity, "storage"),
         class: spec.and_then(|spec| spec.storage_class_name.clone()),
         expandable: None,
+        has_class: None,
     }
 }
 
