@@ -72,7 +72,7 @@ pub struct Assessment {
     pub history: BTreeMap<SeriesKey, Evidence<History>>,
     /// The load's forecast in hourly peaks over the outlook, or the reason why there is none.
     pub forecast: Result<Forecast, Reason>,
-    /// What is in force by component, from the cluster, the metrics, or the settings.
+    /// What is in force by component and volume, from the cluster, the metrics, or the settings.
     pub current: BTreeMap<String, Current>,
     /// Measured capacity by component.
     pub capacity: BTreeMap<String, Capacity>,
@@ -86,7 +86,7 @@ pub struct Assessment {
 
 /// The pipeline for one service: from what was observed to the advice.
 ///
-/// `live` is the cluster's word on what is in force, by component; it may be empty.
+/// `live` is the cluster's word on what is in force, by component and volume; it may be empty.
 #[must_use]
 pub fn assess(
     service: &Service,

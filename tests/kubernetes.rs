@@ -10,6 +10,8 @@ mod cluster;
 mod fake;
 #[path = "support/harbour.rs"]
 mod harbour;
+#[path = "support/tunnel.rs"]
+mod tunnel;
 
 use std::path::Path;
 
@@ -24,6 +26,7 @@ use plimsoll::source::kubernetes::{ClusterOptions, live_state};
 use plimsoll::units::{Bytes, Millicores};
 use plimsoll::{config, service};
 use serde_json::{Value, json};
+use tunnel::Tunnel;
 
 /// What a change must fit into. The last budget is about other pods.
 const AROUND: &str = include_str!("manifests/around.yaml");
@@ -201,6 +204,94 @@ spec:
     - {metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 2Gi}}}}
 ";
 
+const CLASSES: &str = "
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: grows}
+provisioner: example.com/disk
+allowVolumeExpansion: true
+";
+
+/// The claim of the volume in the settings.
+fn claim(class: &str, size: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {{name: data-jarvis-postgresql-0}}, spec: {{\
+         accessModes: [ReadWriteOnce], storageClassName: {class}, resources: {{requests: {{storage: {size}}}}}}}}}"
+    )
+}
+
+#[test]
+fn a_volume_is_advised_on_as_its_claim_is_in_the_cluster() {
+    if !available("a_volume_is_advised_on_as_its_claim_is_in_the_cluster") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let all = ["claim-none", "claim-usual", "claim-large", "claim-odd"];
+    let quota = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: team}, spec: {hard: {requests.storage: 20Gi}}}";
+    cluster.apply("claim-none", JARVIS);
+    cluster.apply("claim-usual", &[JARVIS, CLASSES, &claim("grows", "50Gi")].join("---\n"));
+    cluster.apply("claim-usual", quota);
+    cluster.apply("claim-large", &[JARVIS, &claim("grows", "200Gi")].join("---\n"));
+    cluster.apply("claim-odd", &[JARVIS, &claim("no-such-class", "50Gi")].join("---\n"));
+    let desk = Desk::of(&all);
+    desk.fills(&all, "data-jarvis-postgresql-0", [20, 45], 50);
+    let told = desk.plan(&cluster, "admin");
+    let storage = |namespace| told.setting(namespace, "data-jarvis-postgresql-0", "storage");
+    assert_eq!(storage("claim-none"), [Value::Null, Value::Null, json!("Skipped")]);
+    let [now, then, action] = storage("claim-usual");
+    assert_eq!((now, action), (json!("50Gi"), json!("Raise")));
+    assert_eq!(storage("claim-large"), [json!("200Gi"), json!("200Gi"), json!("Keep")]);
+    assert_eq!(storage("claim-odd"), [json!("50Gi"), json!("50Gi"), json!("Keep")]);
+    let then: Bytes = then.as_str().unwrap().parse().unwrap();
+    let more = Bytes(then.0 - (50 << 30));
+    let short = format!("{more} more is advised, and storage requests of quota `team` leave 20Gi");
+    let gone = "it is of storage class `no-such-class`, which the cluster does not have";
+    told.says(3, &["has no such claim in namespace `claim-none`", &short, gone]);
+}
+
+#[test]
+fn a_cluster_behind_a_proxy_is_asked_through_it_as_kubectl_asks() {
+    if !available("a_cluster_behind_a_proxy_is_asked_through_it_as_kubectl_asks") {
+        return;
+    }
+    let cluster = Cluster::shared();
+    cluster.apply("behind", JARVIS);
+    let desk = Desk::of(&["behind"]);
+    let tunnel = Tunnel::to(cluster.port());
+    let told = |kubeconfig: &str, set: &[(&str, &str)]| {
+        let mut command = desk.command("admin", &cluster.path(kubeconfig), &["plan", "--at", AT]);
+        for name in ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+            command.env_remove(name);
+        }
+        harbour::told(command.envs(set.iter().copied()).output().unwrap())
+    };
+    let text = std::fs::read_to_string(cluster.path("admin.kubeconfig")).unwrap();
+    let here = format!("https://127.0.0.1:{}", cluster.port());
+    let write = |name: &str, old: &str, new: &str| {
+        assert!(text.contains(old));
+        std::fs::write(cluster.path(name), text.replace(old, new)).unwrap();
+    };
+    let own = format!("cluster: {{proxy-url: '{}', ", tunnel.url);
+    write("own.kubeconfig", "cluster: {", &own);
+    told("own.kubeconfig", &[("NO_PROXY", "*")]).says(3, &["minReplicas"]);
+    assert_eq!(tunnel.asked(), [here.trim_start_matches("https://")]);
+    // a name that the server's certificate has, and that only the proxy knows
+    write("far.kubeconfig", &here, "https://kubernetes.default.svc:6443");
+    let set = ("HTTPS_PROXY", tunnel.url.as_str());
+    told("far.kubeconfig", &[set]).says(3, &["minReplicas"]);
+    assert_eq!(tunnel.asked(), ["kubernetes.default.svc:6443"]);
+    let direct = told("far.kubeconfig", &[set, ("NO_PROXY", "10.0.0.0/8,.svc")]);
+    direct.says(1, &["error: the cluster cannot be reached", "hint: check `kubectl version`"]);
+    assert_eq!(tunnel.asked(), Vec::<String>::new());
+    // nor is one asked for this machine
+    let gone = ("HTTPS_PROXY", "http://me:secret@127.0.0.1:1");
+    told("admin.kubeconfig", &[gone]).says(3, &["minReplicas"]);
+    let lost = told("far.kubeconfig", &[gone]);
+    let hint = "hint: requests go through the proxy `http://127.0.0.1:1` of `HTTPS_PROXY`";
+    lost.says(1, &["error: the cluster cannot be reached", hint, "`NO_PROXY`"]);
+    assert!(!lost.stderr.contains("secret"), "{}", lost.stderr);
+}
+
 /// What the library reads for the service of a namespace, as the administrator.
 fn read(cluster: &Cluster, namespace: &str) -> Live {
     let services: Vec<service::Service> =
@@ -283,6 +374,7 @@ fn case_65_what_the_cluster_has_not_is_not_taken_from_history() {
         ("data-jarvis-postgresql-0.volumeUsed", 1e9),
         ("data-jarvis-postgresql-0.volumeCapacity", 8e9),
     ];
+    cluster.apply("bare", &claim("grows", "8Gi"));
     let whole = Desk::of(&["bare"]);
     whole.watched("bare", AT.parse().unwrap(), &gaps);
     whole.plan(&cluster, "admin").says(0, &["NOT_IN_FORCE"]);

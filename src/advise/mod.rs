@@ -69,7 +69,7 @@ pub struct Known<'a> {
     pub capacity: &'a BTreeMap<String, Capacity>,
     /// The table's rows against the measurement.
     pub rows: &'a BTreeMap<String, Vec<RowVerdict>>,
-    /// What is in force, by component; see [`current::in_force`].
+    /// What is in force, by component and volume; see [`current::in_force`].
     pub current: &'a BTreeMap<String, Current>,
     /// Lives the recent past again under other settings.
     pub rehearsal: Rehearsal<'a>,

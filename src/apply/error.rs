@@ -113,6 +113,10 @@ fn is_of_a_webhook(message: &str) -> bool {
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
+        // what the kubeconfig's plugin printed, a credential too, may stand in it
+        if next.is::<kube::client::AuthError>() {
+            return "the kubeconfig gives no new credential".to_owned();
+        }
         cause = next;
     }
     cause.to_string()

@@ -4,9 +4,12 @@
 //! Every kind is listed once a namespace, page by page. What may not be read is a [`Gap`], never taken for
 //! absent: with HPAs denied, a Deployment's count is not given either, since an HPA that we cannot see may own it.
 
+mod access;
 mod cluster;
 mod error;
 mod place;
+mod plugin;
+mod proxy;
 mod scaler;
 #[cfg(test)]
 mod tests;
@@ -18,11 +21,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::Api;
 
+pub use self::access::{connect, proxy};
 use self::cluster::Cluster;
 pub use self::error::KubernetesError;
+pub use self::proxy::Proxy;
 pub use self::usage::{Usage, usage};
 use crate::service::live::{Gap, Live, Scaler, Workload};
 use crate::service::{Service, Target};
@@ -195,50 +199,6 @@ pub async fn missing_namespaces(
         }
     }
     Ok(missing)
-}
-
-/// A connection to the cluster that the options name.
-///
-/// # Errors
-///
-/// Where no usable way to it is configured; nobody is asked yet.
-pub async fn connect(options: &ClusterOptions) -> Result<Client, KubernetesError> {
-    client(configured(options).await?, options)
-}
-
-/// The same for what is not worth asking twice: a server that is busy, or not there, is not waited for.
-async fn connect_once(options: &ClusterOptions) -> Result<Client, KubernetesError> {
-    let mut config = configured(options).await?;
-    config.default_retry = false;
-    client(config, options)
-}
-
-async fn configured(options: &ClusterOptions) -> Result<Config, KubernetesError> {
-    if options.is_the_pods() {
-        return Config::incluster().map_err(|error| KubernetesError::account(&error));
-    }
-    let choice =
-        KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-    let config = match &options.kubeconfig {
-        Some(path) => match Kubeconfig::read_from(path) {
-            Ok(file) => Config::from_custom_kubeconfig(file, &choice).await,
-            Err(error) => Err(error),
-        },
-        None => Config::from_kubeconfig(&choice).await,
-    };
-    config.map_err(|error| KubernetesError::kubeconfig(&error))
-}
-
-fn client(mut config: Config, options: &ClusterOptions) -> Result<Client, KubernetesError> {
-    config.connect_timeout = Some(CONNECT);
-    config.read_timeout = Some(READ);
-    Client::try_from(config).map_err(|error| {
-        if options.is_the_pods() {
-            KubernetesError::account(&error)
-        } else {
-            KubernetesError::kubeconfig(&error)
-        }
-    })
 }
 
 fn whole(count: Option<i32>) -> Option<u32> {

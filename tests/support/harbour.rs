@@ -105,6 +105,23 @@ impl Desk {
         std::fs::write(path, text).unwrap();
     }
 
+    /// Lets its history hold a volume of `size` that fills from one use to another, in gibibytes, over the eight weeks.
+    pub fn fills(&self, services: &[&str], volume: &str, [first, last]: [u64; 2], size: u64) {
+        const HOURS: u64 = 8 * 7 * 24;
+        let path = self.path("history.csv");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        let end: Timestamp = AT.parse().unwrap();
+        for (service, hour) in
+            services.iter().flat_map(|one| (0..HOURS).map(move |hour| (one, hour)))
+        {
+            let at = end - SignedDuration::from_hours(i64::try_from(hour).unwrap());
+            let used = (last << 30) - ((last - first) << 30) / HOURS * hour;
+            writeln!(text, "{at},{service},{volume}.volumeUsed,{used}").unwrap();
+            writeln!(text, "{at},{service},{volume}.volumeCapacity,{}", size << 30).unwrap();
+        }
+        std::fs::write(path, text).unwrap();
+    }
+
     pub fn edit(&self, old: &str, new: &str) {
         let text = std::fs::read_to_string(self.path("plimsoll.yaml")).unwrap();
         assert!(text.contains(old), "{old}");

@@ -19,7 +19,7 @@ use crate::apply::{Found, Write};
 use crate::commands::{Hinted, Talk};
 use crate::render::objects::Kind;
 use crate::service::rules::Watch;
-use crate::source::kubernetes::{self, ClusterOptions};
+use crate::source::kubernetes::{self, ClusterOptions, Proxy};
 use crate::units::acts;
 
 /// One run of `apply` or `rollback`, or one turn of the loop.
@@ -111,7 +111,8 @@ impl<'a> Session<'a> {
             let (lines, damage) = Audit::read(record).map_err(unrecorded)?;
             (lines, None, damage)
         };
-        let user = server.who().await.map_err(called)?;
+        let user = server.who().await;
+        let user = user.map_err(|error| called_through(kubernetes::proxy(options), error))?;
         let local = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
         let who = match (user, local) {
             (Some(user), Some(local)) if user != local => format!("{user} ({local})"),
@@ -395,6 +396,16 @@ fn refused(error: &CallError) -> Refusal {
 pub(in crate::commands) fn called(error: CallError) -> Hinted {
     let hint = error.hint().to_owned();
     Hinted { message: plain(&error.to_string()), hint }
+}
+
+/// The first call, where a proxy may be what is in the way.
+fn called_through(proxy: Option<Proxy>, error: CallError) -> Hinted {
+    let lost = matches!(error, CallError::Lost { .. });
+    let called = called(error);
+    match proxy.filter(|_| lost) {
+        Some(proxy) => Hinted { hint: proxy.hint(), ..called },
+        None => called,
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::core::{NamespaceResourceScope, Selector};
@@ -14,6 +15,12 @@ use crate::service::live::Gap;
 /// Objects asked for in one page: what `kubectl` asks for.
 const PAGE: u32 = 500;
 
+/// What a server answers that does not know any more where a list was left.
+const EXPIRED: u16 = 410;
+
+/// See [`Cluster::patience`]: a quarter of that for everything, so that one kind does not take all of it.
+const PAGE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// The API server of one cluster.
 pub(super) struct Cluster {
     client: Client,
@@ -21,6 +28,8 @@ pub(super) struct Cluster {
     groups: Option<BTreeSet<String>>,
     asked_for_groups: bool,
     problems: Vec<KubernetesError>,
+    /// How long one page may take: a server that puts it off is asked again and again meanwhile.
+    pub patience: Duration,
 }
 
 /// A kind that a cluster may not have, since it comes with an operator.
@@ -33,7 +42,13 @@ pub(super) struct Operator {
 
 impl Cluster {
     pub fn new(client: Client) -> Self {
-        Self { client, groups: None, asked_for_groups: false, problems: Vec::new() }
+        Self {
+            client,
+            groups: None,
+            asked_for_groups: false,
+            problems: Vec::new(),
+            patience: PAGE_PATIENCE,
+        }
     }
 
     /// What went wrong, for people, each once.
@@ -67,7 +82,7 @@ impl Cluster {
     {
         let listing = Listing::of::<K>(&(), Some(namespace));
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let listed = pages(&api, &listing, None).await;
+        let listed = pages(&api, &listing, None, self.patience).await;
         self.contained(listed)
     }
 
@@ -78,7 +93,7 @@ impl Cluster {
     {
         let listing = Listing::of::<K>(&(), None);
         let api: Api<K> = Api::all(self.client.clone());
-        let listed = pages(&api, &listing, None).await;
+        let listed = pages(&api, &listing, None, self.patience).await;
         self.contained(listed)
     }
 
@@ -115,7 +130,7 @@ impl Cluster {
         let listing = Listing::of::<DynamicObject>(&resource, Some(namespace));
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), namespace, &resource);
-        let listed = pages(&api, &listing, selector).await;
+        let listed = pages(&api, &listing, selector, self.patience).await;
         self.contained(listed)
     }
 
@@ -123,12 +138,13 @@ impl Cluster {
     pub async fn serves(&mut self, group: &str) -> Result<Option<bool>, KubernetesError> {
         if !self.asked_for_groups {
             self.asked_for_groups = true;
-            let answer = self.client.list_api_groups().await;
-            self.groups = match answer {
-                Ok(list) => Some(list.groups.into_iter().map(|group| group.name).collect()),
+            let answer = self.client.list_api_groups();
+            self.groups = match tokio::time::timeout(self.patience, answer).await {
+                Ok(Ok(list)) => Some(list.groups.into_iter().map(|group| group.name).collect()),
                 // then each list answers for itself
-                Err(kube::Error::Api(status)) if status.code != 401 => None,
-                Err(error) => return Err(KubernetesError::lost("its API groups", error)),
+                Err(_) => None,
+                Ok(Err(kube::Error::Api(status))) if status.code != 401 => None,
+                Ok(Err(error)) => return Err(KubernetesError::lost("its API groups", error)),
             };
         }
         Ok(self.groups.as_ref().map(|groups| groups.contains(group)))
@@ -154,6 +170,7 @@ async fn pages<K>(
     api: &Api<K>,
     listing: &Listing,
     selector: Option<&Selector>,
+    patience: Duration,
 ) -> Result<Vec<K>, KubernetesError>
 where
     K: Clone + Debug + DeserializeOwned,
@@ -163,9 +180,21 @@ where
         page = page.labels_from(selector);
     }
     let mut all = Vec::new();
+    let mut began_anew = false;
     loop {
-        let list =
-            api.list(&page).await.map_err(|error| KubernetesError::listing(listing, error))?;
+        let list = match tokio::time::timeout(patience, api.list(&page)).await {
+            Ok(Ok(list)) => list,
+            // its place among the pages was forgotten meanwhile
+            Ok(Err(kube::Error::Api(status)))
+                if status.code == EXPIRED && page.continue_token.is_some() && !began_anew =>
+            {
+                (began_anew, page.continue_token) = (true, None);
+                all.clear();
+                continue;
+            }
+            Ok(Err(error)) => return Err(KubernetesError::listing(listing, error)),
+            Err(_) => return Err(KubernetesError::put_off(listing, patience)),
+        };
         all.extend(list.items);
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page.continue_token = Some(token),

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use kube::Resource;
 use kube::config::KubeconfigError;
 
+use super::access;
+use super::plugin::words;
+use super::proxy::Proxy;
 use super::{ClusterOptions, POD_ACCOUNT, of_a_pod};
 
 /// Why the cluster, or something in it, could not be read.
@@ -16,6 +20,34 @@ pub enum KubernetesError {
     #[error("no cluster to ask: {why}")]
     Kubeconfig {
         /// What is wrong with the kubeconfig.
+        why: String,
+    },
+    /// The program that says who we are does not.
+    #[error(
+        "`{command}`, which context `{context}` is to get its credential from, gives none: {why}"
+    )]
+    Plugin {
+        /// The program.
+        command: String,
+        /// The kubeconfig's context.
+        context: String,
+        /// What went wrong; nothing of what it printed for us alone.
+        why: String,
+        /// How to get it, in the kubeconfig's words, where it is not there.
+        install: Option<String>,
+    },
+    /// What no proxy is to be asked for is not clear.
+    #[error("`NO_PROXY` cannot be read: {why}")]
+    Except {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A proxy that nobody can speak with.
+    #[error("the proxy {proxy} cannot be used: {why}")]
+    Proxy {
+        /// The proxy.
+        proxy: Proxy,
+        /// What is wrong with it.
         why: String,
     },
     /// The pod that this runs in has no usable account.
@@ -213,6 +245,14 @@ impl KubernetesError {
                     _ => named.to_owned(),
                 }
             }
+            Self::Plugin { install: Some(install), .. } => install.trim().to_owned(),
+            Self::Plugin { command, .. } => {
+                format!("see what `{command}` says by itself, or choose another context with `--context`")
+            }
+            Self::Proxy { proxy, .. } => proxy.hint(),
+            Self::Except { .. } => {
+                "leave hosts, addresses and networks in it alone, with one comma between two of them".to_owned()
+            }
             Self::Account { .. } => {
                 format!("see what is mounted at `{POD_ACCOUNT}`, or leave the cluster alone with `--no-cluster`")
             }
@@ -243,6 +283,9 @@ impl KubernetesError {
                 "let the pod reach the API server (see its NetworkPolicy)"
             }
             Self::Unauthenticated { .. } if pods => "give the pod a token of this cluster",
+            Self::Unreachable { .. } => {
+                return access::proxy(options).map_or_else(|| self.hint(), |proxy| proxy.hint());
+            }
             _ => return self.hint(),
         };
         format!(
@@ -256,6 +299,9 @@ impl KubernetesError {
         matches!(
             self,
             Self::Kubeconfig { .. }
+                | Self::Plugin { .. }
+                | Self::Proxy { .. }
+                | Self::Except { .. }
                 | Self::Account { .. }
                 | Self::Unreachable { .. }
                 | Self::Unauthenticated { .. }
@@ -279,6 +325,9 @@ impl KubernetesError {
         let why = match error.downcast_ref::<KubeconfigError>() {
             Some(KubeconfigError::ReadConfig(cause, path)) => {
                 format!("`{}` cannot be read: {cause}", path.display())
+            }
+            Some(KubeconfigError::ParseNoProxy(cause)) => {
+                return Self::Except { why: cause.to_string() };
             }
             _ => error.to_string(),
         };
@@ -307,6 +356,13 @@ impl KubernetesError {
         }
     }
 
+    /// A list that a server does not come to.
+    pub(super) fn put_off(listing: &Listing, patience: Duration) -> Self {
+        let message =
+            format!("the server puts it off (429, 503 or 504), for {} s now", patience.as_secs());
+        Self::Failed { listing: listing.clone(), message }
+    }
+
     /// The failure of asking for something that the run can do without, unless the cluster is lost.
     pub(super) fn lost(what: &str, error: kube::Error) -> Self {
         match error {
@@ -322,6 +378,10 @@ impl KubernetesError {
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
+        // a credential that ended, and the plugin was run for another
+        if let Some(why) = next.downcast_ref().and_then(words) {
+            return format!("the kubeconfig's plugin gives no credential: {why}");
+        }
         cause = next;
     }
     cause.to_string()

@@ -303,3 +303,144 @@ async fn an_unknown_context_is_named() {
     assert!(error.to_string().contains("prod"), "{error}");
     assert!(error.hint().contains("--context"));
 }
+
+/// A program in a folder of its own.
+#[cfg(unix)]
+fn program(text: &str) -> (tempfile::TempDir, String) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("who-we-are");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let command = path.to_str().unwrap().to_owned();
+    (folder, command)
+}
+
+/// A kubeconfig whose context `test` gets its credential from a plugin.
+fn by_plugin(server: &str, command: &str) -> tempfile::NamedTempFile {
+    let mut file = kubeconfig(server);
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    let exec = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', interactiveMode: Never, \
+         installHint: 'get it from example.com'}}"
+    );
+    file.as_file().set_len(0).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    file.write_all(text.replace("token: abc", &exec).as_bytes()).unwrap();
+    file
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_plugin_that_hangs_ends_the_run_by_its_name() {
+    let (_folder, command) = program("exec sleep 20");
+    let file = by_plugin("http://127.0.0.1:9", &command);
+    let options = ClusterOptions { context: None, kubeconfig: Some(file.path().to_owned()) };
+    let began = std::time::Instant::now();
+    let patience = Duration::from_millis(300);
+    let error = access::connect_within(&options, patience).await.err().unwrap();
+    assert!(began.elapsed().as_secs() < 10);
+    let says = format!(
+        "`{command}`, which context `test` is to get its credential from, gives none: not done after"
+    );
+    assert!(error.to_string().starts_with(&says), "{error}");
+    assert!(error.is_of_the_cluster());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_plugin_printed_is_never_shown() {
+    for (text, why) in [
+        (
+            "echo '{\"status\": {\"token\": \"s3cret\"}}'; echo Sorry, log in >&2; exit 3",
+            "exit code 3: Sorry, log in",
+        ),
+        ("echo 's3cret: ['", "what it printed is no credential"),
+        ("echo s3cret", "what it printed is no credential"),
+        ("echo '{\"kind\": \"s3cret\"}'", "what it printed has no `status`"),
+        (
+            "echo '{\"status\": {\"token\": \"s3cret\", \"expirationTimestamp\": \"s3cret\"}}'",
+            "what it printed as the end of its credential is no time",
+        ),
+    ] {
+        let (_folder, command) = program(text);
+        let file = by_plugin("http://127.0.0.1:9", &command);
+        let options = ClusterOptions { context: None, kubeconfig: Some(file.path().to_owned()) };
+        let error = live_state(&services(), &options).await.unwrap_err();
+        let said = format!("{error} {} {error:?}", error.hint());
+        assert!(said.contains(why) && !said.contains("s3cret"), "{said}");
+    }
+    // one that is asked again, when its first credential is about to end
+    let (folder, command) = program(
+        "test -e $0.asked && { echo s3cret; exit 3; }; touch $0.asked
+echo '{\"status\": {\"token\": \"s3cret\", \"expirationTimestamp\": \"2020-01-01T00:00:00Z\"}}'",
+    );
+    let file = by_plugin("http://127.0.0.1:9", &command);
+    let options = ClusterOptions { context: None, kubeconfig: Some(file.path().to_owned()) };
+    let error = live_state(&services(), &options).await.unwrap_err().to_string();
+    let says = "the kubeconfig's plugin gives no credential: it ended with exit code 3";
+    assert!(error.ends_with(says), "{error}");
+    drop(folder);
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_not_there_is_named_with_where_to_get_it() {
+    let file = by_plugin("http://127.0.0.1:9", "no-such-plugin");
+    let options = ClusterOptions { context: None, kubeconfig: Some(file.path().to_owned()) };
+    let error = live_state(&services(), &options).await.unwrap_err();
+    let says = "`no-such-plugin`, which context `test` is to get its credential from, gives none: there is no such program";
+    assert_eq!(error.to_string(), says);
+    assert_eq!(error.hint(), "get it from example.com");
+}
+
+#[tokio::test]
+async fn of_several_kubeconfigs_those_that_are_not_there_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (kubeconfig("http://first"), kubeconfig("http://second"));
+    let gone = folder.path().join("gone");
+    let all = [gone.clone(), first.path().to_owned(), second.path().to_owned()];
+    let merged = access::merged(all.into_iter()).unwrap().unwrap();
+    let server = merged.clusters[0].cluster.as_ref().unwrap().server.clone();
+    assert_eq!((merged.clusters.len(), server.as_deref()), (1, Some("http://first")));
+    assert!(access::merged([gone].into_iter()).is_none());
+}
+
+/// Only the HPAs of the namespace.
+async fn hpas_of(cluster: &Server, patience: Duration) -> (Option<usize>, Vec<Gap>) {
+    use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+    let mut asked = Cluster::new(connect(&cluster.options()).await.unwrap());
+    asked.patience = patience;
+    let listed = asked.list::<HorizontalPodAutoscaler>("jarvis").await.unwrap();
+    (listed.map(|all| all.len()), asked.gaps())
+}
+
+#[tokio::test]
+async fn a_kind_that_the_server_puts_off_is_a_gap_by_its_name() {
+    let busy = status(503, "ServiceUnavailable", "later");
+    let cluster = serving(vec![(HPAS, 503, busy)]);
+    let (listed, gaps) = hpas_of(&cluster, Duration::from_secs(1)).await;
+    assert_eq!(listed, None);
+    let says = "cannot list horizontalpodautoscalers in namespace `jarvis`: the server puts it off";
+    assert!(gaps[0].message.starts_with(says), "{gaps:?}");
+    // nor is it waited for to say what it serves: each list answers for itself
+    let busy = status(503, "ServiceUnavailable", "later");
+    let cluster = Server::answering(vec![("/apis", 503, busy)]);
+    let mut asked = Cluster::new(connect(&cluster.options()).await.unwrap());
+    asked.patience = Duration::from_secs(1);
+    assert_eq!(asked.serves("keda.sh").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_list_whose_place_was_forgotten_begins_anew_once() {
+    const NEXT: &str =
+        "/apis/autoscaling/v2/namespaces/jarvis/horizontalpodautoscalers?&limit=500&continue=old";
+    let front = || hpa("front", "jarvis-api", Some(3), 5);
+    let expired = status(410, "Expired", "too old");
+    let cluster = serving(vec![(HPAS, 200, hpas(&[front()], "old")), (NEXT, 410, expired)]);
+    let (listed, gaps) = hpas_of(&cluster, Duration::from_secs(9)).await;
+    assert_eq!(listed, None);
+    assert!(gaps[0].message.contains("too old"), "{gaps:?}");
+    let lists =
+        |path: &str| cluster.seen().iter().filter(|one| **one == format!("GET {path}")).count();
+    assert_eq!((lists(HPAS), lists(NEXT)), (2, 2));
+}

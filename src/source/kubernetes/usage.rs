@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use kube::api::DynamicObject;
 
+use super::access::connect_once;
 use super::cluster::{Cluster, Operator};
 use super::error::KubernetesError;
-use super::{ClusterOptions, connect_once, in_time, workload};
+use super::{ClusterOptions, in_time, workload};
 use crate::service::live::{Amounts, Gap, Use};
 use crate::service::{Component, Service};
 use crate::units::{Bytes, Millicores, Period};
