@@ -665,6 +665,22 @@ async fn case_77_two_runs_at_once_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn case_77_a_run_that_is_through_in_a_moment_is_waited_for() {
+    let fake = Fake::serve(|request, _| {
+        if request.path().ends_with("query_range") { empty_matrix() } else { vector_of_one() }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&fake.url, folder.path());
+    let held = Store::open(folder.path()).unwrap().writer().unwrap();
+    let ends = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        drop(held);
+    });
+    bring_up_to_date(&settings, time(NOON), Talk::silent()).await.unwrap();
+    ends.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn case_26_what_is_still_to_come_is_not_absent() {
     let fake = Fake::serve(|request, _| {
         if request.path().ends_with("query_range") { empty_matrix() } else { vector_of_one() }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures::StreamExt;
@@ -26,11 +26,16 @@ use crate::config::{PrometheusSettings, Settings};
 use crate::history::SeriesKey;
 use crate::service::Service;
 use crate::source::prometheus::{Access, Choice, Client, PrometheusError, SignalQuery, queries};
-use crate::store::{Store, Writer};
+use crate::store::{Store, StoreError, Writer};
 use crate::units::counted;
 
 pub(super) use self::choice::{CHOICE, discover, scrapes_an_hour};
 pub use self::past::{Past, files, gather};
+
+/// How long a store that another run writes to is waited for: longer than a pull of what is new takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The time between two tries to get it.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What a pull did.
 #[derive(Debug, Clone, Default)]
@@ -110,7 +115,7 @@ pub async fn bring_up_to_date(
     // what is still to come is not absent
     let at = at.min(Timestamp::now()).as_second();
     let client = connect(prometheus, at).await?;
-    let writer = open(settings)?.writer().map_err(|error| Hinted::because(&error, error.hint()))?;
+    let writer = writer(&open(settings)?).await?;
     let mut summary = PullSummary { queries: 1, ..PullSummary::default() };
     let mut jobs = Vec::new();
     for service in &settings.services {
@@ -151,6 +156,19 @@ pub async fn bring_up_to_date(
     }
     summary.failures.sort_by(|a, b| (&a.service, &a.key).cmp(&(&b.service, &b.key)));
     Ok(summary)
+}
+
+/// The right to write, waited for: who holds it is most often through in a moment, as a turn of the loop is.
+async fn writer(store: &Store) -> Result<Writer> {
+    let begun = Instant::now();
+    loop {
+        match store.writer() {
+            Err(StoreError::InUse { .. }) if begun.elapsed() < PATIENCE => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            taken => return Ok(taken.map_err(|error| Hinted::because(&error, error.hint()))?),
+        }
+    }
 }
 
 /// Sets aside what is damaged of a series within the window, so that it is asked for again.
