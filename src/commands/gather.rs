@@ -11,7 +11,7 @@ use crate::commands::{Exit, Hinted, Talk, pull, tiers};
 use crate::config::{self, Settings};
 use crate::history::{Evidence, Observed, Window};
 use crate::service::live::{Gap, Live};
-use crate::source::kubernetes::{self, ClusterOptions};
+use crate::source::kubernetes::{self, ClusterOptions, KubernetesError};
 
 /// One run over all services.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub(super) async fn gather_asking(args: &RunArgs, talk: &Talk, ask: Ask) -> Resu
             }
             .into());
         }
-        Ask::Always => live_of(&settings, &options(args), talk).await?,
+        Ask::Always => live_of(&settings, &options(args), ask, talk).await?,
     };
     let past = pull::gather(&settings, at, args.offline, *talk).await?;
     let damaged = past.pull.iter().flat_map(|pull| &pull.set_aside);
@@ -143,7 +143,7 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
 /// tell is said, and left to the metrics and the settings: it is never read as "there is none".
 pub(super) async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Result<Live> {
     match cluster(args) {
-        Some(options) => live_of(settings, &options, talk).await,
+        Some(options) => live_of(settings, &options, Ask::WhereNamed, talk).await,
         None => Ok(Live::default()),
     }
 }
@@ -152,15 +152,20 @@ pub(super) async fn live(settings: &Settings, args: &RunArgs, talk: &Talk) -> Re
 pub(super) async fn live_of(
     settings: &Settings,
     options: &ClusterOptions,
+    ask: Ask,
     talk: &Talk,
 ) -> Result<Live> {
     let live = kubernetes::live_state(&settings.services, options).await;
-    let live = live.map_err(|error| Hinted::because(&error, &error.hint_by(options)))?;
+    let hint = |error: &KubernetesError| match ask {
+        Ask::WhereNamed => error.hint_by(options),
+        Ask::Always => error.hint_to_act(options),
+    };
+    let live = live.map_err(|error| Hinted::because(&error, &hint(&error)))?;
     let gaps: Vec<&Gap> = live.gaps.iter().collect();
     for warning in Gap::warnings(&gaps) {
         talk.say(&warning);
     }
-    if options.is_the_pods() && !live.gaps.is_empty() {
+    if ask == Ask::WhereNamed && options.is_the_pods() && !live.gaps.is_empty() {
         talk.say(
             "hint: the cluster that this pod runs in was asked; `--no-cluster` leaves it alone",
         );

@@ -102,7 +102,8 @@ impl<'a> Session<'a> {
         out: &'a mut dyn std::io::Write,
     ) -> Result<Self> {
         let client = kubernetes::connect(options).await;
-        let client = client.map_err(|error| Hinted::because(&error, &error.hint()))?;
+        let client =
+            client.map_err(|error| Hinted::because(&error, &error.hint_to_act(options)))?;
         let server = Server::new(client);
         let (lines, audit, damage) = if yes {
             let (audit, damage) = Audit::open_around(record).map_err(unrecorded)?;

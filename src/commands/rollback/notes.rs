@@ -12,7 +12,7 @@ use crate::apply::guard::Refusal;
 use crate::apply::server::Place;
 use crate::apply::{annotation, noted, scaled};
 use crate::commands::apply::session::{Session, called, kind_and_name, plain};
-use crate::commands::gather::live_of;
+use crate::commands::gather::{Ask, live_of};
 use crate::commands::{Hinted, Talk};
 use crate::config::Settings;
 use crate::render::objects::Kind;
@@ -32,7 +32,7 @@ pub(super) async fn told(
     options: &ClusterOptions,
     talk: Talk,
 ) -> Result<Asked> {
-    let live = live_of(settings, options, &talk).await?;
+    let live = live_of(settings, options, Ask::Always, &talk).await?;
     let (lines, odd, floors) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Asked { lines, odd, floors, complete: !live.is_partial() };
     let mut read = 0;

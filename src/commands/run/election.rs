@@ -34,7 +34,8 @@ impl Leading {
     pub(super) async fn elected(args: &LoopArgs, shared: Arc<Shared>, talk: Talk) -> Result<Self> {
         let options = options(&args.run(Timestamp::now()));
         let client = kubernetes::connect(&options).await;
-        let client = client.map_err(|error| Hinted::because(&error, &error.hint()))?;
+        let client =
+            client.map_err(|error| Hinted::because(&error, &error.hint_to_act(&options)))?;
         let (namespace, name) = match args.lease.split_once('/') {
             Some((namespace, name)) => (Some(namespace), name),
             None => (None, args.lease.as_str()),

@@ -20,7 +20,7 @@ use crate::cli::LoopArgs;
 use crate::commands::Talk;
 use crate::commands::apply::session::{Session, called, kind_and_name};
 use crate::commands::apply::watch::{Watches, every};
-use crate::commands::gather::{live_of, options, settings};
+use crate::commands::gather::{Ask, live_of, options, settings};
 use crate::config::Settings;
 use crate::render::objects::Kind;
 use crate::service::Service;
@@ -215,7 +215,7 @@ pub async fn look(
         Session::open_around(&options, &settings.audit, (now, true), talk, out).await?;
     let watching = &mut memory.watching;
     if !watching.known {
-        let live = live_of(&settings, &options, &quiet).await?;
+        let live = live_of(&settings, &options, Ask::Always, &quiet).await?;
         watching.resume(&mut session, &settings, &live).await?;
     }
     if watching.watches.is_empty() {

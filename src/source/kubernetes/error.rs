@@ -293,6 +293,28 @@ impl KubernetesError {
         )
     }
 
+    /// The same for who changes something there, and has no other source for what is in force.
+    #[must_use]
+    pub fn hint_to_act(&self, options: &ClusterOptions) -> String {
+        let pods = options.is_the_pods();
+        match self {
+            Self::Unreachable { .. } if pods => {
+                "see whether the API server is up, and let the pod reach it (see its NetworkPolicy)"
+                    .to_owned()
+            }
+            Self::Unreachable { .. } => {
+                "see whether the API server is up and may be reached from here: `kubectl version`"
+                    .to_owned()
+            }
+            Self::Unauthenticated { .. } if pods => {
+                "give the pod an account of this cluster, and see whether its token is valid still"
+                    .to_owned()
+            }
+            Self::Account { .. } => format!("see what is mounted at `{POD_ACCOUNT}`"),
+            _ => self.hint(),
+        }
+    }
+
     /// Whether nothing else of this cluster can be read either.
     #[must_use]
     pub fn is_of_the_cluster(&self) -> bool {

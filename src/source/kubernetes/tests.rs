@@ -288,6 +288,22 @@ async fn a_cluster_that_is_not_there_ends_it() {
     );
 }
 
+#[test]
+fn who_changes_a_cluster_is_not_told_to_leave_it_out() {
+    let (what, why) = ("HPAs".to_owned(), "refused".to_owned());
+    let lost = KubernetesError::Unreachable { what, why };
+    let options = ClusterOptions { context: Some("prod".to_owned()), ..ClusterOptions::default() };
+    let advice = lost.hint_by(&options);
+    assert!(advice.contains("leave out `--context`"), "{advice}");
+    let hint = lost.hint_to_act(&options);
+    assert!(hint.contains("API server") && hint.contains("`kubectl version`"), "{hint}");
+    let account = KubernetesError::Account { why: "no token".to_owned() }.hint_to_act(&options);
+    for hint in [hint, account] {
+        let remedies = ["--context", "--no-cluster", "current:"];
+        assert!(!remedies.iter().any(|words| hint.contains(words)), "{hint}");
+    }
+}
+
 #[tokio::test]
 async fn refused_credentials_end_it() {
     let cluster = serving(vec![(HPAS, 401, status(401, "Unauthorized", "Unauthorized"))]);
