@@ -199,8 +199,12 @@ impl Rounds<'_> {
     }
 
     /// Others act now, or nobody.
-    fn leave(&self, memory: &mut Memory) {
+    fn leave(&mut self, memory: &mut Memory) {
         memory.leave();
+        if self.leading.is_anothers() {
+            // how its turns end is another's word from now on
+            self.failures = 0;
+        }
         self.shared.watched(0, memory.watching.watches.taken_back);
     }
 

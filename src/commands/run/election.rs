@@ -75,6 +75,11 @@ impl Leading {
         }
     }
 
+    /// Whether another replica is known to act.
+    pub(super) fn is_anothers(&self) -> bool {
+        self.task.is_some() && self.until.borrow().is_none()
+    }
+
     /// Gives the lease up and waits until that is done.
     pub(super) async fn end(&mut self) {
         let _ = self.quit.send(true);

@@ -48,7 +48,7 @@ pub struct Metrics {
     pub refused: u64,
     /// Objects that the plan changed, where the settings let it.
     pub applied: u64,
-    /// Components without a floor to move in the last turn, and calls that came to nothing.
+    /// Components without a floor to move in the last turn, floors without a component, and calls that came to nothing.
     pub left: u64,
     /// Objects of those that are watched now.
     pub watched: u64,
@@ -73,6 +73,14 @@ impl Shared {
         let mut state = self.state();
         state.metrics.leader = acts;
         state.elects = elects;
+        if !acts {
+            // what another replica holds is its to tell
+            state.metrics.floors.clear();
+            state.metrics.left = 0;
+        }
+        if elects && !acts {
+            (state.metrics.failures, state.metrics.backoff_s) = (0, 0);
+        }
     }
 
     pub(super) fn done(&self, turned: Turned, took: Duration, at: Timestamp) {
@@ -119,7 +127,8 @@ impl Shared {
         let state = self.state();
         let metrics = &state.metrics;
         match metrics.failures {
-            0 if metrics.turns[0] > 0 || state.elects && !metrics.leader => Ok(()),
+            _ if state.elects && !metrics.leader => Ok(()),
+            0 if metrics.turns[0] > 0 => Ok(()),
             0 => Err("no turn has ended yet".to_owned()),
             count => Err(format!("{count} turns failed in a row")),
         }
@@ -193,7 +202,7 @@ impl Metrics {
             "Objects changed as advised, where the settings say `run: {apply: true}`.",
             "Objects of those that are watched now.",
             "Objects of those that were taken back, since they failed.",
-            "Components without a floor to move in the last turn, and calls that came to nothing.",
+            "Components without a floor to move in the last turn, floors without a component, and calls that came to nothing.",
         ];
         let moves = by("direction", ["up", "down"], self.moves);
         vec![
@@ -214,4 +223,44 @@ impl Metrics {
 fn by(label: &str, names: [&str; 2], counts: [u64; 2]) -> Vec<(String, String)> {
     let one = |(name, count): (&str, u64)| (format!("{label}=\"{name}\""), count.to_string());
     names.into_iter().zip(counts).map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_failed_and_then_leaves_it_to_another_replica_is_ready_and_tells_nothing_of_before() {
+        let shared = Shared::default();
+        let seen = Seen {
+            namespace: "shop".to_owned(),
+            object: "HorizontalPodAutoscaler/front".to_owned(),
+            base: 3,
+            floor: 6,
+            asked: Some(6),
+        };
+        let turned = Turned { floors: vec![seen], left: 2, ..Turned::default() };
+        shared.leads(true, true);
+        assert_eq!(shared.ready(), Err("no turn has ended yet".to_owned()));
+        shared.done(turned, Duration::ZERO, Timestamp::UNIX_EPOCH);
+        assert_eq!(shared.ready(), Ok(()));
+        shared.failed(Duration::ZERO, Duration::from_secs(20));
+        let failed = Err("1 turns failed in a row".to_owned());
+        assert_eq!(shared.ready(), failed);
+        // nobody is known to act: the failure stands, and the floors are nobody's word any more
+        shared.leads(false, false);
+        assert_eq!(shared.ready(), failed);
+        assert!(!shared.text().contains("floor_replicas{"), "{}", shared.text());
+        shared.leads(false, true);
+        assert_eq!(shared.ready(), Ok(()));
+        let text = shared.text();
+        for line in ["consecutive_failures 0", "backoff_seconds 0", "left_components 0"] {
+            assert!(text.contains(&format!("plimsoll_{line}\n")), "{line}: {text}");
+        }
+        // what was counted stays counted
+        assert!(text.contains("turns_total{outcome=\"failed\"} 1"), "{text}");
+        // a turn that ends just then changes nothing of it
+        shared.failed(Duration::ZERO, Duration::from_secs(20));
+        assert_eq!(shared.ready(), Ok(()));
+    }
 }
