@@ -217,7 +217,9 @@ impl Rounds<'_> {
             Err(error) if error.downcast_ref::<std::io::Error>().is_some() => return Err(error),
             Err(error) if !failed => {
                 let text = failure(&error);
-                self.talk.say(&format!("{}\nrun: the watch goes on when it can", text.trim_end()));
+                let watched = !watches.is_empty();
+                let goes_on = if watched { "\nrun: the watch goes on when it can" } else { "" };
+                self.talk.say(&format!("{}{goes_on}", text.trim_end()));
             }
             _ => {}
         }
