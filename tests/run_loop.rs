@@ -116,6 +116,13 @@ services:
         std::fs::write(self.folder.path().join("history.csv"), text).unwrap();
     }
 
+    fn edit(&self, old: &str, new: &str) {
+        let path = self.folder.path().join("plimsoll.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(old), "{old}");
+        std::fs::write(path, text.replace(old, new)).unwrap();
+    }
+
     fn kubectl(&self, args: &[&str]) -> String {
         let said = self.cluster.kubectl(&[&["-n", self.namespace], args].concat());
         assert!(said.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said.stderr));
@@ -406,6 +413,154 @@ fn a_floor_that_others_keep_putting_back_is_raised_once_more_and_then_left_to_th
     assert!(floors[1] > 6 && floors[3] > 6, "{floors:?}");
 }
 
+#[test]
+fn a_floor_that_goes_with_its_note_where_others_replace_the_object_is_left_to_them_too() {
+    if !available("a_floor_that_goes_with_its_note_where_others_replace_the_object") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-replace", now, 150.0);
+    berth.edit("kubectl-patch]", "kubectl-patch, kubectl-replace]");
+    let mut before = berth.get(HPA);
+    before.as_object_mut().unwrap().remove("status");
+    before["metadata"] = json!({"name": "front-scaler", "namespace": berth.namespace});
+    let manifest = berth.folder.path().join("hpa.json");
+    std::fs::write(&manifest, before.to_string()).unwrap();
+    let replace = || berth.kubectl(&["replace", "-f", manifest.to_str().unwrap()]);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    let mut floors = Vec::new();
+    for turn in 0..5 {
+        turns.take(&args, now + turn * 60).unwrap();
+        floors.push(berth.floor());
+        if turn == 2 {
+            let words = "`kubectl-replace` put the 6 of";
+            assert!(turns.said.contains(words), "{}", turns.said);
+        }
+        replace();
+        assert_eq!(berth.get(HPA)["metadata"]["annotations"], Value::Null);
+    }
+    assert_eq!(floors, [6, 6, 3, 3, 3], "{}", turns.said);
+    // after the hold time it is tried again
+    let later = now + HOUR;
+    berth.write_file(later, 150.0);
+    turns.take(&args, later).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+}
+
+#[test]
+fn a_minimum_below_what_the_load_asks_for_is_not_lowered_until_it_asks_for_less() {
+    if !available("a_minimum_below_what_the_load_asks_for_is_not_lowered") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-waits", now, 120.0);
+    berth.edit("lookback: 9d", "lookback: 5w");
+    berth.edit("hold: 30m}", "hold: 30m, apply: true}\npolicy: {cooldown: 1m}");
+    berth.edit("apply: {takeOver", "apply: {watch: 0, takeOver");
+    berth.patch(HPA, &json!({"spec": {"minReplicas": 8}}));
+    let write = |end: i64, last: f64| {
+        let mut text = "timestamp,series,value\n".to_owned();
+        for at in (now - 35 * DAY..=end).step_by(300) {
+            let load = if at > now { last } else { 120.0 };
+            let values = [("load", load), ("errorRate", 0.001), ("p99", 0.3)];
+            let settings = [("hpaMin", 8.0), ("hpaMax", 12.0), ("replicas", 8.0)];
+            let pods = [("specReplicas", 8.0), ("throttled", 0.0), ("oomKills", 0.0)];
+            values
+                .iter()
+                .for_each(|(series, value)| writeln!(text, "{at},{series},{value}").unwrap());
+            for (series, value) in settings.iter().chain(&pods) {
+                writeln!(text, "{at},api.{series},{value}").unwrap();
+            }
+        }
+        std::fs::write(berth.folder.path().join("history.csv"), text).unwrap();
+    };
+    write(now, 120.0);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    let turned = turns.take(&args, now).unwrap();
+    let asked = turned.floors[0].asked.unwrap();
+    assert!((6..=8).contains(&asked), "{asked}: {}", turns.said);
+    let object = "HorizontalPodAutoscaler/front-scaler in loop-waits";
+    let waits = format!("waits    {object}: minReplicas 5 while the load asks for {asked}");
+    assert!(turns.said.contains(&waits), "{}", turns.said);
+    // all else that is advised goes on
+    let spec = berth.get(HPA)["spec"].clone();
+    assert_eq!((&spec["minReplicas"], &spec["maxReplicas"]), (&json!(8), &json!(10)));
+    turns.take(&args, now).unwrap();
+    assert_eq!((berth.floor(), turns.said.contains("waits")), (8, false), "{}", turns.said);
+    // it asks for less
+    let later = now + 2 * HOUR;
+    write(later, 60.0);
+    let turned = turns.take(&args, later).unwrap();
+    assert!(turned.floors[0].asked <= Some(5), "{:?}", turned.floors);
+    assert_eq!(berth.floor(), 5, "{}", turns.said);
+}
+
+#[test]
+fn a_floor_whose_component_is_taken_out_of_the_settings_is_named_and_goes_by_rollback() {
+    if !available("a_floor_whose_component_is_taken_out_of_the_settings_is_named") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-out", now, 150.0);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    turns.take(&args, now).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    berth.edit("api:", "worker:");
+    berth.edit("jarvis-api", "jarvis-worker");
+    let turned = turns.take(&args, now).unwrap();
+    let left = "left     HorizontalPodAutoscaler/front-scaler in loop-out: its component is in the \
+                settings no more, and its floor of 6, base 3, stays: `plimsoll rollback --floors` takes it down";
+    assert!(turns.said.contains(left), "{}", turns.said);
+    // the workers have no autoscaler
+    assert_eq!(turned.left, 2, "{}", turns.said);
+    let turned = turns.take(&args, now).unwrap();
+    assert_eq!((turned.left, turns.said.as_str()), (2, ""));
+
+    let back = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command.args(["rollback", "--floors", "--context", "admin", "--kubeconfig"]);
+        command.arg(berth.cluster.path("admin.kubeconfig")).args(more);
+        let said = command.current_dir(&berth.folder).env("NO_COLOR", "1").output().unwrap();
+        (said.status.code(), String::from_utf8(said.stdout).unwrap())
+    };
+    // the namesake of an object in another cluster is none of ours
+    let record = berth.folder.path().join(".plimsoll/audit.jsonl");
+    let whole = std::fs::read_to_string(&record).unwrap();
+    let uid = berth.get(HPA)["metadata"]["uid"].as_str().unwrap().to_owned();
+    std::fs::write(&record, whole.replace(&uid, "elsewhere")).unwrap();
+    let (code, said) = back(&["--yes"]);
+    assert_eq!((code, said.as_str()), (Some(0), "nothing to bring back\n"));
+    std::fs::write(&record, whole).unwrap();
+    let (_, said) = back(&[]);
+    assert!(
+        said.ends_with("1 object would be brought back; a dry run: `--yes` does it\n"),
+        "{said}"
+    );
+    assert_eq!(berth.floor(), 6);
+    let (code, said) = back(&["--yes"]);
+    assert_eq!((code, berth.floor()), (Some(0), BASE), "{said}");
+    assert_eq!(berth.get(HPA)["metadata"]["annotations"]["plimsoll.dev/floor"], Value::Null);
+    let (_, said) = back(&["--yes"]);
+    assert_eq!(said, "nothing to bring back\n");
+    let turned = turns.take(&args, now).unwrap();
+    assert_eq!((turned.left, turns.said.as_str()), (1, ""));
+}
+
+#[test]
+fn a_look_that_fails_says_that_a_watch_goes_on_only_where_there_is_one() {
+    if !available("a_look_that_fails_says_that_a_watch_goes_on_only_where_there_is_one") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-full", now, 9.0);
+    std::fs::write(berth.folder.path().join(".plimsoll"), "no folder").unwrap();
+    let replica = Replica::start(berth.command(&["--yes"]));
+    let failures = |one: &Replica| one.said().matches("error: cannot keep the record").count();
+    replica.until("the turn and the look failed", |one| failures(one) == 2);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!replica.said().contains("the watch goes on"), "{}", replica.said());
+}
+
 /// KEDA's object on the API in the place of its HPA, and the HPA that KEDA makes of it.
 fn keda(berth: &Berth) {
     let (cluster, namespace) = (&berth.cluster, berth.namespace);
@@ -501,6 +656,36 @@ fn a_scaled_object_that_is_paused_or_may_sleep_is_left_and_named() {
     assert_eq!((turned.left, turned.raised), (1, 0), "{}", turns.said);
     assert!(turns.said.contains("`ScaledObject/by-load` may scale to nothing"), "{}", turns.said);
     assert_eq!(berth.get(KEDA)["spec"]["minReplicaCount"], 0);
+}
+
+#[test]
+fn the_floor_of_what_may_sleep_by_now_goes_to_its_base_once_the_load_asks_for_no_more() {
+    if !operators_available("the_floor_of_what_may_sleep_by_now_goes_to_its_base", &[]) {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-idles", now, 150.0);
+    keda(&berth);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    turns.take(&args, now).unwrap();
+    let floor = || berth.get(KEDA)["spec"]["minReplicaCount"].as_u64().unwrap();
+    assert_eq!(floor(), 6, "{}", turns.said);
+    berth.patch(KEDA, &json!({"spec": {"idleReplicaCount": 0}}));
+    let turned = turns.take(&args, now).unwrap();
+    assert_eq!((floor(), turned.left, turned.raised), (6, 1, 0), "{}", turns.said);
+    let words = "its floor of 6 goes back to its base of 3 once no more is asked for";
+    assert!(turns.said.contains(words), "{}", turns.said);
+    // it sleeps
+    let later = now + 4 * HOUR;
+    berth.write_file(later, 0.0);
+    let turned = turns.take(&args, later).unwrap();
+    assert_eq!((floor(), turned.taken_back), (BASE, 1), "{}", turns.said);
+    let live = berth.get(KEDA);
+    assert_eq!(live["metadata"]["annotations"]["plimsoll.dev/floor"], Value::Null);
+    assert_eq!(live["spec"]["idleReplicaCount"], 0);
+    let turned = turns.take(&args, later).unwrap();
+    assert_eq!((floor(), turned.left, turned.taken_back), (BASE, 1, 0), "{}", turns.said);
+    assert!(turns.said.ends_with("may scale to nothing, and is let sleep\n"), "{}", turns.said);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod wholes;
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -296,6 +297,16 @@ pub fn unwatched(lines: &[Line]) -> Vec<Line> {
     open
 }
 
+/// The last move of each floor, one an object.
+#[must_use]
+pub fn floors(lines: &[Line]) -> Vec<Line> {
+    let is_one = |line: &&Line| (line.happened, line.verb) == (Happened::Done, Verb::Floor);
+    let moves = lines.iter().filter(is_one);
+    let last: BTreeMap<_, &Line> =
+        moves.map(|line| ((&line.namespace, &line.object, &line.uid), line)).collect();
+    last.into_values().cloned().collect()
+}
+
 /// Where the object of a line is: one record may serve several clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stands {
@@ -503,6 +514,21 @@ mod tests {
         for known in [last("staging", &new), last("prod", &old), last("", &old)] {
             assert_eq!(known, Some(of("").at));
         }
+    }
+
+    #[test]
+    fn of_a_floor_the_last_move_that_was_done_counts() {
+        use Happened::{Done, Failed};
+        let of = |happened, run, object| line(happened, Verb::Floor, run, object);
+        let other = Line { uid: "elsewhere".to_owned(), ..of(Done, "1", "a") };
+        let lines = [
+            of(Done, "1", "a"),
+            other.clone(),
+            of(Done, "2", "a"),
+            of(Failed, "3", "a"),
+            line(Done, Verb::Apply, "4", "b"),
+        ];
+        assert_eq!(floors(&lines), [other, lines[2].clone()]);
     }
 
     #[test]

@@ -22,12 +22,15 @@ pub fn raised(object: &Value, kind: Kind) -> Result<Option<Raised>, String> {
     Ok(Raised::noted(object, &path)?.filter(is_there))
 }
 
-/// The note of a floor of ours that another manager put back since, and who did.
+/// The note of a floor of ours that another manager put back since, and who did. Who replaces the whole object takes the
+/// note away: then the floor that was `sent` last counts.
 #[must_use]
-pub fn put_back(object: &Value, kind: Kind) -> Option<(Raised, String)> {
+pub fn put_back(object: &Value, kind: Kind, sent: Option<Raised>) -> Option<(Raised, String)> {
     let [path, _] = bounds(kind);
-    let note = object["metadata"]["annotations"][annotation::FLOOR].as_str()?;
-    let note: Raised = serde_json::from_str(note).ok()?;
+    let note = match object["metadata"]["annotations"][annotation::FLOOR].as_str() {
+        Some(note) => serde_json::from_str(note).ok()?,
+        None => sent?,
+    };
     let now = field::amount(object, kind, Setting::MinReplicas, &path)?;
     let lowered = now.figure() < u64::from(note.set);
     Some((note, owner::others(object, &path).pop()?)).filter(|_| lowered)
@@ -102,6 +105,28 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_floor_that_was_put_back_with_its_note_is_known_by_what_was_sent() {
+        let at = "2026-11-23T01:00:00Z".parse().unwrap();
+        let [noted, sent] = [6, 9].map(|set| Raised { base: 3, set, at, again: false });
+        let kind = Kind::HorizontalPodAutoscaler;
+        let mut object = json!({"spec": {"minReplicas": 3}, "metadata": {"managedFields": [{
+            "manager": "kubectl-replace", "operation": "Update",
+            "fieldsV1": {"f:spec": {"f:minReplicas": {}}}}]}});
+        let who = "kubectl-replace".to_owned();
+        assert_eq!(put_back(&object, kind, None), None);
+        assert_eq!(put_back(&object, kind, Some(sent)), Some((sent, who.clone())));
+        // what the object says itself goes first
+        object["metadata"]["annotations"] = json!({annotation::FLOOR: noted.text()});
+        assert_eq!(put_back(&object, kind, Some(sent)), Some((noted, who)));
+        // nobody lowered it, or nobody else's it is
+        object["metadata"]["annotations"] = json!({});
+        object["spec"]["minReplicas"] = json!(9);
+        assert_eq!(put_back(&object, kind, Some(sent)), None);
+        let ours = json!({"spec": {"minReplicas": 3}});
+        assert_eq!(put_back(&ours, kind, Some(sent)), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `rollback`: what the last apply replaced is brought back, by the record or by what the objects say of themselves.
 
-mod floors;
+pub(super) mod floors;
 mod notes;
 
 use std::io::Write;
@@ -44,7 +44,8 @@ pub async fn run(args: &RollbackArgs, talk: &Talk, out: &mut dyn Write) -> Resul
     session.settle().await?;
     let mut ended = Ended::default();
     let complete = if args.floors {
-        floors::down(&mut session, &settings, &options, &mut ended).await?
+        let namespace = args.on.namespace.as_deref();
+        floors::down(&mut session, &settings, (&options, namespace), &mut ended).await?
     } else {
         last(&mut session, &settings, &options, &mut ended).await?
     };

@@ -6,6 +6,7 @@
 mod election;
 mod floors;
 mod http;
+mod left;
 mod metrics;
 mod turn;
 mod watching;

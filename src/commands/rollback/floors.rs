@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::notes;
 use crate::advise::plan::{Amount, Setting};
-use crate::apply::audit::Line;
+use crate::apply::audit::{self, Line, Stands, Verb};
 use crate::apply::floor;
 use crate::apply::guard;
 use crate::apply::manifest::Note;
@@ -26,18 +26,46 @@ use crate::source::kubernetes::ClusterOptions;
 pub(super) async fn down(
     session: &mut Session<'_>,
     settings: &Settings,
-    options: &ClusterOptions,
+    (options, namespace): (&ClusterOptions, Option<&str>),
     ended: &mut Ended,
 ) -> Result<bool> {
     let told = notes::told(session, settings, options, *session.talk).await?;
-    for (line, _) in &told.floors {
+    let mut lines: Vec<Line> = told.floors.into_iter().map(|(line, _)| line).collect();
+    lines.extend(recorded(session, namespace, &lines));
+    for line in &lines {
         ended.count(one(session, line, &settings.rules).await?);
     }
     Ok(told.complete)
 }
 
-/// One floor: read, judged, rehearsed, taken down.
-async fn one(session: &mut Session<'_>, line: &Line, rules: &Rules) -> Result<Outcome> {
+/// What else the record names: a component may be in the settings no more, and its floor is up.
+fn recorded(session: &Session<'_>, namespace: Option<&str>, known: &[Line]) -> Vec<Line> {
+    let is_asked_for = |line: &Line| namespace.is_none_or(|name| name == line.namespace);
+    let is_known = |line: &Line| {
+        let place = |line: &Line| (line.namespace.clone(), line.object.clone());
+        known.iter().any(|other| place(other) == place(line))
+    };
+    let all = audit::floors(&session.lines).into_iter();
+    let others = all.filter(|line| is_asked_for(line) && !is_known(line));
+    let afresh = |line: Line| {
+        let (kind, name) = kind_and_name(&line.object)?;
+        let place = Place { namespace: &line.namespace, kind, name };
+        let made = session.line(Verb::Floor, place, line.workload.clone());
+        Some(Line { uid: line.uid, at: line.at, ..made })
+    };
+    others.filter_map(afresh).collect()
+}
+
+/// One floor: read, judged, rehearsed, taken down; not that of a namesake of the object in another cluster.
+///
+/// # Errors
+///
+/// A cluster that is lost, a record that cannot be kept.
+pub(in crate::commands) async fn one(
+    session: &mut Session<'_>,
+    line: &Line,
+    rules: &Rules,
+) -> Result<Outcome> {
     let Some((kind, name)) = kind_and_name(&line.object) else { return Ok(Outcome::Same) };
     let Some(behind) = kind_and_name(&line.workload) else {
         return session.refuse(line.clone(), &[super::unknown(&line.workload)]);
@@ -47,7 +75,9 @@ async fn one(session: &mut Session<'_>, line: &Line, rules: &Rules) -> Result<Ou
         let Some(found) = session.find(place, behind, line).await? else {
             return Ok(Outcome::Refused);
         };
-        let raised = found.object.as_ref().map(|object| floor::raised(object, kind));
+        let object = found.object.as_ref();
+        let object = object.filter(|object| audit::stands(line, object) == Stands::Here);
+        let raised = object.map(|object| floor::raised(object, kind));
         let Some(Ok(Some(Raised { base, set, .. }))) = raised else { return Ok(Outcome::Same) };
         let [path, _] = bounds(kind);
         let object = found.object.clone().unwrap_or_default();

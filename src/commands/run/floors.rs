@@ -41,12 +41,6 @@ pub(super) fn scaler(
         None => return Err("who scales it is not known".to_owned()),
         Some(Scaler::Nobody) => return Err("no autoscaler has a floor to be raised".to_owned()),
         Some(Scaler::Hpa(hpa)) => (Kind::HorizontalPodAutoscaler, &hpa.name),
-        Some(Scaler::Keda(keda)) if keda.idles || keda.min.unwrap_or(0) == 0 => {
-            return Err(format!(
-                "`ScaledObject/{}` may scale to nothing, and is let sleep",
-                keda.name
-            ));
-        }
         Some(Scaler::Keda(keda)) => (Kind::ScaledObject, &keda.name),
     };
     let target = Kind::of(&component.target.kind).ok_or("it is of no kind that is scaled")?;
@@ -59,6 +53,15 @@ pub(super) fn scaler(
         workload: (target, component.target.name.clone()),
         fields: Vec::new(),
     })
+}
+
+/// Whether its autoscaler may take a component to nothing.
+pub(super) fn may_sleep(run: &Run, a: &Assessment, component: &Component) -> bool {
+    let workload = run.live.workload(&a.service.name, &component.name);
+    match workload.and_then(|workload| workload.scaler.as_ref()) {
+        Some(Scaler::Keda(keda)) => keda.idles || keda.min.unwrap_or(0) == 0,
+        _ => false,
+    }
 }
 
 /// One floor: read, decided, judged, rehearsed, moved. One that changes meanwhile is read and decided again.
@@ -140,7 +143,8 @@ async fn stepped(
         held(session, memory, &subject, bounds, (seen.asked, doubt))?;
         return Ok((Outcome::Same, Some((seen, false))));
     }
-    let back = found.object.as_ref().and_then(|object| put_back(object, change.kind));
+    let sent = memory.sent.get(&subject).copied();
+    let back = found.object.as_ref().and_then(|object| put_back(object, change.kind, sent));
     let vain = in_vain(session, run, (bounds, note), to);
     if let Some(vain) = vain.or_else(|| put_back_twice(session, run, back.as_ref(), bounds)) {
         memory.say(session.out, &subject, "in vain", &format!("held     {subject} {vain}"))?;
@@ -150,8 +154,10 @@ async fn stepped(
     if !session.acts() && memory.said.get(&subject) == Some(&why) {
         return Ok((Outcome::Changed, Some((seen, to > bounds.floor))));
     }
-    let outcome = delivered(session, run, wanted, found, (bounds, note, to)).await?;
+    let step = Step::of(session, run, (bounds, note, to), back.map(|(note, _)| note));
+    let outcome = delivered(session, run, wanted, found, &step).await?;
     if outcome == Outcome::Changed {
+        memory.remember(&subject, step.raised.filter(|_| session.acts()));
         let would = if session.acts() { "floor   " } else { "would   " };
         memory.say(session.out, &subject, &why, &format!("{would} {subject}: {why}"))?;
         seen.floor = made(session, change).unwrap_or(seen.floor);
@@ -244,18 +250,44 @@ fn field(write: &FieldWrite) -> FieldChange {
     FieldChange { setting, path: path.clone(), from, to, reasons: Vec::new() }
 }
 
+/// A floor that is to move.
+struct Step {
+    bounds: Bounds,
+    /// When the loop moved it last; `None`: it is not the loop's.
+    last: Option<Timestamp>,
+    to: u32,
+    /// The note that goes with it; `None`: it goes back to its base.
+    raised: Option<Raised>,
+}
+
+impl Step {
+    /// `back` is what was put back a moment ago.
+    fn of(
+        session: &Session<'_>,
+        run: &Run,
+        (bounds, note, to): (Bounds, Option<Raised>, u32),
+        back: Option<Raised>,
+    ) -> Self {
+        let back = back.or(note.filter(|note| note.again));
+        let again = to > bounds.floor && back.is_some_and(|note| lately(session, run, note.at));
+        let raised = Raised { base: bounds.base, set: to, at: session.now, again };
+        let raised = Some(raised).filter(|raised| raised.set > raised.base);
+        Self { bounds, last: note.map(|note| note.at), to, raised }
+    }
+}
+
 /// Asks the guards, and moves the floor where all let it pass.
 async fn delivered(
     session: &mut Session<'_>,
     run: &Run,
     wanted: &Wanted,
     found: &Found,
-    (bounds, note, to): (Bounds, Option<Raised>, u32),
+    Step { bounds, last, to, raised }: &Step,
 ) -> Result<Outcome> {
     let object = found.object.clone().unwrap_or(Value::Null);
     let [path, _] = places(wanted.change.kind);
-    let code = if to > bounds.floor { "NOWCAST" } else { "NOWCAST_OVER" };
-    let amounts = (Amount::Count(bounds.floor), Amount::Count(to));
+    let code = if *to > bounds.floor { "NOWCAST" } else { "NOWCAST_OVER" };
+    let amounts = (Amount::Count(bounds.floor), Amount::Count(*to));
     let writes = [FieldWrite {
         took_over: owner::others(&object, &path),
         reasons: vec![code.to_owned()],
@@ -269,7 +301,7 @@ async fn delivered(
     };
     let floor = Moved {
         base: bounds.base,
-        last: note.map(|note| note.at),
+        last: *last,
         hold: run.settings.rounds.hold,
         doubt: doubt.map(|doubt| doubt.message.clone()),
     };
@@ -288,11 +320,7 @@ async fn delivered(
     }
     line.guards = passed.into_iter().map(str::to_owned).collect();
     line.said = vec![format!("base {}", bounds.base)];
-    let again = put_back(&object, change.kind).map(|(note, _)| note);
-    let again = again.or(note.filter(|note| note.again));
-    let again = to > bounds.floor && again.is_some_and(|note| lately(session, run, note.at));
-    let raised = Raised { base: bounds.base, set: to, at: session.now, again };
-    let note = Note::Floor((to > bounds.base).then_some(raised));
+    let note = Note::Floor(*raised);
     let passed = Passed { place, object: &object, writes: &writes, note, line };
     let outcome = session.deliver(passed).await?;
     session.booked.extend(books.filter(|_| outcome == Outcome::Changed));

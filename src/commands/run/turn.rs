@@ -1,14 +1,16 @@
 //! One turn: history up to date, what is in force, the advice, and the floors that follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use anyhow::Result;
 use jiff::Timestamp;
 
-use super::floors::{Wanted, one_floor, scaler};
+use super::floors::{Wanted, may_sleep, one_floor, scaler};
+use super::left::{abandoned, asleep};
 use super::watching::Watching;
-use crate::advise::plan::{Code, Reason};
+use crate::Assessment;
+use crate::advise::plan::{Code, Reason, Setting};
 use crate::apply::server::Place;
 use crate::cli::LoopArgs;
 use crate::commands::apply::one;
@@ -16,7 +18,9 @@ use crate::commands::apply::session::{Outcome, Session};
 use crate::commands::gather::{Ask, Run, gather_asking, options};
 use crate::commands::{Hinted, Talk, failure};
 use crate::past::floor;
-use crate::render::objects::objects;
+use crate::render::objects::{FieldChange, ObjectChange, objects};
+use crate::service::Component;
+use crate::service::floor::Raised;
 use crate::service::live::Workload;
 use crate::service::rules::Rounds;
 
@@ -25,6 +29,10 @@ use crate::service::rules::Rounds;
 pub struct Memory {
     pub(super) said: BTreeMap<String, String>,
     refused: BTreeMap<String, String>,
+    /// The floors that this loop sent last: who replaces a whole object takes the note on it away.
+    pub(super) sent: BTreeMap<String, Raised>,
+    /// The moves of the record whose floors were found to be up no more.
+    pub(super) down: BTreeSet<String>,
     pub(super) watching: Watching,
 }
 
@@ -93,9 +101,19 @@ impl Seen {
 impl Memory {
     /// Others act now: who acts again asks the objects what is watched.
     pub(super) fn leave(&mut self) {
+        self.sent.clear();
+        self.down.clear();
         let taken_back = self.watching.watches.taken_back;
         self.watching = Watching::default();
         self.watching.watches.taken_back = taken_back;
+    }
+
+    /// What was sent as the floor of an object; `None`: it is at its base.
+    pub(super) fn remember(&mut self, object: &str, sent: Option<Raised>) {
+        match sent {
+            Some(sent) => drop(self.sent.insert(object.to_owned(), sent)),
+            None => drop(self.sent.remove(object)),
+        }
     }
 
     /// Writes a line where it is another than the last of its subject.
@@ -145,7 +163,8 @@ pub async fn turn(
     let mut session = Session::open_around(&options, record, (now, args.on.yes), talk, out).await?;
     session.refused = std::mem::take(&mut memory.refused);
     session.unattended = Some(run.settings.rules.watch);
-    let turned = moved(&mut session, &run, memory).await;
+    let namespace = args.on.namespace.as_deref();
+    let turned = moved(&mut session, &run, namespace, memory).await;
     memory.refused = std::mem::take(&mut session.refused);
     if turned.is_err() {
         memory.watching.doubt();
@@ -175,7 +194,12 @@ fn known(run: &Run, subject: &str) -> bool {
         || run.settings.warnings.iter().any(|odd| odd.to_string() == subject)
 }
 
-async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Result<Turned> {
+async fn moved(
+    session: &mut Session<'_>,
+    run: &Run,
+    namespace: Option<&str>,
+    memory: &mut Memory,
+) -> Result<Turned> {
     session.settle_changes().await?;
     if session.acts() {
         memory.watching.resume(session, &run.settings, &run.live).await?;
@@ -187,12 +211,8 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
         for component in a.service.components.iter().filter(|component| !component.memory) {
             match scaler(run, a, component) {
                 Ok(change) => {
-                    let mut asked = floor::floor(a, component, run.settings.rounds.hold);
-                    if let Ok(floor) = &mut asked {
-                        floor.doubt = floor.doubt.take().or(damage.clone());
-                    }
-                    let floor = &Wanted { change, asked };
-                    calls.take(one_floor(session, run, floor, memory, &mut turned).await)?;
+                    let of = (a, component, change, damage.as_ref());
+                    calls.take(scaled(session, run, of, memory, &mut turned).await)?;
                 }
                 Err(why) => {
                     let subject = format!("{} {}", a.service.name, component.name);
@@ -204,6 +224,8 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
         }
     }
     told(run, &turned)?;
+    let left = abandoned(session, &run.settings, namespace, memory, &mut turned).await;
+    calls.take(left)?;
     if run.settings.rounds.apply && damage.is_none() {
         follow(session, run, memory, (&mut turned, &mut calls)).await?;
     }
@@ -218,6 +240,25 @@ async fn moved(session: &mut Session<'_>, run: &Run, memory: &mut Memory) -> Res
         }
     }
     Ok(turned)
+}
+
+/// One autoscaler: its floor follows the load, but for what may scale to nothing.
+async fn scaled(
+    session: &mut Session<'_>,
+    run: &Run,
+    (a, component, change, damage): (&Assessment, &Component, ObjectChange, Option<&Reason>),
+    memory: &mut Memory,
+    turned: &mut Turned,
+) -> Result<()> {
+    let mut asked = floor::floor(a, component, run.settings.rounds.hold);
+    if may_sleep(run, a, component) {
+        let asked = asked.ok().filter(|_| damage.is_none()).map(|floor| floor.asked);
+        return asleep(session, &run.settings, (&change, asked), memory, turned).await;
+    }
+    if let Ok(floor) = &mut asked {
+        floor.doubt = floor.doubt.take().or(damage.cloned());
+    }
+    one_floor(session, run, &Wanted { change, asked }, memory, turned).await
 }
 
 /// A turn that may read nothing is none: who is asked whether all is well must say so.
@@ -279,16 +320,8 @@ async fn follow(
     }
     let before = calls.failed.is_some();
     let mut acts = Vec::new();
-    let mut changes = objects(&run.plan, &run.settings.services, &run.live);
-    changes.retain(|change| {
-        let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
-        let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
-        // whose floor this turn moved is not what the plan saw: the next turn sees it
-        session.done(place).is_none()
-            && !memory.watching.watches.holds(&change.namespace, &workload)
-    });
     let mut ended = Ok(());
-    for change in &changes {
+    for change in &due(session, run, memory, &turned.floors)? {
         let subject = format!("{} in {} as advised", change.object(), change.namespace);
         let fields = format!("{:?}", change.fields);
         if !session.acts() && memory.said.get(&subject) == Some(&fields) {
@@ -313,6 +346,57 @@ async fn follow(
     }
     memory.watching.begin(session, &run.settings, acts)?;
     ended
+}
+
+/// What of the plan is to be applied in this turn.
+fn due(
+    session: &mut Session<'_>,
+    run: &Run,
+    memory: &mut Memory,
+    floors: &[Seen],
+) -> Result<Vec<ObjectChange>> {
+    let mut changes = objects(&run.plan, &run.settings.services, &run.live);
+    changes.retain(|change| {
+        let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
+        let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
+        // whose floor this turn moved is not what the plan saw: the next turn sees it
+        session.done(place).is_none()
+            && !memory.watching.watches.holds(&change.namespace, &workload)
+    });
+    for change in &mut changes {
+        let object = format!("{} in {}", change.object(), change.namespace);
+        let subject = format!("{object} waits");
+        match kept_for_the_load(change, floors) {
+            None => drop(memory.said.remove(&subject)),
+            Some((least, asked)) => {
+                let line = format!(
+                    "waits    {object}: minReplicas {least} while the load asks for {asked}"
+                );
+                memory.say(session.out, &subject, &least.to_string(), &line)?;
+            }
+        }
+    }
+    changes.retain(|change| !change.fields.is_empty());
+    Ok(changes)
+}
+
+/// Takes a minimum out of a change that lies below what this turn's load asks for, and a maximum below the one that stays:
+/// the next turn would raise it again. What it was to be, and what is asked for; `None`: nothing waits.
+fn kept_for_the_load(change: &mut ObjectChange, floors: &[Seen]) -> Option<(u64, u32)> {
+    let object = change.object();
+    let is_it = |seen: &&Seen| (&seen.namespace, &seen.object) == (&change.namespace, &object);
+    // a floor of the loop stays above whatever its base becomes
+    let seen = floors.iter().find(is_it).filter(|seen| seen.floor == seen.base)?;
+    let of_least = |field: &&FieldChange| field.setting == Setting::MinReplicas;
+    let least = change.fields.iter().find(of_least)?;
+    let (from, to) = (least.from.figure(), least.to.figure());
+    let asked = seen.asked.filter(|asked| to < from && u64::from(*asked) > to)?;
+    change.fields.retain(|field| match field.setting {
+        Setting::MinReplicas => false,
+        Setting::MaxReplicas => field.to.figure() >= from,
+        _ => true,
+    });
+    Some((to, asked))
 }
 
 #[cfg(test)]

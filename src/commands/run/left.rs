@@ -1,0 +1,103 @@
+//! Floors that the loop lets go: of what may scale to nothing since, and of components that are in the settings no more.
+
+use anyhow::Result;
+
+use super::turn::{Memory, Turned};
+use crate::apply::audit::{self, Line, Stands, Verb};
+use crate::apply::floor;
+use crate::apply::server::Place;
+use crate::commands::apply::session::{Outcome, Session, called, kind_and_name, plain};
+use crate::commands::rollback::floors::one;
+use crate::config::Settings;
+use crate::render::objects::ObjectChange;
+use crate::service::floor::Raised;
+
+/// What may scale to nothing is let sleep. A floor of ours from before that goes back to its base, as soon as no more than
+/// that is `asked` for; `None`: that is not known, or nothing is lowered now.
+pub(super) async fn asleep(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    (change, asked): (&ObjectChange, Option<u32>),
+    memory: &mut Memory,
+    turned: &mut Turned,
+) -> Result<()> {
+    let place = Place { namespace: &change.namespace, kind: change.kind, name: &change.name };
+    let subject = format!("{} {}", change.service, change.component);
+    let mut why = format!("`{}` may scale to nothing, and is let sleep", change.object());
+    let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
+    let line = session.line(Verb::Floor, place, workload);
+    if let Some((uid, Raised { base, set, .. })) = held(session, &line).await?.flatten() {
+        if asked.is_some_and(|asked| asked <= base) {
+            let key = format!("{set} -> {base}");
+            let of_now = session.acts() || memory.said.get(&subject) != Some(&key);
+            let line = Line { uid, ..line };
+            let outcome =
+                if of_now { one(session, &line, &settings.rules).await? } else { Outcome::Changed };
+            turned.taken_back += u64::from(outcome == Outcome::Changed);
+            turned.refused += u64::from(outcome == Outcome::Refused);
+            if outcome == Outcome::Changed {
+                let would = if session.acts() { "floor   " } else { "would   " };
+                let line = format!("{would} {} in {}: {key}; {why}", line.object, line.namespace);
+                memory.say(session.out, &subject, &key, &line)?;
+            }
+            return Ok(());
+        }
+        why += &format!(
+            "; its floor of {set} goes back to its base of {base} once no more is asked for"
+        );
+    }
+    turned.left += 1;
+    memory.say(session.out, &subject, &why, &format!("left     {subject}: {why}"))
+}
+
+/// Names the floors that are up still and of no component of the settings: nothing moves them any more.
+pub(super) async fn abandoned(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    namespace: Option<&str>,
+    memory: &mut Memory,
+    turned: &mut Turned,
+) -> Result<()> {
+    let has = |line: &Line| {
+        let here = settings.services.iter().filter(|service| service.namespace == line.namespace);
+        let mut components = here.flat_map(|service| &service.components);
+        components.any(|component| component.target.to_string() == line.workload)
+    };
+    let is_asked_for = |line: &Line| namespace.is_none_or(|name| name == line.namespace);
+    for line in audit::floors(&session.lines) {
+        let move_of = format!("{} {} {}", line.namespace, line.object, line.run);
+        if has(&line) || !is_asked_for(&line) || memory.down.contains(&move_of) {
+            continue;
+        }
+        match held(session, &line).await? {
+            None => {}
+            // only the loop raises it again, and that is another line
+            Some(None) => drop(memory.down.insert(move_of)),
+            Some(Some((_, Raised { base, set, .. }))) => {
+                turned.left += 1;
+                let object = plain(&format!("{} in {}", line.object, line.namespace));
+                let way = "`plimsoll rollback --floors` takes it down";
+                let text = format!(
+                    "left     {object}: its component is in the settings no more, and its floor of {set}, base {base}, stays: {way}"
+                );
+                memory.say(session.out, &object, &format!("{set} {base}"), &text)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The floor that the loop holds up on the object of a line, with its `uid`; outer `None`: it may not be read.
+async fn held(session: &Session<'_>, line: &Line) -> Result<Option<Option<(String, Raised)>>> {
+    let Some((kind, name)) = kind_and_name(&line.object) else { return Ok(Some(None)) };
+    let place = Place { namespace: &line.namespace, kind, name };
+    let object = match session.server.find(place, (kind, name)).await {
+        Err(error) if error.is_of_the_cluster() => return Err(called(error).into()),
+        Err(_) => return Ok(None),
+        Ok(found) => found.object.unwrap_or_default(),
+    };
+    let raised = floor::raised(&object, kind).ok().flatten();
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let is_here = audit::stands(line, &object) == Stands::Here;
+    Ok(Some(raised.filter(|_| is_here).map(|raised| (uid, raised))))
+}
