@@ -374,7 +374,7 @@ mod tests {
     }
 
     /// `data-0` of 50Gi, of which 80Gi are advised.
-    fn grown(change: impl Fn(&mut Claim), quotas: Option<Vec<Quota>>) -> ServicePlan {
+    fn grown(change: impl Fn(&mut Claim), quotas: Option<&[Quota]>) -> ServicePlan {
         let why = vec![example::because(Code::TierRow, "Low")];
         let name = ("data-0", "PersistentVolumeClaim/data-0");
         let [now, then] = [50, 80].map(|gibibytes| example::mebibytes(gibibytes << 10));
@@ -389,7 +389,8 @@ mod tests {
             };
             change(&mut claim);
             let claims = Some([("data-0".to_owned(), claim)].into());
-            let namespace = Namespace { claims, quotas: quotas.clone(), ..Namespace::default() };
+            let quotas = quotas.map(<[Quota]>::to_vec);
+            let namespace = Namespace { quotas, claims, ..Namespace::default() };
             live.namespaces.insert(example::service().namespace, namespace);
         })
     }
@@ -430,7 +431,7 @@ mod tests {
         // 30Gi more are advised
         let says = |what: Counted, hard: u64| {
             let quota = counting([(what, hard << 30, 50 << 30)]);
-            let found = grown(|_| {}, Some(vec![quota])).findings;
+            let found = grown(|_| {}, Some(&[quota])).findings;
             found.into_iter().map(|one| one.message).collect::<Vec<_>>()
         };
         let of = |class: &str| Counted::Storage(Some(class.to_owned()));
@@ -442,8 +443,8 @@ mod tests {
             assert_eq!(says(what, hard), Vec::<String>::new());
         }
         // what does not grow asks for nothing
-        let quota = || Some(vec![counting([(Counted::Storage(None), 50 << 30, 50 << 30)])]);
-        let held = grown(|claim| claim.expandable = Some(false), quota());
+        let quota = [counting([(Counted::Storage(None), 50 << 30, 50 << 30)])];
+        let held = grown(|claim| claim.expandable = Some(false), Some(&quota));
         assert_eq!(held.findings.len(), 1);
     }
 
