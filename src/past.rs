@@ -92,7 +92,7 @@ pub fn replayed(
     let sizing = Sizing { table: &case.service.tiers, component: name, capacity: Some(&capacity) };
     let scenario = Scenario { load, calendar: case.calendar, pods, sizing, scored_from };
     let mut policies = vec![
-        replay::Policy::AsToday(Change { from: load.start, current: in_force }),
+        replay::Policy::AsToday(Box::new(Change { from: load.start, current: in_force })),
         replay::Policy::Advised(changes),
     ];
     policies.extend(replay::Policy::for_all());
@@ -156,7 +156,8 @@ pub(crate) fn rehearsal<'a>(
         let sizing =
             Sizing { table: &service.tiers, component: &component.name, capacity: Some(capacity) };
         let scenario = Scenario { load: &load, calendar, pods, sizing, scored_from: load.start };
-        let settings = replay::Policy::AsToday(Change { from: load.start, current: settings });
+        let settings =
+            replay::Policy::AsToday(Box::new(Change { from: load.start, current: settings }));
         let scores = replay::course(&scenario, &settings).scores;
         Some(Trial {
             span: Period(load.end().duration_since(load.start).as_secs()),
@@ -182,7 +183,7 @@ pub fn candidates(a: &Assessment) -> BTreeMap<String, Replay> {
         let advised = a.plan.recommendations.iter().filter(|one| one.component == component.name);
         let from = |current| Change { from: load.start, current };
         let mut policies = vec![
-            replay::Policy::AsToday(from(today)),
+            replay::Policy::AsToday(Box::new(from(today))),
             replay::Policy::Advised(vec![from(advised.fold(today, followed))]),
         ];
         policies.extend(replay::Policy::beside_settings());

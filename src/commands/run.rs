@@ -218,8 +218,8 @@ impl Rounds<'_> {
             Err(error) if error.downcast_ref::<std::io::Error>().is_some() => return Err(error),
             Err(error) if !failed => {
                 let text = failure(&error);
-                let watched = !watches.is_empty();
-                let goes_on = if watched { "\nrun: the watch goes on when it can" } else { "" };
+                let goes_on =
+                    if watches.is_empty() { "" } else { "\nrun: the watch goes on when it can" };
                 self.talk.say(&format!("{}{goes_on}", text.trim_end()));
             }
             _ => {}

@@ -10,7 +10,7 @@ pub const COUNT_MAX: u32 = 100_000;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Policy {
     /// The settings in force now, all along: do nothing.
-    AsToday(Change),
+    AsToday(Box<Change>),
     /// The settings in force at the start, changed every week as the advice then said.
     Advised(Vec<Change>),
     /// Each week the pods that the highest load of the week before needs.
