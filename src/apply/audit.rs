@@ -528,7 +528,7 @@ mod tests {
             of(Failed, "3", "a"),
             line(Done, Verb::Apply, "4", "b"),
         ];
-        assert_eq!(floors(&lines), [other, lines[2].clone()]);
+        assert_eq!(floors(&lines), [lines[2].clone(), other]);
     }
 
     #[test]
