@@ -199,3 +199,30 @@ fn a_key_that_two_components_have_otherwise_is_left_and_the_exit_code_says_so() 
     let printed = command.env("KUBECONFIG", "/nonexistent").output().unwrap();
     assert_eq!(printed.status.code(), Some(3));
 }
+
+#[test]
+fn a_count_of_nothing_in_the_file_is_left_and_shows_in_the_exit_code() {
+    let desk = Desk::new("web: {autoscaling: {minReplicas: 0, maxReplicas: 5}}\n");
+    let before = desk.file();
+    let (code, _, stderr) = desk.values(&["values.yaml"]);
+    assert_eq!(code, Some(3), "{stderr}");
+    let left = "left: web.autoscaling.minReplicas 2 -> 3: the file says 0, and what somebody scaled to nothing is theirs to wake";
+    assert!(stderr.contains(left), "{stderr}");
+    assert!(desk.file() == before);
+}
+
+#[test]
+fn the_diff_of_a_file_with_a_blank_in_its_name_applies() {
+    let desk = Desk::new(BEFORE);
+    fs::rename(desk.path("values.yaml"), desk.path("my values.yaml")).unwrap();
+    let (code, stdout, _) = desk.values(&["my values.yaml", "--dry-run"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("--- my values.yaml\t\n+++ my values.yaml\t\n"), "{stdout}");
+    fs::write(desk.path("d.diff"), &stdout).unwrap();
+    // git reads it by the same rule, and is there wherever this is built
+    let mut git = Command::new("git");
+    git.args(["apply", "-p0", "d.diff"]).current_dir(desk.0.path());
+    assert!(git.env("GIT_CEILING_DIRECTORIES", "/").status().unwrap().success());
+    let after = BEFORE.replace("minReplicas: 2, maxReplicas: 4", "minReplicas: 3, maxReplicas: 5");
+    assert_eq!(fs::read_to_string(desk.path("my values.yaml")).unwrap(), after);
+}

@@ -151,7 +151,9 @@ pub fn data(text: &str) -> Result<Value, Fault> {
 #[must_use]
 pub fn diff(name: &str, before: &str, after: &str) -> String {
     let diff = TextDiff::from_lines(before, after);
-    diff.unified_diff().header(name, name).to_string()
+    // by a tab `patch` knows where a name with blanks ends, as GNU diff writes it
+    let name = if name.contains(' ') { format!("{name}\t") } else { name.to_owned() };
+    diff.unified_diff().header(&name, &name).to_string()
 }
 
 /// The line, path and anchor of a value that others use.
@@ -214,6 +216,9 @@ fn orders<'a>(
         }
         order.verdict = match file.map(|file| file.cmp(&one.target.figure())) {
             Some(Ordering::Equal) => Verdict::Same,
+            Some(Ordering::Less) if sleeps(one, before) => {
+                left("and what somebody scaled to nothing is theirs to wake")
+            }
             Some(Ordering::Greater) if order.rises() => left("and a raise lowers nothing"),
             Some(Ordering::Less) if !order.rises() => left("and a lowering raises nothing"),
             Some(Ordering::Greater) if file > one.current.map(Amount::figure) => {
@@ -230,6 +235,13 @@ fn orders<'a>(
     orders.extend(kept);
     while cross(tree, &mut orders) {}
     Ok(orders)
+}
+
+/// Whether the file says that nothing is to run, or may: that is no count that grew too small.
+fn sleeps(wanted: &Wanted, before: Option<Amount>) -> bool {
+    let count = ["replicaCount", "minReplicas"];
+    before == Some(Amount::Count(0))
+        && wanted.path.last().is_some_and(|key| count.contains(&key.as_str()))
 }
 
 /// Whether a `resources` begins with what is set in it, and lacks what is wanted there.

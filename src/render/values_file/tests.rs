@@ -790,3 +790,28 @@ fn a_file_that_is_larger_than_is_read_is_said_to_be_large_and_not_to_be_wrong() 
     assert!(fault.to_string().contains("larger than is read"), "{fault}");
     assert!(!fault.hint().contains("Helm would not"), "{}", fault.hint());
 }
+
+#[test]
+fn what_the_file_takes_to_nothing_is_left_and_named() {
+    let text = "api: {replicaCount: 0}\nweb: {autoscaling: {minReplicas: 0, maxReplicas: 4}}\n";
+    let all = [
+        count("api.replicaCount", 2, 4),
+        count("web.autoscaling.minReplicas", 2, 3),
+        count("web.autoscaling.maxReplicas", 4, 5),
+    ];
+    let done = edit(text, &all).unwrap();
+    assert_eq!(done.text, text.replace("maxReplicas: 4", "maxReplicas: 5"));
+    let theirs = "the file says 0, and what somebody scaled to nothing is theirs to wake";
+    let left = [
+        format!("api.replicaCount 2 -> 4: {theirs}"),
+        format!("web.autoscaling.minReplicas 2 -> 3: {theirs}"),
+    ];
+    assert_eq!(done.left, left);
+}
+
+#[test]
+fn a_diff_ends_a_name_with_blanks_as_gnu_diff_does() {
+    let head = |name: &str| diff(name, "a: 1\n", "a: 2\n").lines().take(2).collect::<String>();
+    assert_eq!(head("my values.yaml"), "--- my values.yaml\t+++ my values.yaml\t");
+    assert_eq!(head("values.yaml"), "--- values.yaml+++ values.yaml");
+}
