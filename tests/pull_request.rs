@@ -328,6 +328,20 @@ fn case_82_a_protected_branch_is_left_with_the_words_of_the_remote() {
 }
 
 #[test]
+fn a_push_that_a_hook_of_the_clone_refuses_is_told_without_the_token() {
+    use std::os::unix::fs::PermissionsExt;
+    let (forge, all) = github();
+    let desk = Desk::with(&forge);
+    let hook = desk.path("clone/.git/hooks/pre-push");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "#!/bin/sh\necho \"not on a Friday, $(cat ../token)\" >&2\nexit 1\n").unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let said = ["error: `git push` failed: not on a Friday, …", "`pre-push` hook", "push.gpgSign"];
+    desk.pr(&[]).says(1, &said);
+    assert!(all.lock().unwrap().is_empty());
+}
+
+#[test]
 fn a_proposal_for_another_file_is_not_dropped() {
     let (forge, _) = github();
     let desk = Desk::with(&forge);

@@ -87,7 +87,8 @@ enum Standing {
 
 impl Site {
     fn open(args: &PrArgs, asked: &PullRequestSettings) -> Result<Self, GitError> {
-        let repository = Repository::open(&args.repo)?;
+        let token = asked.forge.and_then(|kind| token_for(kind, asked).ok());
+        let repository = Repository::open(&args.repo)?.hiding(token);
         let file = args.values_file.as_deref().unwrap_or(&args.out);
         let path = repository.path(file)?;
         repository.clean(&path)?;
@@ -354,14 +355,22 @@ fn client(site: &Site, asked: &PullRequestSettings) -> Result<Option<Client>, Hi
             hint: "set `pullRequest.repository`".to_owned(),
         })?
     };
-    let (kind, variable) = match kind {
-        ForgeKind::GitHub => (Kind::GitHub, "GITHUB_TOKEN"),
-        ForgeKind::GitLab => (Kind::GitLab, "GITLAB_TOKEN"),
+    let token = token_for(kind, asked).map_err(by_forge)?;
+    let kind = match kind {
+        ForgeKind::GitHub => Kind::GitHub,
+        ForgeKind::GitLab => Kind::GitLab,
     };
-    let token = token(asked.token_file.as_deref(), variable).map_err(by_forge)?;
     let url = asked.url.clone();
     let access = Access { kind, url, repository, token, timeout: TIMEOUT, patience: PATIENCE };
     Client::new(access).map(Some).map_err(by_forge)
+}
+
+fn token_for(kind: ForgeKind, asked: &PullRequestSettings) -> Result<Token, ForgeError> {
+    let variable = match kind {
+        ForgeKind::GitHub => "GITHUB_TOKEN",
+        ForgeKind::GitLab => "GITLAB_TOKEN",
+    };
+    token(asked.token_file.as_deref(), variable)
 }
 
 fn token(file: Option<&Path>, variable: &str) -> Result<Token, ForgeError> {

@@ -135,6 +135,9 @@ impl GitError {
             Self::Rejected { .. } => {
                 "let this account force-push the branch, or name another with `pullRequest.branch`; where it moved meanwhile, run it again"
             }
+            Self::Failed { verb, .. } if verb == "push" => {
+                "a `pre-push` hook or `push.gpgSign` of this clone may refuse it: run the same with `git` itself; nothing asks for a password here"
+            }
             Self::Failed { .. } => {
                 "run the same with `git` itself; nothing asks for a password here"
             }

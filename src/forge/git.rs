@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use self::child::{Done, run, verb};
+use super::api::Token;
 use super::error::{GitError, plain};
 
 /// The line of a commit of ours that names the blob it was made with: who amends it is told apart by it.
@@ -20,6 +21,8 @@ pub struct Repository {
     folder: PathBuf,
     /// From the root to the folder, with a slash at its end where it is not empty.
     prefix: String,
+    /// What git may say again of what it was given, and nobody is to read.
+    secret: Option<Token>,
 }
 
 /// The branches of the remote as they are now.
@@ -66,7 +69,7 @@ impl Repository {
         if !folder.is_dir() {
             return Err(none());
         }
-        let here = Self { folder: folder.to_owned(), prefix: String::new() };
+        let here = Self { folder: folder.to_owned(), prefix: String::new(), secret: None };
         let found = here.git(&["rev-parse", "--is-inside-work-tree", "--show-prefix"])?;
         let text = found.text();
         let (inside, prefix) = text.split_once('\n').unwrap_or((&text, ""));
@@ -74,6 +77,20 @@ impl Repository {
             return Err(none());
         }
         Ok(Self { prefix: prefix.to_owned(), ..here })
+    }
+
+    /// The same, whose words never hold this token: it may stand in what git is configured with, and in what it says.
+    #[must_use]
+    pub fn hiding(self, secret: Option<Token>) -> Self {
+        Self { secret, ..self }
+    }
+
+    /// The words of git or the remote, on one line.
+    fn words(&self, text: &str) -> String {
+        match &self.secret {
+            Some(Token(secret)) => plain(&text.replace(secret, "…")),
+            None => plain(text),
+        }
     }
 
     /// The remote to push to: the one named, else `origin`, else the only one.
@@ -373,14 +390,17 @@ impl Repository {
         }
         let text = done.text();
         let Some(line) = text.lines().find(|line| line.starts_with('!')) else {
-            return Err(GitError::Failed { verb: "push".to_owned(), words: plain(&done.stderr) });
+            return Err(GitError::Failed {
+                verb: "push".to_owned(),
+                words: self.words(&done.stderr),
+            });
         };
         let why = line.rsplit('\t').next().unwrap_or_default();
         let said = done.stderr.lines().filter_map(|line| line.strip_prefix("remote: "));
         let said = said.filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ");
         Err(GitError::Rejected {
             branch: branch.to_owned(),
-            words: plain(&format!("{why} {said}")),
+            words: self.words(&format!("{why} {said}")),
         })
     }
 
@@ -399,7 +419,7 @@ impl Repository {
         if done.ok {
             return Ok(done);
         }
-        Err(GitError::Failed { verb: verb(args), words: plain(&done.stderr) })
+        Err(GitError::Failed { verb: verb(args), words: self.words(&done.stderr) })
     }
 
     fn git(&self, args: &[&str]) -> Result<Done, GitError> {
