@@ -758,6 +758,7 @@ fn init_begins_with_what_scales_and_names_the_rest() {
         "      # worker: {target: Deployment/jarvis-worker, helm: worker}   # 3 pods, no HPA",
         "      # redis-master: {target: StatefulSet/jarvis-redis-master, container: redis, helm: redis-master}   # 1 pod, no HPA",
         "      # several: {target: Deployment/several, helm: several}   # 1 pod, no HPA",
+        "      #   container: a | b   # set one in the braces of several: it is sized",
     ] {
         assert!(text.contains(&format!("{line}\n")), "`{line}` is not in\n{text}");
     }

@@ -12,8 +12,8 @@ use crate::commands::{Exit, Hinted, Talk, tiers};
 use crate::config;
 use crate::files;
 use crate::render::yaml;
-use crate::service::Target;
 use crate::service::live::{Gap, Workload};
+use crate::service::{Component, Target};
 use crate::source::kubernetes::{self, ClusterOptions, Discovered};
 
 /// What is known of the service when its settings are first written.
@@ -81,7 +81,10 @@ pub async fn command(args: &InitArgs, talk: &Talk, out: &mut dyn Write) -> Resul
         )),
         None => {}
     }
-    run(&args.file, &starter, args.force, out)?;
+    let components = run(&args.file, &starter, args.force, out)?;
+    for warning in found::waiting(&starter.service, &starter.found, &components) {
+        talk.say(&warning);
+    }
     Ok(if whole { Exit::Done } else { Exit::Skipped })
 }
 
@@ -163,13 +166,18 @@ fn table(starter: &Starter) -> Result<String> {
     Ok(format!("{tiers}  {components}{others}{MORE_OF_A_COMPONENT}"))
 }
 
-/// Writes the settings to `file` and says what comes next.
+/// Writes the settings to `file` and says what comes next; returns the components that are in force in them.
 ///
 /// # Errors
 ///
 /// Where a file is there already and `force` is not set, where the values given do not make valid
 /// settings, or where the file cannot be written.
-pub fn run(file: &Path, starter: &Starter, force: bool, out: &mut dyn Write) -> Result<()> {
+pub fn run(
+    file: &Path,
+    starter: &Starter,
+    force: bool,
+    out: &mut dyn Write,
+) -> Result<Vec<Component>> {
     let shown = file.display();
     if !force && file.symlink_metadata().is_ok() {
         return Err(Hinted {
@@ -180,11 +188,12 @@ pub fn run(file: &Path, starter: &Starter, force: bool, out: &mut dyn Write) -> 
     }
     let text = starter_text(starter, &table(starter)?);
     // what we write, we can read: a name that Kubernetes would refuse is refused here
-    config::parse(&text, &shown.to_string(), Path::new("")).map_err(tiers::hinted)?;
+    let settings = config::parse(&text, &shown.to_string(), Path::new(""));
+    let services = settings.map_err(tiers::hinted)?.services;
     files::write_whole(file, text.as_bytes()).map_err(|error| anyhow!(error))?;
     writeln!(out, "wrote {shown}")?;
     writeln!(out, "next: complete it where it says `set`, then `plimsoll check`")?;
-    Ok(())
+    Ok(services.into_iter().flat_map(|service| service.components).collect())
 }
 
 /// The settings as text; `table` holds the service's `tiers` and `components`.

@@ -173,6 +173,8 @@ pub async fn discover(
         let workload = listed.workload(&mut cluster, namespace, &target, (&target.name, None));
         found.push((target, workload));
     }
+    // who makes settings of it says so of the component as it is named there
+    cluster.overlook(|problem| matches!(problem, KubernetesError::NoContainer { .. }));
     let scaled =
         |workload: &Workload| matches!(workload.scaler, Some(Scaler::Hpa(_) | Scaler::Keda(_)));
     found.sort_by(|(a, one), (b, other)| (!scaled(one), a).cmp(&(!scaled(other), b)));

@@ -3,7 +3,7 @@
 
 use crate::render::yaml::quoted;
 use crate::service::live::{Hpa, ScaledObject, Scaler, Workload};
-use crate::service::{Component, Target};
+use crate::service::{Component, Target, pod};
 
 /// Keys that a row of the table has for itself.
 const OF_A_ROW: [&str; 3] = ["name", "below", "from"];
@@ -42,6 +42,7 @@ fn label(name: &str, max: usize) -> String {
 pub fn components(service: &str, found: &[(Target, Workload)]) -> String {
     let lines = lines(service, found, &[]);
     let Some((first, others)) = lines.split_first() else { return String::new() };
+    let first = first.replace('\n', "\n  # ");
     format!("{first}\n{}", commented(others))
 }
 
@@ -59,7 +60,8 @@ fn commented(components: &[String]) -> String {
     if components.is_empty() {
         return String::new();
     }
-    let lines: String = components.iter().map(|line| format!("  # {line}\n")).collect();
+    let lines = components.iter().flat_map(|component| component.lines());
+    let lines: String = lines.map(|line| format!("  # {line}\n")).collect();
     format!(
         "  # It runs these too. Give each that grows with the load a column in the table, and take its `#` away:\n{lines}"
     )
@@ -83,7 +85,9 @@ fn lines(service: &str, found: &[(Target, Workload)], taken: &[String]) -> Vec<S
     lines.map(|(name, (target, workload))| line(name, target, workload)).collect()
 }
 
+/// A component, and what is to be set in it.
 fn line(name: &str, target: &Target, workload: &Workload) -> String {
+    let of = name;
     let name = quoted(name);
     let told = workload.container.as_ref().map(|container| container.name.as_str());
     let container = told.filter(|told| *told != target.name);
@@ -94,7 +98,46 @@ fn line(name: &str, target: &Target, workload: &Workload) -> String {
         scaling(workload)
     );
     // a name from elsewhere ends no line
-    line.replace(char::is_control, "")
+    let plain = |line: String| line.replace(char::is_control, "");
+    let line = plain(line);
+    match unsettled(workload) {
+        Some(names) => {
+            let names = names.join(" | ");
+            let which =
+                format!("  container: {names}   # set one in the braces of {of}: it is sized");
+            format!("{line}\n{}", plain(which))
+        }
+        None => line,
+    }
+}
+
+/// Which components of the settings wait for a container, in words: what runs is named as they name it.
+#[must_use]
+pub fn waiting(
+    service: &str,
+    found: &[(Target, Workload)],
+    components: &[Component],
+) -> Vec<String> {
+    let known = |target: &Target| components.iter().find(|one| one.target == *target);
+    let others: Vec<_> =
+        found.iter().filter(|(target, _)| known(target).is_none()).cloned().collect();
+    let taken: Vec<String> = components.iter().map(|component| component.name.clone()).collect();
+    let mut others = names(service, &others, &taken).into_iter();
+    let named = found.iter().filter_map(|(target, workload)| {
+        let name = known(target).map(|one| one.name.clone()).or_else(|| others.next())?;
+        Some((name, target, unsettled(workload)?))
+    });
+    let said = named.map(|(name, target, names)| {
+        format!("warning: component `{name}` has no container `{}`, only {}\nhint: set `components.{name}.container`", target.name, names.join(", "))
+    });
+    said.collect()
+}
+
+/// The containers of a pod of which nothing tells the one that is sized.
+fn unsettled(workload: &Workload) -> Option<Vec<String>> {
+    let names = pod::containers(&workload.pod).filter_map(|one| one["name"].as_str());
+    let names: Vec<String> = names.map(quoted).collect();
+    (workload.container.is_none() && names.len() > 1).then_some(names)
 }
 
 /// How it is scaled today.
@@ -162,6 +205,24 @@ mod tests {
         assert_eq!(scaling(&torn), "several pull at it, and undo each other: front, other");
         let alone = Workload { scaler: Some(Scaler::Nobody), ..four };
         assert_eq!(scaling(&alone), "4 pods, no HPA");
+    }
+
+    #[test]
+    fn of_several_containers_the_sized_one_is_asked_for() {
+        let pod = serde_json::json!({"containers": [{"name": "sidecar"}, {"name": "app"}]});
+        let mut found = found(&["shop-api", "shop-jobs"]);
+        found.iter_mut().for_each(|(_, workload)| workload.pod = pod.clone());
+        let text = components("shop", &found);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5, "{text}");
+        for (line, name) in [(lines[1], "api"), (lines[4], "jobs")] {
+            let which = "#   container: sidecar | app   # set one in the braces of";
+            assert_eq!(line, format!("  {which} {name}: it is sized"), "{text}");
+        }
+        let said = waiting("shop", &found, &[]);
+        let jobs = "warning: component `jobs` has no container `shop-jobs`, only sidecar, app\nhint: set `components.jobs.container`";
+        assert_eq!((said.len(), said[1].as_str()), (2, jobs));
+        assert!(lines[3].trim_start().starts_with("# jobs: {target: "), "{text}");
     }
 
     #[test]

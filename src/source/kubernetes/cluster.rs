@@ -68,6 +68,11 @@ impl Cluster {
         gaps
     }
 
+    /// Leaves out what the caller tells in its own way.
+    pub fn overlook(&mut self, is_told: impl Fn(&KubernetesError) -> bool) {
+        self.problems.retain(|problem| !is_told(problem));
+    }
+
     pub fn note(&mut self, problem: KubernetesError) {
         self.problems.push(problem);
     }

@@ -270,7 +270,9 @@ impl KubernetesError {
             }
             Self::Failed { .. } => "ask again; `kubectl get` shows whether the API server is well".to_owned(),
             Self::SeveralScalers { .. } => "delete all but one: they undo each other".to_owned(),
-            Self::NoContainer { .. } | Self::InitContainer { .. } => "set `components.<name>.container`".to_owned(),
+            Self::NoContainer { component, .. } | Self::InitContainer { component, .. } => {
+                format!("set `components.{component}.container`")
+            }
         }
     }
 

@@ -256,7 +256,7 @@ async fn a_container_that_prepares_the_pod_is_told_from_one_that_is_not_there() 
         mesh.message,
         "`mesh` of component `api` is an init container, which is not sized; its containers are sidecar, jarvis-api"
     );
-    assert_eq!(mesh.hint, "set `components.<name>.container`");
+    assert_eq!(mesh.hint, "set `components.api.container`");
     let none = says("log").await.message;
     assert_eq!(none, "component `api` has no container `log`, only sidecar, jarvis-api");
 }
