@@ -211,7 +211,9 @@ mod tests {
     fn of_several_containers_the_sized_one_is_asked_for() {
         let pod = serde_json::json!({"containers": [{"name": "sidecar"}, {"name": "app"}]});
         let mut found = found(&["shop-api", "shop-jobs"]);
-        found.iter_mut().for_each(|(_, workload)| workload.pod = pod.clone());
+        for (_, workload) in &mut found {
+            workload.pod = pod.clone();
+        }
         let text = components("shop", &found);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5, "{text}");
