@@ -17,7 +17,7 @@ pub(in crate::render) use file::is_signed;
 pub use file::{UNDO, is_ours};
 pub use settled::Judged;
 
-use file::{File, Form, file_part, head, stem};
+use file::{File, Form, UNDOES, file_part, head, stem};
 
 use serde_json::Value;
 
@@ -134,6 +134,14 @@ impl<'a> Objects<'a> {
         }
     }
 
+    /// The containers that stand before the one that is sized, in their order; `None`: the cluster did not tell.
+    fn before(&self) -> Option<Vec<&'a str>> {
+        let names: Vec<&str> =
+            pod::containers(self.pod?).filter_map(|one| one["name"].as_str()).collect();
+        let mine = names.iter().position(|name| *name == self.container)?;
+        Some(names[..mine].to_vec())
+    }
+
     /// What is in force at the place of an edit, as the object spells it: `214748364800m` of memory is no whole number
     /// of bytes, and what brings it back or leaves it as it is must not round it.
     fn in_force(&self, edit: &Edit<'_>) -> Scalar {
@@ -166,11 +174,10 @@ pub fn patches(plan: &Plan, services: &[Service], live: &Live) -> Vec<Patch> {
             // sent once, it would end a floor; a whole set states what is to be, as a manifest does
             edits.retain(|edit| held_up(edit.change, workload).is_none());
             if !edits.is_empty() {
-                all.extend(
-                    [Way::Forward, Way::Undo].map(|way| {
-                        file(&of, &objects, (kind, &edits), way).write(plan, Form::Patch)
-                    }),
-                );
+                all.extend([Way::Forward, Way::Undo].map(|way| {
+                    let form = Form::Patch;
+                    file(&of, &objects, (kind, &edits), (way, form)).write(plan, form)
+                }));
             }
         }
         if let Some(bounds) = vpa::bounds(plan, &of, workload, objects.container) {
@@ -270,17 +277,35 @@ fn file<'a>(
     of: &'a ComponentChanges<'_>,
     objects: &Objects<'a>,
     (kind, edits): (Kind, &[Edit<'_>]),
-    way: Way,
+    (way, form): (Way, Form),
 ) -> File<'a> {
     let is_scaler = kind == objects.scaler.0;
+    let sizes = edits.iter().any(|edit| matches!(edit.place, Place::Container(_)));
+    let before = objects.before();
+    let taken = taken_for_granted(objects, kind, edits).map(str::to_owned);
+    let order = (form == Form::Kustomize && sizes).then(|| order(objects, before.as_deref()));
+    let before = before.filter(|_| form == Form::Kustomize).unwrap_or_default();
     File {
         kind: kind.names(),
         name: if is_scaler { objects.scaler.1 } else { &of.component.target.name },
         namespace: &of.service.namespace,
         way,
-        spec: spec(objects, way, edits),
+        spec: spec(objects, &before, way, edits),
         patch_type: kind.patch_type(),
-        notes: taken_for_granted(objects, kind, edits).map(str::to_owned).into_iter().collect(),
+        notes: taken.into_iter().chain(order.flatten()).collect(),
+    }
+}
+
+/// What is to be known of the order in which Kustomize leaves the containers: it puts those that a patch names before all
+/// others, and the kubelet starts them in their order. (`$setElementOrder` it does not know, and writes out as a key.)
+fn order(objects: &Objects<'_>, before: Option<&[&str]>) -> Option<String> {
+    match before {
+        Some([]) => None,
+        Some(_) => Some("a container without `resources` is named to keep its place: take it out where the base does not have it".to_owned()),
+        None => Some(format!(
+            "Kustomize puts `{}` first: which containers stand before it is not known, name those here before it (`- name: …`)",
+            objects.container
+        )),
     }
 }
 
@@ -316,7 +341,8 @@ impl Kind {
     }
 }
 
-fn spec(objects: &Objects<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
+/// The fields of an object; the containers of `before` are only named.
+fn spec(objects: &Objects<'_>, before: &[&str], way: Way, edits: &[Edit<'_>]) -> Tree {
     let mut spec = Tree::default();
     let mut container = Tree::default();
     // the larger first: of two settings behind one key it stands, as in the overlay
@@ -332,7 +358,9 @@ fn spec(objects: &Objects<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
     }
     if !container.is_empty() {
         container.put(&["name"], Tree::leaf(objects.container));
-        spec.put(&["template", "spec", "containers"], Tree::One(Box::new(container)));
+        let before = before.iter().map(|name| Tree::map([("name", Tree::leaf(*name))]));
+        let all = before.chain([container]).collect();
+        spec.put(&["template", "spec", "containers"], Tree::List(all));
     }
     spec
 }
@@ -341,7 +369,7 @@ fn spec(objects: &Objects<'_>, way: Way, edits: &[Edit<'_>]) -> Tree {
 fn cpu_alone(percent: Tree) -> Tree {
     let target = Tree::map([("averageUtilization", percent), ("type", Tree::leaf("Utilization"))]);
     let resource = Tree::map([("name", Tree::leaf("cpu")), ("target", target)]);
-    Tree::One(Box::new(Tree::map([("type", Tree::leaf("Resource")), ("resource", resource)])))
+    Tree::List(vec![Tree::map([("type", Tree::leaf("Resource")), ("resource", resource)])])
 }
 
 fn leaf(objects: &Objects<'_>, edit: &Edit<'_>, way: Way) -> Tree {
@@ -350,7 +378,9 @@ fn leaf(objects: &Objects<'_>, edit: &Edit<'_>, way: Way) -> Tree {
         if kept || way == Way::Undo { objects.in_force(edit) } else { Scalar::from(change.target) };
     match way {
         Way::Forward => Tree::Leaf(value, vec![change.was(), change.codes()]),
-        Way::Undo => Tree::leaf(value),
+        Way::Undo if kept => Tree::leaf(value),
+        // what the forward file stated, by which a later run knows whether this one is still the way back
+        Way::Undo => Tree::Leaf(value, vec![format!("{UNDOES}{}", Scalar::from(change.target))]),
     }
 }
 
@@ -407,6 +437,11 @@ spec:
         assert_eq!(names, expected);
         assert_eq!(read(&patches[1])["spec"], json!({"maxReplicas": 5, "minReplicas": 3}));
         assert_eq!(read(&patches[3])["spec"], json!({"replicas": 3}));
+        assert!(
+            patches[3].content.contains("  replicas: 3    # undoes 4\n"),
+            "{}",
+            patches[3].content
+        );
         let container =
             json!([{"name": "jarvis-redis-master", "resources": {"limits": {"memory": "512Mi"}}}]);
         assert_eq!(read(&patches[5])["spec"]["template"]["spec"]["containers"], container);

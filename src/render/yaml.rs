@@ -70,8 +70,8 @@ impl std::fmt::Display for Scalar {
 pub enum Tree {
     /// A mapping.
     Map(BTreeMap<String, Tree>),
-    /// A list with one item, which is all that a patch needs.
-    One(Box<Tree>),
+    /// A list of mappings.
+    List(Vec<Tree>),
     /// Whatever an object holds, as JSON on one line.
     Json(serde_json::Value),
     /// A value and what is said of it: the columns of its comment.
@@ -161,9 +161,11 @@ impl Tree {
                     out.push((format!("{lead}{key}:"), &[]));
                     tree.lines(&format!("{indent}  "), "", out);
                 }
-                Self::One(item) => {
+                Self::List(items) => {
                     out.push((format!("{lead}{key}:"), &[]));
-                    item.lines(&format!("{indent}    "), &format!("{indent}  - "), out);
+                    for item in items {
+                        item.lines(&format!("{indent}    "), &format!("{indent}  - "), out);
+                    }
                 }
             }
         }

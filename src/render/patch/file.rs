@@ -102,6 +102,9 @@ impl File<'_> {
 /// The folder of the manifests that bring back what stood before others.
 pub const UNDO: &str = "undo";
 
+/// What the comment of a value begins with that a file brings back: what stood there in between follows.
+pub(super) const UNDOES: &str = "undoes ";
+
 /// Who wrote a file, and from what: by this line [`is_ours`] knows it again.
 pub(super) fn head(plan: &Plan, way: Way) -> String {
     let what = if way == Way::Undo { "undoes" } else { "set by" };

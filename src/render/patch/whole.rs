@@ -178,7 +178,7 @@ fn component_files(
             continue;
         }
         let [made, back] =
-            [Way::Forward, Way::Undo].map(|way| file(of, &objects, (kind, &edits), way));
+            [Way::Forward, Way::Undo].map(|way| file(of, &objects, (kind, &edits), (way, form)));
         let changes = edits.iter().any(|edit| edit.change.target != edit.current);
         let states_count = edits.iter().any(|edit| edit.place == Place::Spec("replicas"));
         let unknown = unknown(advised, of, workload, kind);
@@ -395,6 +395,42 @@ mod tests {
             let whole = form(&plan, &[example::service()], &Live::default());
             assert_eq!((whole.files, whole.refused), (vec![], vec![]));
         }
+    }
+
+    #[test]
+    fn a_component_keeps_the_order_of_the_containers_or_says_that_it_cannot() {
+        let (plan, services) = (example::plan(), [example::service()]);
+        let written = |containers: &[&str], form: fn(&Plan, &[Service], &Live) -> Whole| {
+            let pod: Vec<Value> =
+                containers.iter().map(|name| serde_json::json!({"name": name})).collect();
+            let pod = serde_json::json!({"containers": pod});
+            let redis = Workload { pod, ..Workload::default() };
+            let workloads = [(("jarvis".to_owned(), "redis".to_owned()), redis)].into();
+            let whole = form(&plan, &services, &Live { workloads, ..Live::default() });
+            let file = whole.files.into_iter().find(|file| file.kind.2 == "statefulset").unwrap();
+            let containers = read(&file)["spec"]["template"]["spec"]["containers"].clone();
+            let all = containers.as_array().unwrap().iter();
+            let names: Vec<String> =
+                all.map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+            (names, file.content)
+        };
+        let redis = "jarvis-redis-master";
+        let (names, text) = written(&["mesh", "proxy", redis, "logs"], kustomize);
+        assert_eq!(names, ["mesh", "proxy", redis]);
+        assert!(text.contains("take it out where the base does not have it"), "{text}");
+        let (names, text) = written(&[redis, "logs"], kustomize);
+        assert_eq!(names, [redis]);
+        assert!(!text.contains("first") && !text.contains("take it out"), "{text}");
+        let (names, text) = written(&[], kustomize);
+        assert_eq!(names, [redis]);
+        let unknown = format!(
+            "Kustomize puts `{redis}` first: which containers stand before it is not known"
+        );
+        assert!(text.contains(&unknown), "{text}");
+        // a merge and a server-side apply leave the order as it is
+        let (names, text) = written(&["mesh", redis], manifests);
+        assert_eq!(names, [redis]);
+        assert!(!text.contains("take it out"), "{text}");
     }
 
     #[test]
