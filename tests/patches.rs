@@ -42,13 +42,24 @@ spec:
       - {containerName: server, controlledResources: [cpu, memory], maxAllowed: {cpu: 100m, memory: 8Gi}}
 ";
 
+/// How the settings name the API, and how they do with the container of three that is sized.
+const API: &str = "Deployment/jarvis-api}";
+const API_OF_THREE: &str = "Deployment/jarvis-api, container: server}";
+
 const KINDS: &str = "deployments,statefulsets,hpa,scaledobjects,vpa";
 
 /// JARVIS with an API that is too small and an HPA that is too late, as it stands in a repository.
 fn manifests() -> String {
     let jarvis = JARVIS
         .replace("{cpu: 600m,", "{cpu: 400m,")
-        .replace("{memory: 512Mi}}\n---", "{memory: 300Mi}}\n---")
+        .replace(
+            "        - name: server\n",
+            "        - {name: mesh, image: example/mesh}\n        - name: server\n",
+        )
+        .replace(
+            "{memory: 512Mi}}\n---",
+            "{memory: 300Mi}}\n        - {name: logs, image: example/logs}\n---",
+        )
         // so that one step is enough, and no second advice follows
         .replace("maxReplicas: 5", "maxReplicas: 6")
         .replace("averageUtilization: 70", "averageUtilization: 180");
@@ -66,6 +77,7 @@ fn made_by(namespace: &str, verb: &str) -> (Arc<Cluster>, Desk) {
     cluster.namespace(namespace);
     cluster.send(&[verb, "-n", namespace], &manifests());
     let desk = Desk::of(&[namespace]);
+    desk.edit(API, API_OF_THREE);
     measured(&desk, namespace);
     (cluster, desk)
 }
@@ -159,8 +171,15 @@ fn is_advised(after: &[(String, Value)], plan: &Value) {
     // and this above: who set it is not lowered
     assert_eq!(policies[1]["maxAllowed"]["memory"], "8Gi");
     let containers = &spec(after, "Deployment/jarvis-api")["template"]["spec"]["containers"];
-    assert_eq!(containers[0]["image"], "example/api");
-    assert_eq!(containers[0]["resources"]["requests"]["cpu"], cpu);
+    // the kubelet starts them in their order
+    assert_eq!(names(containers), ["mesh", "server", "logs"]);
+    assert_eq!(containers[1]["image"], "example/api");
+    assert_eq!(containers[1]["resources"]["requests"]["cpu"], cpu);
+}
+
+fn names(containers: &Value) -> Vec<&str> {
+    let all = containers.as_array().into_iter().flatten();
+    all.map(|one| one["name"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -184,6 +203,19 @@ fn the_target_of_an_hpa_and_the_bounds_of_a_vpa_are_patches_that_go_and_come_bac
         taken(&paste(&cluster, &desk, file, &[]), file);
     }
     is_advised(&specs(&cluster, "strategic"), &plan);
+    // what is in force is no advice any more, and the way back from it stays as it was, however often that is asked
+    let back = files(&desk, "out", ".undo.yaml");
+    let text = |file: &String| std::fs::read_to_string(desk.path("out").join(file)).unwrap();
+    let said: Vec<String> = back.iter().map(text).collect();
+    for _ in 0..2 {
+        let again = desk.run(&cluster, "admin", &["patch", "--out", "out"]);
+        assert_eq!(files(&desk, "out", "yaml"), back, "{}", again.stderr);
+        for file in &back {
+            let kept = format!("kept `out/{file}`: the way back from what an earlier run changed");
+            assert!(again.stderr.contains(&kept), "{}", again.stderr);
+        }
+        assert_eq!(back.iter().map(text).collect::<Vec<_>>(), said);
+    }
     for file in &forward {
         let undo = file.replace(".yaml", ".undo.yaml");
         taken(&paste(&cluster, &desk, &undo, &["--dry-run=server"]), &undo);
@@ -247,8 +279,17 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
     }
     let of_other = std::fs::read_to_string(desk.path("po/other.jarvis-api.hpa.yaml")).unwrap();
     desk.write("all/other.jarvis-api.hpa.yaml", &of_other);
-    // nothing is advised any more
-    let said = told("5");
+    // what was advised is in force: what brings it back stays, until something else is
+    let back = ["other", "stale"].map(|of| format!("{of}.jarvis-api.hpa.undo.yaml"));
+    for said in [told("5"), told("5")] {
+        assert_eq!(names("review/patches"), back);
+        assert_eq!(names("both"), back);
+        let kept = "kept `po/stale.jarvis-api.hpa.undo.yaml`: the way back from what an earlier run changed";
+        assert!(said[1].contains(kept), "{}", said[1]);
+    }
+    desk.write("po/stale.jarvis-api.hpa.yaml", &of_other.replace("other", "stale"));
+    desk.write("both/stale.jarvis-api.hpa.yaml", &of_other.replace("other", "stale"));
+    let said = told("6");
     let left = ["mine.hpa.yaml", "stale.jarvis-api.hpa.md"];
     assert_eq!(names("po"), left);
     assert_eq!(names("all"), ["other.jarvis-api.hpa.yaml"]);
@@ -279,6 +320,30 @@ fn what_an_earlier_run_left_in_a_folder_is_removed_and_nobody_else_s() {
         "{}",
         said[2]
     );
+}
+
+#[test]
+fn forms_that_share_a_folder_leave_each_other_alone() {
+    let desk = Desk::of(&["shared"]);
+    desk.edit(API, "Deployment/jarvis-api, current: {minReplicas: 3, maxReplicas: 10}}");
+    let run = |form: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command.args(["patch", "--out", "mix", "--form", form, "--at", harbour::AT]);
+        command.current_dir(&desk.0).env("KUBECONFIG", "/nonexistent");
+        harbour::told(command.output().unwrap()).stderr
+    };
+    let held = || ["mix", "mix/undo", "mix/shared"].map(|folder| files(&desk, folder, ".yaml"));
+    let forms = ["ssa", "strategic", "kustomize"];
+    for form in forms {
+        run(form);
+    }
+    let all = held();
+    assert_eq!(all.each_ref().map(Vec::len), [3, 1, 2], "{all:?}");
+    for form in forms {
+        let said = run(form);
+        assert!(!said.contains("removed") && !said.contains("kept"), "{said}");
+        assert_eq!(held(), all);
+    }
 }
 
 #[test]
@@ -436,6 +501,7 @@ fn of_two_namespaces_with_the_same_objects_each_is_changed_by_its_own_component(
     let (cluster, one) = berth("twin-a");
     berth("twin-b");
     let desk = Desk::of(&["twin-a", "twin-b"]);
+    desk.edit(API, API_OF_THREE);
     measured(&desk, "twin-a");
     let args = ["patch", "--form", "kustomize", "--out", "plimsoll"];
     desk.run(&cluster, "admin", &args);
@@ -545,6 +611,22 @@ fn a_kustomize_component_changes_what_was_advised_in_a_base_and_nothing_else() {
     let (bare, after) = (read(&bare), read(&overlaid));
     assert_eq!(bare.len(), after.len());
     is_advised(&after, &plan);
+    for (object, of) in &after {
+        let containers = |of: &Value| of["template"]["spec"]["containers"].clone();
+        let (was, is) = (containers(spec(&bare, object)), containers(of));
+        assert_eq!(names(&is), names(&was), "{object}");
+    }
+    // a base that lacks a container that is only named gets one that the server refuses, and the file says what to do
+    let sized = desk.path("plimsoll/overlaid/jarvis-api.deployment.yaml");
+    let text = std::fs::read_to_string(sized).unwrap();
+    assert!(text.contains("take it out where the base does not have it"), "{text}");
+    let mesh = "        - {name: mesh, image: example/mesh}\n        - name: server";
+    desk.write("base/all.yaml", &manifests().replace(mesh, "        - name: server"));
+    let overlay = desk.path("overlay").display().to_string();
+    let refused = cluster.kubectl(&["apply", "--dry-run=server", "-k", &overlay]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("image: Required value"), "{said}");
+    desk.write("base/all.yaml", &manifests());
     let decoy = "HorizontalPodAutoscaler/jarvis-api";
     assert_eq!(spec(&after, decoy), spec(&bare, decoy));
     cluster.send(&["apply", "--dry-run=server"], &overlaid);

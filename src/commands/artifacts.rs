@@ -152,12 +152,43 @@ pub(super) fn earlier(
 ) -> Earlier {
     // a component has a folder of its own, which its `kustomization.yaml` makes one
     let is_folder = |path: &Path| begins_as_ours(&path.join(KUSTOMIZATION));
-    let all = if form == PatchForm::Kustomize {
-        ours(folder, is_folder)
-    } else {
-        let undo = ours(&folder.join(patch::UNDO), begins_as_ours);
-        [ours(folder, begins_as_ours), undo].concat()
+    let of_form = |path: &Path| is_of(form, path) && begins_as_ours(path);
+    let all = match form {
+        PatchForm::Kustomize => ours(folder, is_folder),
+        PatchForm::Strategic => ours(folder, of_form),
+        PatchForm::Ssa => {
+            [ours(folder, of_form), ours(&folder.join(patch::UNDO), of_form)].concat()
+        }
     };
+    let files = looked_at(all, folder, judged, talk)
+        .into_iter()
+        .flat_map(|path| if path.is_dir() { ours(&path, of_form) } else { vec![path] });
+    let mut earlier = Earlier { kept: Vec::new(), gone: Vec::new() };
+    for path in files.filter(|path| !written.contains(path)) {
+        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        let lists = path.file_name().is_some_and(|name| name == KUSTOMIZATION);
+        let content = std::fs::read_to_string(&path).unwrap_or_default();
+        let is_stale = forward(&path).is_some_and(|path| written.contains(&path));
+        if forward(&path).is_some() && judged.is_way_back(&name, &content) {
+            talk.say(&format!(
+                "kept `{}`: the way back from what an earlier run changed, which is in force",
+                path.display()
+            ));
+        } else if lists || is_stale || judged.is_settled(&name, &content) {
+            earlier.gone.push(path);
+        } else {
+            talk.say(&format!(
+                "kept `{}`: of an earlier run, and what it states could not be judged now",
+                path.display()
+            ));
+            earlier.kept.push(judged.kept(&name, content));
+        }
+    }
+    earlier
+}
+
+/// Those of the namespaces that this run looked at; the others are named.
+fn looked_at(all: Vec<PathBuf>, folder: &Path, judged: &Judged<'_>, talk: Talk) -> Vec<PathBuf> {
     let looked_at =
         |path: &PathBuf| judged.services.iter().any(|one| one.namespace == namespace_of(path));
     let (mine, others): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(looked_at);
@@ -171,26 +202,13 @@ pub(super) fn earlier(
             others.join(", ")
         ));
     }
-    let files = mine
-        .into_iter()
-        .flat_map(|path| if path.is_dir() { ours(&path, begins_as_ours) } else { vec![path] });
-    let mut earlier = Earlier { kept: Vec::new(), gone: Vec::new() };
-    for path in files.filter(|path| !written.contains(path)) {
-        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
-        let lists = path.file_name().is_some_and(|name| name == KUSTOMIZATION);
-        let content = std::fs::read_to_string(&path).unwrap_or_default();
-        let is_stale = forward(&path).is_some_and(|path| written.contains(&path));
-        if lists || is_stale || judged.is_settled(&name, &content) {
-            earlier.gone.push(path);
-        } else {
-            talk.say(&format!(
-                "kept `{}`: of an earlier run, and what it states could not be judged now",
-                path.display()
-            ));
-            earlier.kept.push(judged.kept(&name, content));
-        }
-    }
-    earlier
+    mine
+}
+
+/// Whether a file is of a form by its name: several may write to one folder, and each leaves the others' alone.
+fn is_of(form: PatchForm, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".ssa.yaml") == (form == PatchForm::Ssa)
 }
 
 /// The file that an inverse undoes: it goes with what that one was.
@@ -362,6 +380,19 @@ mod tests {
         assert_eq!(of("out/jarvis.api.hpa.undo.yaml"), hpa("out/jarvis.api.hpa.yaml"));
         assert_eq!(of("out/undo/jarvis.api.hpa.ssa.yaml"), hpa("out/jarvis.api.hpa.ssa.yaml"));
         assert_eq!(of("out/jarvis.api.hpa.yaml"), None);
+    }
+
+    #[test]
+    fn each_form_knows_its_own_files() {
+        for (name, form) in
+            [("api.hpa.yaml", false), ("api.hpa.undo.yaml", false), ("api.hpa.ssa.yaml", true)]
+        {
+            let path = Path::new("out").join(name);
+            assert_eq!(is_of(PatchForm::Ssa, &path), form, "{name}");
+            for other in [PatchForm::Strategic, PatchForm::Kustomize] {
+                assert_eq!(is_of(other, &path), !form, "{name}");
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::advise::windows::{Days, Laid, Window};
 use crate::render::helm::shell;
 use crate::render::yaml::{ascii, comment};
 use crate::service::Service;
-use crate::service::live::{Live, ScaledObject, Scaler};
+use crate::service::live::{Live, ScaledObject, Scaler, Workload};
 use crate::units::counted;
 
 /// What the names of our triggers begin with.
@@ -210,6 +210,19 @@ impl<'a> Triggers<'a> {
 fn operation(op: &str, path: &str, value: Option<&Value>) -> String {
     let value = value.map(|value| format!("  value: {}\n", ascii(&value.to_string())));
     format!("- op: {op}\n  path: {path}\n{}", value.unwrap_or_default())
+}
+
+/// Whether the list of triggers is the one that an inverse was made for: it tests all that is ours.
+pub(super) fn is_undone_by(workload: &Workload, back: &Value) -> bool {
+    let Some(Scaler::Keda(keda)) = &workload.scaler else { return false };
+    let now = keda.triggers.as_array().map(Vec::as_slice).unwrap_or_default();
+    let all = back.as_array().map(Vec::as_slice).unwrap_or_default();
+    let ours: Vec<&Value> = now.iter().filter(|one| is_ours(one)).collect();
+    let of = |op: &str| {
+        let values = all.iter().filter(|one| one["op"] == op).map(|one| &one["value"]);
+        values.filter(|value| is_ours(value)).collect::<Vec<_>>()
+    };
+    of("test") == ours && of("add") != ours
 }
 
 /// A test that the list is so long. RFC 6902 has none for that: of a copy so many are removed, and nothing may be left.

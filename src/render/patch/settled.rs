@@ -3,12 +3,13 @@
 
 use serde_json::Value;
 
+use super::cron;
 use super::whole::Refused;
-use super::{Kind, Objects, Patch, Place, UNDO, Way, place, stem, vpa};
-use crate::advise::plan::{Action, Plan, Recommendation, Setting};
+use super::{Kind, Objects, Patch, Place, UNDO, UNDOES, Way, place, stem, vpa};
+use crate::advise::plan::{Action, Amount, Plan, Recommendation, Setting};
 use crate::render::changes::{self, ComponentChanges};
 use crate::service::live::{Live, Workload};
-use crate::service::{Component, Service};
+use crate::service::{Component, Service, pod};
 
 /// What a run judged.
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +38,8 @@ impl Judged<'_> {
     /// `jarvis.api.hpa.undo.yaml`.
     #[must_use]
     pub fn is_settled(&self, name: &str, content: &str) -> bool {
-        let undo = name.strip_prefix(UNDO).and_then(|name| name.strip_prefix('/'));
-        // a namespace may have the name of that folder
-        let name = undo.filter(|name| name.ends_with(".ssa.yaml")).unwrap_or(name);
-        let stem = name.strip_suffix(".yaml").unwrap_or(name).replacen('/', ".", 1);
-        let stem = stem.strip_suffix(".undo").or(stem.strip_suffix(".ssa")).unwrap_or(&stem);
-        let (stem, is_cron) = stem.strip_suffix("-cron").map_or((stem, false), |stem| (stem, true));
+        let (stem, is_cron) = parts(name);
+        let stem = stem.as_str();
         let not_known = if is_cron { self.no_windows } else { self.refused };
         if not_known.iter().any(|one| is(stem, one.kind.2, &one.object)) {
             return false;
@@ -69,6 +66,55 @@ impl Judged<'_> {
                 !mine || self.judged(service, component, &SIZES)
             }),
         }
+    }
+
+    /// Whether an inverse of ours is still the way back: what is in force now is what the file stated that it undoes.
+    #[must_use]
+    pub fn is_way_back(&self, name: &str, content: &str) -> bool {
+        let (stem, is_cron) = parts(name);
+        let stem = stem.as_str();
+        let back: Value = serde_saphyr::from_str(content).unwrap_or_default();
+        let kind = stem.rsplit('.').next().and_then(kind);
+        let mine = self.components(stem).find(|(service, component)| {
+            let changes = Vec::new();
+            let of = ComponentChanges { service, component, changes };
+            let workload = self.workload(service, component);
+            let (scaler, scaler_name) = Objects::of(&of, workload).scaler;
+            let target = component.target.name.as_str();
+            let vpas = workload.and_then(|one| one.vpas.as_deref()).unwrap_or_default();
+            let object = |name: &str| (service.namespace.clone(), name.to_owned());
+            match kind {
+                Some(kind) if kind == scaler => is(stem, kind.names().2, &object(scaler_name)),
+                Some(kind) => is(stem, kind.names().2, &object(target)),
+                None => vpas.iter().any(|vpa| is(stem, vpa::NAMES.2, &object(&vpa.name))),
+            }
+        });
+        let Some((service, component)) = mine else { return false };
+        let workload = self.workload(service, component);
+        match kind {
+            _ if is_cron => workload.is_some_and(|one| cron::is_undone_by(one, &back)),
+            Some(kind) => stated_before(content)
+                .is_some_and(|stated| self.is_in_force(service, component, kind, &stated)),
+            None => workload.is_some_and(|one| vpa::is_undone_by(one, content)),
+        }
+    }
+
+    /// Whether each setting that a file states has that value today.
+    fn is_in_force(
+        &self,
+        service: &Service,
+        component: &Component,
+        kind: Kind,
+        content: &Value,
+    ) -> bool {
+        let said = self.said(service, component);
+        // two settings may stand behind one key, and one of them is not said then
+        let known = stated(kind, content).into_iter().filter_map(|setting| {
+            let one = said.iter().find(|one| one.setting == setting)?;
+            Some((one.current, value(kind, setting, content)))
+        });
+        let known: Vec<_> = known.collect();
+        !known.is_empty() && known.iter().all(|(today, of)| today.is_some() && today == of)
     }
 
     /// A file of an earlier run that stays, as if this one had written it.
@@ -126,12 +172,17 @@ impl Judged<'_> {
         mine.flat_map(|service| service.components.iter().map(move |one| (service, one)))
     }
 
+    /// What the plan says of a component.
+    fn said(&self, service: &Service, component: &Component) -> Vec<&Recommendation> {
+        let mut advised = self.plan.services.iter();
+        let mine =
+            advised.find(|one| one.name == service.name && one.namespace == service.namespace);
+        mine.map(|one| changes::of(one, component)).unwrap_or_default()
+    }
+
     /// Whether each setting was judged, or, where nothing is said of it any more, one that stands for it.
     fn judged(&self, service: &Service, component: &Component, stated: &[Setting]) -> bool {
-        let advised = self.plan.services.iter();
-        let mut advised =
-            advised.filter(|one| one.name == service.name && one.namespace == service.namespace);
-        let said = advised.next().map(|one| changes::of(one, component)).unwrap_or_default();
+        let said = self.said(service, component);
         // without today's value there is no patch, whatever is advised
         let is_judged = |one: &&Recommendation| {
             one.action != Action::Skipped && one.current.is_some() || one.is_not_in_force()
@@ -145,6 +196,33 @@ impl Judged<'_> {
             said.iter().filter(|one| group.contains(&one.setting)).any(&is_judged)
         })
     }
+}
+
+/// What a file's name begins with, as [`stem`] makes it, and whether it is of triggers.
+fn parts(name: &str) -> (String, bool) {
+    let undo = name.strip_prefix(UNDO).and_then(|name| name.strip_prefix('/'));
+    // a namespace may have the name of that folder
+    let name = undo.filter(|name| name.ends_with(".ssa.yaml")).unwrap_or(name);
+    let stem = name.strip_suffix(".yaml").unwrap_or(name).replacen('/', ".", 1);
+    let stem = stem.strip_suffix(".undo").or(stem.strip_suffix(".ssa")).unwrap_or(&stem);
+    let (stem, is_cron) = stem.strip_suffix("-cron").map_or((stem, false), |stem| (stem, true));
+    (stem.to_owned(), is_cron)
+}
+
+/// What the file stated that an inverse undoes; `None`: the inverse does not say it.
+fn stated_before(back: &str) -> Option<Value> {
+    let mark = format!("# {UNDOES}");
+    let mut says = false;
+    let line = |line: &str| {
+        // the head of the file begins so, too
+        let undone = line.split_once(&mark).filter(|(text, _)| !text.is_empty());
+        let Some((text, value)) = undone else { return line.to_owned() };
+        let Some((key, _)) = text.split_once(": ") else { return line.to_owned() };
+        says = true;
+        format!("{key}: {value}")
+    };
+    let text: Vec<String> = back.lines().map(line).collect();
+    serde_saphyr::from_str(&text.join("\n")).ok().filter(|_| says)
 }
 
 /// Whether a file's name is that of an object's files.
@@ -162,16 +240,36 @@ fn kind(short: &str) -> Option<Kind> {
 
 /// The settings that a file states.
 fn stated(kind: Kind, content: &Value) -> Vec<Setting> {
-    let spec = &content["spec"];
-    let container = &spec["template"]["spec"]["containers"][0]["resources"];
-    let holds = |setting: &Setting| match place(kind, *setting) {
-        Some(Place::Spec(key)) => !spec[key].is_null(),
-        Some(Place::Container([group, key])) => !container[group][key].is_null(),
-        Some(Place::Metrics) | None => {
-            *setting == Setting::TargetUtilization && !spec["metrics"].is_null()
-        }
-    };
+    let holds = |setting: &Setting| !at(kind, *setting, content).is_null();
     COUNTS.into_iter().chain(SIZES).filter(holds).collect()
+}
+
+/// What a file has at the place of a setting.
+fn at(kind: Kind, setting: Setting, content: &Value) -> &Value {
+    let spec = &content["spec"];
+    match place(kind, setting) {
+        Some(Place::Spec(key)) => &spec[key],
+        Some(Place::Container([group, key])) => {
+            // those before it are only named
+            let mut all = pod::containers(&spec["template"]["spec"]);
+            all.find(|one| one["resources"].is_object())
+                .map_or(&Value::Null, |one| &one["resources"][group][key])
+        }
+        Some(Place::Metrics) | None if setting == Setting::TargetUtilization => {
+            &spec["metrics"][0]["resource"]["target"]["averageUtilization"]
+        }
+        Some(Place::Metrics) | None => &Value::Null,
+    }
+}
+
+/// The value that a file states of a setting.
+fn value(kind: Kind, setting: Setting, content: &Value) -> Option<Amount> {
+    let stated = at(kind, setting, content);
+    match (setting, stated) {
+        (Setting::CpuRequest, Value::String(text)) => text.parse().ok().map(Amount::Cpu),
+        (_, Value::String(text)) => text.parse().ok().map(Amount::Bytes),
+        (_, count) => count.as_u64()?.try_into().ok().map(Amount::Count),
+    }
 }
 
 #[cfg(test)]
@@ -227,6 +325,44 @@ mod tests {
         let why = "it is not known".to_owned();
         let refused = Refused { kind: Kind::StatefulSet.names(), object, why, is_unknown: true };
         assert_eq!(gone(&now, &live, &[refused]), worker);
+    }
+
+    #[test]
+    fn an_inverse_is_the_way_back_while_what_it_undoes_is_in_force() {
+        let services = [example::service()];
+        let forms = [
+            patches(&example::plan(), &services, &Live::default()),
+            super::super::whole::manifests(&example::plan(), &services, &Live::default()).files,
+        ];
+        let ways_back = |now: [u32; 2], memory: u64| {
+            let plan = example::plan_of(vec![example::service_plan(vec![
+                kept(API, Setting::MinReplicas, count(now[0])),
+                kept(API, Setting::MaxReplicas, count(now[1])),
+                kept(WORKER, Setting::Replicas, None),
+                kept(REDIS, Setting::Memory, mebibytes(memory)),
+            ])]);
+            let live = Live::default();
+            let judged = Judged {
+                plan: &plan,
+                services: &services,
+                live: &live,
+                refused: &[],
+                no_windows: &[],
+            };
+            let of = |files: &Vec<Patch>| -> Vec<String> {
+                let back = files.iter().filter(|file| file.way == Way::Undo);
+                let back = back.filter(|file| judged.is_way_back(&file.file_name, &file.content));
+                back.map(|file| file.object.1.clone()).collect()
+            };
+            let [strategic, ssa] = forms.each_ref().map(of);
+            assert_eq!(strategic, ssa);
+            strategic
+        };
+        let [api, redis] = ["jarvis-api", "jarvis-redis-master"];
+        assert_eq!(ways_back([5, 10], 1024), [api, redis]);
+        // one was taken back, of the other only one bound is as it was advised; of the worker nothing is known
+        assert_eq!(ways_back([3, 5], 1024), [redis]);
+        assert_eq!(ways_back([5, 12], 512), Vec::<String>::new());
     }
 
     #[test]

@@ -8,9 +8,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{File, Names, Tree, Way};
+use super::{File, Names, Tree, UNDOES, Way};
 use crate::advise::plan::{Action, Amount, Plan, Recommendation, Setting};
 use crate::render::changes::{self, ComponentChanges};
+use crate::render::yaml::ascii;
 use crate::service::live::{Vpa, Workload};
 use crate::units::{Bytes, Millicores};
 
@@ -133,6 +134,14 @@ fn figure(resource: &str, value: &Value) -> Option<u64> {
     }
 }
 
+/// Whether what stands in the component's VPA is what an inverse says that it undoes.
+pub(super) fn is_undone_by(workload: &Workload, back: &str) -> bool {
+    let Some([vpa]) = workload.vpas.as_deref() else { return false };
+    let undone = back.lines().filter_map(|line| line.strip_prefix("# ")?.strip_prefix(UNDOES));
+    let mut undone = undone.filter_map(|text| text.parse::<Value>().ok());
+    undone.any(|policies| policies == vpa.policy["containerPolicies"])
+}
+
 impl Bounds<'_> {
     pub fn file<'f>(
         &'f self,
@@ -149,7 +158,10 @@ impl Bounds<'_> {
             "the list is replaced as a whole: it holds what the cluster told of the others"
                 .to_owned(),
         ];
-        notes.extend(self.moved.iter().filter(|_| way == Way::Forward).cloned());
+        match way {
+            Way::Forward => notes.extend(self.moved.iter().cloned()),
+            Way::Undo => notes.push(format!("{UNDOES}{}", ascii(&self.after.to_string()))),
+        }
         File {
             kind: NAMES,
             name: &self.vpa.name,
