@@ -327,7 +327,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::{Code, Reason};
     use crate::render::example::{self, API};
-    use crate::service::live::{Targets, Workload};
+    use crate::service::live::Targets;
 
     fn window(pods: u32) -> Window {
         Window {
