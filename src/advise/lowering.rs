@@ -346,8 +346,18 @@ fn as_seen(known: &Known<'_>, key: &SeriesKey, now: Option<f64>) -> Result<(), R
     if !(raised || lowered) {
         return Ok(());
     }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive; a float above u64 saturates"
+    )]
+    let show = |value: f64| match key.signal {
+        Signal::MemoryRequest | Signal::MemoryLimit => Bytes(value as u64).to_string(),
+        _ => value.to_string(),
+    };
+    let (now, newest) = (show(now), show(newest));
     let message = format!(
-        "what is in force is not what the newest sample of `{key}` says: it was changed since, and lowering waits (`policy.dwell`)"
+        "{now} is in force and the newest sample of `{key}` says {newest}: it was changed since, or that is of something else"
     );
     Err(Reason { code: Code::Changed, message })
 }
