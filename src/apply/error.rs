@@ -85,7 +85,7 @@ impl CallError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Lost { .. } => {
-                "see whether the API server is up and may be reached from here (`kubectl version`; of a pod, its NetworkPolicy); what comes next reads what was done and goes on from there"
+                "see whether the API server is up and may be reached from here (`kubectl version`; of a pod, its NetworkPolicy); then run it again, as the loop does by itself: it reads what was done and goes on from there"
             }
             Self::Unauthenticated { .. } => {
                 "log in again, or choose another context with `--context`; what was done stays done, and the next run goes on"
