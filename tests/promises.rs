@@ -91,6 +91,29 @@ fn quiet_history(share: f64) -> Observed {
     calm(SeriesKey::of("api", Signal::Replicas), 4.0, &mut observed);
     calm(SeriesKey::service(Signal::ErrorRate), 0.001, &mut observed);
     calm(SeriesKey::service(Signal::P99), 0.3, &mut observed);
+    standing(observed, &generous())
+}
+
+/// A history in which these settings were in force all along.
+#[expect(clippy::cast_precision_loss, reason = "settings lie far below 2^53")]
+fn standing(mut observed: Observed, live: &BTreeMap<String, Current>) -> Observed {
+    for (name, current) in live {
+        let bytes = |of: Option<Bytes>| of.map(|of| of.0 as f64);
+        let all = [
+            (Signal::HpaMin, current.min_replicas.map(f64::from)),
+            (Signal::HpaMax, current.max_replicas.map(f64::from)),
+            (Signal::SpecReplicas, current.replicas.map(f64::from)),
+            (Signal::CpuRequest, current.cpu_request.map(|cpu| cpu.0 as f64 / 1000.0)),
+            (Signal::MemoryRequest, bytes(current.memory_request)),
+            (Signal::MemoryLimit, bytes(current.memory_limit)),
+        ];
+        for (signal, value) in all {
+            let series = observed.get_mut(&SeriesKey::of(name, signal));
+            if let (Some(Evidence::Series(samples)), Some(value)) = (series, value) {
+                samples.value.fill(value);
+            }
+        }
+    }
     observed
 }
 
@@ -155,7 +178,7 @@ fn whole_data_may_lower_or_the_tests_below_prove_nothing() {
     // counts first, then the sizes of those that are left
     let mut live = generous();
     for _ in 0..4 {
-        live = applied(&advice(&quiet_history(0.1), &live), &live);
+        live = applied(&advice(&standing(quiet_history(0.1), &live), &live), &live);
     }
     let (before, now) = (&generous()["api"], &live["api"]);
     assert!(now.cpu_request < before.cpu_request, "{now:?}");
@@ -223,9 +246,9 @@ proptest! {
         let observed = quiet_history(share);
         let mut live = generous();
         for _ in 0..12 {
-            live = applied(&advice(&observed, &live), &live);
+            live = applied(&advice(&standing(observed.clone(), &live), &live), &live);
         }
-        let settled = advice(&observed, &live);
+        let settled = advice(&standing(observed, &live), &live);
         for one in &settled.recommendations {
             prop_assert!(!matches!(one.action, Action::Raise | Action::Lower) || one.setting == Setting::Storage, "{one:?}");
             prop_assert!(one.reasons.iter().all(|reason| reason.code != Code::StepLimit));
