@@ -462,7 +462,7 @@ proptest! {
             let says_why = one.action == Action::Keep
                 || bound_by_a_step(&one)
                 || waits_for_another(&one)
-                || one.reasons.iter().any(|reason| reason.code == Code::BeyondTable);
+                || one.reasons.iter().any(|reason| matches!(reason.code, Code::BeyondTable | Code::Room | Code::Coupled));
             prop_assert!(inside || says_why, "{fewest:?}-{most:?}: {one:?}");
         }
     }
