@@ -290,6 +290,8 @@ fn a_cluster_behind_a_proxy_is_asked_through_it_as_kubectl_asks() {
     let hint = "hint: requests go through the proxy `http://127.0.0.1:1` of `HTTPS_PROXY`";
     lost.says(1, &["error: the cluster cannot be reached", hint, "`NO_PROXY`"]);
     assert!(!lost.stderr.contains("secret"), "{}", lost.stderr);
+    let garbled = told("far.kubeconfig", &[("HTTPS_PROXY", "::::")]);
+    garbled.says(1, &["error: ", "of `HTTPS_PROXY`", "hint: "]);
 }
 
 /// What the library reads for the service of a namespace, as the administrator.

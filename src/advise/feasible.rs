@@ -1,8 +1,8 @@
 //! Whether the cluster has room for what is advised: quotas, limit ranges, nodes, disruption budgets, zones.
 //!
 //! What a table asks for is advised whether it fits or not: a smaller number would hide what is missing. So each limit
-//! that binds is a finding that says how much fits. What nobody told is no limit here; that it was not told is said
-//! where the cluster is read.
+//! that binds is a finding that says how much fits. What nobody told is no limit here, and a finding of its own:
+//! a review is read where nobody sees what was said when it was made.
 
 mod nodes;
 mod quota;
@@ -54,7 +54,7 @@ pub fn add(plans: &mut [(&mut ServicePlan, &Service)], live: &Live) {
     }
 }
 
-/// What the cluster did not tell: a review is read where nobody sees what was said when it was made.
+/// What the cluster did not tell.
 fn not_told(gap: &Gap) -> Finding {
     let (message, remedy) = (gap.message.clone(), gap.hint.clone());
     Finding { severity: Severity::Warning, code: Code::SourceFailed, message, remedy }

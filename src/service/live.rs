@@ -227,7 +227,7 @@ impl Live {
             Current { least, ranges: Ranges::of(limits.unwrap_or_default()), ..current }
         };
         let components = mine.map(|((_, name), workload)| (name.clone(), current(workload)));
-        let claims = self.namespaces.get(&service.namespace).and_then(|one| one.claims.as_ref());
+        let claims = namespace.and_then(|namespace| namespace.claims.as_ref());
         let of_claim =
             |volume: &String| Some((volume.clone(), Claim::current(claims?.get(volume))));
         let volumes = service.volumes.iter().filter_map(of_claim);

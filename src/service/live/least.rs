@@ -1,4 +1,5 @@
-//! The fewest pods that a count may be lowered to: what a disruption budget, the zones and the volume claims of pods keep.
+//! The fewest pods that a count may be lowered to: what a disruption budget, the zones and the volume claims of pods keep, or may
+//! keep where nobody told of them.
 
 use std::collections::BTreeSet;
 

@@ -65,10 +65,11 @@ impl Way {
         let cluster = chosen(&file, options);
         let context = options.context.clone().or(file.current_context.clone());
         let choice = KubeConfigOptions { context: options.context.clone(), ..Default::default() };
-        let mut config = Config::from_custom_kubeconfig(file, &choice).await.map_err(unusable)?;
-        // the client itself holds `NO_PROXY` against the proxy's own address
+        // the client itself holds `NO_PROXY` against the proxy's own address, and names no variable that it cannot read
         let proxy = cluster.and_then(|cluster| Proxy::to(&cluster));
-        config.proxy_url = proxy.map(|proxy| proxy.url()).transpose()?;
+        let proxy_url = proxy.map(|proxy| proxy.url()).transpose()?;
+        let mut config = Config::from_custom_kubeconfig(file, &choice).await.map_err(unusable)?;
+        config.proxy_url = proxy_url;
         let plugin = Plugin::of(&mut config.auth_info, context.unwrap_or_default());
         Ok(Self { config, plugin })
     }
