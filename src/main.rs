@@ -6,14 +6,21 @@ use std::process::ExitCode;
 use clap::Parser;
 use plimsoll::cli::Cli;
 use plimsoll::commands;
+use tokio::runtime::Runtime;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return explained(&usage),
     };
-    match commands::run(cli).await {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let ended = runtime.block_on(commands::run(cli));
+    // a kubeconfig's plugin that hangs keeps nobody waiting
+    runtime.shutdown_background();
+    match ended {
         Ok(exit) => exit.into(),
         Err(error) => failed(&error),
     }

@@ -747,7 +747,10 @@ fn a_request_that_an_autoscaler_counts_by_is_left_to_a_person() {
     // at 1,200m the same use is half the share of it: the HPA would end pods
     let plan = forged(&berth.plan(), "api", "cpuRequest", "Raise", json!("1200m"));
     berth.write_plan(&only(plan, "api", &["cpuRequest"]));
-    berth.refuses(&FROM_FILE, &["COUPLED HPA `front-scaler` counts pods by 70 % of the request"]);
+    berth.refuses(
+        &FROM_FILE,
+        &["COUPLED `HorizontalPodAutoscaler/front-scaler` counts pods by 70 % of the request"],
+    );
 }
 
 #[test]

@@ -505,11 +505,19 @@ fn a_floor_whose_component_is_taken_out_of_the_settings_is_named_and_goes_by_rol
     let (args, mut turns) = (berth.args(), Turns::new());
     turns.take(&args, now).unwrap();
     assert_eq!(berth.floor(), 6, "{}", turns.said);
+    let left = "left     HorizontalPodAutoscaler/front-scaler in loop-out: the settings have no count \
+                for it any more, and its floor of 6, base 3, stays: `plimsoll rollback --floors` takes it down";
+    // as memory it has no count
+    let sizes = [("2}", "256Mi}"), ("3-5}", "512Mi}"), ("5-10}", "1Gi}"), ("10-20}", "2Gi}")];
+    let memory = ("startUp: 15m}", "memory: true}");
+    sizes.iter().chain([&memory]).for_each(|(count, size)| berth.edit(count, size));
+    let mut others = Turns::new();
+    others.take(&args, now).unwrap();
+    assert!(others.said.contains(left), "{}", others.said);
+    sizes.iter().chain([&memory]).for_each(|(count, size)| berth.edit(size, count));
     berth.edit("api:", "worker:");
     berth.edit("jarvis-api", "jarvis-worker");
     let turned = turns.take(&args, now).unwrap();
-    let left = "left     HorizontalPodAutoscaler/front-scaler in loop-out: its component is in the \
-                settings no more, and its floor of 6, base 3, stays: `plimsoll rollback --floors` takes it down";
     assert!(turns.said.contains(left), "{}", turns.said);
     // the workers have no autoscaler
     assert_eq!(turned.left, 2, "{}", turns.said);

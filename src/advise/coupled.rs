@@ -110,8 +110,9 @@ pub fn within_ranges(all: &mut [Recommendation], Ranges { least, .. }: Ranges) {
 
 /// Holds memory that an HPA counts pods by: of a smaller request the same use is a larger share, and more pods do not make it less.
 pub fn counted_by_memory(one: &mut Recommendation, current: Current) {
-    let moves =
-        one.setting == Setting::MemoryRequest || current.memory_request == current.memory_limit;
+    // a limit without a request is its request too
+    let follows = |request| Some(request) == current.memory_limit;
+    let moves = one.setting == Setting::MemoryRequest || current.memory_request.is_none_or(follows);
     let Some(percent) = current.memory_utilization.filter(|_| moves) else { return };
     if let Some(today) = one.current.filter(|_| one.action == Action::Lower) {
         let message = format!(
@@ -375,17 +376,19 @@ mod tests {
 
     #[test]
     fn memory_that_an_hpa_counts_pods_by_is_not_lowered() {
-        let held = |setting, limit: u64, percent| {
+        let with = |setting, request: Option<u64>, limit: u64, percent| {
             let mut one = memory(setting, (1024, 512), Action::Lower);
             let current = Current {
                 memory_utilization: percent,
-                memory_request: Some(Bytes(1024 << 20)),
+                memory_request: request.map(|mebi| Bytes(mebi << 20)),
                 memory_limit: Some(Bytes(limit << 20)),
                 ..Current::default()
             };
             counted_by_memory(&mut one, current);
             one.action
         };
+        let held = |setting, limit, percent| with(setting, Some(1024), limit, percent);
+        assert_eq!(with(Setting::MemoryLimit, None, 1024, Some(30)), Action::Keep);
         assert_eq!(held(Setting::MemoryRequest, 2048, Some(30)), Action::Keep);
         assert_eq!(held(Setting::MemoryRequest, 2048, None), Action::Lower);
         // a limit matters where the request moves with it

@@ -4,6 +4,7 @@
 //! that binds is a finding that says how much fits. What nobody told is no limit here, and a finding of its own:
 //! a review is read where nobody sees what was said when it was made.
 
+mod hands;
 mod nodes;
 mod quota;
 mod storage;
@@ -91,9 +92,7 @@ fn alone<'a>(plan: &mut ServicePlan, service: &'a Service, live: &Live) -> Vec<A
             found.extend(nodes::too_few(&advised, nodes));
         }
         found.extend(over_budget(&advised, workload));
-        found.extend(sized_by_a_vpa(plan, &advised, workload));
-        found.extend(counted_by_memory(plan, &advised, workload));
-        found.extend(raised_by_the_loop(&advised, workload));
+        found.extend(hands::on(plan, &advised, workload));
         all.push(advised);
     }
     for one in plan.recommendations.iter_mut().filter(|one| one.setting == Setting::Storage) {
@@ -215,66 +214,6 @@ fn warning(message: String, remedy: &str) -> Finding {
     Finding { severity: Severity::Warning, code: Code::Room, message, remedy: remedy.to_owned() }
 }
 
-/// A VPA that sets what is advised here too.
-fn sized_by_a_vpa(
-    plan: &ServicePlan,
-    advised: &Advised<'_>,
-    workload: &Workload,
-) -> Option<Finding> {
-    let vpa = workload.vpas.iter().flatten().find(|vpa| vpa.mode != "Off")?;
-    let sizes =
-        [Setting::CpuRequest, Setting::MemoryRequest, Setting::MemoryLimit, Setting::Memory];
-    let mut mine = of_component(plan, advised.name).filter(|one| sizes.contains(&one.setting));
-    mine.any(|one| one.target.is_some() && one.target != one.current).then(|| Finding {
-        code: Code::Coupled,
-        ..warning(
-            format!(
-                "{}: VPA `{}` (mode `{}`) sets the size of its pods: what the object says is where it begins",
-                advised.name, vpa.name, vpa.mode
-            ),
-            "let one of the two do it: `plimsoll patch` gives the VPA the advised sizes as bounds; `apply` leaves the size to it",
-        )
-    })
-}
-
-/// An HPA that counts pods by the memory request that changes.
-fn counted_by_memory(
-    plan: &ServicePlan,
-    advised: &Advised<'_>,
-    workload: &Workload,
-) -> Option<Finding> {
-    let percent = workload.scaler.as_ref()?.targets().memory?;
-    let request =
-        of_component(plan, advised.name).find(|one| one.setting == Setting::MemoryRequest)?;
-    let (today, target) = request.current.zip(request.target)?;
-    (today != target).then(|| Finding {
-        code: Code::Coupled,
-        ..warning(
-            format!(
-                "{}: the HPA's memory target of {percent} % is a share of the request, which goes from {today} to {target}",
-                advised.name
-            ),
-            "change the target with it: of a larger request the same use is a smaller share, and fewer pods are asked for",
-        )
-    })
-}
-
-/// A floor of the loop, which is in force for now and is not what a person set.
-fn raised_by_the_loop(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
-    let (base, floor) = workload.scaler.as_ref()?.raised()?;
-    Some(Finding {
-        severity: Severity::Info,
-        code: Code::Room,
-        message: format!(
-            "{}: `minReplicas` is {floor} while the load asks for it: the loop raised it from {base}, and takes it back",
-            advised.name
-        ),
-        remedy: format!(
-            "what is advised goes by the {base}; `plimsoll apply` keeps the floor above it"
-        ),
-    })
-}
-
 /// A disruption budget that would leave no pod to be evicted, so that no node could be drained.
 fn over_budget(advised: &Advised<'_>, workload: &Workload) -> Option<Finding> {
     let mut budgets = workload.budgets.iter().flatten();
@@ -297,8 +236,7 @@ mod tests {
     use super::*;
     use crate::render::example;
     use crate::service::live::{
-        Budget, Claim, Container, Counted, Hpa, LimitRange, Node, Quota, Scaler, Scope, Share,
-        Taken, Targets, Vpa,
+        Budget, Claim, Container, Counted, LimitRange, Node, Quota, Scope, Share, Taken,
     };
     use crate::units::{Bytes, Millicores};
 
@@ -309,7 +247,10 @@ mod tests {
         findings.into_iter().map(|one| one.message).collect()
     }
 
-    fn of(mut plan: ServicePlan, change: impl Fn(&mut Live, &mut Workload)) -> ServicePlan {
+    pub(super) fn of(
+        mut plan: ServicePlan,
+        change: impl Fn(&mut Live, &mut Workload),
+    ) -> ServicePlan {
         let service = example::service();
         plan.findings.clear();
         let amounts = |cpu, memory: u64| Amounts {
@@ -334,43 +275,6 @@ mod tests {
         live.workloads.insert((service.name.clone(), "api".to_owned()), workload);
         add(&mut [(&mut plan, &service)], &live);
         plan
-    }
-
-    fn hpa(base: Option<u32>, memory_utilization: Option<u32>) -> Scaler {
-        let (min, max) = (Some(7), Some(9));
-        let (name, only_cpu) = ("api".to_owned(), false);
-        let targets = Targets { memory: memory_utilization, ..Targets::default() };
-        Scaler::Hpa(Hpa { name, min, base, max, targets, only_cpu })
-    }
-
-    #[test]
-    fn who_else_has_a_hand_in_a_size_or_a_count_is_named() {
-        let why = || vec![example::because(Code::Usage, "peak")];
-        let [now, then] = [256, 512].map(example::mebibytes);
-        let larger = || {
-            let one = example::setting(example::API, Setting::MemoryRequest, now, then, why());
-            example::service_plan(vec![one])
-        };
-        let says = |change: &dyn Fn(&mut Workload)| {
-            let findings = of(larger(), |_, workload| change(workload)).findings;
-            findings.into_iter().map(|one| one.message).collect::<Vec<_>>().join("\n")
-        };
-        let vpa = |mode: &str| {
-            let vpa = Vpa { name: "v".to_owned(), mode: mode.to_owned(), policy: Value::Null };
-            says(&|workload| workload.vpas = Some(vec![vpa.clone()]))
-        };
-        assert!(vpa("Auto").starts_with("api: VPA `v` (mode `Auto`) sets the size of its pods"));
-        assert_eq!(vpa("Off"), "");
-        let by_memory = says(&|workload| workload.scaler = Some(hpa(None, Some(80))));
-        let share = "api: the HPA's memory target of 80 % is a share of the request, which goes from 256Mi to 512Mi";
-        assert_eq!(by_memory, share);
-        let raised = says(&|workload| workload.scaler = Some(hpa(Some(3), None)));
-        assert!(
-            raised.contains(
-                "`minReplicas` is 7 while the load asks for it: the loop raised it from 3"
-            ),
-            "{raised}"
-        );
     }
 
     /// `data-0` of 50Gi, of which 80Gi are advised.

@@ -130,6 +130,10 @@ impl Rounds<'_> {
     async fn turns(&mut self, memory: &mut Memory, out: &mut dyn Write) -> Result<()> {
         let mut told = self.told.clone();
         loop {
+            // it may have been lost between two turns, with no rest in which that is seen
+            if !self.leading.acts() {
+                self.leave(memory);
+            }
             tokio::select! {
                 biased;
                 () = asked(&mut told) => return Ok(()),

@@ -135,6 +135,8 @@ pub struct Workload {
     pub pod: Value,
     /// Whether no two of its pods may be on one node.
     pub apart: bool,
+    /// Whether its rollout is paused: its pods stay as they are whatever it says of them.
+    pub paused: bool,
     /// Who sets the replica count.
     pub scaler: Option<Scaler>,
     /// Those that pull at the count, where they are several; then none of them is its scaler.
@@ -244,12 +246,8 @@ impl Live {
     #[must_use]
     pub fn objects(&self, service: &Service) -> Vec<SeenObject> {
         let mine = service.components.iter().flat_map(|component| {
-            let scaler = self.workload(&service.name, &component.name);
-            let scaler = scaler.and_then(|workload| match workload.scaler.as_ref()? {
-                Scaler::Nobody => None,
-                Scaler::Hpa(hpa) => Some(format!("HorizontalPodAutoscaler/{}", hpa.name)),
-                Scaler::Keda(keda) => Some(format!("ScaledObject/{}", keda.name)),
-            });
+            let workload = self.workload(&service.name, &component.name);
+            let scaler = workload.and_then(|workload| workload.scaler.as_ref()?.object());
             [Some(component.target.to_string()), scaler].into_iter().flatten()
         });
         let mine: BTreeSet<String> = mine.collect();
@@ -298,6 +296,13 @@ impl Workload {
                 ..current
             },
         }
+    }
+
+    /// Whether its container states a limit of its memory alone: the server makes that its request.
+    #[must_use]
+    pub fn requests_its_memory_limit(&self) -> bool {
+        let container = self.container.as_ref();
+        container.is_some_and(|one| one.requests.memory.is_none() && one.limits.memory.is_some())
     }
 
     /// What the containers beside the one that is sized request of CPU.

@@ -47,6 +47,12 @@ impl Setting {
             Self::TargetUtilization => "targetUtilization",
         }
     }
+
+    /// Whether it is what a container's memory ends at.
+    #[must_use]
+    pub fn is_memory_limit(self) -> bool {
+        matches!(self, Self::Memory | Self::MemoryLimit)
+    }
 }
 
 /// A value of a setting: a count, or a quantity as Kubernetes writes it.

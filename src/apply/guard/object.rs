@@ -6,7 +6,7 @@ use super::{Checked, Situation, no};
 use crate::advise::plan::Setting;
 use crate::apply::{Found, Write, annotation, field, floor};
 use crate::render::objects::Kind;
-use crate::service::live::Scaler;
+use crate::service::live::{Scaler, Targets, Workload};
 use crate::service::object::Path;
 use crate::service::owner;
 use crate::service::rules::Rules;
@@ -197,33 +197,28 @@ fn one_hand_on_the_count(s: &Situation<'_>) -> Checked {
 
 /// What an autoscaler measures itself by: twice the request is half the use of it, and half the pods.
 pub(super) fn coupled(s: &Situation<'_>) -> Checked {
-    let requests = [Setting::CpuRequest, Setting::MemoryRequest];
-    let Some(write) = s.writes.iter().find(|write| requests.contains(&write.setting)) else {
-        return Ok(());
-    };
-    let hint = "change request and target together in a pull request: `plimsoll values`";
     let workload = s.live.workload(&s.change.service, &s.change.component);
-    let memory = write.setting == Setting::MemoryRequest;
-    match workload.and_then(|workload| workload.scaler.as_ref()) {
-        Some(Scaler::Nobody) => Ok(()),
-        Some(Scaler::Hpa(hpa)) => {
-            let target = if memory { hpa.targets.memory } else { hpa.targets.cpu };
-            match target {
-                None => Ok(()),
-                Some(target) => no(
-                    format!(
-                        "HPA `{}` counts pods by {target} % of the request that would change",
-                        hpa.name
-                    ),
-                    hint,
-                ),
-            }
-        }
-        Some(Scaler::Keda(keda)) => no(
-            format!("whether `ScaledObject/{}` counts pods by the request is not known", keda.name),
-            hint,
+    let requests = [Setting::CpuRequest, Setting::MemoryRequest];
+    let moves = |write: &Write, setting| {
+        let follows = setting == Setting::MemoryRequest
+            && workload.is_some_and(Workload::requests_its_memory_limit);
+        write.setting == setting || follows && write.setting.is_memory_limit()
+    };
+    let moves = requests.map(|setting| s.writes.iter().any(|write| moves(write, setting)));
+    if moves == [false; 2] {
+        return Ok(());
+    }
+    let Some(scaler) = workload.and_then(|workload| workload.scaler.as_ref()) else {
+        return no("who scales the component is not known", "plan again");
+    };
+    let Targets { cpu, memory, .. } = scaler.targets();
+    let counted = [cpu, memory].into_iter().zip(moves).find_map(|(of, moves)| of.filter(|_| moves));
+    match scaler.object().zip(counted) {
+        None => Ok(()),
+        Some((object, target)) => no(
+            format!("`{object}` counts pods by {target} % of the request that would change"),
+            "change request and target together in a pull request: `plimsoll values`",
         ),
-        None => no("who scales the component is not known", "plan again"),
     }
 }
 
@@ -320,6 +315,56 @@ mod tests {
 
     use super::*;
     use crate::apply::guard::scene::Scene;
+    use crate::service::live::{Amounts, Container, ScaledObject};
+    use crate::units::Bytes;
+
+    #[test]
+    fn a_request_that_moves_the_count_is_refused_whatever_else_moves_with_it() {
+        let says = |scaler: Scaler, moved: &[Setting], limit_alone: bool| {
+            let mut scene = Scene::redis();
+            let write = scene.writes.remove(0);
+            scene.writes = moved.iter().map(|of| Write { setting: *of, ..write.clone() }).collect();
+            let memory = |mebi: u64| Amounts { memory: Some(Bytes(mebi << 20)), cpu: None };
+            let container = Container {
+                name: "redis".to_owned(),
+                requests: if limit_alone { Amounts::default() } else { memory(256) },
+                limits: memory(512),
+            };
+            for workload in scene.live.workloads.values_mut() {
+                workload.scaler = Some(scaler.clone());
+                workload.container = Some(container.clone());
+            }
+            scene.says(coupled)
+        };
+        let by = |cpu, memory| {
+            Scaler::Keda(ScaledObject {
+                name: "api".to_owned(),
+                min: Some(3),
+                base: None,
+                max: Some(5),
+                idles: false,
+                paused: false,
+                targets: Targets { cpu, memory, of_pods: true },
+                triggers: Value::Null,
+                composed: false,
+            })
+        };
+        let both = [Setting::CpuRequest, Setting::MemoryRequest];
+        let told = |percent| {
+            Some(format!(
+                "`ScaledObject/api` counts pods by {percent} % of the request that would change"
+            ))
+        };
+        assert_eq!(says(by(Some(70), None), &both, false), told(70));
+        assert_eq!(says(by(None, Some(80)), &both, false), told(80));
+        // its triggers count by something else
+        assert_eq!(says(by(None, None), &both, false), None);
+        assert_eq!(says(by(Some(70), None), &both[1..], false), None);
+        // a limit without a request is its request too
+        assert_eq!(says(by(None, Some(80)), &[Setting::MemoryLimit], true), told(80));
+        assert_eq!(says(by(None, Some(80)), &[Setting::MemoryLimit], false), None);
+        assert_eq!(says(Scaler::Nobody, &both, false), None);
+    }
 
     #[test]
     fn nothing_is_written_to_what_goes_with_its_namespace() {

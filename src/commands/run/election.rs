@@ -54,8 +54,7 @@ impl Leading {
         if self.task.is_none() {
             return;
         }
-        let acts = |until: &Option<Instant>| until.is_some_and(|until| Instant::now() < until);
-        if self.until.wait_for(acts).await.is_err() {
+        if self.until.wait_for(is_ahead).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -75,6 +74,11 @@ impl Leading {
         }
     }
 
+    /// Whether this replica acts at this moment.
+    pub(super) fn acts(&self) -> bool {
+        self.task.is_none() || is_ahead(&self.until.borrow())
+    }
+
     /// Whether another replica is known to act.
     pub(super) fn is_anothers(&self) -> bool {
         self.task.is_some() && self.until.borrow().is_none()
@@ -87,6 +91,10 @@ impl Leading {
             let _ = task.await;
         }
     }
+}
+
+fn is_ahead(until: &Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() < until)
 }
 
 /// Holds the lease until told to quit, then releases it.
@@ -116,7 +124,7 @@ async fn held(
             // an older renewal counts until it is too old
             None => {}
         }
-        let acts = until.borrow().is_some_and(|until| Instant::now() < until);
+        let acts = is_ahead(&until.borrow());
         shared.leads(acts, held.is_some());
         if was != Some(acts) && (held.is_some() || was == Some(true)) {
             let place = lease.place();

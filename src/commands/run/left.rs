@@ -1,4 +1,4 @@
-//! Floors that the loop lets go: of what may scale to nothing since, and of components that are in the settings no more.
+//! Floors that the loop lets go: of what may scale to nothing since, and of components that have no count in the settings any more.
 
 use anyhow::Result;
 
@@ -61,7 +61,7 @@ pub(super) async fn abandoned(
     let has = |line: &Line| {
         let here = settings.services.iter().filter(|service| service.namespace == line.namespace);
         let mut components = here.flat_map(|service| &service.components);
-        components.any(|component| component.target.to_string() == line.workload)
+        components.any(|one| !one.memory && one.target.to_string() == line.workload)
     };
     let is_asked_for = |line: &Line| namespace.is_none_or(|name| name == line.namespace);
     for line in audit::floors(&session.lines) {
@@ -78,7 +78,7 @@ pub(super) async fn abandoned(
                 let object = plain(&format!("{} in {}", line.object, line.namespace));
                 let way = "`plimsoll rollback --floors` takes it down";
                 let text = format!(
-                    "left     {object}: its component is in the settings no more, and its floor of {set}, base {base}, stays: {way}"
+                    "left     {object}: the settings have no count for it any more, and its floor of {set}, base {base}, stays: {way}"
                 );
                 memory.say(session.out, &object, &format!("{set} {base}"), &text)?;
             }

@@ -20,6 +20,16 @@ impl Scaler {
         self.raised().map(|(base, _)| base)
     }
 
+    /// Its kind and name; `None`: there is no object.
+    #[must_use]
+    pub fn object(&self) -> Option<String> {
+        match self {
+            Self::Nobody => None,
+            Self::Hpa(hpa) => Some(format!("HorizontalPodAutoscaler/{}", hpa.name)),
+            Self::Keda(keda) => Some(format!("ScaledObject/{}", keda.name)),
+        }
+    }
+
     /// What it aims at.
     #[must_use]
     pub fn targets(&self) -> Targets {

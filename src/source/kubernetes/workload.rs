@@ -51,6 +51,8 @@ struct Found {
     seen: SeenObject,
     kept: Kept,
     replicas: Option<u32>,
+    /// Whether its rollout is paused.
+    paused: bool,
     template: PodTemplateSpec,
     /// Whether the volume claims of pods that end are deleted with them.
     claims_go: bool,
@@ -191,6 +193,7 @@ impl Listed {
             container: container.unwrap_or_else(|problem| noted(cluster, problem)),
             pod: found.map(Found::pod).unwrap_or_default(),
             apart: found.is_some_and(Found::are_apart),
+            paused: found.is_some_and(|found| found.paused),
             vpas: self.vpas.as_ref().map(|all| vpas(all, target)),
             budgets: found.zip(self.budgets.as_ref()).map(|(found, all)| found.budgets(all)),
             claims_go: found.is_some_and(|found| found.claims_go),
@@ -268,8 +271,9 @@ impl From<Deployment> for Found {
         let spec = one.spec.unwrap_or_default();
         // absent `replicas` is 1 by the API's own default
         let (kept, replicas) = (kept(&one.metadata), whole(spec.replicas.or(Some(1))));
+        let paused = spec.paused.unwrap_or(false);
         let (template, claims_go, claims) = (spec.template, false, Vec::new());
-        Self { name, seen, kept, replicas, template, claims_go, claims }
+        Self { name, seen, kept, replicas, paused, template, claims_go, claims }
     }
 }
 
@@ -283,7 +287,8 @@ impl From<StatefulSet> for Found {
         let claims: Vec<PodClaim> = claims.map(|one| pod_claim(&one)).collect();
         let claims_go = !claims.is_empty() && retention.as_deref() == Some("Delete");
         let (kept, replicas) = (kept(&one.metadata), whole(spec.replicas.or(Some(1))));
-        Self { name, seen, kept, replicas, template: spec.template, claims_go, claims }
+        let (paused, template) = (false, spec.template);
+        Self { name, seen, kept, replicas, paused, template, claims_go, claims }
     }
 }
 
