@@ -337,6 +337,38 @@ fn what_was_changed_since_the_newest_sample_is_not_lowered() {
 }
 
 #[test]
+fn a_size_is_not_lowered_where_fewer_pods_may_run_than_did_while_its_use_was_seen() {
+    let all = [Setting::CpuRequest, Setting::MemoryRequest, Setting::MemoryLimit];
+    let lowered = |observed: &Observed, [least, most]: [u32; 2]| {
+        let (min_replicas, max_replicas) = (Some(least), Some(most));
+        let current = Current { min_replicas, max_replicas, ..Current::default() };
+        let plan = with_live(&settings(), observed, &[("api".to_owned(), current)].into()).plan;
+        all.map(|setting| find(&plan, "api", setting).unwrap().action == Action::Lower)
+    };
+    let whole = advice(&idle());
+    let today = |setting| find(&whole, "api", setting).unwrap().current.unwrap().figure();
+    let bounds = [Setting::MinReplicas, Setting::MaxReplicas].map(today);
+    let [least, most] = bounds.map(|bound| u32::try_from(bound).unwrap());
+    let usual = lowered(&idle(), [least, most]);
+    let with_floor = |is_up: fn(usize) -> bool| {
+        let mut observed = idle();
+        let bound = samples(&mut observed, &SeriesKey::of("api", Signal::HpaMin));
+        (0..).zip(&mut bound.value).for_each(|(i, value)| *value += f64::from(u8::from(is_up(i))));
+        observed
+    };
+    assert!(usual.contains(&true), "{usual:?}");
+    // a person, or we, lowered the minimum a moment ago: no sample tells of it
+    assert!(least > 1);
+    assert_eq!(lowered(&idle(), [least - 1, most]), [false; 3]);
+    // a floor of the loop that goes up and down each day is no change of it: CPU waits all the same, as before
+    let memory = |of: [bool; 3]| [of[1], of[2]];
+    let by_day = with_floor(|i| i % 288 < 100);
+    assert_eq!(memory(lowered(&by_day, [least, most])), memory(usual));
+    // and one that is up all day is not known to leave as few
+    assert_eq!(lowered(&with_floor(|_| true), [least, most]), [false; 3]);
+}
+
+#[test]
 fn case_44_a_launch_ahead_leaves_room_in_the_requests_too() {
     let settings = settings_with(
         "  - {name: launch, from: 2025-11-26T00:00:00Z, to: 2025-11-27T00:00:00Z, multiply: 5}\n",

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advise::plan::{Code, Reason, Setting};
-use crate::advise::{BOUND_LEVELS, Known, evidence, reporting, series};
+use crate::advise::{BOUND_LEVELS, Known, evidence, pods, reporting, series};
 use crate::forecast::Forecast;
 use crate::history::{self, Evidence, History, MarkKind, SeriesKey, Signal};
 use crate::service::{Component, Current, Event, Policy};
@@ -303,7 +303,7 @@ pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Re
         // what a pod uses depends on how many of them there are
         Setting::CpuRequest if current.has_hpa() => &[Signal::CpuRequest, Signal::HpaMin],
         Setting::CpuRequest => &[Signal::CpuRequest, Signal::SpecReplicas],
-        // an HPA sets the number between its bounds, and the loop moves one of them every day
+        // of an HPA's bounds the loop moves one every day
         Setting::MemoryLimit if counted => &[Signal::MemoryLimit, Signal::SpecReplicas],
         Setting::MemoryRequest if counted => &[Signal::MemoryRequest, Signal::SpecReplicas],
         Setting::Memory | Setting::MemoryLimit => &[Signal::MemoryLimit],
@@ -315,7 +315,12 @@ pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Re
         let key = SeriesKey::of(name, *signal);
         stood_still(known, &key)?;
         as_seen(known, &key, in_force(current, *signal))
-    })
+    })?;
+    let is_size = matches!(
+        setting,
+        Setting::CpuRequest | Setting::MemoryRequest | Setting::MemoryLimit | Setting::Memory
+    );
+    if is_size && current.has_hpa() { pods::no_fewer(known, name, current) } else { Ok(()) }
 }
 
 /// What is in force of a setting, in the unit of the signal that tells of it.

@@ -12,6 +12,7 @@ pub mod health;
 pub mod lowering;
 mod memory;
 pub mod plan;
+mod pods;
 mod replicas;
 pub mod reporting;
 mod requests;

@@ -6,6 +6,7 @@ use crate::advise::plan::{Action, Amount, Code, Reason, Recommendation, Setting}
 use crate::advise::sizing::{Asked, Sizing};
 use crate::advise::{BOUND_LEVELS, Known, Outlook, current, requests, runway, series, skipped};
 use crate::history::{self, SeriesKey, Signal};
+use crate::service::live::Least;
 use crate::service::{Component, Current, Doubt};
 use crate::units::counted;
 
@@ -23,8 +24,8 @@ pub fn of_table(
     settings.map(|setting| one(known, component, setting, outlook)).collect()
 }
 
-/// Whether fewer pods would do for the load that lowering must leave room for, and the cluster lets there be fewer, or nobody
-/// knows; an HPA's maximum is no number of pods. Whether they may go now is another matter.
+/// Whether fewer pods would do for the load that lowering must leave room for, and the cluster lets there be fewer, or may, for all
+/// that it told; an HPA's maximum is no number of pods. Whether they may go now is another matter.
 pub fn fewer_may_do(
     known: &Known<'_>,
     component: &Component,
@@ -36,7 +37,7 @@ pub fn fewer_may_do(
     let mut counts = counts.filter(|(setting, ..)| *setting != Setting::MaxReplicas);
     counts.any(|(setting, in_force, want)| match (in_force, outlook) {
         (Some(now), Ok(outlook)) => {
-            let least = current.least.map_or(0, |least| least.pods);
+            let least = current.least.map_or(0, Least::certain);
             by_load(&sizing, (setting, want), outlook).max(least) < now
         }
         _ => true,

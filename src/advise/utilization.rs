@@ -43,7 +43,7 @@ impl std::fmt::Debug for Rehearsal<'_> {
 }
 
 /// The target of a component's HPA under the bounds that `advised` gives it, and what there is to decide; `None`
-/// where it has none on CPU, or nothing says how it does.
+/// where it has none on CPU. One that cannot be tried out stays.
 #[must_use]
 pub fn of_hpa(
     known: &Known<'_>,
@@ -53,9 +53,14 @@ pub fn of_hpa(
 ) -> Option<(Recommendation, Option<Finding>)> {
     let current = *known.current.get(&component.name)?;
     let today = current.target_utilization.filter(|percent| *percent > 0)?;
-    let settings = as_advised(current, component, advised)?;
-    let stage = Stage { known, component, settings, peak: outlook.planning };
-    let as_today = stage.trial(today)?;
+    let stage = as_advised(current, component, advised).map(|settings| Stage {
+        known,
+        component,
+        settings,
+        peak: outlook.planning,
+    });
+    let tried = stage.and_then(|stage| Some((stage.trial(today)?, stage)));
+    let Some((as_today, stage)) = tried else { return Some((untried(component, today), None)) };
     let wanted = if stage.served(&as_today) {
         Some(today)
     } else {
@@ -94,6 +99,25 @@ pub fn of_hpa(
         lasts_until: None,
     };
     Some((recommendation, finding))
+}
+
+/// A target that stays, for nobody knows how another would do.
+fn untried(component: &Component, today: u32) -> Recommendation {
+    let message = "not tried out: what a pod serves, or what CPU that takes, was never measured";
+    let percent = Some(Amount::Count(today));
+    Recommendation {
+        component: component.name.clone(),
+        object: component.target.to_string(),
+        setting: Setting::TargetUtilization,
+        current: percent,
+        target: percent,
+        uncapped_target: percent,
+        lower_bound: percent,
+        upper_bound: percent,
+        action: Action::Keep,
+        reasons: vec![Reason { code: Code::Capacity, message: message.to_owned() }],
+        lasts_until: None,
+    }
 }
 
 /// The settings that will be in force once the advice is followed; `None` where a bound of the HPA is not known.

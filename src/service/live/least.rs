@@ -30,6 +30,17 @@ pub enum Keeper {
     HiddenZones,
 }
 
+impl Least {
+    /// The pods that are kept for certain: where nobody told, all may go.
+    #[must_use]
+    pub fn certain(self) -> u32 {
+        match self.kept_by {
+            Keeper::HiddenBudgets | Keeper::HiddenZones => 0,
+            Keeper::Claims | Keeper::Budget | Keeper::Zone => self.pods,
+        }
+    }
+}
+
 impl Keeper {
     /// Why fewer would not do, and what to do about it.
     #[must_use]
