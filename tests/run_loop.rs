@@ -683,9 +683,13 @@ fn the_floor_of_what_may_sleep_by_now_goes_to_its_base_once_the_load_asks_for_no
     assert_eq!((floor(), turned.left, turned.raised), (6, 1, 0), "{}", turns.said);
     let words = "its floor of 6 goes back to its base of 3 once no more is asked for";
     assert!(turns.said.contains(words), "{}", turns.said);
-    // it sleeps
+    // a load of nothing may be one that nobody counts any more
     let later = now + 4 * HOUR;
     berth.write_file(later, 0.0);
+    let turned = turns.take(&args, later).unwrap();
+    assert_eq!((floor(), turned.taken_back), (6, 0), "{}", turns.said);
+    assert!(turns.said.contains("`load` was 0 throughout"), "{}", turns.said);
+    berth.write_file(later, 9.0);
     let turned = turns.take(&args, later).unwrap();
     assert_eq!((floor(), turned.taken_back), (BASE, 1), "{}", turns.said);
     let live = berth.get(KEDA);

@@ -54,7 +54,7 @@ impl Leading {
         if self.task.is_none() {
             return;
         }
-        if self.until.wait_for(is_ahead).await.is_err() {
+        if self.until.wait_for(|until| is_ahead(*until)).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -76,7 +76,7 @@ impl Leading {
 
     /// Whether this replica acts at this moment.
     pub(super) fn acts(&self) -> bool {
-        self.task.is_none() || is_ahead(&self.until.borrow())
+        self.task.is_none() || is_ahead(*self.until.borrow())
     }
 
     /// Whether another replica is known to act.
@@ -93,7 +93,7 @@ impl Leading {
     }
 }
 
-fn is_ahead(until: &Option<Instant>) -> bool {
+fn is_ahead(until: Option<Instant>) -> bool {
     until.is_some_and(|until| Instant::now() < until)
 }
 
@@ -124,7 +124,7 @@ async fn held(
             // an older renewal counts until it is too old
             None => {}
         }
-        let acts = is_ahead(&until.borrow());
+        let acts = is_ahead(*until.borrow());
         shared.leads(acts, held.is_some());
         if was != Some(acts) && (held.is_some() || was == Some(true)) {
             let place = lease.place();

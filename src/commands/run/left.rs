@@ -2,22 +2,23 @@
 
 use anyhow::Result;
 
+use super::floors::{Wanted, one_floor};
 use super::turn::{Memory, Turned};
 use crate::apply::audit::{self, Line, Stands, Verb};
 use crate::apply::floor;
 use crate::apply::server::Place;
-use crate::commands::apply::session::{Outcome, Session, called, kind_and_name, plain};
-use crate::commands::rollback::floors::one;
+use crate::commands::apply::session::{Session, called, kind_and_name, plain};
+use crate::commands::gather::Run;
 use crate::config::Settings;
-use crate::render::objects::ObjectChange;
+use crate::past::floor::Floor;
 use crate::service::floor::Raised;
 
-/// What may scale to nothing is let sleep. A floor of ours from before that goes back to its base, as soon as no more than
-/// that is `asked` for; `None`: that is not known, or nothing is lowered now.
+/// What may scale to nothing is let sleep. A floor of ours from before that goes back to its base by the rules of every other
+/// floor, and is raised no more.
 pub(super) async fn asleep(
     session: &mut Session<'_>,
-    settings: &Settings,
-    (change, asked): (&ObjectChange, Option<u32>),
+    run: &Run,
+    Wanted { change, asked }: Wanted,
     memory: &mut Memory,
     turned: &mut Turned,
 ) -> Result<()> {
@@ -26,20 +27,12 @@ pub(super) async fn asleep(
     let mut why = format!("`{}` may scale to nothing, and is let sleep", change.object());
     let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
     let line = session.line(Verb::Floor, place, workload);
-    if let Some((uid, Raised { base, set, .. })) = held(session, &line).await?.flatten() {
-        if asked.is_some_and(|asked| asked <= base) {
-            let key = format!("{set} -> {base}");
-            let of_now = session.acts() || memory.said.get(&subject) != Some(&key);
-            let line = Line { uid, ..line };
-            let outcome =
-                if of_now { one(session, &line, &settings.rules).await? } else { Outcome::Changed };
-            turned.taken_back += u64::from(outcome == Outcome::Changed);
-            turned.refused += u64::from(outcome == Outcome::Refused);
-            if outcome == Outcome::Changed {
-                let would = if session.acts() { "floor   " } else { "would   " };
-                let line = format!("{would} {} in {}: {key}; {why}", line.object, line.namespace);
-                memory.say(session.out, &subject, &key, &line)?;
-            }
+    if let Some((_, Raised { base, set, .. })) = held(session, &line).await?.flatten() {
+        let at_most = |floor: Floor| Floor { asked: floor.asked.min(set), ..floor };
+        let wanted = Wanted { change, asked: asked.map(at_most) };
+        let before = turned.taken_back;
+        one_floor(session, run, &wanted, memory, turned).await?;
+        if turned.taken_back > before {
             return Ok(());
         }
         why += &format!(

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::turn::{Seen, Turned};
+use crate::units::counted;
 
 /// A turn that takes longer hangs: every call in it has a timeout that is far shorter.
 const HANGS: Duration = Duration::from_secs(900);
@@ -130,7 +131,7 @@ impl Shared {
             _ if state.elects && !metrics.leader => Ok(()),
             0 if metrics.turns[0] > 0 => Ok(()),
             0 => Err("no turn has ended yet".to_owned()),
-            count => Err(format!("{count} turns failed in a row")),
+            count => Err(format!("{} failed in a row", counted(count, "turn"))),
         }
     }
 
@@ -245,7 +246,7 @@ mod tests {
         shared.done(turned, Duration::ZERO, Timestamp::UNIX_EPOCH);
         assert_eq!(shared.ready(), Ok(()));
         shared.failed(Duration::ZERO, Duration::from_secs(20));
-        let failed = Err("1 turns failed in a row".to_owned());
+        let failed = Err("1 turn failed in a row".to_owned());
         assert_eq!(shared.ready(), failed);
         // nobody is known to act: the failure stands, and the floors are nobody's word any more
         shared.leads(false, false);

@@ -251,14 +251,14 @@ async fn scaled(
     turned: &mut Turned,
 ) -> Result<()> {
     let mut asked = floor::floor(a, component, run.settings.rounds.hold);
-    if may_sleep(run, a, component) {
-        let asked = asked.ok().filter(|_| damage.is_none()).map(|floor| floor.asked);
-        return asleep(session, &run.settings, (&change, asked), memory, turned).await;
-    }
     if let Ok(floor) = &mut asked {
         floor.doubt = floor.doubt.take().or(damage.cloned());
     }
-    one_floor(session, run, &Wanted { change, asked }, memory, turned).await
+    let wanted = Wanted { change, asked };
+    if may_sleep(run, a, component) {
+        return asleep(session, run, wanted, memory, turned).await;
+    }
+    one_floor(session, run, &wanted, memory, turned).await
 }
 
 /// A turn that may read nothing is none: who is asked whether all is well must say so.
