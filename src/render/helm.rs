@@ -59,15 +59,15 @@ fn over(earlier: &Value, plan: &Plan, services: &[Service], live: &Live) -> Stri
         tree.put(&path, Tree::Leaf(change.target.into(), why));
     }
     let changes_something = !tree.is_empty();
-    let stays = kept::stays(plan, services);
-    let stays = stays.into_iter().filter(|(path, _)| !disputed.contains(path)).collect();
-    let carries_on = kept::carry_on(&mut tree, earlier, stays);
-    for (path, amount) in kept::resources(plan, services, live) {
-        let whole = tree.get(&path[..path.len() - 2]).is_some_and(|map| !map.is_empty());
-        if whole && !disputed.contains(&path) {
-            tree.put(&path, Tree::Leaf(amount.into(), vec!["kept".to_owned()]));
-        }
-    }
+    let undisputed = |(path, _): &kept::Stated<'_>| !disputed.contains(path);
+    let stays: Vec<_> = kept::stays(plan, services).into_iter().filter(undisputed).collect();
+    let beside = kept::beside(plan, services, live, &stays).into_iter();
+    let beside: Vec<_> = beside.filter(undisputed).collect();
+    let mut alone = tree.clone();
+    kept::complete(&mut alone, &beside);
+    kept::carry_on(&mut tree, earlier, &[stays, kept::said_already(&beside, earlier)].concat());
+    kept::complete(&mut tree, &beside);
+    let carries_on = tree != alone;
     let mut out = head(plan) + "\n";
     let left_out = left_out(plan, services, live);
     if tree.is_empty() {

@@ -115,7 +115,10 @@ pub fn contradiction(pod: &Value, ranges: &[LimitRange]) -> Option<String> {
             || above(one.memory.map(|of| of.0), most.memory.map(|of| of.0))
     };
     let (requests, limits) = stated(pod);
-    if over(together(pod, ranges).0, or(requests, limits)) {
+    let as_a_whole = (requests, limits) != <(Amounts, Amounts)>::default();
+    // the server fills in what the pod does not request before the limit ranges give its containers anything
+    let filled = or(requests, if as_a_whole { together(pod, &[]).0 } else { limits });
+    if over(together(pod, ranges).0, or(filled, limits)) {
         return Some("its containers would request more than its pod as a whole".to_owned());
     }
     containers(pod).chain(first(pod)).find_map(|container| {
@@ -342,6 +345,14 @@ mod tests {
         assert!(said(&whole, &[]).unwrap().contains("its pod as a whole"));
         whole["resources"]["requests"]["cpu"] = json!("1200m");
         assert_eq!(said(&whole, &[]), None);
+        // what the pod does not request is what its containers state, before a limit range gives any of them more
+        let memory = json!({"name": "api", "resources": {"requests": {"memory": "256Mi"}}});
+        let mut beside = json!({"containers": [memory, {"name": "mesh"}]});
+        let gives = range("Container", none, Amounts { cpu: None, memory: Some(Bytes(300 << 20)) });
+        assert_eq!(said(&beside, std::slice::from_ref(&gives)), None);
+        beside["resources"] = json!({"limits": {"cpu": "6"}});
+        assert_eq!(said(&beside, &[]), None);
+        assert!(said(&beside, &[gives]).unwrap().contains("its pod as a whole"));
         let mut limited = one("1", json!({"cpu": "3"}));
         limited["resources"] = whole["resources"].clone();
         assert!(said(&limited, &[]).unwrap().contains("limited to more"));

@@ -46,24 +46,62 @@ pub(super) fn stays<'a>(plan: &'a Plan, services: &'a [Service]) -> Vec<Stated<'
 
 /// What an earlier overlay says, where that is more than a raise: somebody wrote it, or it was advised and is not in force yet.
 pub(super) fn more(earlier: &Value, path: &[&str], change: &Change<'_>) -> Option<Amount> {
-    let said = path.iter().try_fold(earlier, |at, name| at.get(name))?;
-    let said = Amount::read(change.setting, said).ok()?;
+    let said = Amount::read(change.setting, said(earlier, path)?).ok()?;
     let raises = change.current.is_none_or(|current| change.target.figure() > current.figure());
     (raises && said.figure() > change.target.figure()).then_some(said)
 }
 
-/// Adds what an earlier overlay holds and the new one does not, and tells whether that was anything. What of it `stays` has
-/// the value in force; the rest, also what is no component's any more, is as it was.
-pub(super) fn carry_on(tree: &mut Tree, earlier: &Value, stays: Vec<Stated<'_>>) -> bool {
-    let before = tree.clone();
+/// Adds what an earlier overlay holds and the new one does not. What of it `stays` has the value in force; the rest, also what
+/// is no component's any more, is as it was.
+pub(super) fn carry_on(tree: &mut Tree, earlier: &Value, stays: &[Stated<'_>]) {
     for (path, value) in stays {
-        let held = path.iter().try_fold(earlier, |at, name| at.get(name));
-        if held.is_some() {
-            tree.put(&path, value);
+        if said(earlier, path).is_some() {
+            tree.put(path, value.clone());
         }
     }
     rest(tree, &mut Vec::new(), earlier);
-    *tree != before
+}
+
+/// What an earlier overlay says at a path.
+fn said<'a>(earlier: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(earlier, |at, name| at.get(name))
+}
+
+/// Of what is stated, that which an earlier overlay says in the same words.
+pub(super) fn said_already<'a>(all: &[Stated<'a>], earlier: &Value) -> Vec<Stated<'a>> {
+    let same = |(path, value): &&Stated<'a>| match (value, said(earlier, path)) {
+        (Tree::Leaf(Scalar::Text(value), _), Some(Value::String(said))) => value == said,
+        _ => false,
+    };
+    all.iter().filter(same).cloned().collect()
+}
+
+/// States the keys `beside` those of `resources` that are stated.
+pub(super) fn complete(tree: &mut Tree, beside: &[Stated<'_>]) {
+    for (path, value) in beside {
+        if tree.get(&path[..path.len() - 2]).is_some_and(|map| !map.is_empty()) {
+            tree.put(path, value.clone());
+        }
+    }
+}
+
+/// The keys of each component's `resources` as they are, with the words of what `stays`.
+pub(super) fn beside<'a>(
+    plan: &'a Plan,
+    services: &'a [Service],
+    live: &Live,
+    stays: &[Stated<'a>],
+) -> Vec<Stated<'a>> {
+    let words = |path: &[&str], amount: Amount| match stays.iter().find(|(of, _)| of == path) {
+        Some((_, Tree::Leaf(_, why))) => Tree::Leaf(amount.into(), why.clone()),
+        _ => Tree::Leaf(amount.into(), vec!["kept".to_owned()]),
+    };
+    let all = resources(plan, services, live).into_iter();
+    let stated = |(path, amount): (Vec<&'a str>, Amount)| {
+        let value = words(&path, amount);
+        (path, value)
+    };
+    all.map(stated).collect()
 }
 
 fn rest<'a>(tree: &mut Tree, path: &mut Vec<&'a str>, earlier: &'a Value) {
@@ -300,9 +338,11 @@ redis:
         memory: 1Gi      # was 768Mi  TIER_ROW
       requests:
         cpu: 500m        # kept
-        memory: 512Mi    # kept
+        memory: 512Mi    # kept       TIER_ROW
 ";
         assert!(text.ends_with(expected), "{text}");
+        // what is stated to complete it was set by no earlier run
+        assert_eq!(carried_on(&text, &plan, &services, &live).unwrap(), text);
         // nothing of it where no key of them changes
         let count = example::setting(WORKER, Setting::Replicas, count(2), count(3), why());
         let plan = example::plan_of(vec![example::service_plan(vec![

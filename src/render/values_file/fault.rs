@@ -22,6 +22,9 @@ pub enum Fault {
     /// A key stands twice in one mapping.
     #[error("`{key}` stands a second time, after line {first}")]
     Twice { line: usize, key: String, first: usize },
+    /// What is merged in below a key has it too.
+    #[error("`<<` merges in `{key}`, which stands before it, on line {first}")]
+    MergedOver { line: usize, key: String, first: usize },
     /// A key is a list or a mapping.
     #[error("a key is {what}")]
     OddKey { line: usize, what: &'static str },
@@ -79,6 +82,7 @@ impl Fault {
             Self::Template { line }
             | Self::SeveralDocuments { line }
             | Self::Twice { line, .. }
+            | Self::MergedOver { line, .. }
             | Self::OddKey { line, .. }
             | Self::Alias { line, .. }
             | Self::Shared { line, .. }
@@ -107,6 +111,10 @@ impl Fault {
                 "put each document into a file of its own, and name the one that is meant".to_owned()
             }
             Self::Twice { key, .. } => format!("remove one `{key}`: readers differ on which one counts"),
+            Self::MergedOver { .. } => {
+                "move `<<` to the top of its mapping: below a key it counts more to Helm, and less to other readers"
+                    .to_owned()
+            }
             Self::OddKey { .. } => "a key of Helm's values is a text".to_owned(),
             Self::Disputed { .. } => {
                 "a values file is one release's: `--namespace` leaves the services of one namespace, and `helm:` in the settings tells components apart".to_owned()

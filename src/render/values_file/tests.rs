@@ -302,6 +302,16 @@ fn what_leaves_a_doubt_is_refused_by_name_and_line() {
         ),
         ("a: {b: 1, b: 2}\n", 1, "`b` stands a second time, after line 1"),
         (
+            "b: &b {min: 12}\napi:\n  min: 3\n  <<: *b\n",
+            4,
+            "`<<` merges in `min`, which stands before it, on line 3",
+        ),
+        (
+            "b: &b {min: 12}\nc: &c {<<: *b}\napi: {min: 3, <<: [{}, *c]}\n",
+            3,
+            "`<<` merges in `min`, which stands before it, on line 3",
+        ),
+        (
             "api:\n  replicaCount: 3\n---\napi: {}\n",
             3,
             "a second document begins, and Helm reads one",

@@ -182,10 +182,10 @@ impl Tree {
         }
     }
 
-    /// Keys are texts, and each stands once: which of two would count differs from reader to reader.
+    /// Keys are texts, and each stands once, not merged over either: which of two would count differs from reader to reader.
     fn check_keys(&self, text: &str, map: Id) -> Result<(), Fault> {
-        let mut lines = BTreeMap::new();
-        for (key, _) in self.entries(map) {
+        let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+        for (key, value) in self.entries(map) {
             let node = &self.nodes[*key];
             let Some(name) = self.text(*key) else {
                 let before = node.span.start.saturating_sub(1);
@@ -197,6 +197,13 @@ impl Tree {
                     Fault::OddKey { line, what: node.what() }
                 });
             };
+            if self.merges(*key) {
+                let mut over = self.names(*value).into_iter();
+                if let Some((key, first)) = over.find_map(|name| lines.get_key_value(name)) {
+                    let (key, first) = ((*key).to_owned(), *first);
+                    return Err(Fault::MergedOver { line: node.line, key, first });
+                }
+            }
             if let Some(first) = lines.insert(name, node.line) {
                 return Err(Fault::Twice { line: node.line, key: name.to_owned(), first });
             }
