@@ -473,7 +473,9 @@ next: `plimsoll values`, `plimsoll report`, `plimsoll explain api`
         plan.services[0].findings[0].message = "word ".repeat(80);
         for columns in [80, 100, 140] {
             let text = table(&plan, &example::tokyo(), Style { color: false, columns }, "");
-            let widest = text.lines().map(width).max().unwrap();
+            // but for a command to paste
+            let is_command = |line: &&str| line.trim().starts_with('`') && line.ends_with('`');
+            let widest = text.lines().filter(|line| !is_command(line)).map(width).max().unwrap();
             assert!(widest <= columns, "{widest} > {columns}\n{text}");
         }
     }

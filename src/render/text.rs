@@ -30,7 +30,8 @@ pub fn right(text: &str, columns: usize) -> String {
 }
 
 /// Lines of at most `columns`, broken at spaces; a longer word is broken after `-`, `/`, `_`, `,` or
-/// `.`, or else where it must be. At least one line, none of them ends in a space.
+/// `.`, or else where it must be. What is longer and of several words between backquotes is a command to paste, and is not
+/// broken. At least one line, none of them ends in a space.
 #[must_use]
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     hanging("", text, columns)
@@ -43,7 +44,8 @@ pub fn hanging(head: &str, text: &str, columns: usize) -> Vec<String> {
     let mut lines = broken(head, columns);
     let mut line = lines.pop().unwrap_or_default();
     let mut gap = if line.is_empty() { 0 } else { 2 };
-    for word in text.split_whitespace() {
+    for word in words(text, columns) {
+        let word = word.as_str();
         if width(&line) + gap + width(word) <= columns {
             line.extend(std::iter::repeat_n(' ', gap));
             line.push_str(word);
@@ -51,7 +53,8 @@ pub fn hanging(head: &str, text: &str, columns: usize) -> Vec<String> {
             if !line.is_empty() {
                 lines.push(std::mem::take(&mut line));
             }
-            let mut pieces = broken(word, columns);
+            let mut pieces =
+                if word.contains(' ') { vec![word.to_owned()] } else { broken(word, columns) };
             line = pieces.pop().unwrap_or_default();
             lines.append(&mut pieces);
         }
@@ -59,6 +62,25 @@ pub fn hanging(head: &str, text: &str, columns: usize) -> Vec<String> {
     }
     lines.push(line);
     lines
+}
+
+/// The words of a text; several between backquotes that are longer than a line are one.
+fn words(text: &str, columns: usize) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut open: Option<usize> = None;
+    for word in text.split_whitespace() {
+        words.push(word.to_owned());
+        if word.matches('`').count() % 2 == 0 {
+            continue;
+        }
+        let Some(first) = open.replace(words.len() - 1) else { continue };
+        open = None;
+        let whole = words[first..].join(" ");
+        if width(&whole) > columns {
+            words.splice(first.., [whole]);
+        }
+    }
+    words
 }
 
 /// One word in pieces of at most `columns`.
@@ -104,6 +126,11 @@ mod tests {
         assert_eq!(wrap("", 4), [""]);
         assert_eq!(hanging("CODE", "a few words", 10), ["CODE  a", "few words"]);
         assert_eq!(hanging("CODE", "abcdefghij", 10), ["CODE", "abcdefghij"]);
+        // a command is pasted as a whole; a short one goes with the other words
+        let grant = "run `kubectl create role a --verb=list` as an admin";
+        let lines = ["run", "`kubectl create role a --verb=list`", "as an admin"];
+        assert_eq!(wrap(grant, 20), lines);
+        assert_eq!(wrap("do `a b` or `c", 8), ["do `a b`", "or `c"]);
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub fn chances(a: &Assessment) -> Vec<(String, String, String)> {
             format!("the {} tier", row.name),
         ));
     }
-    for (component, capacity) in &a.capacity {
+    for (component, capacity) in a.capacity.iter().filter(|(_, one)| one.saturated) {
         for pods in pods_of_interest(a, component) {
             let load = capacity.per_replica * f64::from(pods);
             let what = format!(

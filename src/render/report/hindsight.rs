@@ -1,5 +1,6 @@
 //! Hindsight in words: whether last week's advice held, and whether the table does.
 
+use crate::capacity::{Capacity, RowVerdict};
 use crate::history::{MarkKind, Signal};
 use crate::render::chart::series;
 use crate::render::need::why_table;
@@ -125,8 +126,8 @@ pub struct RowCheck {
     pub asks: String,
     /// How that stands to the measurement.
     pub against: String,
-    /// Whether it holds.
-    pub holds: bool,
+    /// Whether it holds; `None`: so much was never seen.
+    pub holds: Option<bool>,
 }
 
 /// The rows of the table for one component.
@@ -143,15 +144,14 @@ pub fn row_checks(a: &Assessment, component: &str) -> Vec<RowCheck> {
                 _ => verdict.replicas.to_string(),
             };
             let (asks, against, holds) = match verdict.promised {
-                None => (
-                    "open row".to_owned(),
-                    format!("{} {} rps", sustaining(verdict.replicas), w::rps(verdict.sustained)),
-                    true,
-                ),
+                None => ("open row".to_owned(), open_row(verdict, capacity), Some(true)),
                 Some(promised) => {
                     let asked = promised / f64::from(verdict.replicas.max(1));
                     let spare = verdict.sustained / promised - 1.0;
                     let against = match spare {
+                        s if s < 0.0 && !capacity.saturated => {
+                            format!("not seen yet: {}", open_row(verdict, capacity))
+                        }
                         s if s < 0.0 => {
                             let enough = (promised / capacity.per_replica).ceil();
                             format!(
@@ -172,13 +172,23 @@ pub fn row_checks(a: &Assessment, component: &str) -> Vec<RowCheck> {
                             w::rps(asked)
                         ),
                         against,
-                        spare >= 0.0,
+                        (spare >= 0.0 || capacity.saturated).then_some(spare >= 0.0),
                     )
                 }
             };
             RowCheck { row: format!("{}, {pods}", verdict.tier), asks, against, holds }
         })
         .collect()
+}
+
+/// What the pods of a row do by the measurement.
+fn open_row(verdict: &RowVerdict, capacity: &Capacity) -> String {
+    let load = w::rps(verdict.sustained);
+    if capacity.saturated {
+        format!("{} {load} rps", sustaining(verdict.replicas))
+    } else {
+        format!("{load} rps is the most that so many pods were seen to serve")
+    }
 }
 
 /// Whether the table is still true for one component.
@@ -197,6 +207,13 @@ pub fn table_answer(a: &Assessment, component: &str) -> String {
     let failing: Vec<String> = closed()
         .filter(|(row, promised)| row.sustained < *promised)
         .map(|(row, promised)| {
+            if !capacity.saturated {
+                let (tier, load) = (&row.tier, w::rps(row.sustained));
+                return format!(
+                    "Whether {tier} does is not known: its {} {name} pods would have served {load} rps by what was seen, and no pod was at its limit.",
+                    row.replicas
+                );
+            }
             format!(
                 "{} promises more than its pods can give: {} {name} pods sustain {} rps, not {}.",
                 row.tier,
@@ -211,7 +228,7 @@ pub fn table_answer(a: &Assessment, component: &str) -> String {
         1 => format!("{} holds. ", holding[0]),
         _ => format!("{} hold. ", w::list(&holding)),
     };
-    let more = if capacity.saturated {
+    let more = if capacity.saturated || !failing.is_empty() {
         ""
     } else {
         " The objectives were never reached, so a pod may sustain more."

@@ -107,12 +107,24 @@ pub fn candidate_table(a: &Assessment, replay: &Replay) -> Markup {
 /// The rows of the table against what one pod of `component` sustains.
 pub fn row_table(component: &str, capacity: &Capacity, checks: &[RowCheck]) -> Markup {
     html! { table.stack role="table" {
-        caption { "One " (w::component(component)) " pod sustains " (w::rps(capacity.per_replica)) " rps inside the objectives (95\u{202f}%: " (w::rps(capacity.low)) "–" (w::rps(capacity.high)) ", " (w::thousands(capacity.steps)) " steps)." }
+        caption {
+            "One " (w::component(component))
+            @if capacity.saturated {
+                " pod sustains " (w::rps(capacity.per_replica)) " rps inside the objectives (95\u{202f}%: " (w::rps(capacity.low)) "–" (w::rps(capacity.high)) ", "
+            } @else {
+                " pod served " (w::rps(capacity.per_replica)) " rps at most, and was never at its limit ("
+            }
+            (w::thousands(capacity.steps)) " steps)."
+        }
         (head(&[(&format!("{} row", w::component(component)), false), ("Asks of a pod", true), (&format!("Against {} measured", w::rps(capacity.per_replica)), false)]))
         tbody role="rowgroup" { @for check in checks { tr role="row" {
             th.nw scope="row" role="rowheader" { (check.row) }
             (cell("Asks of a pod", "num", html! { (check.asks) }))
-            (cell("Measured", "two2", html! { @if check.holds { "✓ " (check.against) } @else { b { "✕ " (check.against) } } }))
+            (cell("Measured", "two2", html! { @match check.holds {
+                Some(true) => { "✓ " (check.against) }
+                Some(false) => { b { "✕ " (check.against) } }
+                None => { (check.against) }
+            } }))
         } } }
     } }
 }

@@ -105,7 +105,8 @@ fn over(a: &Assessment, planning: f64) -> Vec<String> {
         over.push(format!("the {} rps line into {}", w::boundary(row.from), row.name));
     }
     for (component, most) in largest(a) {
-        let Some(capacity) = a.capacity.get(component) else {
+        // the highest load that was seen is no limit
+        let Some(capacity) = a.capacity.get(component).filter(|one| one.saturated) else {
             continue;
         };
         let sustained = capacity.per_replica * f64::from(most);
