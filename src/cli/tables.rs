@@ -13,7 +13,7 @@ pub struct InitArgs {
     /// The service's name [default: my-service, or the namespace where a cluster is asked]
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
-    /// The namespace it runs in [default: the service's name, or the pod's own inside one]
+    /// The namespace it runs in [default: the service's name, or the context's or pod's own where a cluster is asked]
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
     /// Take the components from the cluster of this kubeconfig context; inside a pod its own is asked without a flag

@@ -35,9 +35,15 @@ pub struct Starter {
 
 impl From<&InitArgs> for Starter {
     fn from(args: &InitArgs) -> Self {
-        let asks = cluster(args).is_some();
-        let pods = || kubernetes::namespace_of_the_pod().filter(|_| asks && args.service.is_none());
-        let namespace = args.namespace.clone().or_else(pods);
+        let asked = cluster(args);
+        let asks = asked.is_some();
+        let usual = || {
+            let options = asked.filter(|_| args.service.is_none())?;
+            kubernetes::namespace_of_the_pod()
+                .filter(|_| options.is_the_pods())
+                .or_else(|| kubernetes::namespace(&options))
+        };
+        let namespace = args.namespace.clone().or_else(usual);
         // whoever asks for a namespace of a cluster need not name the service
         let service = args.service.clone().or_else(|| namespace.clone().filter(|_| asks));
         let service = service.unwrap_or_else(|| "my-service".to_owned());

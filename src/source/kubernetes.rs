@@ -23,7 +23,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 
-pub use self::access::{connect, proxy};
+pub use self::access::{connect, namespace, proxy};
 use self::cluster::Cluster;
 pub use self::error::KubernetesError;
 pub use self::proxy::Proxy;

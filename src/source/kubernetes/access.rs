@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::config::{Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{Cluster, Context, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 use super::error::KubernetesError;
@@ -45,6 +45,14 @@ pub fn proxy(options: &ClusterOptions) -> Option<Proxy> {
         return None;
     }
     Proxy::to(&chosen(&kubeconfig(options).ok()?, options)?)
+}
+
+/// The namespace of the context that is chosen, as `kubectl` takes it.
+#[must_use]
+pub fn namespace(options: &ClusterOptions) -> Option<String> {
+    let file = kubeconfig(options).ok()?;
+    let context = context(&file, options)?;
+    Some(context.namespace.filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned()))
 }
 
 /// How a cluster is reached.
@@ -94,9 +102,14 @@ pub(super) fn merged(
 
 /// The cluster of the context that is chosen.
 fn chosen(file: &Kubeconfig, options: &ClusterOptions) -> Option<Cluster> {
-    let name = options.context.as_ref().or(file.current_context.as_ref())?;
-    let context = file.contexts.iter().find(|one| one.name == *name)?.context.as_ref()?;
+    let context = context(file, options)?;
     file.clusters.iter().find(|one| one.name == context.cluster)?.cluster.clone()
+}
+
+/// The context that is chosen.
+fn context(file: &Kubeconfig, options: &ClusterOptions) -> Option<Context> {
+    let name = options.context.as_ref().or(file.current_context.as_ref())?;
+    file.contexts.iter().find(|one| one.name == *name)?.context.clone()
 }
 
 /// A client, within the patience for the plugin that says who we are, which answers when it likes.
