@@ -1267,6 +1267,30 @@ fn rollback_leaves_what_a_manifest_says_by_now() {
 }
 
 #[test]
+fn rollback_leaves_what_a_manager_says_by_now_whose_fields_may_be_taken() {
+    if !available("rollback_leaves_what_a_manager_says_by_now") {
+        return;
+    }
+    let berth = Berth::at("merged-there");
+    berth.take_over_also("gitops");
+    let said = |least: u64, most: u64| {
+        let mut said = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "front-scaler"}, "spec": berth.spec(HPA)});
+        (said["spec"]["minReplicas"], said["spec"]["maxReplicas"]) = (json!(least), json!(most));
+        berth.cluster.apply_as("merged-there", "gitops", &said.to_string());
+    };
+    said(3, 5);
+    let taken = "taken `spec.minReplicas` from `gitops`";
+    berth.run(&["apply", "--yes"]).says(3, &[taken, "4 objects changed"]);
+    // the pull request with the same values is merged: it owns them beside us
+    said(5, 10);
+    let told = berth.run(&["rollback", "--yes"]);
+    let words = "LIVE_CHANGED `spec.maxReplicas` is 10 by `gitops` too";
+    told.says(3, &[words, "3 objects brought back, 1 refused"]);
+    assert_eq!(berth.asked(), json!([5, 10, 3, "512Mi"]));
+}
+
+#[test]
 fn rollback_finds_its_way_by_the_objects_where_the_record_is_lost() {
     if !available("rollback_finds_its_way_by_the_objects_where_the_record_is_lost") {
         return;

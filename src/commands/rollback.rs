@@ -157,20 +157,25 @@ fn back(
             return Ok(back);
         }
         let since = undone.run.parse().unwrap_or(undone.at);
-        let confirmed = |write: &&FieldWrite| is_confirmed(object, write, since);
-        if let Some(write) = back.writes.iter().find(confirmed) {
-            let (path, from) = (&write.path, write.from);
-            return Err(changed_since(format!(
-                "`{path}` is {from} by the manifest of the last `kubectl apply` too"
-            )));
-        }
         for write in &mut back.writes {
-            write.took_over = owner::others(object, &write.path);
+            if let Some(who) = says_it_too(object, write, since) {
+                let (path, from) = (&write.path, write.from);
+                return Err(changed_since(format!("`{path}` is {from} by {who} too")));
+            }
             write.reasons = vec![code.to_owned()];
         }
     }
     guard::rollback(found, &back.writes, rules)?;
     Ok(back)
+}
+
+/// Who says what we put there. Our change left nobody else an owner of it: whoever is one came later, and means it.
+fn says_it_too(object: &Value, write: &FieldWrite, since: Timestamp) -> Option<String> {
+    let owner = owner::others(object, &write.path).into_iter().next();
+    let manifest = || "the manifest of the last `kubectl apply`".to_owned();
+    owner
+        .map(|owner| format!("`{owner}`"))
+        .or_else(|| is_confirmed(object, write, since).then(manifest))
 }
 
 /// Whether a manifest says what we put there: who applies a value that is there already becomes no owner of it, and means it.
