@@ -1291,6 +1291,25 @@ fn rollback_leaves_what_a_manager_says_by_now_whose_fields_may_be_taken() {
 }
 
 #[test]
+fn rollback_leaves_an_autoscaler_that_scales_something_else_by_now() {
+    if !available("rollback_leaves_an_autoscaler_that_scales_something_else_by_now") {
+        return;
+    }
+    let berth = Berth::at("pointed-away");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    // whose kill switch and pods nobody looked at
+    berth.kubectl(&["create", "deployment", "other", "--image=example/other"]);
+    berth.patch(HPA, &json!({"spec": {"scaleTargetRef": {"name": "other"}}}));
+    let told = berth.run(&["rollback", "--yes"]);
+    let words = "LIVE_CHANGED it scales `Deployment/other` now, and not `Deployment/jarvis-api`";
+    told.says(3, &[words, "3 objects brought back, 1 refused"]);
+    assert_eq!(berth.asked(), json!([5, 10, 3, "512Mi"]));
+    berth.patch(HPA, &json!({"spec": {"scaleTargetRef": {"name": "jarvis-api"}}}));
+    berth.run(&["rollback", "--yes"]).says(0, &["1 object brought back"]);
+    assert_eq!(berth.asked(), BEFORE());
+}
+
+#[test]
 fn rollback_finds_its_way_by_the_objects_where_the_record_is_lost() {
     if !available("rollback_finds_its_way_by_the_objects_where_the_record_is_lost") {
         return;

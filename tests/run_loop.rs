@@ -555,6 +555,33 @@ fn a_floor_whose_component_is_taken_out_of_the_settings_is_named_and_goes_by_rol
 }
 
 #[test]
+fn a_floor_whose_autoscaler_scales_something_else_by_now_is_named_and_left() {
+    if !available("a_floor_whose_autoscaler_scales_something_else_by_now_is_named_and_left") {
+        return;
+    }
+    let now = Timestamp::now().as_second() / STEP * STEP;
+    let berth = Berth::with_file(Cluster::shared(), "loop-away", now, 150.0);
+    let (args, mut turns) = (berth.args(), Turns::new());
+    turns.take(&args, now).unwrap();
+    assert_eq!(berth.floor(), 6, "{}", turns.said);
+    berth.kubectl(&["create", "deployment", "other", "--image=example/other"]);
+    berth.patch(HPA, &json!({"spec": {"scaleTargetRef": {"name": "other"}}}));
+    let turned = turns.take(&args, now).unwrap();
+    let left = "left     HorizontalPodAutoscaler/front-scaler in loop-away: it scales `Deployment/other` now, for \
+                which the settings have no count, and its floor of 6, base 3, stays: set it by hand";
+    assert!(turns.said.contains(left), "{}", turns.said);
+    // the API has no autoscaler
+    assert_eq!(turned.left, 2, "{}", turns.said);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    command.args(["rollback", "--floors", "--yes", "--context", "admin", "--kubeconfig"]);
+    command.arg(berth.cluster.path("admin.kubeconfig")).current_dir(&berth.folder);
+    let told = command.output().unwrap();
+    let said = String::from_utf8(told.stdout).unwrap();
+    assert_eq!((told.status.code(), berth.floor()), (Some(3), 6), "{said}");
+    assert!(said.contains("LIVE_CHANGED  it scales `Deployment/other` now"), "{said}");
+}
+
+#[test]
 fn a_look_that_fails_says_that_a_watch_goes_on_only_where_there_is_one() {
     if !available("a_look_that_fails_says_that_a_watch_goes_on_only_where_there_is_one") {
         return;

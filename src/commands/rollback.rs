@@ -14,7 +14,7 @@ use crate::apply::audit::{self, Changed, Happened, Line, Stands, Verb};
 use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
-use crate::apply::{Found, Write as FieldWrite, bounds, field, floor};
+use crate::apply::{Found, Write as FieldWrite, bounds, field, floor, scaled};
 use crate::cli::{RollbackArgs, RunArgs};
 use crate::commands::apply::session::{Outcome, Passed, Session, called, kind_and_name, plain};
 use crate::commands::apply::{Ended, restless};
@@ -156,6 +156,7 @@ fn back(
         if back.writes.is_empty() {
             return Ok(back);
         }
+        still_scales(kind, object, &undone.workload)?;
         let since = undone.run.parse().unwrap_or(undone.at);
         for write in &mut back.writes {
             if let Some(who) = says_it_too(object, write, since) {
@@ -206,6 +207,23 @@ async fn beside_an_hpa(
         ),
         Err(error) if error.is_of_the_cluster() => Err(called(error).into()),
         Err(error) => refusal(error.to_string(), error.hint()),
+    }
+}
+
+/// An autoscaler that scales something else by now has other pods, and another kill switch, than were looked at.
+///
+/// # Errors
+///
+/// What it scales now.
+fn still_scales(kind: Kind, object: &Value, workload: &str) -> Result<(), Refusal> {
+    let now = match kind {
+        Kind::HorizontalPodAutoscaler | Kind::ScaledObject => scaled(object),
+        _ => return Ok(()),
+    };
+    match now {
+        Some(now) if now == workload => Ok(()),
+        Some(now) => Err(changed_since(format!("it scales `{now}` now, and not `{workload}`"))),
+        None => Err(changed_since(format!("it does not say that it scales `{workload}`"))),
     }
 }
 

@@ -81,6 +81,9 @@ pub(in crate::commands) async fn one(
         let Some(Ok(Some(Raised { base, set, .. }))) = raised else { return Ok(Outcome::Same) };
         let [path, _] = bounds(kind);
         let object = found.object.clone().unwrap_or_default();
+        if let Err(refusal) = super::still_scales(kind, &object, &line.workload) {
+            return session.refuse(line.clone(), &[refusal]);
+        }
         let moved = (Amount::Count(set), Amount::Count(base));
         let writes = [Write {
             took_over: owner::others(&object, &path),

@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::floors::{Wanted, one_floor};
-use super::turn::{Memory, Turned};
+use super::turn::{Memory, Seen, Turned};
 use crate::apply::audit::{self, Line, Stands, Verb};
-use crate::apply::floor;
 use crate::apply::server::Place;
+use crate::apply::{floor, scaled};
 use crate::commands::apply::session::{Session, called, kind_and_name, plain};
 use crate::commands::gather::Run;
 use crate::config::Settings;
@@ -27,7 +27,8 @@ pub(super) async fn asleep(
     let mut why = format!("`{}` may scale to nothing, and is let sleep", change.object());
     let workload = format!("{}/{}", change.workload.0.name(), change.workload.1);
     let line = session.line(Verb::Floor, place, workload);
-    if let Some((_, Raised { base, set, .. })) = held(session, &line).await?.flatten() {
+    if let Some(Held { raised, .. }) = held(session, &line).await?.flatten() {
+        let Raised { base, set, .. } = raised;
         let at_most = |floor: Floor| Floor { asked: floor.asked.min(set), ..floor };
         let wanted = Wanted { change, asked: asked.map(at_most) };
         let before = turned.taken_back;
@@ -43,7 +44,8 @@ pub(super) async fn asleep(
     memory.say(session.out, &subject, &why, &format!("left     {subject}: {why}"))
 }
 
-/// Names the floors that are up still and of no component of the settings: nothing moves them any more.
+/// Names the floors that are up still and of no component of the settings: nothing moves them any more. What an autoscaler
+/// scales now counts, and not what it did when its floor was moved.
 pub(super) async fn abandoned(
     session: &mut Session<'_>,
     settings: &Settings,
@@ -51,37 +53,67 @@ pub(super) async fn abandoned(
     memory: &mut Memory,
     turned: &mut Turned,
 ) -> Result<()> {
-    let has = |line: &Line| {
-        let here = settings.services.iter().filter(|service| service.namespace == line.namespace);
-        let mut components = here.flat_map(|service| &service.components);
-        components.any(|one| !one.memory && one.target.to_string() == line.workload)
-    };
-    let is_asked_for = |line: &Line| namespace.is_none_or(|name| name == line.namespace);
     for line in audit::floors(&session.lines) {
         let move_of = format!("{} {} {}", line.namespace, line.object, line.run);
-        if has(&line) || !is_asked_for(&line) || memory.down.contains(&move_of) {
+        let is_asked_for = namespace.is_none_or(|name| name == line.namespace);
+        if !is_asked_for || memory.down.contains(&move_of) || is_moved(turned, &line) {
             continue;
         }
         match held(session, &line).await? {
             None => {}
             // only the loop raises it again, and that is another line
             Some(None) => drop(memory.down.insert(move_of)),
-            Some(Some((_, Raised { base, set, .. }))) => {
+            Some(Some(held)) if is_counted(settings, &line.namespace, &held.scales) => {}
+            Some(Some(held)) => {
                 turned.left += 1;
                 let object = plain(&format!("{} in {}", line.object, line.namespace));
-                let way = "`plimsoll rollback --floors` takes it down";
-                let text = format!(
-                    "left     {object}: the settings have no count for it any more, and its floor of {set}, base {base}, stays: {way}"
-                );
-                memory.say(session.out, &object, &format!("{set} {base}"), &text)?;
+                let text = format!("left     {object}: {}", held.words(&line.workload));
+                memory.say(session.out, &object, &text, &text)?;
             }
         }
     }
     Ok(())
 }
 
-/// The floor that the loop holds up on the object of a line, with its `uid`; outer `None`: it may not be read.
-async fn held(session: &Session<'_>, line: &Line) -> Result<Option<Option<(String, Raised)>>> {
+/// Whether this turn has seen the floor of a line as a component's.
+fn is_moved(turned: &Turned, line: &Line) -> bool {
+    let of = |seen: &Seen| seen.namespace == line.namespace && seen.object == line.object;
+    turned.floors.iter().any(of)
+}
+
+/// Whether the settings have a count for a workload.
+fn is_counted(settings: &Settings, namespace: &str, workload: &str) -> bool {
+    let here = settings.services.iter().filter(|service| service.namespace == namespace);
+    let mut components = here.flat_map(|service| &service.components);
+    components.any(|one| !one.memory && one.target.to_string() == workload)
+}
+
+/// A floor that the loop holds up.
+struct Held {
+    raised: Raised,
+    /// Kind and name of what its autoscaler scales now; empty: it does not say.
+    scales: String,
+}
+
+impl Held {
+    /// That it stays, and the way out: where it scaled another `workload`, by hand.
+    fn words(&self, workload: &str) -> String {
+        let Raised { base, set, .. } = self.raised;
+        let stays = format!("and its floor of {set}, base {base}, stays");
+        if self.scales == workload {
+            return format!(
+                "the settings have no count for it any more, {stays}: `plimsoll rollback --floors` takes it down"
+            );
+        }
+        let scales = plain(&self.scales);
+        format!(
+            "it scales `{scales}` now, for which the settings have no count, {stays}: set it by hand"
+        )
+    }
+}
+
+/// The floor that the loop holds up on the object of a line; outer `None`: it may not be read.
+async fn held(session: &Session<'_>, line: &Line) -> Result<Option<Option<Held>>> {
     let Some((kind, name)) = kind_and_name(&line.object) else { return Ok(Some(None)) };
     let place = Place { namespace: &line.namespace, kind, name };
     let object = match session.server.find(place, (kind, name)).await {
@@ -90,7 +122,7 @@ async fn held(session: &Session<'_>, line: &Line) -> Result<Option<Option<(Strin
         Ok(found) => found.object.unwrap_or_default(),
     };
     let raised = floor::raised(&object, kind).ok().flatten();
-    let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-    let is_here = audit::stands(line, &object) == Stands::Here;
-    Ok(Some(raised.filter(|_| is_here).map(|raised| (uid, raised))))
+    let raised = raised.filter(|_| audit::stands(line, &object) == Stands::Here);
+    let scales = scaled(&object).unwrap_or_default();
+    Ok(Some(raised.map(|raised| Held { raised, scales })))
 }
