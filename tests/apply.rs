@@ -1346,6 +1346,34 @@ fn rollback_finds_its_way_by_the_objects_where_the_record_is_lost() {
 }
 
 #[test]
+fn rollback_without_a_record_goes_on_with_what_it_left() {
+    if !available("rollback_without_a_record_goes_on_with_what_it_left") {
+        return;
+    }
+    let berth = Berth::at("lost-half");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    std::fs::remove_dir_all(berth.desk.path(".plimsoll")).unwrap();
+    let paused = |on: Value| json!({"metadata": {"annotations": {"plimsoll.dev/pause": on}}});
+    berth.patch(WORKER, &paused(json!("true")));
+    berth.run(&["rollback", "--yes"]).says(3, &["PAUSED", "3 objects brought back, 1 refused"]);
+    assert_eq!(berth.asked(), json!([3, 5, 4, "512Mi"]));
+    berth.patch(WORKER, &paused(Value::Null));
+    let told = berth.run(&["rollback", "--yes"]);
+    told.says(0, &["what the objects say of themselves is taken", "1 object brought back"]);
+    assert_eq!(berth.asked(), BEFORE());
+    // what an earlier run changed stays: a note that is older than what was undone
+    let earlier = json!([{"setting": "replicas", "field": "spec.replicas", "from": 2, "to": 3}]);
+    let notes = json!({"plimsoll.dev/applied-at": "2026-01-01T00:00:00.000Z",
+        "plimsoll.dev/previous": earlier.to_string()});
+    let noted = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "jarvis-worker", "annotations": notes},
+        "spec": {"replicas": 3}});
+    berth.cluster.apply_as("lost-half", "plimsoll", &noted.to_string());
+    berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
+    assert_eq!(berth.asked(), BEFORE());
+}
+
+#[test]
 fn rollback_undoes_the_last_run_of_its_namespaces_and_its_cluster() {
     if !available("rollback_undoes_the_last_run_of_its_namespaces_and_its_cluster") {
         return;

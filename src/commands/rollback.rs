@@ -1,5 +1,6 @@
 //! `rollback`: what the last apply replaced is brought back, by the record or by what the objects say of themselves.
 
+mod asked;
 pub(super) mod floors;
 mod notes;
 
@@ -9,8 +10,9 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use self::asked::{Asked, asked};
 use crate::advise::plan::{Amount, Setting};
-use crate::apply::audit::{self, Changed, Happened, Line, Stands, Verb};
+use crate::apply::audit::{Changed, Line, Verb};
 use crate::apply::guard::{self, Refusal};
 use crate::apply::manifest::Note;
 use crate::apply::server::Place;
@@ -369,68 +371,6 @@ fn pods_to_end(writes: &[FieldWrite], workload: Option<&Value>) -> Option<(u64, 
     let most = counts.map(|write| write.to.figure()).min()?;
     let run = workload?["status"]["replicas"].as_u64()?;
     (run > most).then(|| (run, run - most))
-}
-
-/// What is to be undone, and what cannot be.
-struct Asked {
-    lines: Vec<Line>,
-    /// Whose notes nobody can read, and why.
-    odd: Vec<(Line, Refusal)>,
-    /// The floors that the loop holds up.
-    floors: Vec<(Line, Raised)>,
-    /// Whether everything could be asked: what is hidden may hold a note too.
-    complete: bool,
-}
-
-/// The last run that changed something here, by the record; where that knows of none, by the objects themselves.
-async fn asked(
-    session: &Session<'_>,
-    settings: &Settings,
-    options: &ClusterOptions,
-) -> Result<Asked> {
-    let talk = *session.talk;
-    let mine = |line: &&Line| {
-        line.happened == Happened::Ended
-            || settings.services.iter().any(|one| one.namespace == line.namespace)
-    };
-    let lines: Vec<Line> = session.lines.iter().filter(mine).cloned().collect();
-    // what the objects say of themselves is no more than a second word where there is a record
-    let quiet = Talk { quiet: true, ..talk };
-    let told = notes::told(session, settings, options, quiet).await.ok();
-    let floors = told.as_ref().map(|told| told.floors.clone()).unwrap_or_default();
-    let asked = |lines| Asked { lines, odd: Vec::new(), floors: floors.clone(), complete: true };
-    let wholes = audit::wholes(&lines);
-    let known = !wholes.is_empty();
-    for whole in wholes {
-        let run = &whole.name;
-        if session.stands(&whole.changed).await? == Stands::Elsewhere {
-            talk.say(&format!(
-                "the run of {run} was in another cluster: what came before is taken"
-            ));
-            continue;
-        }
-        if let Some(told) = &told {
-            notes::is_the_last(told, &lines, &settings.audit)?;
-        }
-        if !whole.ended && !whole.left.is_empty() {
-            let what = "ended before it was through: what it changed is taken back";
-            talk.say(&format!("the run of {run} {what}"));
-        }
-        return Ok(asked(whole.left));
-    }
-    let done = |line: &Line, verb| (line.happened, line.verb) == (Happened::Done, verb);
-    if !known && lines.iter().any(|line| done(line, Verb::Rollback)) {
-        // what the objects said was taken already, and once is enough
-        return Ok(asked(Vec::new()));
-    }
-    let empty = !session.lines.iter().any(|line| line.happened == Happened::Done);
-    let says = if empty { "is empty" } else { "knows of no run here" };
-    talk.say(&format!("the record {says}: what the objects say of themselves is taken"));
-    match told.filter(|told| told.complete) {
-        Some(told) => Ok(told),
-        // asked again aloud, since something could not be read
-        None => notes::told(session, settings, options, talk).await,
-    }
 }
 
 #[cfg(test)]

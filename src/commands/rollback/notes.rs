@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::Asked;
+use super::asked::Asked;
 use crate::apply::audit::{Changed, Happened, Line, Verb};
 use crate::apply::floor;
 use crate::apply::guard::Refusal;
