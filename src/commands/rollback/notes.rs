@@ -99,7 +99,9 @@ impl Asked {
 /// The later run, and what it changed.
 pub(super) fn is_the_last(told: &Asked, known: &[Line], record: &Path) -> Result<(), Hinted> {
     let Some(newest) = told.lines.first() else { return Ok(()) };
-    let last = known.iter().filter(|line| line.happened == Happened::Done).map(|line| &line.run);
+    // floors and rollbacks leave no such note: a later one of them says nothing of runs of others
+    let is_one = |line: &&Line| (line.happened, line.verb) == (Happened::Done, Verb::Apply);
+    let last = known.iter().filter(is_one).map(|line| &line.run);
     if last.max().is_some_and(|last| *last >= newest.run) {
         return Ok(());
     }
@@ -152,6 +154,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_run_that_the_record_does_not_know_is_later_than_its_applies_whatever_came_after() {
+        let line = |verb, run: &str| {
+            let line = Line::example(run, Vec::new());
+            Line { happened: Happened::Done, verb, ..line }
+        };
+        let told = |run: &str| {
+            let lines = vec![line(Verb::Apply, run)];
+            Asked { lines, odd: Vec::new(), floors: Vec::new(), complete: true }
+        };
+        let known = [line(Verb::Apply, "1"), line(Verb::Floor, "3"), line(Verb::Rollback, "4")];
+        let is_last = |run: &str| is_the_last(&told(run), &known, Path::new("record")).is_ok();
+        assert_eq!(["0", "1", "2", "5"].map(is_last), [true, true, false, false]);
+    }
 
     #[test]
     fn a_note_that_cannot_be_read_is_named_and_is_not_none() {
