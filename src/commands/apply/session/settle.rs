@@ -47,7 +47,12 @@ impl Session<'_> {
             let (happened, what) = became(&line, kind, &object);
             self.talk.say(&format!("{open}: {what}"));
             let said = vec![format!("found by the run of {}: {what}", self.run)];
-            self.record(Line { said, ..line }, happened)?;
+            let line = Line { said, ..line };
+            if !self.acts() {
+                // a dry run goes by what it would write down
+                self.lines.push(Line { happened, ..line.clone() });
+            }
+            self.record(line, happened)?;
         }
         self.reread();
         Ok(())
