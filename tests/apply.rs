@@ -1401,6 +1401,28 @@ fn rollback_undoes_the_last_run_of_its_namespaces_and_its_cluster() {
 }
 
 #[test]
+fn rollback_says_which_earlier_run_stands_still() {
+    if !available("rollback_says_which_earlier_run_stands_still") {
+        return;
+    }
+    let berth = Berth::at("stands-still");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    berth.run(&["rollback", "--yes"]).says(0, &["4 objects brought back"]);
+    let told = berth.run(&["rollback", "--yes"]);
+    assert!(!told.stderr.contains("stands still"), "{}", told.stderr);
+    // as if one of the day before had changed the same
+    let record = berth.desk.path(".plimsoll/audit.jsonl");
+    let text = std::fs::read_to_string(&record).unwrap();
+    let run = berth.audit()[0]["run"].as_str().unwrap().to_owned();
+    let applied: Vec<&str> = text.lines().filter(|line| !line.contains("undoes")).collect();
+    let earlier = applied.join("\n").replace(&run, "2026-01-01T00:00:00.000Z");
+    std::fs::write(&record, earlier + "\n" + &text).unwrap();
+    let stands = "what the run of 2026-01-01T00:00:00.000Z changed before stands still";
+    let way = "`.plimsoll/audit.jsonl` says what it replaced, to be set by hand";
+    berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back", stands, way]);
+}
+
+#[test]
 fn rollback_without_a_record_says_what_it_may_not_read() {
     if !available("rollback_without_a_record_says_what_it_may_not_read") {
         return;
