@@ -1038,6 +1038,20 @@ fn a_webhook_that_is_down_stops_its_objects_and_no_others() {
 }
 
 #[test]
+fn pods_are_said_to_end_only_where_the_server_would_have_it() {
+    if !available("pods_are_said_to_end_only_where_the_server_would_have_it") {
+        return;
+    }
+    let berth = Berth::at("hooked-since");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    harbour::webhook_that_is_down(&berth.cluster, "hooked-since");
+    berth.status(API, &json!({"status": {"replicas": 9}}));
+    let told = berth.run(&["rollback", "--yes"]);
+    told.says(3, &["SERVER", "failed calling webhook", "3 objects brought back, 1 refused"]);
+    assert!(!told.stdout.contains("will be ended"), "{}", told.stdout);
+}
+
+#[test]
 fn a_workload_that_may_not_be_read_is_not_taken_for_gone() {
     if !available("a_workload_that_may_not_be_read_is_not_taken_for_gone") {
         return;

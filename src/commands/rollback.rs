@@ -124,14 +124,15 @@ pub(super) async fn one(
             return session.refuse(line, &[refusal]);
         }
         let pods = pods_to_end(&writes, found.workload.as_ref());
-        line.said.extend(say_of_pods(session, &line, floor, pods)?);
+        let (words, said) = of_pods(&line, floor, pods);
+        line.said.extend(said);
         line.guards = ["GONE", "PAUSED", "LIVE_CHANGED", "DISRUPTION", "OWNED", "SCALER"]
             .map(str::to_owned)
             .to_vec();
         let (object, stamp) = (found.object.unwrap_or_default(), session.run.clone());
         let note = Note::RolledBack(&stamp, &undone.changes, floor);
         let passed = Passed { place, object: &object, writes: &writes, note, line };
-        match session.deliver(passed).await? {
+        match session.deliver_saying(passed, &words).await? {
             Outcome::Again => {}
             outcome => return Ok(outcome),
         }
@@ -246,26 +247,25 @@ fn changed_since(message: String) -> Refusal {
     }
 }
 
-/// Says which floor of the loop stays, and which pods end; the same for the record.
-fn say_of_pods(
-    session: &mut Session<'_>,
+/// Which floor of the loop stays, and which pods end: for people, and for the record.
+fn of_pods(
     line: &Line,
     floor: Option<Raised>,
     pods: Option<(u64, u64)>,
-) -> Result<Vec<String>> {
+) -> (Vec<String>, Vec<String>) {
     let object = plain(&format!("{} in {}", line.object, line.namespace));
-    let mut said = Vec::new();
+    let (mut words, mut said) = (Vec::new(), Vec::new());
     if let Some(Raised { base, set, .. }) = floor {
-        let words = "of its pods while the load asks for them; its base is";
-        writeln!(session.out, "floor    {object}: the loop keeps {set} {words} {base} again")?;
+        let stays = "of its pods while the load asks for them; its base is";
+        words.push(format!("floor    {object}: the loop keeps {set} {stays} {base} again"));
         said.push(format!("base {base}"));
     }
     if let Some((run, end)) = pods {
-        let words = format!("{run} run now: {end} will be ended");
-        writeln!(session.out, "ends     {object}: {words}")?;
-        said.push(words);
+        let ends = format!("{run} run now: {end} will be ended");
+        words.push(format!("ends     {object}: {ends}"));
+        said.push(ends);
     }
-    Ok(said)
+    (words, said)
 }
 
 /// What brings the old values back.

@@ -234,6 +234,15 @@ impl<'a> Session<'a> {
 
     /// Rehearses a change on the server, shows it, and with `--yes` records and makes it.
     pub async fn deliver(&mut self, passed: Passed<'_>) -> Result<Outcome> {
+        self.deliver_saying(passed, &[]).await
+    }
+
+    /// The same with what is to be said of it: of what the server refuses, nothing is.
+    pub async fn deliver_saying(
+        &mut self,
+        passed: Passed<'_>,
+        words: &[String],
+    ) -> Result<Outcome> {
         let Passed { place, object, writes, note, mut line } = passed;
         line.uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         line.changes = writes.iter().map(Changed::of).collect();
@@ -248,9 +257,7 @@ impl<'a> Session<'a> {
             Err(Unfit::Refused(refusal)) => return self.refuse(line, &[refusal]),
         };
         self.refused.remove(&format!("{}/{}", line.namespace, line.object));
-        let title = format!("{} in {}", line.object, line.namespace);
-        self.out.write_all(diff(&title, object, &after).as_bytes())?;
-        self.say_what_is_taken(writes)?;
+        self.show(&line, (object, &after), writes, words)?;
         if !self.acts() {
             return Ok(Outcome::Changed);
         }
@@ -281,7 +288,19 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn say_what_is_taken(&mut self, writes: &[Write]) -> Result<()> {
+    /// What is about to be done, as it was rehearsed.
+    fn show(
+        &mut self,
+        line: &Line,
+        (before, after): (&Value, &Value),
+        writes: &[Write],
+        words: &[String],
+    ) -> Result<()> {
+        for word in words {
+            writeln!(self.out, "{word}")?;
+        }
+        let title = format!("{} in {}", line.object, line.namespace);
+        self.out.write_all(diff(&title, before, after).as_bytes())?;
         for write in writes.iter().filter(|write| !write.took_over.is_empty()) {
             let from = write.took_over.join("`, `");
             writeln!(self.out, "taken    `{}` from `{}`", write.path, plain(&from))?;
