@@ -1701,12 +1701,31 @@ fn a_count_is_not_brought_back_beside_an_hpa_that_came_since() {
     let berth = Berth::at("hpa-since");
     berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
     berth.kubectl(&["autoscale", WORKER, "--min=4", "--max=9"]);
-    let has = "SCALER HPA `jarvis-worker` has the count by now";
+    let has = "SCALER `HorizontalPodAutoscaler/jarvis-worker` has the count by now";
     berth.run(&["rollback", "--yes"]).says(3, &["3 objects brought back, 1 refused", has]);
     assert_eq!(berth.asked(), json!([3, 5, 4, "512Mi"]));
     berth.kubectl(&["delete", "hpa/jarvis-worker"]);
     berth.run(&["rollback", "--yes"]).says(0, &["1 object brought back"]);
     assert_eq!(berth.asked(), BEFORE());
+}
+
+#[test]
+fn a_count_is_not_brought_back_beside_a_scaled_object_that_came_since() {
+    if !operators_available("a_count_is_not_brought_back_beside_a_scaled_object", &[]) {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.operators();
+    let berth = Berth::of(Arc::new(cluster), "keda-since", |_, value| value);
+    berth.take_over("kubectl-client-side-apply");
+    berth.run(&["apply", "--yes"]).says(3, &["4 objects changed"]);
+    // KEDA has made no HPA of it yet
+    let scaled = "{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: by-jobs}, spec: {\
+        scaleTargetRef: {name: jarvis-worker}, triggers: [{type: cpu, metadata: {value: '60'}}]}}";
+    berth.cluster.apply("keda-since", scaled);
+    let has = "SCALER `ScaledObject/by-jobs` has the count by now";
+    berth.run(&["rollback", "--yes"]).says(3, &["3 objects brought back, 1 refused", has]);
+    assert_eq!(berth.asked(), json!([3, 5, 4, "512Mi"]));
 }
 
 #[test]

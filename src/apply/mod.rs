@@ -137,8 +137,9 @@ pub fn bounds(kind: Kind) -> [Path; 2] {
 #[must_use]
 pub fn scaled(object: &Value) -> Option<String> {
     let of = &object["spec"]["scaleTargetRef"];
-    // absent it is a Deployment by KEDA's own default
-    Some(format!("{}/{}", of["kind"].as_str().unwrap_or("Deployment"), of["name"].as_str()?))
+    // absent or empty it is a Deployment by KEDA's own default
+    let kind = of["kind"].as_str().filter(|kind| !kind.is_empty()).unwrap_or("Deployment");
+    Some(format!("{kind}/{}", of["name"].as_str()?))
 }
 
 /// The changes that an annotation of the object holds; none where it holds none that we wrote.

@@ -1,7 +1,6 @@
 //! The calls: reading one object and what is around it, server-side apply, Events.
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Event, Namespace, ObjectReference, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use kube::api::{
@@ -13,7 +12,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use crate::apply::error::CallError;
-use crate::apply::{Found, MANAGER};
+use crate::apply::{Found, MANAGER, scaled};
 use crate::render::objects::Kind;
 
 /// The API server that is written to.
@@ -90,22 +89,39 @@ impl Server {
         Ok(Found { object, workload, namespace, pods })
     }
 
-    /// The HPA that scales a workload, KEDA's own too; `None`: there is none.
+    /// The autoscaler that scales a workload; `None`: there is none.
     ///
     /// # Errors
     ///
-    /// Where HPAs may not be listed, or the cluster is lost.
-    pub async fn hpa_on(&self, workload: Place<'_>) -> Result<Option<String>, CallError> {
-        let what = format!("list HPAs in namespace `{}`", workload.namespace);
-        let api: Api<HorizontalPodAutoscaler> =
-            Api::namespaced(self.client.clone(), workload.namespace);
-        let all = api.list(&ListParams::default()).await;
-        let all = all.map_err(|error| CallError::of(&what, error))?;
-        let on_it = |hpa: &&HorizontalPodAutoscaler| {
-            let of = hpa.spec.as_ref().map(|spec| &spec.scale_target_ref);
-            of.is_some_and(|of| of.kind == workload.kind.name() && of.name == workload.name)
-        };
-        Ok(all.items.iter().find(on_it).and_then(|hpa| hpa.metadata.name.clone()))
+    /// Where HPAs or ScaledObjects may not be listed, or the cluster is lost.
+    pub async fn scaler_on(&self, workload: Place<'_>) -> Result<Option<String>, CallError> {
+        let target = format!("{}/{}", workload.kind.name(), workload.name);
+        // KEDA's first: it makes an HPA of each, which may not be there yet
+        for kind in [Kind::ScaledObject, Kind::HorizontalPodAutoscaler] {
+            let place = Place { kind, ..workload };
+            if kind == Kind::ScaledObject && !self.serves_kedas().await? {
+                continue;
+            }
+            let what = format!("list {}s in namespace `{}`", kind.name(), workload.namespace);
+            let all = self.api(place).list(&ListParams::default()).await;
+            let all = all.map_err(|error| CallError::of(&what, error))?.items.into_iter();
+            let mut all = all.filter_map(|one| serde_json::to_value(one).ok());
+            let on_it = |one: &Value| scaled(one).as_ref() == Some(&target);
+            if let Some(one) = all.find(on_it) {
+                let name = one["metadata"]["name"].as_str().unwrap_or_default();
+                return Ok(Some(format!("{}/{name}", kind.name())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether KEDA's kind may be there; a cluster that does not say what it serves is asked for it.
+    async fn serves_kedas(&self) -> Result<bool, CallError> {
+        let group = Kind::ScaledObject.version().split('/').next().unwrap_or_default();
+        let groups = told(
+            self.client.list_api_groups().await.map_err(|error| CallError::of("its groups", error)),
+        )?;
+        Ok(groups.is_none_or(|list| list.groups.iter().any(|one| one.name == group)))
     }
 
     async fn object(&self, place: Place<'_>) -> Result<Option<Value>, CallError> {

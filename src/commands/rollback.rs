@@ -120,7 +120,7 @@ pub(super) async fn one(
             writeln!(session.out, "same     {object} in {} is as it was before", line.namespace)?;
             return Ok(Outcome::Same);
         }
-        if let Some(refusal) = beside_an_hpa(session, place, &writes).await? {
+        if let Some(refusal) = beside_a_scaler(session, place, &writes).await? {
             return session.refuse(line, &[refusal]);
         }
         let pods = pods_to_end(&writes, found.workload.as_ref());
@@ -190,8 +190,8 @@ fn is_confirmed(object: &Value, write: &FieldWrite, since: Timestamp) -> bool {
         && write.from != write.to
 }
 
-/// A count is not set beside an HPA, which came since.
-async fn beside_an_hpa(
+/// A count is not set beside an autoscaler, which came since.
+async fn beside_a_scaler(
     session: &Session<'_>,
     place: Place<'_>,
     writes: &[FieldWrite],
@@ -202,10 +202,10 @@ async fn beside_an_hpa(
     let refusal = |message: String, hint: &str| {
         Ok(Some(Refusal { code: "SCALER", message, hint: hint.to_owned() }))
     };
-    match session.server.hpa_on(place).await {
+    match session.server.scaler_on(place).await {
         Ok(None) => Ok(None),
-        Ok(Some(hpa)) => refusal(
-            format!("HPA `{hpa}` has the count by now"),
+        Ok(Some(scaler)) => refusal(
+            format!("`{scaler}` has the count by now"),
             "leave the count to it; its bounds are yours to set",
         ),
         Err(error) if error.is_of_the_cluster() => Err(called(error).into()),
