@@ -1097,6 +1097,11 @@ fn rollback_brings_back_what_was_there_once_and_overwrites_nobody() {
     let mut expected = before.clone();
     expected[2]["replicas"] = json!(7);
     assert_eq!(specs(), expected);
+    // beside whom a count would be set is asked for a count, and was not for the others
+    let back = berth.audit().into_iter().filter(|line| line["happened"] == "Done");
+    let back: Vec<Value> = back.filter(|line| line["verb"] == "Rollback").collect();
+    assert_eq!(back.len(), 3);
+    assert!(back.iter().all(|line| !line["guards"].to_string().contains("SCALER")), "{back:?}");
     // twice is once, and they are done when they are as they were
     berth.patch(WORKER, &json!({"spec": {"replicas": 3}}));
     let versions = berth.versions();
@@ -1706,6 +1711,8 @@ fn a_count_is_not_brought_back_beside_an_hpa_that_came_since() {
     assert_eq!(berth.asked(), json!([3, 5, 4, "512Mi"]));
     berth.kubectl(&["delete", "hpa/jarvis-worker"]);
     berth.run(&["rollback", "--yes"]).says(0, &["1 object brought back"]);
+    let guards = berth.audit().last().unwrap()["guards"].to_string();
+    assert!(guards.contains("SCALER"), "{guards}");
     assert_eq!(berth.asked(), BEFORE());
 }
 

@@ -126,9 +126,7 @@ pub(super) async fn one(
         let pods = pods_to_end(&writes, found.workload.as_ref());
         let (words, said) = of_pods(&line, floor, pods);
         line.said.extend(said);
-        line.guards = ["GONE", "PAUSED", "LIVE_CHANGED", "DISRUPTION", "OWNED", "SCALER"]
-            .map(str::to_owned)
-            .to_vec();
+        line.guards = asked_of(&writes);
         let (object, stamp) = (found.object.unwrap_or_default(), session.run.clone());
         let note = Note::RolledBack(&stamp, &undone.changes, floor);
         let passed = Passed { place, object: &object, writes: &writes, note, line };
@@ -188,6 +186,13 @@ fn is_confirmed(object: &Value, write: &FieldWrite, since: Timestamp) -> bool {
     let said = said.as_ref().and_then(|said| at(said, &write.path));
     said.is_some_and(|said| Amount::read(write.setting, said) == Ok(write.from))
         && write.from != write.to
+}
+
+/// The codes of the guards that are asked, for the record: who scales it is asked for a count alone.
+fn asked_of(writes: &[FieldWrite]) -> Vec<String> {
+    let sets_count = writes.iter().any(|write| write.setting == Setting::Replicas);
+    let always = ["GONE", "PAUSED", "LIVE_CHANGED", "DISRUPTION", "OWNED"];
+    always.into_iter().chain(sets_count.then_some("SCALER")).map(str::to_owned).collect()
 }
 
 /// A count is not set beside an autoscaler, which came since.
