@@ -198,7 +198,8 @@ fn edited(args: &PrArgs, site: &Site, there: Option<&Blob>, run: &Run) -> Result
     } else {
         overlay_again(&text, &done.text, &helm::head(plan))
     };
-    Ok(NewFile { text: after, mode, edits: done.edits, left: done.left })
+    let left = [done.left, helm::behind(&text, plan, services)].concat();
+    Ok(NewFile { text: after, mode, edits: done.edits, left })
 }
 
 fn text_of(path: &str, blob: &Blob) -> Result<String, Hinted> {

@@ -76,7 +76,8 @@ async fn in_place(
     let run = gather(&args.run, talk).await?;
     not_an_input(file, &args.run.file, &run, "name the chart's values file with `--in`")?;
     let wanted = helm::wanted(&run.plan, &run.settings.services, &run.live);
-    let edited = values_file::edit(&text, &wanted).map_err(|fault| refused(file, &fault))?;
+    let mut edited = values_file::edit(&text, &wanted).map_err(|fault| refused(file, &fault))?;
+    edited.left.extend(helm::behind(&text, &run.plan, &run.settings.services));
     if args.dry_run {
         let diff = values_file::diff(&file.display().to_string(), &text, &edited.text);
         out.write_all(diff.as_bytes())?;

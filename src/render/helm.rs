@@ -1,9 +1,11 @@
 //! Plan -> a Helm values overlay with the keys that `helm create` knows: small, sorted, and every line
 //! says what it was and why.
 
+mod behind;
 mod kept;
 mod left_out;
 
+pub use behind::behind;
 pub use left_out::{LeftOut, left_out};
 
 use std::collections::{BTreeMap, BTreeSet};

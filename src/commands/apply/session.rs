@@ -305,6 +305,10 @@ impl<'a> Session<'a> {
             let from = write.took_over.join("`, `");
             writeln!(self.out, "taken    `{}` from `{}`", write.path, plain(&from))?;
         }
+        if writes.iter().any(|write| !write.took_over.is_empty()) {
+            let hint = "hint: who still says otherwise puts it back at the next upgrade or sync: `plimsoll values` or `patch` writes it there";
+            writeln!(self.out, "           {hint}")?;
+        }
         Ok(())
     }
 

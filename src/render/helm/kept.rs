@@ -63,7 +63,7 @@ pub(super) fn carry_on(tree: &mut Tree, earlier: &Value, stays: &[Stated<'_>]) {
 }
 
 /// What an earlier overlay says at a path.
-fn said<'a>(earlier: &'a Value, path: &[&str]) -> Option<&'a Value> {
+pub(super) fn said<'a>(earlier: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(earlier, |at, name| at.get(name))
 }
 
