@@ -1384,12 +1384,30 @@ fn rollback_without_a_record_goes_on_with_what_it_left() {
     let earlier = json!([{"setting": "replicas", "field": "spec.replicas", "from": 2, "to": 3}]);
     let notes = json!({"plimsoll.dev/applied-at": "2026-01-01T00:00:00.000Z",
         "plimsoll.dev/previous": earlier.to_string()});
-    let noted = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+    let of_earlier = json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "jarvis-worker", "annotations": notes},
         "spec": {"replicas": 3}});
-    berth.cluster.apply_as("lost-half", "plimsoll", &noted.to_string());
+    berth.cluster.apply_as("lost-half", "plimsoll", &of_earlier.to_string());
     berth.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
     assert_eq!(berth.asked(), BEFORE());
+}
+
+#[test]
+fn rollback_without_a_record_takes_one_namespace_after_the_other() {
+    if !available("rollback_without_a_record_takes_one_namespace_after_the_other") {
+        return;
+    }
+    let there = Berth::at("lost-there");
+    let mut here = Berth::at("lost-here");
+    here.desk = Desk::with(&["lost-here", "lost-there"], now(), |_, value| value);
+    here.take_over("kubectl-client-side-apply");
+    here.run(&["apply", "--yes"]).says(3, &["8 objects changed"]);
+    std::fs::remove_dir_all(here.desk.path(".plimsoll")).unwrap();
+    here.run(&["rollback", "-n", "lost-here", "--yes"]).says(0, &["4 objects brought back"]);
+    assert_eq!((here.asked(), there.asked()), (BEFORE(), json!([5, 10, 4, "1Gi"])));
+    here.run(&["rollback", "--yes"]).says(0, &["4 objects brought back"]);
+    assert_eq!(there.asked(), BEFORE());
+    here.run(&["rollback", "--yes"]).says(0, &["nothing to bring back"]);
 }
 
 #[test]
@@ -1765,27 +1783,34 @@ fn an_answer_that_is_another_than_the_rehearsal_is_said_and_recorded_as_what_it_
     };
     assert_eq!((&done["happened"], most(&done)), (&json!("Done"), json!(8)));
     assert!(done["said"].to_string().contains("spec.maxReplicas"), "{done}");
-    // a rollback that the server spoils is no success, and what did not come back is still to undo
-    let to = |value: u32| json!({"spec": {"maxReplicas": value}});
+    // a rollback that the server spoils is no success, and what did not come back is still to undo. Another object tells
+    // what is in force: a person's hand on this one would make it theirs
+    berth.cluster.apply(
+        "amiss",
+        "
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: probe}
+spec: {maxReplicas: 6, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: nobody}}
+",
+    );
+    let made_of_five = || {
+        for most in [6, 5] {
+            berth.patch("hpa/probe", &json!({"spec": {"maxReplicas": most}}));
+        }
+        berth.spec("hpa/probe")["maxReplicas"].clone()
+    };
     let policy = "mutatingadmissionpolicy/real";
-    let spoil = r#"[{"op": "replace", "path": "/spec/matchConditions/0/expression", "value": "object.metadata.name == 'front-scaler' && object.spec.maxReplicas == 5"}]"#;
+    let spoil = r#"[{"op": "replace", "path": "/spec/matchConditions/0/expression", "value": "object.metadata.name in ['front-scaler', 'probe'] && object.spec.maxReplicas == 5"}]"#;
     berth.kubectl(&["patch", policy, "--type=json", "-p", spoil]);
-    berth.cluster.wait("another policy in force", || {
-        berth.patch(HPA, &to(6));
-        berth.patch(HPA, &to(5));
-        berth.spec(HPA)["maxReplicas"] == 8
-    });
+    berth.cluster.wait("another policy in force", || made_of_five() == 8);
     let told = berth.run(&["rollback", "--yes"]);
     told.says(
         3,
         &["amiss HorizontalPodAutoscaler/front-scaler in amiss", "4 objects brought back"],
     );
     berth.kubectl(&["delete", policy]);
-    berth.cluster.wait("no policy in force", || {
-        berth.patch(HPA, &to(5));
-        berth.spec(HPA)["maxReplicas"] == 5
-    });
-    berth.patch(HPA, &to(8));
+    berth.cluster.wait("no policy in force", || made_of_five() == 5);
     berth.run(&["rollback", "--yes"]).says(0, &["1 object brought back"]);
     assert_eq!(berth.asked(), BEFORE());
 }

@@ -93,7 +93,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Where HPAs or ScaledObjects may not be listed, or the cluster is lost.
+    /// Where HPAs or `ScaledObject`s may not be listed, or the cluster is lost.
     pub async fn scaler_on(&self, workload: Place<'_>) -> Result<Option<String>, CallError> {
         let target = format!("{}/{}", workload.kind.name(), workload.name);
         // KEDA's first: it makes an HPA of each, which may not be there yet
