@@ -350,10 +350,12 @@ fn a_size_is_not_lowered_where_fewer_pods_may_run_than_did_while_its_use_was_see
     let bounds = [Setting::MinReplicas, Setting::MaxReplicas].map(today);
     let [least, most] = bounds.map(|bound| u32::try_from(bound).unwrap());
     let usual = lowered(&idle(), [least, most]);
-    let with_floor = |is_up: fn(usize) -> bool| {
+    let with_floor = |is_up: fn(usize, usize) -> bool| {
         let mut observed = idle();
         let bound = samples(&mut observed, &SeriesKey::of("api", Signal::HpaMin));
-        (0..).zip(&mut bound.value).for_each(|(i, value)| *value += f64::from(u8::from(is_up(i))));
+        let all = bound.value.len();
+        let one = |i| f64::from(u8::from(is_up(i, all)));
+        (0..).zip(&mut bound.value).for_each(|(i, value)| *value += one(i));
         observed
     };
     assert!(usual.contains(&true), "{usual:?}");
@@ -362,10 +364,15 @@ fn a_size_is_not_lowered_where_fewer_pods_may_run_than_did_while_its_use_was_see
     assert_eq!(lowered(&idle(), [least - 1, most]), [false; 3]);
     // a floor of the loop that goes up and down each day is no change of it: CPU waits all the same, as before
     let memory = |of: [bool; 3]| [of[1], of[2]];
-    let by_day = with_floor(|i| i % 288 < 100);
+    let by_day = with_floor(|i, _| i % 288 < 100);
     assert_eq!(memory(lowered(&by_day, [least, most])), memory(usual));
+    // who lowered it within the dwell time is waited for, to the hour
+    let until: [fn(usize, usize) -> bool; 2] =
+        [|i, all| i + 6 * 288 + 270 < all, |i, all| i + 8 * 288 + 20 < all];
+    let [lately, before] = until.map(|up| memory(lowered(&with_floor(up), [least, most])));
+    assert_eq!((lately, before), ([false; 2], memory(usual)));
     // and one that is up all day is not known to leave as few
-    assert_eq!(lowered(&with_floor(|_| true), [least, most]), [false; 3]);
+    assert_eq!(lowered(&with_floor(|_, _| true), [least, most]), [false; 3]);
 }
 
 #[test]

@@ -716,6 +716,14 @@ fn the_floor_of_what_may_sleep_by_now_goes_to_its_base_once_the_load_asks_for_no
     let turned = turns.take(&args, later).unwrap();
     assert_eq!((floor(), turned.taken_back), (6, 0), "{}", turns.said);
     assert!(turns.said.contains("`load` was 0 throughout"), "{}", turns.said);
+    // where it sleeps by then, too
+    berth.patch(API, &json!({"spec": {"replicas": 0}}));
+    let none = json!({"status": {
+        "observedGeneration": berth.get(API)["metadata"]["generation"],
+        "replicas": 0, "updatedReplicas": 0, "readyReplicas": 0, "availableReplicas": 0,
+    }});
+    let none = none.to_string();
+    berth.kubectl(&["patch", API, "--subresource=status", "--type=merge", "-p", &none]);
     berth.write_file(later, 9.0);
     let turned = turns.take(&args, later).unwrap();
     assert_eq!((floor(), turned.taken_back), (BASE, 1), "{}", turns.said);

@@ -20,7 +20,9 @@ pub(super) fn no_fewer(known: &Known<'_>, name: &str, current: Current) -> Resul
     let changed = |message: String| Reason { code: Code::Changed, message };
     let dwell = known.policy.dwell;
     if let Some(least) = current.min_replicas.map(|least| f64::from(least.max(1))) {
-        let of_days = fewest_of_days(whole(known, &minimum(known, name))?, dwell);
+        // the day before them too: the one in which it changed had few pods for a part of it
+        let days = Period(dwell.0 + Period::DAY.0);
+        let of_days = fewest_of_days(whole(known, &minimum(known, name))?, days);
         if of_days > least {
             return Err(changed(format!(
                 "{least} pods may run by now, and no day of the last {dwell} let there be fewer than {of_days} throughout: of fewer each has more to do"
@@ -44,10 +46,10 @@ fn minimum(known: &Known<'_>, name: &str) -> SeriesKey {
     if history::absent(known.history.get(&bound)) { asked } else { bound }
 }
 
-/// The largest of the smallest values of each day, the newest day first.
-fn fewest_of_days(history: &History, dwell: Period) -> f64 {
+/// The largest of the smallest values of each day of a time, the newest day first.
+fn fewest_of_days(history: &History, days: Period) -> f64 {
     let day = Period::DAY.steps(history.step).max(1);
     let finite =
         |day: &[f64]| day.iter().copied().filter(|value| value.is_finite()).reduce(f64::min);
-    history.last(dwell).rchunks(day).filter_map(finite).fold(0.0, f64::max)
+    history.last(days).rchunks(day).filter_map(finite).fold(0.0, f64::max)
 }

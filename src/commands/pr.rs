@@ -198,7 +198,7 @@ fn edited(args: &PrArgs, site: &Site, there: Option<&Blob>, run: &Run) -> Result
     } else {
         overlay_again(&text, &done.text, &helm::head(plan))
     };
-    let left = [done.left, helm::behind(&text, plan, services)].concat();
+    let left = [done.left, helm::behind(&text, plan, services, live)].concat();
     Ok(NewFile { text: after, mode, edits: done.edits, left })
 }
 

@@ -77,7 +77,7 @@ async fn in_place(
     not_an_input(file, &args.run.file, &run, "name the chart's values file with `--in`")?;
     let wanted = helm::wanted(&run.plan, &run.settings.services, &run.live);
     let mut edited = values_file::edit(&text, &wanted).map_err(|fault| refused(file, &fault))?;
-    edited.left.extend(helm::behind(&text, &run.plan, &run.settings.services));
+    edited.left.extend(helm::behind(&text, &run.plan, &run.settings.services, &run.live));
     if args.dry_run {
         let diff = values_file::diff(&file.display().to_string(), &text, &edited.text);
         out.write_all(diff.as_bytes())?;

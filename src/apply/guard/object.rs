@@ -149,7 +149,8 @@ pub(super) fn scaler(s: &Situation<'_>) -> Checked {
     }
     let asleep =
         s.found.workload.as_ref().is_some_and(|workload| workload["spec"]["replicas"] == 0);
-    if asleep {
+    // a floor that goes back to its base wakes nothing
+    if asleep && (s.floor.is_none() || s.only_raises_counts()) {
         return no("it is scaled to zero: somebody put it to sleep", "wake it first");
     }
     for key in ["autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas"] {

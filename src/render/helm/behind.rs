@@ -3,21 +3,34 @@
 use serde_json::Value;
 
 use super::kept::said;
-use super::{disputed, key, of_services, path};
+use super::{disputed, is_of_keda, is_of_scaler, key, of_services, path};
 use crate::advise::plan::{Action, Amount, Plan, Recommendation, Setting};
 use crate::render::changes::has_hpa;
 use crate::render::values_file;
+use crate::service::live::Live;
 use crate::service::{Component, Service};
 
-/// Each such key, with what it says and what is in force; empty for a file that cannot be read, which is said elsewhere.
+/// Each such key, with what it says and what is in force; for a file that cannot be read, that.
 #[must_use]
-pub fn behind(text: &str, plan: &Plan, services: &[Service]) -> Vec<String> {
-    let file = values_file::data(text).unwrap_or_default();
+pub fn behind(text: &str, plan: &Plan, services: &[Service], live: &Live) -> Vec<String> {
+    let file = match values_file::data(text) {
+        Ok(file) => file,
+        Err(fault) => {
+            let line = fault.line().map_or_else(String::new, |line| format!(", line {line}"));
+            return vec![format!(
+                "whether it says less than what is in force is not known: it cannot be read{line}: {fault}"
+            )];
+        }
+    };
     let disputed = disputed(plan, services);
     let mut all = Vec::new();
     for (service, one) in of_services(plan, services) {
         let component = service.components.iter().find(|known| known.name == one.component);
-        let beside = |component: &Component| is_beside_an_hpa(plan, service, one, component);
+        let beside = |component: &Component| {
+            // of what KEDA scales the chart's values hold no bounds
+            is_beside_an_hpa(plan, service, one, component)
+                || is_of_scaler(one.setting) && is_of_keda(live, service, &component.name)
+        };
         let component = component.filter(|component| !beside(component));
         let place = component.and_then(|component| component.helm.as_deref().zip(key(one.setting)));
         let place =
@@ -58,6 +71,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, count};
+    use crate::service::live::{ScaledObject, Scaler, Targets, Workload};
 
     #[test]
     fn what_an_upgrade_would_lower_is_named_and_nothing_else() {
@@ -67,7 +81,8 @@ mod tests {
             example::plan_of(vec![example::service_plan(vec![one])])
         };
         let file = "api: {autoscaling: {minReplicas: 3, maxReplicas: 10}}\n";
-        let says = |plan: &Plan| behind(file, plan, &[example::service()]);
+        let services = [example::service()];
+        let says = |plan: &Plan| behind(file, plan, &services, &Live::default());
         let lower = "`api.autoscaling.minReplicas` says 3, and 5 is in force and stays: an upgrade by this file lowers it, unless you write 5 there";
         assert_eq!(says(&plan(Setting::MinReplicas, 5, 5)), [lower]);
         let none: [&str; 0] = [];
@@ -75,6 +90,23 @@ mod tests {
         assert_eq!(says(&plan(Setting::MaxReplicas, 9, 9)), none);
         // what is to change is edited
         assert_eq!(says(&plan(Setting::MinReplicas, 5, 6)), none);
-        assert_eq!(behind("a: [", &plan(Setting::MinReplicas, 5, 5), &[example::service()]), none);
+        let unread = behind("a: [", &plan(Setting::MinReplicas, 5, 5), &services, &Live::default());
+        assert!(unread[0].contains("cannot be read"), "{unread:?}");
+        // the bounds of what KEDA scales are none of the chart's
+        let keda = ScaledObject {
+            name: "api".to_owned(),
+            min: Some(5),
+            base: None,
+            max: Some(10),
+            idles: false,
+            paused: false,
+            targets: Targets::default(),
+            triggers: Value::Null,
+            composed: false,
+        };
+        let api = Workload { scaler: Some(Scaler::Keda(keda)), ..Workload::default() };
+        let workloads = [(("jarvis".to_owned(), "api".to_owned()), api)].into();
+        let live = Live { workloads, ..Live::default() };
+        assert_eq!(behind(file, &plan(Setting::MinReplicas, 5, 5), &services, &live), none);
     }
 }
