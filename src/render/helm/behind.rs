@@ -16,9 +16,9 @@ pub fn behind(text: &str, plan: &Plan, services: &[Service], live: &Live) -> Vec
     let file = match values_file::data(text) {
         Ok(file) => file,
         Err(fault) => {
-            let line = fault.line().map_or_else(String::new, |line| format!(", line {line}"));
+            let place = fault.line().map_or_else(String::new, |line| format!(" (line {line})"));
             return vec![format!(
-                "whether it says less than what is in force is not known: it cannot be read{line}: {fault}"
+                "whether it says less than what is in force is not known: it cannot be read{place}: {fault}"
             )];
         }
     };
