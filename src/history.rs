@@ -44,6 +44,19 @@ impl Samples {
         let end = self.at.partition_point(|at| *at <= to).max(first);
         Self { at: self.at[first..end].to_vec(), value: self.value[first..end].to_vec() }
     }
+
+    /// Those that can be measurements: the others are no samples to any judgement.
+    #[must_use]
+    pub fn measurable(&self) -> Self {
+        let pairs = self.at.iter().copied().zip(self.value.iter().copied());
+        let (at, value) = pairs.filter(|(_, value)| is_measurable(*value)).unzip();
+        Self { at, value }
+    }
+}
+
+/// Whether a value can be one of a signal: none is negative.
+fn is_measurable(value: f64) -> bool {
+    (0.0..=MEASURABLE_MAX).contains(&value)
 }
 
 /// What a source knows of one series. Absence has a kind, and none of the kinds is zero.
@@ -174,7 +187,7 @@ fn regular(evidence: &Evidence<Samples>, window: &Window) -> Evidence<History> {
         // not even the rest of the step that is going on
         **at <= window.at.as_second()
             && at.div_euclid(step) > end - window.lookback.0 / step - 1
-            && (0.0..=MEASURABLE_MAX).contains(*value)
+            && is_measurable(**value)
     };
     let usable = || samples.at.iter().zip(&samples.value).filter(usable);
     let Some((first, _)) = usable().next() else {
@@ -396,6 +409,12 @@ mod tests {
         assert!((history.coverage() - 0.75).abs() < 1e-12);
         assert_eq!(history.marks.len(), 1);
         assert_eq!((history.marks[0].from, history.marks[0].to), (second(600), second(900)));
+    }
+
+    #[test]
+    fn what_is_below_nothing_or_past_any_measurement_is_no_sample() {
+        let samples = Samples { at: vec![1, 2, 3, 4], value: vec![-1.0, 0.0, 1e300, 7.0] };
+        assert_eq!(samples.measurable(), Samples { at: vec![2, 4], value: vec![0.0, 7.0] });
     }
 
     #[test]

@@ -127,6 +127,13 @@ impl Check<'_> {
         let mut points = 0;
         for query in &list {
             let (known, origin) = self.known(service, query)?;
+            let (known, none) = measurable(known);
+            if none > 0 {
+                self.troubled = true;
+                let samples = counted(none, "sample");
+                let cause = format!("{samples} below 0 or past any measurement: left out");
+                note(&mut causes, query.key.to_string(), cause);
+            }
             if known.is_none() && self.settings.history.prometheus.is_none() {
                 continue;
             }
@@ -360,6 +367,18 @@ fn missing(causes: &Causes) -> String {
         }
     }
     text
+}
+
+/// What every judgement goes by, and how many samples are none.
+fn measurable(known: Option<Evidence<Samples>>) -> (Option<Evidence<Samples>>, usize) {
+    let samples = match known {
+        Some(Evidence::Series(samples)) => samples,
+        other => return (other, 0),
+    };
+    let whole = samples.measurable();
+    let none = samples.at.len() - whole.at.len();
+    let known = if whole.at.is_empty() { Evidence::NoSamples } else { Evidence::Series(whole) };
+    (Some(known), none)
 }
 
 fn absent(coverage: &str, why: &str) -> String {
