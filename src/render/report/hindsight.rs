@@ -187,7 +187,7 @@ fn open_row(verdict: &RowVerdict, capacity: &Capacity) -> String {
     if capacity.saturated {
         format!("{} {load} rps", sustaining(verdict.replicas))
     } else {
-        format!("{load} rps is the most that so many pods were seen to serve")
+        format!("{load} rps by the most that one pod served")
     }
 }
 

@@ -126,6 +126,34 @@ fn where_no_setting_could_be_judged_today_is_not_called_enough() {
 }
 
 #[test]
+fn the_highest_load_that_a_pod_served_is_no_limit_where_it_was_never_at_one() {
+    let says = |saturated: bool| {
+        let a = edited(|a| {
+            let api = a.capacity.get_mut("api").unwrap();
+            (api.per_replica, api.saturated) = (11.0, saturated);
+            let rows = a.rows.get_mut("api").unwrap();
+            rows.iter_mut().for_each(|row| row.sustained = 11.0 * f64::from(row.replicas));
+            let load = a.plan.load.as_mut().unwrap();
+            (load.planning, load.observed_peak) = (58.2, 47.9);
+        });
+        let checks = hindsight::row_checks(&a, "api");
+        let high = checks.into_iter().find(|check| check.row.starts_with("High")).unwrap();
+        (title::lead(&a), hindsight::table_answer(&a, "api"), high)
+    };
+    // 10 pods x 11.0 rps = 110, not 200
+    let (lead, answer, high) = says(true);
+    assert!(lead.contains("sustains"), "{lead}");
+    assert!(answer.contains("High promises more than its pods can give"), "{answer}");
+    assert_eq!(high.holds, Some(false));
+    assert_eq!(high.against, "too small above 110 rps; 19 pods would hold");
+    let (lead, answer, high) = says(false);
+    assert!(!lead.contains("sustain"), "{lead}");
+    assert!(answer.contains("Whether High does is not known"), "{answer}");
+    assert_eq!(high.holds, None);
+    assert_eq!(high.against, "not seen yet: 110 rps by the most that one pod served");
+}
+
+#[test]
 fn a_capacity_that_is_not_known_says_why() {
     let a = fixture::assessment();
     let said = hindsight::table_answer(&a, "worker");
