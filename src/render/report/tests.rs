@@ -132,7 +132,9 @@ fn the_highest_load_that_a_pod_served_is_no_limit_where_it_was_never_at_one() {
             let api = a.capacity.get_mut("api").unwrap();
             (api.per_replica, api.saturated) = (11.0, saturated);
             let rows = a.rows.get_mut("api").unwrap();
-            rows.iter_mut().for_each(|row| row.sustained = 11.0 * f64::from(row.replicas));
+            for row in rows {
+                row.sustained = 11.0 * f64::from(row.replicas);
+            }
             let load = a.plan.load.as_mut().unwrap();
             (load.planning, load.observed_peak) = (58.2, 47.9);
         });
