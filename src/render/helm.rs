@@ -320,7 +320,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::{Amount, Code, ServicePlan};
     use crate::render::example::{self, API, REDIS, WORKER, mebibytes};
-    use crate::service::live::{ScaledObject, Targets, Workload};
+    use crate::service::live::{ScaledObject, Workload};
     use crate::units::{Bytes, Millicores};
 
     fn read(text: &str) -> Value {
@@ -422,17 +422,7 @@ worker:
 
     #[test]
     fn bounds_that_keda_has_are_no_keys_of_the_chart_and_are_named() {
-        let keda = ScaledObject {
-            name: "by-queue".to_owned(),
-            min: Some(3),
-            base: None,
-            max: Some(5),
-            idles: false,
-            paused: false,
-            targets: Targets::default(),
-            triggers: Value::Null,
-            composed: false,
-        };
+        let keda = ScaledObject::example("by-queue", 3, 5);
         let api = Workload { scaler: Some(Scaler::Keda(keda)), ..Workload::default() };
         let workloads = [(("jarvis".to_owned(), API.0.to_owned()), api)].into();
         let live = Live { workloads, ..Live::default() };

@@ -392,7 +392,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, count};
-    use crate::service::live::{Amounts, Container, ScaledObject, Targets};
+    use crate::service::live::{Amounts, Container, ScaledObject};
 
     fn read(patch: &Patch) -> Value {
         serde_saphyr::from_str(&patch.content).unwrap()
@@ -518,17 +518,7 @@ spec:
 
     #[test]
     fn bounds_that_keda_owns_are_patched_on_its_own_object() {
-        let scaled = ScaledObject {
-            name: "api-by-queue".to_owned(),
-            min: Some(3),
-            base: None,
-            max: Some(5),
-            idles: false,
-            paused: false,
-            targets: Targets::default(),
-            triggers: Value::Null,
-            composed: false,
-        };
+        let scaled = ScaledObject::example("api-by-queue", 3, 5);
         let api = Workload { scaler: Some(Scaler::Keda(scaled)), ..Workload::default() };
         let workloads = [(("jarvis".to_owned(), API.0.to_owned()), api)].into();
         let live = Live { workloads, ..Live::default() };

@@ -364,34 +364,14 @@ mod tests {
             only_cpu: false,
         };
         assert_eq!(idle(Some(Scaler::Hpa(hpa))), Some(Doubt::Idle));
-        let keda = ScaledObject {
-            name,
-            min: Some(0),
-            base: None,
-            max,
-            idles: false,
-            paused: false,
-            targets: Targets::default(),
-            triggers: Value::Null,
-            composed: false,
-        };
+        let keda = ScaledObject::example("api", 0, 9);
         assert_eq!(idle(Some(Scaler::Keda(keda))), None);
         assert_eq!(four(Some(Scaler::Nobody)).doubt, None);
     }
 
     #[test]
     fn keda_may_scale_to_nothing() {
-        let scaled = ScaledObject {
-            name: "api".to_owned(),
-            min: Some(0),
-            base: None,
-            max: Some(9),
-            idles: false,
-            paused: false,
-            targets: Targets::default(),
-            triggers: Value::Null,
-            composed: false,
-        };
+        let scaled = ScaledObject::example("api", 0, 9);
         let current = four(Some(Scaler::Keda(scaled)));
         assert_eq!((current.min_replicas, current.max_replicas), (Some(0), Some(9)));
     }

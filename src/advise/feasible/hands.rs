@@ -143,17 +143,7 @@ mod tests {
     }
 
     fn paused_by_keda() -> Scaler {
-        Scaler::Keda(ScaledObject {
-            name: "api".to_owned(),
-            min: Some(3),
-            base: None,
-            max: Some(5),
-            idles: false,
-            paused: true,
-            targets: Targets::default(),
-            triggers: Value::Null,
-            composed: false,
-        })
+        Scaler::Keda(ScaledObject { paused: true, ..ScaledObject::example("api", 3, 5) })
     }
 
     #[test]

@@ -339,15 +339,8 @@ mod tests {
         };
         let by = |cpu, memory| {
             Scaler::Keda(ScaledObject {
-                name: "api".to_owned(),
-                min: Some(3),
-                base: None,
-                max: Some(5),
-                idles: false,
-                paused: false,
                 targets: Targets { cpu, memory, of_pods: true },
-                triggers: Value::Null,
-                composed: false,
+                ..ScaledObject::example("api", 3, 5)
             })
         };
         let both = [Setting::CpuRequest, Setting::MemoryRequest];

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::advise::plan::Code;
     use crate::render::example::{self, API, count};
-    use crate::service::live::{ScaledObject, Scaler, Targets, Workload};
+    use crate::service::live::{ScaledObject, Scaler, Workload};
 
     #[test]
     fn what_an_upgrade_would_lower_is_named_and_nothing_else() {
@@ -93,17 +93,7 @@ mod tests {
         let unread = behind("a: [", &plan(Setting::MinReplicas, 5, 5), &services, &Live::default());
         assert!(unread[0].contains("cannot be read"), "{unread:?}");
         // the bounds of what KEDA scales are none of the chart's
-        let keda = ScaledObject {
-            name: "api".to_owned(),
-            min: Some(5),
-            base: None,
-            max: Some(10),
-            idles: false,
-            paused: false,
-            targets: Targets::default(),
-            triggers: Value::Null,
-            composed: false,
-        };
+        let keda = ScaledObject::example("api", 5, 10);
         let api = Workload { scaler: Some(Scaler::Keda(keda)), ..Workload::default() };
         let workloads = [(("jarvis".to_owned(), "api".to_owned()), api)].into();
         let live = Live { workloads, ..Live::default() };

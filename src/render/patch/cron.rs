@@ -327,7 +327,6 @@ mod tests {
     use super::*;
     use crate::advise::plan::{Code, Reason};
     use crate::render::example::{self, API};
-    use crate::service::live::Targets;
 
     fn window(pods: u32) -> Window {
         Window {
@@ -347,17 +346,7 @@ mod tests {
     }
 
     fn keda(triggers: Value) -> ScaledObject {
-        ScaledObject {
-            name: "by-queue".to_owned(),
-            min: Some(3),
-            base: None,
-            max: Some(10),
-            idles: false,
-            paused: false,
-            targets: Targets::default(),
-            triggers,
-            composed: false,
-        }
+        ScaledObject { triggers, ..ScaledObject::example("by-queue", 3, 10) }
     }
 
     fn written(triggers: Value, laid: Laid) -> [Vec<Patch>; 2] {

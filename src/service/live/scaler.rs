@@ -102,6 +102,25 @@ pub struct ScaledObject {
     pub composed: bool,
 }
 
+#[cfg(test)]
+impl ScaledObject {
+    /// One that is awake, of no known trigger, for tests.
+    #[must_use]
+    pub fn example(name: &str, min: u32, max: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            min: Some(min),
+            base: None,
+            max: Some(max),
+            idles: false,
+            paused: false,
+            targets: Targets::default(),
+            triggers: Value::Null,
+            composed: false,
+        }
+    }
+}
+
 /// A vertical pod autoscaler on the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vpa {
