@@ -316,11 +316,11 @@ pub fn settled(known: &Known<'_>, name: &str, setting: Setting) -> Result<(), Re
         stood_still(known, &key)?;
         as_seen(known, &key, in_force(current, *signal))
     })?;
-    let is_size = matches!(
-        setting,
-        Setting::CpuRequest | Setting::MemoryRequest | Setting::MemoryLimit | Setting::Memory
-    );
-    if is_size && current.has_hpa() { pods::no_fewer(known, name, current) } else { Ok(()) }
+    if setting.is_size() && current.has_hpa() {
+        pods::no_fewer(known, name, current)
+    } else {
+        Ok(())
+    }
 }
 
 /// What is in force of a setting, in the unit of the signal that tells of it.

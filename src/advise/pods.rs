@@ -25,7 +25,7 @@ pub(super) fn no_fewer(known: &Known<'_>, name: &str, current: Current) -> Resul
         let of_days = fewest_of_days(whole(known, &minimum(known, name))?, days);
         if of_days > least {
             return Err(changed(format!(
-                "{least} pods may run by now, and no day of the last {dwell} let there be fewer than {of_days} throughout: of fewer each has more to do"
+                "{least} pods may run by now, and on a day of the last {days} there might never be fewer than {of_days}: of fewer each has more to do"
             )));
         }
     }

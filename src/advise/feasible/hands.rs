@@ -4,10 +4,6 @@ use super::{Advised, of_component, warning};
 use crate::advise::plan::{Code, Finding, ServicePlan, Setting, Severity};
 use crate::service::live::{Scaler, Workload};
 
-/// What a pod asks for.
-const SIZES: [Setting; 4] =
-    [Setting::CpuRequest, Setting::MemoryRequest, Setting::MemoryLimit, Setting::Memory];
-
 /// What there is to say of them.
 pub(super) fn on(plan: &ServicePlan, advised: &Advised<'_>, workload: &Workload) -> Vec<Finding> {
     let found = [
@@ -20,9 +16,13 @@ pub(super) fn on(plan: &ServicePlan, advised: &Advised<'_>, workload: &Workload)
     found.into_iter().flatten().collect()
 }
 
-/// Whether one of the settings of a component is to become another.
-fn changes(plan: &ServicePlan, name: &str, settings: &[Setting]) -> bool {
-    let mut mine = of_component(plan, name).filter(|one| settings.contains(&one.setting));
+fn coupled(message: String, remedy: &str) -> Finding {
+    Finding { code: Code::Coupled, ..warning(message, remedy) }
+}
+
+/// Whether one of these settings of a component is to become another.
+fn changes(plan: &ServicePlan, name: &str, these: fn(Setting) -> bool) -> bool {
+    let mut mine = of_component(plan, name).filter(|one| these(one.setting));
     mine.any(|one| one.target.is_some() && one.target != one.current)
 }
 
@@ -36,9 +36,8 @@ fn sized_by_vpas(
     let named: Vec<String> =
         act.map(|vpa| format!("VPA `{}` (mode `{}`)", vpa.name, vpa.mode)).collect();
     let sets = if named.len() == 1 { "sets" } else { "set" };
-    (!named.is_empty() && changes(plan, advised.name, &SIZES)).then(|| Finding {
-        code: Code::Coupled,
-        ..warning(
+    (!named.is_empty() && changes(plan, advised.name, Setting::is_size)).then(|| {
+        coupled(
             format!(
                 "{}: {} {sets} the size of its pods: what the object says is where it begins",
                 advised.name,
@@ -55,9 +54,8 @@ fn paused_rollout(
     advised: &Advised<'_>,
     workload: &Workload,
 ) -> Option<Finding> {
-    (workload.paused && changes(plan, advised.name, &SIZES)).then(|| Finding {
-        code: Code::Coupled,
-        ..warning(
+    (workload.paused && changes(plan, advised.name, Setting::is_size)).then(|| {
+        coupled(
             format!("{}: its rollout is paused: pods keep the size that they have", advised.name),
             "`kubectl rollout resume` it; `apply` leaves it alone until then",
         )
@@ -71,10 +69,9 @@ fn paused_scaler(
     workload: &Workload,
 ) -> Option<Finding> {
     let Some(Scaler::Keda(keda)) = &workload.scaler else { return None };
-    let bounds = [Setting::MinReplicas, Setting::MaxReplicas];
-    (keda.paused && changes(plan, advised.name, &bounds)).then(|| Finding {
-        code: Code::Coupled,
-        ..warning(
+    let bounds = |setting| matches!(setting, Setting::MinReplicas | Setting::MaxReplicas);
+    (keda.paused && changes(plan, advised.name, bounds)).then(|| {
+        coupled(
             format!(
                 "{}: `ScaledObject/{}` is paused: its bounds do nothing meanwhile",
                 advised.name, keda.name
@@ -96,9 +93,8 @@ fn counted_by_memory(
         one.setting == Setting::MemoryRequest || follows && one.setting.is_memory_limit()
     })?;
     let (today, target) = request.current.zip(request.target)?;
-    (today != target).then(|| Finding {
-        code: Code::Coupled,
-        ..warning(
+    (today != target).then(|| {
+        coupled(
             format!(
                 "{}: the HPA's memory target of {percent} % is a share of the request, which goes from {today} to {target}",
                 advised.name

@@ -48,6 +48,12 @@ impl Setting {
         }
     }
 
+    /// Whether it is a part of what a pod asks for.
+    #[must_use]
+    pub fn is_size(self) -> bool {
+        self.is_memory_limit() || matches!(self, Self::CpuRequest | Self::MemoryRequest)
+    }
+
     /// Whether it is what a container's memory ends at.
     #[must_use]
     pub fn is_memory_limit(self) -> bool {

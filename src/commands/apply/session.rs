@@ -305,7 +305,9 @@ impl<'a> Session<'a> {
             let from = write.took_over.join("`, `");
             writeln!(self.out, "taken    `{}` from `{}`", write.path, plain(&from))?;
         }
-        if writes.iter().any(|write| !write.took_over.is_empty()) {
+        // a floor is nobody's setting: it goes back by itself
+        let is_setting = line.verb == Verb::Apply;
+        if is_setting && writes.iter().any(|write| !write.took_over.is_empty()) {
             let hint = "hint: who still says otherwise puts it back at the next upgrade or sync: `plimsoll values` or `patch` writes it there";
             writeln!(self.out, "           {hint}")?;
         }
